@@ -1,0 +1,135 @@
+//! The caller's arrays: noted one by one, checked against each other, then turned into slices.
+
+use super::read::check_pointer;
+use crate::arena::{Arena, Need};
+use crate::status::Status;
+use core::slice;
+
+/// One array of the call.
+#[derive(Clone, Copy)]
+struct Extent {
+    start: usize,
+    end: usize,
+    written: bool,
+}
+
+/// All arrays of the call.
+#[derive(Default)]
+pub struct Memory {
+    // the bound is the signature: 7 inputs, workspace, 4 maps, metrics
+    extents: heapless::Vec<Extent, 13>,
+}
+
+impl Memory {
+    fn note<T>(&mut self, pointer: *const T, len: usize, written: bool) -> Result<(), Status> {
+        check_pointer(pointer)?;
+        let start = pointer.addr();
+        let bytes = len.checked_mul(size_of::<T>()).filter(|&n| n <= isize::MAX as usize);
+        let end = bytes.and_then(|n| start.checked_add(n)).ok_or(Status::ShapeTooLarge)?;
+        self.extents.push(Extent { start, end, written }).map_err(|_| Status::ShapeTooLarge)
+    }
+
+    /// An array that the call reads.
+    ///
+    /// # Safety
+    /// `pointer` is NULL, misaligned, or points to `len` elements that live for `'a` and are not
+    /// written meanwhile but through what [`Memory::check_overlap`] refuses.
+    pub unsafe fn input<'a, T>(
+        &mut self,
+        pointer: *const T,
+        len: usize,
+    ) -> Result<&'a [T], Status> {
+        self.note(pointer, len, false)?;
+        // SAFETY: not NULL, aligned, within the address space, and vouched for by the caller.
+        Ok(unsafe { slice::from_raw_parts(pointer, len) })
+    }
+
+    /// The same where NULL means the default.
+    ///
+    /// # Safety
+    /// As [`Memory::input`].
+    pub unsafe fn optional_input<'a, T>(
+        &mut self,
+        pointer: *const T,
+        len: usize,
+    ) -> Result<Option<&'a [T]>, Status> {
+        if pointer.is_null() {
+            return Ok(None);
+        }
+        // SAFETY: passed on.
+        unsafe { self.input(pointer, len) }.map(Some)
+    }
+
+    /// Notes an array that the call will write.
+    pub fn output<T>(&mut self, pointer: *mut T, len: usize) -> Result<(), Status> {
+        self.note(pointer, len, true)
+    }
+
+    /// The same where NULL means not wanted.
+    pub fn optional_output<T>(&mut self, pointer: *mut T, len: usize) -> Result<(), Status> {
+        if pointer.is_null() { Ok(()) } else { self.output(pointer, len) }
+    }
+
+    /// Notes the workspace and checks it against the need.
+    pub fn workspace(&mut self, pointer: *mut u8, size: usize, need: &Need) -> Result<(), Status> {
+        if pointer.is_null() {
+            return Err(Status::NullPointer);
+        }
+        if !pointer.cast::<u64>().is_aligned() {
+            return Err(Status::WorkspaceMisaligned);
+        }
+        let bytes = need.bytes()?;
+        if size < bytes {
+            return Err(Status::WorkspaceTooSmall);
+        }
+        self.note(pointer, bytes, true)
+    }
+
+    /// Refuses a call in which anything that is written overlaps anything else.
+    pub fn check_overlap(&self) -> Result<(), Status> {
+        for (i, a) in self.extents.iter().enumerate() {
+            for b in self.extents.iter().skip(i + 1) {
+                if (a.written || b.written) && a.start < b.end && b.start < a.end {
+                    return Err(Status::OverlappingArrays);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A noted output as a slice; `None` for NULL.
+///
+/// # Safety
+/// [`Memory::output`] and [`Memory::check_overlap`] have accepted it, with this `len`.
+pub unsafe fn output<'a, T>(pointer: *mut T, len: usize) -> Option<&'a mut [T]> {
+    if pointer.is_null() {
+        return None;
+    }
+    // SAFETY: not NULL, aligned, and disjoint from every other array. Its content may never have been
+    // written; T is an integer, and nothing is read before it is written.
+    Some(unsafe { slice::from_raw_parts_mut(pointer, len) })
+}
+
+/// Makes the pools of an arena of the caller's block: cleared, 8-byte elements first.
+///
+/// # Safety
+/// [`Memory::workspace`] and [`Memory::check_overlap`] have accepted the block for this `need`.
+pub unsafe fn arena<'a>(block: *mut u8, need: &Need) -> Arena<'a> {
+    // SAFETY: the block is 8-byte aligned and holds the four arrays one after another; clearing it
+    // makes every element a value.
+    unsafe {
+        let u64s = block.cast::<u64>();
+        let f64s = u64s.add(need.u64s).cast::<f64>();
+        let u32s = f64s.add(need.f64s).cast::<u32>();
+        let f32s = u32s.add(need.u32s).cast::<f32>();
+        let end = f32s.add(need.f32s).cast::<u8>();
+        core::ptr::write_bytes(block, 0, end.offset_from_unsigned(block));
+        Arena::new(
+            slice::from_raw_parts_mut(u64s, need.u64s),
+            slice::from_raw_parts_mut(f64s, need.f64s),
+            slice::from_raw_parts_mut(u32s, need.u32s),
+            slice::from_raw_parts_mut(f32s, need.f32s),
+        )
+    }
+}

@@ -1,0 +1,112 @@
+//! The structs of the C face, as a C compiler lays them out.
+
+use super::read::Plain;
+use core::mem::offset_of;
+
+/// What to plan for: sizes, loads and the machine. EPLB_PROBLEM_INIT sets struct_size and zeroes the
+/// rest; the num_* fields, all at least 1 and at most 2^31 - 1, and load must then be set.
+///
+/// Arrays are dense and row-major; the letters in brackets are the num_* fields. They are read only,
+/// and none is kept after the call. A slice of layers is a problem of its own: move the pointers
+/// (load by E per layer, window_weight by W per layer) and keep load_window_stride. Layers with
+/// another number of experts are another problem.
+#[allow(non_camel_case_types)]
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct eplb_problem {
+    /// sizeof(eplb_problem).
+    pub struct_size: u32,
+    /// W: load matrices that describe the load. 1 for the classic call.
+    pub num_windows: u32,
+    /// L: MoE layers, planned one by one.
+    pub num_layers: u32,
+    /// E: logical experts of a layer.
+    pub num_logical_experts: u32,
+    /// P: physical experts (slots) of a layer on all GPUs, P >= E.
+    pub num_physical_experts: u32,
+    /// K: groups of E / K consecutive experts; 1 when the model has none.
+    pub num_groups: u32,
+    /// N: nodes.
+    pub num_nodes: u32,
+    /// G: GPUs on all nodes.
+    pub num_gpus: u32,
+    /// Elements of load from one window to the next; 0 = L * E.
+    pub load_window_stride: u64,
+    /// [W][L][E] tokens routed to each expert, in any unit; finite, >= 0.
+    pub load: *const f32,
+    /// [L][W] weight of each window in each layer; finite, >= 0, not all 0 in a layer. NULL: all equal.
+    pub window_weight: *const f32,
+    /// [G] relative speed of each GPU; finite, > 0. NULL: all equal.
+    pub gpu_speed: *const f32,
+    /// [G] slots of each GPU, their sum P. NULL: P / G each. Slots are numbered GPU by GPU.
+    pub gpu_slots: *const u32,
+    /// [G] node of each GPU, < N. NULL: contiguous.
+    pub gpu_node: *const u32,
+    /// [G] EPLB_GPU_DEAD, EPLB_GPU_ALIVE or EPLB_GPU_LEAVING. NULL: all alive.
+    pub gpu_state: *const u8,
+}
+
+/// How to plan. EPLB_OPTIONS_INIT sets struct_size and zeroes the rest, which is the default of every
+/// field; a NULL pointer to options means the same.
+#[allow(non_camel_case_types)]
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct eplb_options {
+    /// sizeof(eplb_options).
+    pub struct_size: u32,
+    /// EPLB_POLICY_*.
+    pub policy: u32,
+    /// EPLB_SCOPE_*.
+    pub scope: u32,
+    /// Bound on the candidate evaluations per layer, 0 = the policy's default. The compatibility
+    /// policies do a fixed amount of work and accept any value.
+    pub effort: u32,
+    /// With previous: slots that may change per layer, 0 = no limit.
+    pub max_moves: u32,
+    /// With previous: slots that may change per layer from one GPU to another, 0 = no limit.
+    pub max_moves_per_gpu_pair: u32,
+    /// EPLB_FLAG_*, or-ed. None is served yet: 0.
+    pub flags: u32,
+    /// 0.
+    pub reserved: u32,
+    /// [L][P] placement in force, -1 = empty slot. NULL: plan from nothing.
+    pub previous: *const i32,
+}
+
+/// The maps of a placement, in the caller's arrays. EPLB_PLACEMENT_INIT sets struct_size and zeroes the
+/// rest. physical_to_logical is always needed; NULL for the others means that they are not wanted.
+///
+/// eplb_plan writes every element of every array that is given, or none at all. No two arrays may
+/// overlap.
+#[allow(non_camel_case_types)]
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct eplb_placement {
+    /// sizeof(eplb_placement).
+    pub struct_size: u32,
+    /// Width of logical_to_physical; P - E + 1 always suffices and is what the compatibility policies ask for.
+    pub max_replicas: u32,
+    /// [L][P] logical expert in each slot, -1 = empty.
+    pub physical_to_logical: *mut i32,
+    /// [L][P] which replica of its expert a slot holds, 0 .. logical_count - 1; -1 = empty.
+    pub replica_rank: *mut i32,
+    /// [L][E] replicas of each expert.
+    pub logical_count: *mut i32,
+    /// [L][E][max_replicas] slots of each expert in order of their replica_rank, padded with -1.
+    pub logical_to_physical: *mut i32,
+}
+
+// All zero is a value of each: integers and raw pointers.
+// SAFETY: as said; and struct_size comes first.
+unsafe impl Plain for eplb_problem {
+    const FIRST_SIZE: usize = offset_of!(eplb_problem, gpu_state) + size_of::<*const u8>();
+}
+// SAFETY: as above.
+unsafe impl Plain for eplb_options {
+    const FIRST_SIZE: usize = offset_of!(eplb_options, previous) + size_of::<*const i32>();
+}
+// SAFETY: as above.
+unsafe impl Plain for eplb_placement {
+    const FIRST_SIZE: usize =
+        offset_of!(eplb_placement, logical_to_physical) + size_of::<*mut i32>();
+}

@@ -1,0 +1,47 @@
+//! Expert placement for Mixture-of-Experts serving: how many replicas each expert gets and which GPU
+//! each sits on, so that the busiest GPU is as little above the mean as possible.
+//!
+//! `no_std`, allocation-free, without panics; the same bytes on every machine. The C face is
+//! `include/eplb.h`, made from [`ffi`]. The layers, bottom to top; imports go one way:
+//!
+//! 0. `status`: codes, pinned for ever
+//! 1. `order`, `arena`, `topology`: sorts and heaps; the workspace; the GPUs
+//! 2. `problem`, `placement`: the validated input; the maps, their check and digest
+//! 3. `metrics`: the ruler and the lower bound
+//! 4. [`replicate`], [`pack`]: how many replicas; which GPU
+//! 5. `plan`: whole placements
+//! 6. [`fixed`], [`ffi`]: the planner that owns its arrays; the C face, the only unsafe code
+
+#![no_std]
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable,
+    clippy::todo,
+    clippy::unimplemented,
+    clippy::indexing_slicing
+)]
+
+mod arena;
+mod metrics;
+mod order;
+mod placement;
+mod plan;
+mod problem;
+mod status;
+mod topology;
+
+pub mod ffi;
+pub mod fixed;
+pub mod pack;
+pub mod replicate;
+
+pub use arena::{Arena, Need, Pool};
+pub use metrics::{Metrics, Report, evaluate};
+pub use placement::{Placement, PlacementMut, Promises, Violation, ViolationKind, check, digest};
+pub use plan::policy::{Policy, Recipe};
+pub use plan::{Operation, Options, plan, workspace};
+pub use problem::{Problem, Scope, Shape, Spec};
+pub use status::Status;
+pub use topology::{EPLB_GPU_ALIVE, EPLB_GPU_DEAD, EPLB_GPU_LEAVING, Topology};

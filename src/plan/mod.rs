@@ -1,0 +1,144 @@
+//! Whole placements: what is asked of the planner, and the road that answers.
+
+mod hierarchy;
+pub mod policy;
+
+use crate::arena::{Arena, Need};
+use crate::metrics::{self, Report};
+use crate::placement::{self, PlacementMut};
+use crate::problem::{Problem, Scope, Shape};
+use crate::status::Status;
+use policy::{Policy, Recipe};
+
+/// What a workspace is asked for.
+#[allow(non_camel_case_types)] // the C name; Rust code sees it as `eplb::Operation`
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum eplb_operation {
+    /// eplb_plan.
+    Plan = 0,
+    /// eplb_evaluate.
+    Evaluate = 1,
+    /// eplb_check.
+    Check = 2,
+}
+
+pub use eplb_operation as Operation;
+
+impl TryFrom<u32> for Operation {
+    type Error = Status;
+    fn try_from(number: u32) -> Result<Self, Status> {
+        [Operation::Plan, Operation::Evaluate, Operation::Check]
+            .into_iter()
+            .find(|&operation| operation as u32 == number)
+            .ok_or(Status::UnknownOperation)
+    }
+}
+
+/// How to plan. The default is policy BALANCED, scope AUTO, from nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options<'a> {
+    /// Which policy.
+    pub policy: Policy,
+    /// Which hierarchy.
+    pub scope: Scope,
+    /// Bound on the candidate evaluations of a layer; 0 is the default of the policy. The
+    /// compatibility policies do a fixed amount of work and accept any.
+    pub effort: u32,
+    /// With `previous`: slots that may change per layer; 0 = no limit.
+    pub max_moves: u32,
+    /// With `previous`: slots that may change per layer from one GPU to another; 0 = no limit.
+    pub max_moves_per_gpu_pair: u32,
+    /// `EPLB_FLAG_*`.
+    pub flags: u32,
+    /// `[L][P]` placement in force, -1 = empty, or `None`: plan from nothing.
+    pub previous: Option<&'a [i32]>,
+}
+
+/// The stations that a plan passes, decided from the shape and the options alone.
+fn admit(shape: &Shape, options: &Options) -> Result<Recipe, Status> {
+    let recipe = policy::recipe(options.policy).ok_or(Status::UnsupportedPolicy)?;
+    if options.flags != 0 {
+        return Err(Status::UnsupportedFlag);
+    }
+    if options.previous.is_some() {
+        return Err(Status::UnsupportedPrevious);
+    }
+    if options.max_moves != 0 || options.max_moves_per_gpu_pair != 0 {
+        return Err(Status::MovesWithoutPrevious);
+    }
+    policy::admit(shape, options.scope)?;
+    Ok(recipe)
+}
+
+/// Scratch of [`plan`].
+struct Scratch<'a> {
+    road: hierarchy::Scratch<'a>,
+    metrics: metrics::Scratch<'a>,
+}
+
+fn carve<'a>(arena: &mut Arena<'a>, shape: &Shape, road: &hierarchy::Road) -> Scratch<'a> {
+    Scratch {
+        road: hierarchy::Scratch::carve(arena, road),
+        metrics: metrics::Scratch::carve(arena, shape),
+    }
+}
+
+/// What an operation needs of an arena, whatever the number of layers. O(G).
+///
+/// # Errors
+/// What the operation would refuse for its shape and options.
+pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Result<Need, Status> {
+    let mut arena = Arena::counting();
+    match operation {
+        Operation::Plan => {
+            admit(shape, options)?;
+            carve(&mut arena, shape, &hierarchy::Road::new(shape, options.scope));
+        }
+        Operation::Evaluate => {
+            metrics::Scratch::carve(&mut arena, shape);
+        }
+        Operation::Check => placement::size(&mut arena, shape),
+    }
+    Ok(arena.need())
+}
+
+/// Plans every layer. Calls `report` once a layer, in order, when it is given.
+///
+/// Writes every element of every map that is given. On an error nothing is written and `report` is
+/// not called.
+///
+/// # Errors
+/// [`Status::UnsupportedPolicy`] and the other `Unsupported*`, [`Status::ArrayLength`],
+/// [`Status::MaxReplicas`], [`Status::TooFewSlots`], the `*NotDivisible`, [`Status::LoadTooLarge`],
+/// [`Status::WorkspaceTooSmall`].
+pub fn plan(
+    problem: &Problem,
+    options: &Options,
+    mut arena: Arena,
+    mut maps: PlacementMut,
+    mut report: Option<Report>,
+) -> Result<(), Status> {
+    let shape = problem.shape();
+    let recipe = admit(shape, options)?;
+    policy::admit_loads(problem)?;
+    maps.check_lengths(shape)?;
+    let most_replicas = shape.num_physical_experts() - shape.num_logical_experts() + 1;
+    if maps.logical_to_physical.is_some() && maps.max_replicas < most_replicas {
+        return Err(Status::MaxReplicas);
+    }
+    let road = hierarchy::Road::new(shape, options.scope);
+    let mut scratch = carve(&mut arena, shape, &road);
+    arena.finish()?;
+
+    for layer in 0..shape.num_layers() {
+        let mut layer_maps = maps.layer(shape, layer);
+        let load = problem.load(0, layer);
+        hierarchy::plan_layer(&road, recipe, load, &mut scratch.road, &mut layer_maps);
+        if let Some(report) = report.as_mut() {
+            let slots = &*layer_maps.physical_to_logical;
+            report(layer, &metrics::measure_layer(problem, layer, slots, &mut scratch.metrics));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! The policies: each a recipe on the one road, by a number pinned for ever.
+
+use crate::pack::Packing;
+use crate::problem::{Problem, Scope};
+use crate::replicate::Rule;
+use crate::status::Status;
+
+/// How a plan is made. The numbers are pinned.
+#[allow(non_camel_case_types)] // the C name; Rust code sees it as `eplb::Policy`
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum eplb_policy {
+    /// Counts and packing decided together; never two replicas of an expert on one GPU. The default.
+    /// Not served yet.
+    #[default]
+    Balanced = 0,
+    /// DeepSeek EPLB, bit for bit: groups onto nodes, D'Hondt replication, largest replica first to the
+    /// least loaded GPU with room. May put replicas of an expert on one GPU. Source: deepseek-ai/EPLB,
+    /// rebalance_experts. O(P log P) a layer. Expect a balance of about 0.99 at 9 slots a GPU, 0.98 at 4.
+    Deepseek = 1,
+}
+
+pub use eplb_policy as Policy;
+
+impl Policy {
+    /// Every policy.
+    pub const ALL: [Policy; 2] = [Policy::Balanced, Policy::Deepseek];
+}
+
+impl TryFrom<u32> for Policy {
+    type Error = Status;
+    fn try_from(number: u32) -> Result<Self, Status> {
+        Policy::ALL.into_iter().find(|&policy| policy as u32 == number).ok_or(Status::UnknownPolicy)
+    }
+}
+
+/// What a policy does at each station of the road.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recipe {
+    /// How many replicas.
+    pub rule: Rule,
+    /// Which GPU.
+    pub packing: Packing,
+}
+
+/// The recipe of a compatibility policy; `None` for the others.
+pub fn recipe(policy: Policy) -> Option<Recipe> {
+    match policy {
+        Policy::Balanced => None,
+        Policy::Deepseek => Some(Recipe { rule: Rule::DHondt, packing: Packing::Lpt }),
+    }
+}
+
+/// Refuses what a recipe cannot honour, rather than to plan past it.
+///
+/// # Errors
+/// The `Unsupported*` codes of the topology and of windows, [`Status::TooFewSlots`], the
+/// `*NotDivisible` codes.
+pub fn admit(problem: &crate::problem::Shape, scope: Scope) -> Result<(), Status> {
+    let topology = problem.topology();
+    let experts = problem.num_logical_experts();
+    let groups = problem.num_groups();
+    let divides = |a: usize, b: usize| b.checked_rem(a) == Some(0);
+    let hierarchical = problem.is_hierarchical(scope);
+    if problem.num_windows() > 1 {
+        return Err(Status::UnsupportedWindows);
+    }
+    if !topology.equal_speeds() {
+        return Err(Status::UnsupportedSpeed);
+    }
+    if !topology.equal_slots() {
+        return Err(Status::UnsupportedSlots);
+    }
+    if !topology.all_alive() {
+        return Err(Status::UnsupportedState);
+    }
+    if topology.num_slots() < experts {
+        return Err(Status::TooFewSlots);
+    }
+    if !hierarchical {
+        return Ok(());
+    }
+    if !divides(topology.num_nodes(), groups) {
+        return Err(Status::GroupsNotDivisible);
+    }
+    if !divides(groups, experts) {
+        return Err(Status::ExpertsNotDivisible);
+    }
+    if !divides(topology.num_nodes(), topology.num_gpus()) {
+        return Err(Status::GpusNotDivisible);
+    }
+    if !topology.contiguous_nodes() {
+        return Err(Status::UnsupportedNodes);
+    }
+    Ok(())
+}
+
+/// Refuses loads whose f32 sums could overflow: 2^126 / E and above.
+///
+/// # Errors
+/// [`Status::LoadTooLarge`].
+pub fn admit_loads(problem: &Problem) -> Result<(), Status> {
+    const LIMIT: f32 = f32::from_bits(0x7e80_0000); // 2^126
+    let experts = problem.shape().num_logical_experts() as f32;
+    if problem.largest_load() > LIMIT / experts { Err(Status::LoadTooLarge) } else { Ok(()) }
+}

@@ -1,0 +1,295 @@
+//! The validated problem: whoever holds a [`Problem`] need not check again.
+
+use crate::status::Status;
+use crate::topology::Topology;
+
+/// Which hierarchy a plan keeps.
+#[allow(non_camel_case_types)] // the C name; Rust code sees it as `eplb::Scope`
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum eplb_scope {
+    /// Hierarchical when num_groups is a multiple of num_nodes, else global: the rule of DeepSeek EPLB.
+    #[default]
+    Auto = 0,
+    /// Groups of experts go to nodes, experts stay on their node.
+    Hierarchical = 1,
+    /// Any expert on any GPU; num_groups and num_nodes are ignored.
+    Global = 2,
+}
+
+pub use eplb_scope as Scope;
+
+impl TryFrom<u32> for Scope {
+    type Error = Status;
+    fn try_from(number: u32) -> Result<Self, Status> {
+        [Scope::Auto, Scope::Hierarchical, Scope::Global]
+            .into_iter()
+            .find(|&scope| scope as u32 == number)
+            .ok_or(Status::UnknownScope)
+    }
+}
+
+/// What the caller says, unchecked: sizes and arrays, row-major. The C struct `eplb_problem`
+/// with slices for pointers; [`Problem::new`] checks it.
+///
+/// Letters used throughout: L layers, E logical experts, P physical experts (slots), G GPUs,
+/// N nodes, K groups, W windows.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec<'a> {
+    /// W, at least 1.
+    pub num_windows: u32,
+    /// L, at least 1.
+    pub num_layers: u32,
+    /// E, at least 1.
+    pub num_logical_experts: u32,
+    /// P, slots on all GPUs.
+    pub num_physical_experts: u32,
+    /// K, groups of consecutive experts; 1 when there are none.
+    pub num_groups: u32,
+    /// N, at least 1.
+    pub num_nodes: u32,
+    /// G, at least 1.
+    pub num_gpus: u32,
+    /// Elements of `load` from one window to the next; 0 means L * E.
+    pub load_window_stride: u64,
+    /// `[W][L][E]` tokens, finite and not negative.
+    pub load: &'a [f32],
+    /// `[L][W]` weights of the windows, or `None`: all equal.
+    pub window_weight: Option<&'a [f32]>,
+    /// `[G]` speeds above 0, or `None`: all equal.
+    pub gpu_speed: Option<&'a [f32]>,
+    /// `[G]` slots per GPU, their sum P, or `None`: P / G each.
+    pub gpu_slots: Option<&'a [u32]>,
+    /// `[G]` node of each GPU, or `None`: contiguous.
+    pub gpu_node: Option<&'a [u32]>,
+    /// `[G]` of `EPLB_GPU_*`, or `None`: all alive.
+    pub gpu_state: Option<&'a [u8]>,
+}
+
+impl Default for Spec<'_> {
+    /// One window, one group, one node; the other sizes must be set.
+    fn default() -> Self {
+        Spec {
+            num_windows: 1,
+            num_layers: 0,
+            num_logical_experts: 0,
+            num_physical_experts: 0,
+            num_groups: 1,
+            num_nodes: 1,
+            num_gpus: 0,
+            load_window_stride: 0,
+            load: &[],
+            window_weight: None,
+            gpu_speed: None,
+            gpu_slots: None,
+            gpu_node: None,
+            gpu_state: None,
+        }
+    }
+}
+
+/// The sizes and the topology of a problem, checked; all that a size query needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape<'a> {
+    windows: usize,
+    layers: usize,
+    experts: usize,
+    groups: usize,
+    window_stride: usize,
+    topology: Topology<'a>,
+}
+
+impl<'a> Shape<'a> {
+    /// Checks sizes and topology. Does not look at `load` and `window_weight`.
+    ///
+    /// # Errors
+    /// [`Status::ShapeZero`], [`Status::ShapeTooLarge`], [`Status::WindowStride`], and those of
+    /// [`Topology::new`].
+    pub fn new(spec: &Spec<'a>) -> Result<Self, Status> {
+        let sizes = [
+            spec.num_windows,
+            spec.num_layers,
+            spec.num_logical_experts,
+            spec.num_physical_experts,
+            spec.num_groups,
+            spec.num_nodes,
+            spec.num_gpus,
+        ];
+        if sizes.contains(&0) {
+            return Err(Status::ShapeZero);
+        }
+        if sizes.iter().any(|&size| size > i32::MAX as u32) {
+            return Err(Status::ShapeTooLarge);
+        }
+        let [windows, layers, experts, slots, groups, nodes, gpus] = sizes.map(|s| s as usize);
+
+        // maps and loads are 4-byte arrays; all must fit the address space
+        let fits = |elements: Option<usize>| {
+            elements.filter(|&n| n <= isize::MAX as usize / 4).ok_or(Status::ShapeTooLarge)
+        };
+        let layer_experts = fits(layers.checked_mul(experts))?;
+        fits(layers.checked_mul(slots))?;
+        fits(layers.checked_mul(windows))?;
+        let window_stride = match spec.load_window_stride {
+            0 => layer_experts,
+            given => usize::try_from(given).map_err(|_| Status::ShapeTooLarge)?,
+        };
+        if window_stride < layer_experts {
+            return Err(Status::WindowStride);
+        }
+        fits(window_stride.checked_mul(windows - 1).and_then(|n| n.checked_add(layer_experts)))?;
+
+        let topology = Topology::new(
+            slots,
+            gpus,
+            nodes,
+            spec.gpu_slots,
+            spec.gpu_node,
+            spec.gpu_speed,
+            spec.gpu_state,
+        )?;
+        Ok(Shape { windows, layers, experts, groups, window_stride, topology })
+    }
+
+    /// W.
+    pub fn num_windows(&self) -> usize {
+        self.windows
+    }
+    /// L.
+    pub fn num_layers(&self) -> usize {
+        self.layers
+    }
+    /// E.
+    pub fn num_logical_experts(&self) -> usize {
+        self.experts
+    }
+    /// P.
+    pub fn num_physical_experts(&self) -> usize {
+        self.topology.num_slots()
+    }
+    /// K.
+    pub fn num_groups(&self) -> usize {
+        self.groups
+    }
+    /// The GPUs and nodes.
+    pub fn topology(&self) -> &Topology<'a> {
+        &self.topology
+    }
+    /// Elements of `load` that the problem spans, from the first to the last.
+    pub fn load_len(&self) -> usize {
+        self.window_stride * (self.windows - 1) + self.layers * self.experts
+    }
+    /// Whether `scope` means hierarchical here.
+    pub fn is_hierarchical(&self, scope: Scope) -> bool {
+        match scope {
+            Scope::Hierarchical => true,
+            Scope::Global => false,
+            Scope::Auto => self.groups.checked_rem(self.topology.num_nodes()) == Some(0),
+        }
+    }
+}
+
+/// A problem that has been checked as a whole.
+#[derive(Clone, Copy, Debug)]
+pub struct Problem<'a> {
+    shape: Shape<'a>,
+    load: &'a [f32],
+    window_weight: Option<&'a [f32]>,
+}
+
+impl<'a> Problem<'a> {
+    /// Checks everything a problem can say. O(W L E + G).
+    ///
+    /// # Errors
+    /// Those of [`Shape::new`], [`Status::ArrayLength`], [`Status::LoadNan`],
+    /// [`Status::LoadInfinite`], [`Status::LoadNegative`], [`Status::WindowWeight`].
+    pub fn new(spec: &Spec<'a>) -> Result<Self, Status> {
+        Problem::with_shape(Shape::new(spec)?, spec.load, spec.window_weight)
+    }
+
+    /// The same for a shape that has been checked.
+    ///
+    /// # Errors
+    /// Those of [`Problem::new`] but for the shape's.
+    pub fn with_shape(
+        shape: Shape<'a>,
+        load: &'a [f32],
+        window_weight: Option<&'a [f32]>,
+    ) -> Result<Self, Status> {
+        let load = load.get(..shape.load_len()).ok_or(Status::ArrayLength)?;
+        let problem = Problem { shape, load, window_weight };
+        for window in 0..shape.windows {
+            check_loads(problem.window(window))?;
+        }
+        if let Some(weight) = window_weight {
+            if weight.len() != shape.layers * shape.windows {
+                return Err(Status::ArrayLength);
+            }
+            for layer in weight.chunks_exact(shape.windows.max(1)) {
+                check_loads(layer).map_err(|_| Status::WindowWeight)?;
+                if layer.iter().all(|&w| is_zero(w)) {
+                    return Err(Status::WindowWeight);
+                }
+            }
+        }
+        Ok(problem)
+    }
+
+    /// Sizes and topology.
+    pub fn shape(&self) -> &Shape<'a> {
+        &self.shape
+    }
+
+    /// The loads `[L][E]` of one window.
+    fn window(&self, window: usize) -> &'a [f32] {
+        let start = self.shape.window_stride * window;
+        let len = self.shape.layers * self.shape.experts;
+        self.load.get(start..).and_then(|tail| tail.get(..len)).unwrap_or_default()
+    }
+
+    /// The loads `[E]` of one layer in one window.
+    pub fn load(&self, window: usize, layer: usize) -> &'a [f32] {
+        let start = self.shape.experts * layer;
+        let loads = self.window(window);
+        loads.get(start..).and_then(|tail| tail.get(..self.shape.experts)).unwrap_or_default()
+    }
+
+    /// The weight of a window for a layer; 1 when none was given.
+    pub fn window_weight(&self, window: usize, layer: usize) -> f32 {
+        self.window_weight
+            .and_then(|weight| weight.get(layer * self.shape.windows + window).copied())
+            .unwrap_or(1.0)
+    }
+
+    /// The largest load of all windows and layers.
+    pub fn largest_load(&self) -> f32 {
+        (0..self.shape.windows)
+            .flat_map(|w| self.window(w))
+            .fold(0.0, |most, &load| if load > most { load } else { most })
+    }
+}
+
+/// Finite and not negative, decided by bits: flush-to-zero cannot change the answer, and one
+/// integer maximum over the array is all that a good array costs.
+fn check_loads(loads: &[f32]) -> Result<(), Status> {
+    let largest = loads.iter().fold(0, |most, load| most.max(load.to_bits()));
+    if largest <= f32::MAX.to_bits() {
+        return Ok(());
+    }
+    loads.iter().try_for_each(|&load| {
+        if load.is_nan() {
+            Err(Status::LoadNan)
+        } else if load == f32::INFINITY {
+            Err(Status::LoadInfinite)
+        } else if load.is_sign_negative() && !is_zero(load) {
+            Err(Status::LoadNegative)
+        } else {
+            Ok(())
+        }
+    })
+}
+
+/// +0.0 or -0.0, and nothing that flush-to-zero would take for it.
+fn is_zero(value: f32) -> bool {
+    value.to_bits() << 1 == 0
+}

@@ -1,0 +1,283 @@
+//! Status codes: pinned for ever, one per thing that can be wrong, a static text each.
+//!
+//! A code is never renumbered and never reused; a code that is retired stays as a comment. The
+//! numbers are spaced by topic, so that a new one finds room beside its kin.
+
+use core::ffi::CStr;
+use core::fmt;
+
+/// What a call answers: EPLB_STATUS_OK or a negative code.
+///
+/// Every function that can fail returns one of these as an int32_t. On anything but
+/// EPLB_STATUS_OK no output has been touched, unless the function says otherwise.
+/// eplb_status_string() gives the text that says what to change.
+#[allow(non_camel_case_types)] // the C name; Rust code sees it as `eplb::Status`
+#[repr(i32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum eplb_status {
+    /// The call did what it says; all outputs are written.
+    Ok = 0,
+
+    /// A pointer that the call needs is NULL.
+    NullPointer = -1,
+    /// A pointer is not aligned for what it points to.
+    MisalignedPointer = -2,
+    /// struct_size (or metrics_size) is smaller than the first release's, or larger with a tail that is not zero.
+    StructSize = -3,
+    /// A reserved word is not 0.
+    ReservedNotZero = -4,
+    /// An output or the workspace overlaps another array of the call.
+    OverlappingArrays = -5,
+    /// The operation is not one of EPLB_OPERATION_*.
+    UnknownOperation = -6,
+    /// The policy is not one of EPLB_POLICY_*.
+    UnknownPolicy = -7,
+    /// The scope is not one of EPLB_SCOPE_*.
+    UnknownScope = -8,
+    /// A bit of flags is not one of EPLB_FLAG_*.
+    UnknownFlag = -9,
+    /// A limit on moves is given without a previous placement.
+    MovesWithoutPrevious = -10,
+
+    /// The workspace is smaller than eplb_workspace() says.
+    WorkspaceTooSmall = -20,
+    /// The workspace is not aligned as eplb_workspace() says.
+    WorkspaceMisaligned = -21,
+
+    /// One of the num_* fields is 0.
+    ShapeZero = -30,
+    /// A num_* field is above 2^31 - 1, or a product of sizes does not fit the machine.
+    ShapeTooLarge = -31,
+    /// There are fewer physical than logical experts.
+    TooFewSlots = -32,
+    /// num_physical_experts is not a multiple of num_gpus (and gpu_slots does not say who has more).
+    SlotsNotDivisible = -33,
+    /// Hierarchical scope: num_groups is not a multiple of num_nodes.
+    GroupsNotDivisible = -34,
+    /// Hierarchical scope: num_logical_experts is not a multiple of num_groups.
+    ExpertsNotDivisible = -35,
+    /// Hierarchical scope: num_gpus is not a multiple of num_nodes.
+    GpusNotDivisible = -36,
+    /// load_window_stride is below num_layers * num_logical_experts.
+    WindowStride = -37,
+    /// An array given from Rust has the wrong length.
+    ArrayLength = -38,
+
+    /// A load is NaN.
+    LoadNan = -40,
+    /// A load is infinite.
+    LoadInfinite = -41,
+    /// A load is negative.
+    LoadNegative = -42,
+    /// Compatibility policies: a load is above 2^126 / num_logical_experts, so that f32 sums could overflow.
+    LoadTooLarge = -43,
+    /// A window weight is NaN, infinite or negative, or all weights of a layer are 0.
+    WindowWeight = -44,
+
+    /// gpu_slots does not sum to num_physical_experts.
+    GpuSlots = -50,
+    /// A gpu_speed is not finite and above 0.
+    GpuSpeed = -51,
+    /// A gpu_node is not below num_nodes.
+    GpuNode = -52,
+    /// A gpu_state is not one of EPLB_GPU_*.
+    GpuState = -53,
+    /// No GPU is alive.
+    NoAliveGpu = -54,
+
+    /// A slot holds a number that is neither -1 nor an expert.
+    PlacementExpert = -60,
+    /// eplb_check: the placement breaks a rule; *first says which and where.
+    PlacementInvalid = -61,
+    /// eplb_evaluate: an expert has no replica on a GPU that serves.
+    PlacementMissing = -62,
+    /// max_replicas is too small for logical_to_physical.
+    MaxReplicas = -63,
+
+    /// No placement can keep the rules.
+    Infeasible = -70,
+
+    /// This policy is not served by this version.
+    UnsupportedPolicy = -80,
+    /// This policy plans a single window.
+    UnsupportedWindows = -81,
+    /// This policy cannot start from a previous placement.
+    UnsupportedPrevious = -82,
+    /// This policy takes all GPUs as equally fast.
+    UnsupportedSpeed = -83,
+    /// This policy needs the same number of slots on every GPU.
+    UnsupportedSlots = -84,
+    /// In hierarchical scope this policy needs nodes of contiguous GPUs.
+    UnsupportedNodes = -85,
+    /// This policy needs every GPU alive.
+    UnsupportedState = -86,
+    /// A flag is not served by this policy or version.
+    UnsupportedFlag = -87,
+}
+
+pub use eplb_status as Status;
+
+impl Status {
+    /// Every code, in the order of the list above.
+    pub const ALL: [Status; 45] = [
+        Status::Ok,
+        Status::NullPointer,
+        Status::MisalignedPointer,
+        Status::StructSize,
+        Status::ReservedNotZero,
+        Status::OverlappingArrays,
+        Status::UnknownOperation,
+        Status::UnknownPolicy,
+        Status::UnknownScope,
+        Status::UnknownFlag,
+        Status::MovesWithoutPrevious,
+        Status::WorkspaceTooSmall,
+        Status::WorkspaceMisaligned,
+        Status::ShapeZero,
+        Status::ShapeTooLarge,
+        Status::TooFewSlots,
+        Status::SlotsNotDivisible,
+        Status::GroupsNotDivisible,
+        Status::ExpertsNotDivisible,
+        Status::GpusNotDivisible,
+        Status::WindowStride,
+        Status::ArrayLength,
+        Status::LoadNan,
+        Status::LoadInfinite,
+        Status::LoadNegative,
+        Status::LoadTooLarge,
+        Status::WindowWeight,
+        Status::GpuSlots,
+        Status::GpuSpeed,
+        Status::GpuNode,
+        Status::GpuState,
+        Status::NoAliveGpu,
+        Status::PlacementExpert,
+        Status::PlacementInvalid,
+        Status::PlacementMissing,
+        Status::MaxReplicas,
+        Status::Infeasible,
+        Status::UnsupportedPolicy,
+        Status::UnsupportedWindows,
+        Status::UnsupportedPrevious,
+        Status::UnsupportedSpeed,
+        Status::UnsupportedSlots,
+        Status::UnsupportedNodes,
+        Status::UnsupportedState,
+        Status::UnsupportedFlag,
+    ];
+
+    /// The number of the code, as C sees it.
+    pub const fn code(self) -> i32 {
+        self as i32
+    }
+
+    /// The text of the code: what is wrong and what to change.
+    pub const fn text(self) -> &'static CStr {
+        match self {
+            Status::Ok => c"ok",
+            Status::NullPointer => c"a required pointer is NULL: pass the array or struct",
+            Status::MisalignedPointer => c"a pointer is misaligned: align it for its element type",
+            Status::StructSize => {
+                c"struct_size is wrong: start from the EPLB_*_INIT macro of the header you compile with; a newer caller must leave the fields this library does not know at 0"
+            }
+            Status::ReservedNotZero => c"a reserved word is not 0: start from the EPLB_*_INIT macro",
+            Status::OverlappingArrays => {
+                c"an output or the workspace overlaps another array: give each its own memory"
+            }
+            Status::UnknownOperation => c"unknown operation: use one of EPLB_OPERATION_*",
+            Status::UnknownPolicy => c"unknown policy: use one of EPLB_POLICY_*",
+            Status::UnknownScope => c"unknown scope: use one of EPLB_SCOPE_*",
+            Status::UnknownFlag => c"unknown bit in flags: use EPLB_FLAG_* only",
+            Status::MovesWithoutPrevious => {
+                c"a limit on moves needs a previous placement: set options.previous, or max_moves and max_moves_per_gpu_pair to 0"
+            }
+            Status::WorkspaceTooSmall => {
+                c"the workspace is too small: ask eplb_workspace for the size"
+            }
+            Status::WorkspaceMisaligned => {
+                c"the workspace is misaligned: ask eplb_workspace for the alignment"
+            }
+            Status::ShapeZero => {
+                c"a num_* field is 0: windows, layers, experts, groups, nodes and GPUs are at least 1"
+            }
+            Status::ShapeTooLarge => {
+                c"the shape is too large: every num_* is at most 2^31 - 1 and every array must fit the address space"
+            }
+            Status::TooFewSlots => {
+                c"fewer slots than experts: num_physical_experts on living GPUs must be at least num_logical_experts"
+            }
+            Status::SlotsNotDivisible => {
+                c"num_physical_experts is not a multiple of num_gpus: change one, or use a policy that takes gpu_slots"
+            }
+            Status::GroupsNotDivisible => {
+                c"hierarchical scope needs num_groups to be a multiple of num_nodes: change one, or use EPLB_SCOPE_GLOBAL"
+            }
+            Status::ExpertsNotDivisible => {
+                c"hierarchical scope needs num_logical_experts to be a multiple of num_groups: change one, or use EPLB_SCOPE_GLOBAL"
+            }
+            Status::GpusNotDivisible => {
+                c"hierarchical scope needs num_gpus to be a multiple of num_nodes: change one, or use EPLB_SCOPE_GLOBAL"
+            }
+            Status::WindowStride => {
+                c"load_window_stride is too small: 0 or at least num_layers * num_logical_experts"
+            }
+            Status::ArrayLength => c"an array has the wrong length: see the shapes in its documentation",
+            Status::LoadNan => c"a load is NaN: loads are finite and at least 0",
+            Status::LoadInfinite => c"a load is infinite: loads are finite and at least 0",
+            Status::LoadNegative => c"a load is negative: loads are finite and at least 0",
+            Status::LoadTooLarge => {
+                c"a load is too large for the f32 sums of this policy: scale the loads down, or use EPLB_POLICY_BALANCED"
+            }
+            Status::WindowWeight => {
+                c"a window weight is bad: weights are finite, at least 0, and not all 0 in a layer"
+            }
+            Status::GpuSlots => c"gpu_slots does not sum to num_physical_experts",
+            Status::GpuSpeed => c"a gpu_speed is bad: speeds are finite and above 0",
+            Status::GpuNode => c"a gpu_node is bad: nodes are numbered below num_nodes",
+            Status::GpuState => c"a gpu_state is bad: use one of EPLB_GPU_*",
+            Status::NoAliveGpu => c"no GPU is alive: at least one gpu_state must be EPLB_GPU_ALIVE",
+            Status::PlacementExpert => {
+                c"a slot holds a number that is neither -1 nor below num_logical_experts"
+            }
+            Status::PlacementInvalid => {
+                c"the placement breaks a rule: see the eplb_violation for which and where"
+            }
+            Status::PlacementMissing => {
+                c"an expert has no replica on a serving GPU: the placement cannot be evaluated; eplb_check says which"
+            }
+            Status::MaxReplicas => {
+                c"max_replicas is too small: num_physical_experts - num_logical_experts + 1 always suffices"
+            }
+            Status::Infeasible => c"no placement can keep the rules: give more slots or living GPUs",
+            Status::UnsupportedPolicy => c"this policy is not served by this version",
+            Status::UnsupportedWindows => {
+                c"this policy plans a single window: set num_windows to 1"
+            }
+            Status::UnsupportedPrevious => {
+                c"this policy plans from nothing: set options.previous to NULL"
+            }
+            Status::UnsupportedSpeed => {
+                c"this policy takes all GPUs as equally fast: make gpu_speed NULL or uniform"
+            }
+            Status::UnsupportedSlots => {
+                c"this policy needs the same number of slots on every GPU: make gpu_slots NULL or uniform"
+            }
+            Status::UnsupportedNodes => {
+                c"in hierarchical scope this policy needs nodes of contiguous GPUs: make gpu_node NULL or contiguous"
+            }
+            Status::UnsupportedState => {
+                c"this policy needs every GPU alive: make gpu_state NULL or all EPLB_GPU_ALIVE"
+            }
+            Status::UnsupportedFlag => c"a flag is not served by this policy or version: clear it",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text().to_str().unwrap_or_default())
+    }
+}
+
+impl core::error::Error for Status {}
