@@ -22,6 +22,12 @@ pub fn index_of(key: u64) -> usize {
     key as u32 as usize
 }
 
+/// The load of a key made by [`descending`].
+#[inline]
+pub fn load_of_descending(key: u64) -> f32 {
+    f32::from_bits(!((key >> 32) as u32))
+}
+
 /// A binary min-heap over a slice.
 pub mod heap {
     /// Makes a heap of `keys` in place. O(n).
@@ -70,23 +76,23 @@ pub mod heap {
     }
 }
 
-/// A tournament over packs: a complete binary tree whose root is the smallest key. Changing one
-/// leaf replays log2(n) matches, which beats a heap when the changed leaf is always the winner.
+/// A tournament over packs: a complete binary tree whose root is the smallest key. Changing one player
+/// replays log2(n) matches, which beats a heap when it is always the winner who changes: the rivals are
+/// known beforehand, so that nothing waits but the comparisons themselves.
 #[derive(Debug)]
 pub struct Tournament<'a> {
-    /// Root at 1, the children of `i` at `2i` and `2i + 1`, leaves from `leaves` on.
+    /// Root at 1, the children of `i` at `2i` and `2i + 1`, players from `leaves` on.
     tree: &'a mut [u64],
     leaves: usize,
 }
 
 impl<'a> Tournament<'a> {
-    /// Nodes that a tournament of `players` needs.
+    /// Keys that a tournament of `players` needs.
     pub fn nodes(players: usize) -> usize {
         players.checked_next_power_of_two().unwrap_or(usize::MAX / 2).saturating_mul(2)
     }
 
-    /// Plays the first round of `players` in `tree`, which holds at least [`Tournament::nodes`].
-    /// Player `i` starts with `key(i)`.
+    /// Starts with `key(i)` for player `i`, in `tree` of at least [`Tournament::nodes`].
     pub fn new(tree: &'a mut [u64], players: usize, mut key: impl FnMut(usize) -> u64) -> Self {
         let leaves = Self::nodes(players) / 2;
         let tree = tree.get_mut(..leaves.saturating_mul(2)).unwrap_or_default();
@@ -106,7 +112,7 @@ impl<'a> Tournament<'a> {
     /// The smallest key; `u64::MAX` when every player has left.
     #[inline]
     pub fn best(&self) -> u64 {
-        // with a single player the root is the leaf itself, also at 1
+        // a single player is both leaf and root
         self.tree.get(1).copied().unwrap_or(u64::MAX)
     }
 
@@ -115,100 +121,52 @@ impl<'a> Tournament<'a> {
     pub fn set(&mut self, player: usize, key: u64) {
         let mut node = self.leaves + player;
         let mut winner = key;
-        while let Some(place) = self.tree.get_mut(node) {
-            *place = winner;
-            if node <= 1 {
-                break;
-            }
+        while node > 1 {
             let rival = self.tree.get(node ^ 1).copied().unwrap_or(u64::MAX);
+            let Some(place) = self.tree.get_mut(node) else { return };
+            *place = winner;
             winner = winner.min(rival);
-            node /= 2;
+            node >>= 1;
+        }
+        if let Some(root) = self.tree.get_mut(1) {
+            *root = winner;
         }
     }
 }
 
-/// Sorts `keys` ascending; `buffer` is as long. O(n log n), stable by nature: keys are distinct.
+/// Sorts `keys` by their upper half, which holds the load; equal loads keep their order, so that keys
+/// given in order of index come out in the order of whole keys. `buffer` is as long. O(n).
 ///
-/// Blocks of eight by a sorting network, then merges from both ends of two runs at once: no branch
-/// depends on the data, and no index can leave its slice.
+/// A radix sort, a byte at a time from the lowest: no comparison, hence no branch that the data could
+/// mislead, and a third of the instructions of a merge sort at a few hundred keys. 1 KiB of stack.
 pub fn sort(keys: &mut [u64], buffer: &mut [u64]) {
-    let (blocks, rest) = keys.as_chunks_mut::<8>();
-    for block in blocks {
-        sort_block(block);
+    const SHORT: usize = 24; // below which clearing the table costs more than the sort
+    if keys.len() <= SHORT {
+        return insertion_sort(keys);
     }
-    insertion_sort(rest);
+    scatter_by_byte(keys, buffer, 32);
+    scatter_by_byte(buffer, keys, 40);
+    scatter_by_byte(keys, buffer, 48);
+    scatter_by_byte(buffer, keys, 56);
+}
 
-    let n = keys.len();
-    let mut width = 8;
-    let mut in_keys = true;
-    while width < n {
-        if in_keys {
-            merge_runs(keys, buffer, width);
-        } else {
-            merge_runs(buffer, keys, width);
+/// One pass: `to` becomes `from` in order of the byte at `shift`, stable.
+#[allow(clippy::indexing_slicing)] // a table of 256 indexed by a byte
+fn scatter_by_byte(from: &[u64], to: &mut [u64], shift: u32) {
+    let mut place = [0_u32; 256];
+    for &key in from {
+        place[usize::from((key >> shift) as u8)] += 1;
+    }
+    let mut start = 0;
+    for place in &mut place {
+        start += core::mem::replace(place, start);
+    }
+    for &key in from {
+        let place = &mut place[usize::from((key >> shift) as u8)];
+        if let Some(to) = to.get_mut(*place as usize) {
+            *to = key;
         }
-        in_keys = !in_keys;
-        width = width.saturating_mul(2);
-    }
-    if !in_keys {
-        for (key, sorted) in keys.iter_mut().zip(buffer.iter()) {
-            *key = *sorted;
-        }
-    }
-}
-
-/// Merges neighbouring runs of `width` from `from` into `to`.
-fn merge_runs(from: &[u64], to: &mut [u64], width: usize) {
-    let pair = width.saturating_mul(2).max(1);
-    for (run, out) in from.chunks(pair).zip(to.chunks_mut(pair)) {
-        let (left, right) = run.split_at_checked(width).unwrap_or((run, &[]));
-        merge(left, right, out);
-    }
-}
-
-/// Merges two sorted runs into `out`, as long as both together.
-#[inline]
-fn merge(left: &[u64], right: &[u64], out: &mut [u64]) {
-    let (mut i, mut j) = (0, 0);
-    for slot in out.iter_mut() {
-        let a = left.get(i).copied().unwrap_or(u64::MAX);
-        let b = right.get(j).copied().unwrap_or(u64::MAX);
-        let take_left = a <= b;
-        *slot = if take_left { a } else { b };
-        i += usize::from(take_left);
-        j += usize::from(!take_left);
-    }
-}
-
-/// Batcher's odd-even merge sort of eight: 19 comparisons, all indices constant.
-#[inline]
-#[allow(clippy::indexing_slicing)] // constants below 8
-fn sort_block(block: &mut [u64; 8]) {
-    const NETWORK: [(usize, usize); 19] = [
-        (0, 1),
-        (2, 3),
-        (4, 5),
-        (6, 7),
-        (0, 2),
-        (1, 3),
-        (4, 6),
-        (5, 7),
-        (1, 2),
-        (5, 6),
-        (0, 4),
-        (1, 5),
-        (2, 6),
-        (3, 7),
-        (2, 4),
-        (3, 5),
-        (1, 2),
-        (3, 4),
-        (5, 6),
-    ];
-    for (i, j) in NETWORK {
-        let (a, b) = (block[i], block[j]);
-        block[i] = a.min(b);
-        block[j] = a.max(b);
+        *place += 1;
     }
 }
 

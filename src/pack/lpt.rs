@@ -5,7 +5,7 @@
 //! costs O(log packs) and not a scan.
 
 use super::{Packed, Scratch};
-use crate::order::{Tournament, ascending, descending, index_of, sort};
+use crate::order::{Tournament, ascending, descending, index_of, load_of_descending, sort};
 
 /// Packs with f32 running loads.
 pub fn lpt(load: &[f32], packs: usize, packed: &mut Packed, scratch: &mut Scratch) {
@@ -20,16 +20,17 @@ pub fn lpt(load: &[f32], packs: usize, packed: &mut Packed, scratch: &mut Scratc
     let held = scratch.held.get_mut(..packs).unwrap_or_default();
     held.fill(0);
     let mut lightest = Tournament::new(scratch.tree, packs, |pack| ascending(0.0, pack));
-    for item in keys.iter().copied().map(index_of) {
+    for &key in keys.iter() {
+        let item = index_of(key);
         let best = lightest.best();
         let pack = index_of(best);
-        let (Some(held), Some(&load)) = (held.get_mut(pack), load.get(item)) else { continue };
+        let Some(held) = held.get_mut(pack) else { continue };
         if let (Some(to), Some(rank)) = (packed.pack.get_mut(item), packed.rank.get_mut(item)) {
             *to = pack as u32;
             *rank = *held;
         }
         *held += 1;
-        let sum = f32::from_bits((best >> 32) as u32) + load;
+        let sum = f32::from_bits((best >> 32) as u32) + load_of_descending(key);
         lightest
             .set(pack, if *held as usize == capacity { u64::MAX } else { ascending(sum, pack) });
     }

@@ -53,7 +53,7 @@ pub struct Scratch<'a> {
     group_rank: &'a mut [u32],
     /// `[E]` experts node by node, on a node by rank of their group: "meta-logical" order.
     meta: &'a mut [u32],
-    /// `[E']` loads and counts of one node's experts.
+    /// `[E']` loads, then loads of a replica, and counts of one node's experts.
     load: &'a mut [f32],
     count: &'a mut [u32],
     /// `[P']` one node's physical experts: expert, rank, load, GPU, rank on the GPU.
@@ -114,6 +114,13 @@ pub fn plan_layer(
 /// Decides the node of each group, and with it the meta-logical order of the experts.
 fn groups_onto_nodes(road: &Road, recipe: Recipe, load: &[f32], scratch: &mut Scratch) {
     let size = road.group_size.max(1);
+    if road.groups == 1 {
+        // one group on one node: no need to weigh it
+        for (expert, meta) in scratch.meta.iter_mut().enumerate() {
+            *meta = expert as u32;
+        }
+        return;
+    }
     for (sum, group) in scratch.group_load.iter_mut().zip(load.chunks_exact(size)) {
         *sum = group.iter().fold(0.0, |sum, &load| sum + load);
     }
@@ -146,10 +153,12 @@ fn plan_node(
     let mut replicas =
         Replicas { expert: scratch.expert, rank: scratch.rank, count: scratch.count };
     replicate::replicate(recipe.rule, scratch.load, &mut replicas, &mut scratch.replicate);
+    // from here on the load of an expert is that of one of its replicas
+    for (load, &count) in scratch.load.iter_mut().zip(replicas.count.iter()) {
+        *load /= count as f32;
+    }
     for (replica, &expert) in scratch.replica_load.iter_mut().zip(replicas.expert.iter()) {
-        let load = scratch.load.get(expert as usize).copied().unwrap_or(0.0);
-        let count = replicas.count.get(expert as usize).copied().unwrap_or(1);
-        *replica = load / count as f32;
+        *replica = scratch.load.get(expert as usize).copied().unwrap_or(0.0);
     }
     let mut packed = Packed { pack: scratch.gpu, rank: scratch.gpu_rank };
     pack::pack(recipe.packing, scratch.replica_load, road.gpus, &mut packed, &mut scratch.pack);

@@ -28,10 +28,8 @@ pub fn d_hondt(load: &[f32], replicas: &mut Replicas, heap: &mut [u64]) {
 /// One replica each.
 fn start(load: &[f32], replicas: &mut Replicas) {
     replicas.count.fill(1);
-    for (i, (expert, rank)) in
-        replicas.expert.iter_mut().zip(replicas.rank.iter_mut()).take(load.len()).enumerate()
-    {
+    replicas.rank.fill(0);
+    for (i, expert) in replicas.expert.iter_mut().take(load.len()).enumerate() {
         *expert = i as u32;
-        *rank = 0;
     }
 }
