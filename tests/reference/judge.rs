@@ -78,20 +78,15 @@ pub fn judge(physical_to_logical: &[i32], load: &[f32], topology: &Topology) -> 
     for (&(gpu, _), x) in replicas.iter().zip(&replica_load) {
         gpu_load[gpu] += x;
     }
-    let gpus: Vec<(f64, f64)> = (0..num_gpus)
-        .filter(|&gpu| alive(gpu))
-        .map(|gpu| (gpu_load[gpu], speed(gpu)))
-        .collect();
+    let gpus: Vec<(f64, f64)> =
+        (0..num_gpus).filter(|&gpu| alive(gpu)).map(|gpu| (gpu_load[gpu], speed(gpu))).collect();
 
     let num_nodes = topology.gpu_node.iter().max().map_or(0, |last| last + 1);
     let mut nodes = Vec::new();
     for node in 0..num_nodes {
         let of_node = || (0..num_gpus).filter(|&g| alive(g) && topology.gpu_node[g] == node);
         if of_node().count() > 0 {
-            nodes.push((
-                sum(of_node().map(|g| gpu_load[g])),
-                sum(of_node().map(speed)),
-            ));
+            nodes.push((sum(of_node().map(|g| gpu_load[g])), sum(of_node().map(speed))));
         }
     }
 
@@ -139,10 +134,7 @@ fn mean_time(loads_and_speeds: &[(f64, f64)]) -> f64 {
 }
 
 fn max_time(loads_and_speeds: &[(f64, f64)]) -> f64 {
-    loads_and_speeds
-        .iter()
-        .map(|(load, speed)| load / speed)
-        .fold(0.0, f64::max)
+    loads_and_speeds.iter().map(|(load, speed)| load / speed).fold(0.0, f64::max)
 }
 
 /// From 0.0 upwards, in order (`Iterator::sum` starts at -0.0).

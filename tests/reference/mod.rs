@@ -70,18 +70,8 @@ pub struct Recipe {
 pub fn recipe(policy: Policy) -> Recipe {
     let (rule, fix_up, packing, refinement) = match policy {
         Policy::Deepseek => (Rule::DHondt, FixUp::None, Packing::Lpt, Refinement::None),
-        Policy::MultiSwap => (
-            Rule::DHondt,
-            FixUp::OneMove,
-            Packing::Lpt,
-            Refinement::AllPairs,
-        ),
-        Policy::K2Hybrid => (
-            Rule::SainteLagueTail,
-            FixUp::TopTwo,
-            Packing::Lpt,
-            Refinement::KTwo,
-        ),
+        Policy::MultiSwap => (Rule::DHondt, FixUp::OneMove, Packing::Lpt, Refinement::AllPairs),
+        Policy::K2Hybrid => (Rule::SainteLagueTail, FixUp::TopTwo, Packing::Lpt, Refinement::KTwo),
         Policy::HybridArgmax => (
             Rule::SainteLagueTail,
             FixUp::TrueSecond,
@@ -94,25 +84,12 @@ pub fn recipe(policy: Policy) -> Recipe {
             Packing::Lpt,
             Refinement::KTwo, // SEEDS 66
         ),
-        Policy::Waterfill => (
-            Rule::Waterfill,
-            FixUp::None,
-            Packing::Diverse,
-            Refinement::None,
-        ),
-        Policy::WaterfillFixup => (
-            Rule::Waterfill,
-            FixUp::Recompute,
-            Packing::Diverse,
-            Refinement::MicroSwap,
-        ),
+        Policy::Waterfill => (Rule::Waterfill, FixUp::None, Packing::Diverse, Refinement::None),
+        Policy::WaterfillFixup => {
+            (Rule::Waterfill, FixUp::Recompute, Packing::Diverse, Refinement::MicroSwap)
+        }
     };
-    Recipe {
-        rule,
-        fix_up,
-        packing,
-        refinement,
-    }
+    Recipe { rule, fix_up, packing, refinement }
 }
 
 /// Plans every layer by a policy.
@@ -179,11 +156,8 @@ fn plan_layer(recipe: Recipe, load: &[f32], problem: &Problem) -> Plan {
         // Step 2 (SEEDS 13): the row's experts, counted 0.. in meta-logical order, become physical experts.
         let row_load: Vec<f32> = experts.iter().map(|&e| load[e]).collect();
         let row = replicate::replicate(recipe.rule, recipe.fix_up, &row_load, slots_per_node);
-        let replica_load: Vec<f32> = row
-            .expert
-            .iter()
-            .map(|&e| row_load[e] / row.count[e] as f32)
-            .collect();
+        let replica_load: Vec<f32> =
+            row.expert.iter().map(|&e| row_load[e] / row.count[e] as f32).collect();
 
         // Step 3 (SEEDS 14): which slot each physical expert goes to.
         let packs = pack::onto_gpus(
@@ -210,16 +184,9 @@ fn plan_layer(recipe: Recipe, load: &[f32], problem: &Problem) -> Plan {
 fn meta_logical_order(recipe: Recipe, load: &[f32], problem: &Problem) -> Vec<usize> {
     let group_size = problem.num_logical_experts / problem.num_groups;
     let groups_per_node = problem.num_groups / problem.num_nodes;
-    let group_load: Vec<f32> = load
-        .chunks(group_size)
-        .map(|group| group.iter().fold(0.0, |sum, x| sum + x))
-        .collect();
-    let packs = pack::onto_nodes(
-        recipe.packing,
-        recipe.refinement,
-        &group_load,
-        problem.num_nodes,
-    );
+    let group_load: Vec<f32> =
+        load.chunks(group_size).map(|group| group.iter().fold(0.0, |sum, x| sum + x)).collect();
+    let packs = pack::onto_nodes(recipe.packing, recipe.refinement, &group_load, problem.num_nodes);
 
     let mut order = Vec::new();
     for node in 0..problem.num_nodes {

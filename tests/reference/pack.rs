@@ -110,11 +110,7 @@ pub fn lpt(load: &[f32], num_packs: usize, precision: Precision) -> Packs {
         running[best] = precision.add(running[best], load[item]);
         filled[best] += 1;
     }
-    Packs {
-        pack,
-        rank,
-        running,
-    }
+    Packs { pack, rank, running }
 }
 
 /// By descending load, stable, to the pack with room and the smallest (replicas of the same expert already there, load, items),
@@ -134,10 +130,7 @@ pub fn diverse(load: &[f32], expert: &[usize], num_packs: usize) -> Packs {
             if members[p].len() == capacity {
                 continue;
             }
-            let same = members[p]
-                .iter()
-                .filter(|&&i| expert[i] == expert[item])
-                .count();
+            let same = members[p].iter().filter(|&&i| expert[i] == expert[item]).count();
             let key = (same, running[p], members[p].len());
             if best.is_none_or(|(_, best_key)| key < best_key) {
                 best = Some((p, key));
@@ -149,11 +142,7 @@ pub fn diverse(load: &[f32], expert: &[usize], num_packs: usize) -> Packs {
         running[best] = Precision::F64.add(running[best], load[item]);
         members[best].push(item);
     }
-    Packs {
-        pack,
-        rank,
-        running,
-    }
+    Packs { pack, rank, running }
 }
 
 // Refinements
@@ -289,9 +278,7 @@ fn micro_swap(mut packs: Packs, load: &[f32]) -> Packs {
 
 /// Items of a pack by ascending id.
 fn members(packs: &Packs, p: usize) -> Vec<usize> {
-    (0..packs.pack.len())
-        .filter(|&i| packs.pack[i] == p)
-        .collect()
+    (0..packs.pack.len()).filter(|&i| packs.pack[i] == p).collect()
 }
 
 /// Gives the items of a pack the ranks 0.. by their previous rank, equal ones by id (SEEDS 38, 39).

@@ -102,11 +102,7 @@ fn dhondt(load: &[f32], count: &[usize]) -> usize {
 
 /// First largest load / (2 count - 1) (SEEDS 48).
 fn sainte_lague(load: &[f32], count: &[usize]) -> usize {
-    let benefit: Vec<f32> = load
-        .iter()
-        .zip(count)
-        .map(|(x, &c)| x / (2 * c - 1) as f32)
-        .collect();
+    let benefit: Vec<f32> = load.iter().zip(count).map(|(x, &c)| x / (2 * c - 1) as f32).collect();
     first_largest(&benefit)
 }
 
@@ -125,11 +121,7 @@ fn peak_aware(load: &[f32], count: &[usize]) -> usize {
     let peak_d = second.max(new_d);
     let peak_s = second.max(new_s);
     let tie = (peak_s - peak_d).abs() <= 1e-12_f32;
-    if peak_s + 1e-12_f32 < peak_d || (tie && new_s <= new_d) {
-        s
-    } else {
-        d
-    }
+    if peak_s + 1e-12_f32 < peak_d || (tie && new_s <= new_d) { s } else { d }
 }
 
 /// Counts by water-filling, then greedy fill (SEEDS 59 to 61).
@@ -139,15 +131,11 @@ fn waterfill(load: &[f32], num_physical: usize) -> Vec<usize> {
     if largest == 0.0 {
         let each = num_physical / num_logical;
         let remainder = num_physical % num_logical;
-        return (0..num_logical)
-            .map(|e| if e < remainder { each + 1 } else { each })
-            .collect();
+        return (0..num_logical).map(|e| if e < remainder { each + 1 } else { each }).collect();
     }
 
     let counts_at = |level: f64| -> Vec<usize> {
-        load.iter()
-            .map(|x| ((x / level as f32).ceil() as usize).max(1))
-            .collect()
+        load.iter().map(|x| ((x / level as f32).ceil() as usize).max(1)).collect()
     };
     let mut lo = 0.0_f64;
     let mut hi = f64::from(largest).max(1.0);
@@ -183,11 +171,7 @@ fn contiguous(count: Vec<usize>) -> Replicas {
             rank.push(r);
         }
     }
-    Replicas {
-        expert,
-        rank,
-        count,
-    }
+    Replicas { expert, rank, count }
 }
 
 // Fix-ups
@@ -243,11 +227,7 @@ fn top_two(load: &[f32], count: &[usize], true_second: bool) -> Option<((usize, 
                 continue;
             }
             // Before doc 003 the largest stays where it is unless it is the donor's own; doc 000 always takes the second.
-            let others = if true_second && d != top[0] {
-                largest
-            } else {
-                second
-            };
+            let others = if true_second && d != top[0] { largest } else { second };
             let new_d = f64::from(load[d]) / (count[d] - 1) as f64;
             let new_r = f64::from(load[r]) / (count[r] + 1) as f64;
             let peak = others.max(new_d).max(new_r);
