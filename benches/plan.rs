@@ -27,7 +27,15 @@ const CASES: [Case; 5] = [
     Case { name: "2048-2304-256", experts: 2048, slots: 2304, gpus: 256 },
 ];
 
-const POLICIES: [(Policy, &str); 1] = [(Policy::Deepseek, "deepseek")];
+const POLICIES: [(Policy, &str); 7] = [
+    (Policy::Deepseek, "deepseek"),
+    (Policy::MultiSwap, "multi_swap"),
+    (Policy::K2Hybrid, "k2_hybrid"),
+    (Policy::HybridArgmax, "hybrid_argmax"),
+    (Policy::PeakAware, "peak_aware"),
+    (Policy::Waterfill, "waterfill"),
+    (Policy::WaterfillFixup, "waterfill_fixup"),
+];
 
 /// Layers that a case is measured on: those of the trace whose width fits, else generated.
 fn layers(experts: usize) -> Vec<Vec<f32>> {

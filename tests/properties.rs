@@ -11,10 +11,50 @@ use problems::{Random, compatible};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
-const POLICIES: [(Policy, reference::Policy); 1] =
-    [(Policy::Deepseek, reference::Policy::Deepseek)];
+const POLICIES: [(Policy, reference::Policy); 7] = [
+    (Policy::Deepseek, reference::Policy::Deepseek),
+    (Policy::MultiSwap, reference::Policy::MultiSwap),
+    (Policy::K2Hybrid, reference::Policy::K2Hybrid),
+    (Policy::HybridArgmax, reference::Policy::HybridArgmax),
+    (Policy::PeakAware, reference::Policy::PeakAware),
+    (Policy::Waterfill, reference::Policy::Waterfill),
+    (Policy::WaterfillFixup, reference::Policy::WaterfillFixup),
+];
 
-fn slow(policy: reference::Policy, scope: Scope, random: &Random) -> reference::Plan {
+/// Every rule with every fix-up, packing and refinement, ours and the reference's.
+fn recipes() -> impl Strategy<Value = (eplb::Recipe, reference::Recipe)> {
+    use eplb::pack::{Packing, Refinement};
+    use eplb::replicate::{FixUp, Rule};
+    macro_rules! pairs {
+        ($type:ident: $($name:ident)*) => {
+            prop::sample::select(vec![$(($type::$name, reference::$type::$name)),*])
+        };
+    }
+    (
+        pairs!(Rule: DHondt SainteLagueTail PeakAwareTail Waterfill),
+        pairs!(FixUp: None OneMove TopTwo TrueSecond GuardedSecond Recompute),
+        pairs!(Packing: Lpt Diverse),
+        pairs!(Refinement: None AllPairs KTwo MicroSwap),
+    )
+        .prop_map(|(rule, fix_up, packing, refinement)| {
+            (
+                eplb::Recipe {
+                    rule: rule.0,
+                    fix_up: fix_up.0,
+                    packing: packing.0,
+                    refinement: refinement.0,
+                },
+                reference::Recipe {
+                    rule: rule.1,
+                    fix_up: fix_up.1,
+                    packing: packing.1,
+                    refinement: refinement.1,
+                },
+            )
+        })
+}
+
+fn slow(recipe: reference::Recipe, scope: Scope, random: &Random) -> reference::Plan {
     let scope = match scope {
         Scope::Auto => reference::Scope::Auto,
         Scope::Hierarchical => reference::Scope::Hierarchical,
@@ -29,14 +69,14 @@ fn slow(policy: reference::Policy, scope: Scope, random: &Random) -> reference::
         num_gpus: random.num_gpus,
         load: random.load.clone(),
     };
-    reference::plan(policy, scope, &problem)
+    reference::plan_recipe(recipe, scope, &problem)
 }
 
 fn compare_with_reference(random: &Random, scope: Scope) -> Result<(), TestCaseError> {
     for (policy, slow_policy) in POLICIES {
         let options = Options { policy, scope, ..Options::default() };
         let fast = plan(&random.spec(), &options).unwrap();
-        let slow = slow(slow_policy, scope, random);
+        let slow = slow(reference::recipe(slow_policy), scope, random);
         prop_assert_eq!(&fast.physical_to_logical, &slow.physical_to_logical, "{:?}", policy);
         prop_assert_eq!(&fast.replica_rank, &slow.replica_rank, "{:?}", policy);
         prop_assert_eq!(&fast.logical_count, &slow.logical_count, "{:?}", policy);
@@ -52,6 +92,24 @@ proptest! {
     #[test]
     fn plans_equal_the_reference(random in compatible(24)) {
         compare_with_reference(&random, Scope::Auto)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 10_000, ..Config::default() })]
+
+    /// The recipes that no preset names, too.
+    #[test]
+    fn composed_plans_equal_the_reference(
+        random in compatible(12),
+        (recipe, slow_recipe) in recipes(),
+    ) {
+        let options = Options { recipe: Some(recipe), ..Options::default() };
+        let fast = plan(&random.spec(), &options).unwrap();
+        let slow = slow(slow_recipe, Scope::Auto, &random);
+        prop_assert_eq!(&fast.physical_to_logical, &slow.physical_to_logical, "{:?}", recipe);
+        prop_assert_eq!(&fast.replica_rank, &slow.replica_rank, "{:?}", recipe);
+        prop_assert_eq!(&fast.logical_count, &slow.logical_count, "{:?}", recipe);
     }
 }
 

@@ -5,7 +5,15 @@ mod common;
 use common::{check, plan, spec_of, vectors};
 use eplb::{Options, Policy, Promises, Scope, Spec, Status};
 
-const POLICIES: [(Policy, &str); 1] = [(Policy::Deepseek, "deepseek")];
+const POLICIES: [(Policy, &str); 7] = [
+    (Policy::Deepseek, "deepseek"),
+    (Policy::MultiSwap, "multi_swap"),
+    (Policy::K2Hybrid, "k2_hybrid"),
+    (Policy::HybridArgmax, "hybrid_argmax"),
+    (Policy::PeakAware, "peak_aware"),
+    (Policy::Waterfill, "waterfill"),
+    (Policy::WaterfillFixup, "waterfill_fixup"),
+];
 
 #[test]
 fn every_case_of_every_policy_is_identical() {

@@ -344,6 +344,7 @@ fn checked_options<'a>(
     }
     Ok(Options {
         policy: Policy::try_from(options.policy)?,
+        recipe: None,
         scope: Scope::try_from(options.scope)?,
         effort: options.effort,
         max_moves: options.max_moves,

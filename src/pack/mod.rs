@@ -1,18 +1,39 @@
 //! Which pack each item goes to: replicas onto GPUs, groups onto nodes.
 //!
-//! Every pack takes the same number of items. A packer knows loads only, not what the items are.
+//! Every pack takes the same number of items. A packing knows loads, and of what expert an item is a
+//! replica; a refinement then swaps items between a heavy and a light pack.
 
+mod diverse;
 mod lpt;
+mod micro_swap;
+mod two_swaps;
 
 use crate::arena::Arena;
 use crate::order::Tournament;
 
-/// How items are packed.
+/// How items are packed. Largest item first, lowest index first among equals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packing {
-    /// Largest item first, to the pack with room and the least load, lowest index first among equals.
-    /// Running loads are f32, added in the order of placement. R. Graham 1969, with capacity.
+    /// To the pack with room and the least load, lowest index first among equals; running loads are f32.
+    /// R. Graham 1969, with capacity.
     Lpt,
+    /// To the pack with room that has the fewest replicas of the same expert, then the least load, then
+    /// the fewest items, lowest index first; running loads are f64. Groups, which have no replicas, go
+    /// onto nodes by LPT with f64 loads, and unrefined.
+    Diverse,
+}
+
+/// What is swapped after the packing, where a pack has more than one item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refinement {
+    /// Nothing.
+    None,
+    /// At most two swaps between heaviest and lightest pack, each the best over all pairs of items.
+    AllPairs,
+    /// The same over the two heaviest items of the one and the two lightest of the other.
+    KTwo,
+    /// One swap of the heaviest pack with one of the two lightest: the one that lowers the peak most.
+    MicroSwap,
 }
 
 /// Where the items of a row go.
@@ -24,48 +45,118 @@ pub struct Packed<'a> {
     pub rank: &'a mut [u32],
 }
 
+/// The items of a row.
+#[derive(Clone, Copy, Debug)]
+pub struct Items<'a> {
+    /// Load of each, finite and not negative.
+    pub load: &'a [f32],
+    /// Expert of which each is a replica, below the number of items. Not looked at by LPT.
+    pub expert: &'a [u32],
+}
+
 /// Scratch of the packers.
 #[derive(Debug)]
 pub struct Scratch<'a> {
-    /// `[items]` sort keys.
+    /// `[items]` sort keys, then lists of members.
     keys: &'a mut [u64],
-    /// `[items]` the other half of the merges.
+    /// `[items]` the other half of a sort.
     buffer: &'a mut [u64],
     /// Tournament over the packs.
     tree: &'a mut [u64],
     /// `[packs]` items in each pack.
     held: &'a mut [u32],
+    /// `[packs]` load of each pack as the packer added it up.
+    running: &'a mut [f64],
+    diverse: diverse::Scratch<'a>,
 }
 
 impl<'a> Scratch<'a> {
     /// Takes the scratch for up to `items` in up to `packs`.
-    pub fn carve(arena: &mut Arena<'a>, items: usize, packs: usize) -> Self {
+    pub fn carve(arena: &mut Arena<'a>, packing: Packing, items: usize, packs: usize) -> Self {
+        let diverse = if packing == Packing::Diverse { (items, packs) } else { (0, 0) };
         Scratch {
             keys: arena.u64s.take(items),
             buffer: arena.u64s.take(items),
-            tree: arena.u64s.take(Tournament::nodes(packs)),
+            // the wide tournament has two words a node
+            tree: arena.u64s.take(Tournament::<[u64; 2]>::nodes(packs).saturating_mul(2)),
             held: arena.u32s.take(packs),
+            running: arena.f64s.take(packs),
+            diverse: diverse::Scratch::carve(arena, diverse.0, diverse.1),
         }
     }
 }
 
-/// Packs the items of `load` into `packs` packs of `load.len() / packs` items each.
-/// With one item a pack, item i goes to pack i unsorted. O(n log n).
-pub fn pack(
+/// Packs groups onto nodes, `load.len() / nodes` each. O(n log n).
+pub fn onto_nodes(
     packing: Packing,
+    refinement: Refinement,
+    load: &[f32],
+    nodes: usize,
+    packed: &mut Packed,
+    scratch: &mut Scratch,
+) {
+    if one_each(load, nodes, packed) {
+        return;
+    }
+    match packing {
+        Packing::Lpt => {
+            lpt::lpt::<f32>(load, nodes, packed, scratch);
+            refine(refinement, load, nodes, packed, scratch);
+        }
+        Packing::Diverse => lpt::lpt::<f64>(load, nodes, packed, scratch),
+    }
+}
+
+/// Packs replicas onto GPUs, `items.load.len() / gpus` each. O(n log n) without surplus replicas: an
+/// expert with more replicas than GPUs costs Diverse O(GPUs) for each that is too many.
+pub fn onto_gpus(
+    packing: Packing,
+    refinement: Refinement,
+    items: Items,
+    gpus: usize,
+    packed: &mut Packed,
+    scratch: &mut Scratch,
+) {
+    if one_each(items.load, gpus, packed) {
+        return;
+    }
+    match packing {
+        Packing::Lpt => lpt::lpt::<f32>(items.load, gpus, packed, scratch),
+        Packing::Diverse => diverse::diverse(items, gpus, packed, scratch),
+    }
+    refine(refinement, items.load, gpus, packed, scratch);
+}
+
+/// With one item a pack, item i goes to pack i unsorted.
+fn one_each(load: &[f32], packs: usize, packed: &mut Packed) -> bool {
+    if load.len() > packs {
+        return false;
+    }
+    for (i, pack) in packed.pack.iter_mut().enumerate() {
+        *pack = i as u32;
+    }
+    packed.rank.fill(0);
+    true
+}
+
+fn refine(
+    refinement: Refinement,
     load: &[f32],
     packs: usize,
     packed: &mut Packed,
     scratch: &mut Scratch,
 ) {
-    if load.len() <= packs {
-        for (i, (pack, rank)) in packed.pack.iter_mut().zip(packed.rank.iter_mut()).enumerate() {
-            *pack = i as u32;
-            *rank = 0;
+    match refinement {
+        Refinement::None => {}
+        Refinement::AllPairs => {
+            two_swaps::two_swaps(two_swaps::all_pairs, load, packs, packed, scratch);
         }
-        return;
+        Refinement::KTwo => two_swaps::two_swaps(two_swaps::k_two, load, packs, packed, scratch),
+        Refinement::MicroSwap => micro_swap::micro_swap(load, packs, packed, scratch),
     }
-    match packing {
-        Packing::Lpt => lpt::lpt(load, packs, packed, scratch),
-    }
+}
+
+/// The items of a pack, in ascending order.
+fn members<'p>(pack: &'p [u32], of: usize) -> impl Iterator<Item = usize> + Clone + 'p {
+    pack.iter().enumerate().filter(move |&(_, &pack)| pack as usize == of).map(|(item, _)| item)
 }

@@ -5,7 +5,7 @@
 
 use super::policy::Recipe;
 use crate::arena::Arena;
-use crate::pack::{self, Packed};
+use crate::pack::{self, Items, Packed};
 use crate::placement::LayerMaps;
 use crate::problem::{Scope, Shape};
 use crate::replicate::{self, Replicas};
@@ -68,7 +68,7 @@ pub struct Scratch<'a> {
 
 impl<'a> Scratch<'a> {
     /// Takes the scratch of a road: O(E + P + K).
-    pub fn carve(arena: &mut Arena<'a>, road: &Road) -> Self {
+    pub fn carve(arena: &mut Arena<'a>, road: &Road, recipe: Recipe) -> Self {
         Scratch {
             group_load: arena.f32s.take(road.groups),
             group_node: arena.u32s.take(road.groups),
@@ -84,6 +84,7 @@ impl<'a> Scratch<'a> {
             replicate: replicate::Scratch::carve(arena, road.experts),
             pack: pack::Scratch::carve(
                 arena,
+                recipe.packing,
                 road.slots.max(road.groups),
                 road.gpus.max(road.nodes),
             ),
@@ -125,7 +126,14 @@ fn groups_onto_nodes(road: &Road, recipe: Recipe, load: &[f32], scratch: &mut Sc
         *sum = group.iter().fold(0.0, |sum, &load| sum + load);
     }
     let mut packed = Packed { pack: scratch.group_node, rank: scratch.group_rank };
-    pack::pack(recipe.packing, scratch.group_load, road.nodes, &mut packed, &mut scratch.pack);
+    pack::onto_nodes(
+        recipe.packing,
+        recipe.refinement,
+        scratch.group_load,
+        road.nodes,
+        &mut packed,
+        &mut scratch.pack,
+    );
 
     let per_node = road.groups.checked_div(road.nodes).unwrap_or(0);
     for (group, (&node, &rank)) in packed.pack.iter().zip(packed.rank.iter()).enumerate() {
@@ -152,7 +160,13 @@ fn plan_node(
     }
     let mut replicas =
         Replicas { expert: scratch.expert, rank: scratch.rank, count: scratch.count };
-    replicate::replicate(recipe.rule, scratch.load, &mut replicas, &mut scratch.replicate);
+    replicate::replicate(
+        recipe.rule,
+        recipe.fix_up,
+        scratch.load,
+        &mut replicas,
+        &mut scratch.replicate,
+    );
     // from here on the load of an expert is that of one of its replicas
     for (load, &count) in scratch.load.iter_mut().zip(replicas.count.iter()) {
         *load /= count as f32;
@@ -161,7 +175,14 @@ fn plan_node(
         *replica = scratch.load.get(expert as usize).copied().unwrap_or(0.0);
     }
     let mut packed = Packed { pack: scratch.gpu, rank: scratch.gpu_rank };
-    pack::pack(recipe.packing, scratch.replica_load, road.gpus, &mut packed, &mut scratch.pack);
+    pack::onto_gpus(
+        recipe.packing,
+        recipe.refinement,
+        Items { load: scratch.replica_load, expert: replicas.expert },
+        road.gpus,
+        &mut packed,
+        &mut scratch.pack,
+    );
 }
 
 /// Writes what `plan_node` decided into the maps of the layer.

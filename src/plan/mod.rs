@@ -40,6 +40,8 @@ impl TryFrom<u32> for Operation {
 pub struct Options<'a> {
     /// Which policy.
     pub policy: Policy,
+    /// A recipe of one's own in place of the policy's; planned as the compatibility policies are.
+    pub recipe: Option<Recipe>,
     /// Which hierarchy.
     pub scope: Scope,
     /// Bound on the candidate evaluations of a layer; 0 is the default of the policy. The
@@ -57,7 +59,8 @@ pub struct Options<'a> {
 
 /// The stations that a plan passes, decided from the shape and the options alone.
 fn admit(shape: &Shape, options: &Options) -> Result<Recipe, Status> {
-    let recipe = policy::recipe(options.policy).ok_or(Status::UnsupportedPolicy)?;
+    let recipe = options.recipe.or(policy::recipe(options.policy));
+    let recipe = recipe.ok_or(Status::UnsupportedPolicy)?;
     if options.flags != 0 {
         return Err(Status::UnsupportedFlag);
     }
@@ -77,9 +80,14 @@ struct Scratch<'a> {
     metrics: metrics::Scratch<'a>,
 }
 
-fn carve<'a>(arena: &mut Arena<'a>, shape: &Shape, road: &hierarchy::Road) -> Scratch<'a> {
+fn carve<'a>(
+    arena: &mut Arena<'a>,
+    shape: &Shape,
+    road: &hierarchy::Road,
+    recipe: Recipe,
+) -> Scratch<'a> {
     Scratch {
-        road: hierarchy::Scratch::carve(arena, road),
+        road: hierarchy::Scratch::carve(arena, road, recipe),
         metrics: metrics::Scratch::carve(arena, shape),
     }
 }
@@ -92,8 +100,8 @@ pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Resu
     let mut arena = Arena::counting();
     match operation {
         Operation::Plan => {
-            admit(shape, options)?;
-            carve(&mut arena, shape, &hierarchy::Road::new(shape, options.scope));
+            let recipe = admit(shape, options)?;
+            carve(&mut arena, shape, &hierarchy::Road::new(shape, options.scope), recipe);
         }
         Operation::Evaluate => {
             metrics::Scratch::carve(&mut arena, shape);
@@ -128,7 +136,7 @@ pub fn plan(
         return Err(Status::MaxReplicas);
     }
     let road = hierarchy::Road::new(shape, options.scope);
-    let mut scratch = carve(&mut arena, shape, &road);
+    let mut scratch = carve(&mut arena, shape, &road, recipe);
     arena.finish()?;
 
     for layer in 0..shape.num_layers() {
