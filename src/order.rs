@@ -3,6 +3,8 @@
 //! A load and its index travel as one u64 key, so that a single integer comparison decides by load
 //! and then by lowest index. Loads are finite and not negative: their bits order as they do.
 
+use core::hint::select_unpredictable;
+
 /// Key that orders by descending load, then ascending index: the smallest key is the largest load,
 /// lowest index first among equals.
 #[inline]
@@ -122,8 +124,12 @@ impl Key for [u64; 2] {
     const OUT: [u64; 2] = [u64::MAX; 2];
     #[inline]
     fn smaller(self, other: [u64; 2]) -> [u64; 2] {
-        let wide = |[high, low]: [u64; 2]| u128::from(high) << 64 | u128::from(low);
-        if wide(other) < wide(self) { other } else { self }
+        // not a branch: which of two packs is lighter cannot be predicted
+        let other_wins = (other[0] < self[0]) | ((other[0] == self[0]) & (other[1] < self[1]));
+        [
+            select_unpredictable(other_wins, other[0], self[0]),
+            select_unpredictable(other_wins, other[1], self[1]),
+        ]
     }
 }
 
@@ -209,32 +215,55 @@ impl<'a, K: Key> Tournament<'a, K> {
 /// Sorts `keys` by their upper half, which holds the load; equal loads keep their order, so that keys
 /// given in order of index come out in the order of whole keys. `buffer` is as long. O(n).
 ///
-/// A radix sort, a byte at a time from the lowest: no comparison, hence no branch that the data could
-/// mislead, and a third of the instructions of a merge sort at a few hundred keys. 1 KiB of stack.
+/// A radix sort from the lowest digit: no comparison, hence no branch that the data could mislead. Bits
+/// that all keys share are left out - the loads of a layer are of a size, and counts end in zeros - and the
+/// others shared out evenly over as few passes as do, three as a rule. 1 KiB of stack.
 pub fn sort(keys: &mut [u64], buffer: &mut [u64]) {
     const SHORT: usize = 24; // below which clearing the table costs more than the sort
     if keys.len() <= SHORT {
         return insertion_sort(keys);
     }
-    scatter_by_byte(keys, buffer, 32);
-    scatter_by_byte(buffer, keys, 40);
-    scatter_by_byte(keys, buffer, 48);
-    scatter_by_byte(buffer, keys, 56);
+    let first = heap::top(keys);
+    let differing = keys.iter().fold(0, |bits, key| bits | (key ^ first)) >> 32;
+    if differing == 0 {
+        return;
+    }
+    let lowest = 32 + differing.trailing_zeros();
+    let width = 64 - differing.leading_zeros() + 32 - lowest;
+    let passes = width.div_ceil(8);
+    let digit = width.div_ceil(passes);
+    let mut from_keys = true;
+    for pass in 0..passes {
+        let shift = lowest + pass * digit;
+        if from_keys {
+            scatter_by_digit(keys, buffer, shift, digit);
+        } else {
+            scatter_by_digit(buffer, keys, shift, digit);
+        }
+        from_keys = !from_keys;
+    }
+    if !from_keys {
+        for (key, sorted) in keys.iter_mut().zip(buffer.iter()) {
+            *key = *sorted;
+        }
+    }
 }
 
-/// One pass: `to` becomes `from` in order of the byte at `shift`, stable.
+/// One pass: `to` becomes `from` in order of the `width` bits at `shift`, at most 8, stable.
 #[allow(clippy::indexing_slicing)] // a table of 256 indexed by a byte
-fn scatter_by_byte(from: &[u64], to: &mut [u64], shift: u32) {
+fn scatter_by_digit(from: &[u64], to: &mut [u64], shift: u32, width: u32) {
+    let mask = (1_u64 << width) - 1;
+    let digit = |key: u64| usize::from(((key >> shift) & mask) as u8);
     let mut place = [0_u32; 256];
     for &key in from {
-        place[usize::from((key >> shift) as u8)] += 1;
+        place[digit(key)] += 1;
     }
     let mut start = 0;
-    for place in &mut place {
+    for place in place.iter_mut().take(mask as usize + 1) {
         start += core::mem::replace(place, start);
     }
     for &key in from {
-        let place = &mut place[usize::from((key >> shift) as u8)];
+        let place = &mut place[digit(key)];
         if let Some(to) = to.get_mut(*place as usize) {
             *to = key;
         }

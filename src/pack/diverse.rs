@@ -5,7 +5,7 @@
 
 use super::{Items, Packed};
 use crate::arena::Arena;
-use crate::order::{Key, Tournament, descending, index_of, sort};
+use crate::order::{Key, Tournament, descending, index_of, load_of_descending, sort};
 
 /// No item: the end of a chain.
 const NONE: u32 = u32::MAX;
@@ -67,19 +67,13 @@ pub fn diverse(items: Items, packs: usize, packed: &mut Packed, scratch: &mut su
     let mut lightest =
         Tournament::new(scratch.tree, packs, |pack| key(running, held, capacity, pack));
 
+    let expert_of = |key: Option<&u64>| key.and_then(|&key| items.expert.get(index_of(key)));
     let mut present = NONE;
-    for &sorted in keys.iter() {
-        let item = index_of(sorted);
-        let (Some(&expert), Some(&load)) = (items.expert.get(item), items.load.get(item)) else {
-            continue;
-        };
+    let mut sorted = keys.iter().peekable();
+    while let Some(&key_of_item) = sorted.next() {
+        let item = index_of(key_of_item);
+        let Some(&expert) = expert_of(Some(&key_of_item)) else { continue };
         if expert != present {
-            for pack in packs_of(present, last, before, packed.pack) {
-                lightest.set(pack, key(running, held, capacity, pack));
-                if let Some(same) = same.get_mut(pack) {
-                    *same = 0;
-                }
-            }
             for pack in packs_of(expert, last, before, packed.pack) {
                 lightest.set(pack, Key::OUT);
                 if let Some(same) = same.get_mut(pack) {
@@ -97,22 +91,34 @@ pub fn diverse(items: Items, packs: usize, packed: &mut Packed, scratch: &mut su
             best = with_room.min().map_or(best, |(_, key)| key);
         }
         let pack = index_of(best[1]);
-        let (Some(held), Some(running), Some(same)) =
-            (held.get_mut(pack), running.get_mut(pack), same.get_mut(pack))
-        else {
-            continue;
-        };
-        if let (Some(to), Some(rank)) = (packed.pack.get_mut(item), packed.rank.get_mut(item)) {
+        if let (Some(to), Some(rank), Some(held), Some(running)) = (
+            packed.pack.get_mut(item),
+            packed.rank.get_mut(item),
+            held.get_mut(pack),
+            running.get_mut(pack),
+        ) {
             *to = pack as u32;
             *rank = *held;
+            *held += 1;
+            *running += f64::from(load_of_descending(key_of_item));
         }
-        *held += 1;
-        *running += f64::from(load);
-        *same += 1;
-        lightest.set(pack, Key::OUT);
         if let (Some(last), Some(before)) = (last.get_mut(expert as usize), before.get_mut(item)) {
             *before = core::mem::replace(last, item as u32);
         }
+        if expert_of(sorted.peek().copied()) == Some(&expert) {
+            lightest.set(pack, Key::OUT);
+            if let Some(same) = same.get_mut(pack) {
+                *same += 1;
+            }
+            continue;
+        }
+        for pack in packs_of(expert, last, before, packed.pack) {
+            lightest.set(pack, key(running, held, capacity, pack));
+            if let Some(same) = same.get_mut(pack) {
+                *same = 0;
+            }
+        }
+        present = NONE;
     }
 }
 

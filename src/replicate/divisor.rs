@@ -8,9 +8,7 @@ use super::Replicas;
 use crate::order::{descending, heap, index_of, load_of_descending};
 use core::ops::Range;
 
-/// What a load is divided by, given the replicas that the expert has.
-type Divisor = fn(count: u32) -> f32;
-
+/// A divisor: what a load is divided by, given the replicas that the expert has.
 pub fn d_hondt(count: u32) -> f32 {
     count as f32
 }
@@ -34,7 +32,7 @@ pub fn extend(
     replicas: &mut Replicas,
     heap: &mut [u64],
     places: Range<usize>,
-    divisor: Divisor,
+    divisor: impl Fn(u32) -> f32 + Copy,
 ) {
     if places.is_empty() {
         return;
@@ -88,7 +86,7 @@ pub fn extend_peak_aware(
 }
 
 /// A heap of all experts.
-fn build(load: &[f32], count: &[u32], heap: &mut [u64], divisor: Divisor) {
+fn build(load: &[f32], count: &[u32], heap: &mut [u64], divisor: impl Fn(u32) -> f32) {
     for (expert, (key, (load, &count))) in heap.iter_mut().zip(load.iter().zip(count)).enumerate() {
         *key = descending(load / divisor(count), expert);
     }
@@ -97,7 +95,13 @@ fn build(load: &[f32], count: &[u32], heap: &mut [u64], divisor: Divisor) {
 
 /// The smallest key below and at `place`, brought up to date: counts only grow, so that a stale key is
 /// too small, and comes up before it can do harm.
-fn freshen(heap: &mut [u64], place: usize, load: &[f32], count: &[u32], divisor: Divisor) -> u64 {
+fn freshen(
+    heap: &mut [u64],
+    place: usize,
+    load: &[f32],
+    count: &[u32],
+    divisor: impl Fn(u32) -> f32,
+) -> u64 {
     loop {
         let Some(key) = heap.get_mut(place) else { return u64::MAX };
         let expert = index_of(*key);

@@ -5,7 +5,7 @@
 //! peak, so after it they can hardly ever win; docs/POLICIES.md has the figures.
 
 use super::FixUp;
-use crate::order::first;
+use crate::order::{descending, first, index_of, load_of_descending};
 
 /// An expert, and its replicas after the move.
 #[derive(Clone, Copy, Debug)]
@@ -37,15 +37,21 @@ impl Candidate {
 }
 
 /// The experts with the largest or smallest average: the bound is the algorithm.
-type Candidates = heapless::Vec<Candidate, 2>;
+type Candidates<const N: usize = 2> = heapless::Vec<Candidate, N>;
 
 /// A move and the peak that it predicts.
 type Move = (Candidate, Candidate, f64);
 
 /// Makes the moves of a fix-up in `count`, and calls `moved` with donor and receiver for each.
-pub fn apply(fix_up: FixUp, load: &[f32], count: &mut [u32], mut moved: impl FnMut(Moved, Moved)) {
+pub fn apply(
+    fix_up: FixUp,
+    load: &[f32],
+    count: &mut [u32],
+    keys: &mut [u64],
+    mut moved: impl FnMut(Moved, Moved),
+) {
     // a lone expert has nobody to give to
-    if load.len() < 2 {
+    if fix_up == FixUp::None || load.len() < 2 {
         return;
     }
     let mut make = |count: &mut [u32], (donor, receiver, _): Move| {
@@ -60,40 +66,69 @@ pub fn apply(fix_up: FixUp, load: &[f32], count: &mut [u32], mut moved: impl FnM
             Moved { expert: receiver.expert as u32, count: receiver.count + 1 },
         );
     };
+    let row = Row::new(load, count, keys);
     let found = match fix_up {
         FixUp::None => None,
-        FixUp::OneMove => one_move(load, count),
-        FixUp::TopTwo | FixUp::GuardedSecond => top_two(load, count, false),
-        FixUp::TrueSecond => top_two(load, count, true),
-        FixUp::Recompute => recompute(load, count),
+        FixUp::OneMove => one_move(&row),
+        FixUp::TopTwo | FixUp::GuardedSecond => top_two(&row, false),
+        FixUp::TrueSecond => top_two(&row, true),
+        FixUp::Recompute => recompute(&row),
     };
     let Some(found) = found else { return };
-    let old_peak = top(load, count).first().map_or(0.0, |top| f64::from(top.average));
+    let old_peak = row.top::<1>().first().map_or(0.0, |top| f64::from(top.average));
     make(count, found);
     let shallow = old_peak - found.2 <= 0.10 * larger(old_peak, 1e-12);
     if fix_up == FixUp::GuardedSecond
         && shallow
-        && let Some(second) = top_two(load, count, false)
+        && let Some(second) = top_two(&Row::new(load, count, keys), false)
     {
         make(count, second);
     }
 }
 
-fn candidates<'a>(load: &'a [f32], count: &'a [u32]) -> impl Iterator<Item = Candidate> + 'a {
-    load.iter().zip(count).enumerate().map(|(expert, (&load, &count))| Candidate {
-        expert,
-        load,
-        count,
-        average: load / count as f32,
-    })
+/// The experts of a row by load / count.
+struct Row<'a> {
+    load: &'a [f32],
+    count: &'a [u32],
+    /// `[E']` keys by descending average.
+    keys: &'a [u64],
 }
 
-fn top(load: &[f32], count: &[u32]) -> Candidates {
-    first(candidates(load, count), |a, b| a.average > b.average)
-}
+impl<'a> Row<'a> {
+    fn new(load: &'a [f32], count: &'a [u32], keys: &'a mut [u64]) -> Self {
+        for (expert, (key, (load, &count))) in
+            keys.iter_mut().zip(load.iter().zip(count)).enumerate()
+        {
+            *key = descending(load / count as f32, expert);
+        }
+        Row { load, count, keys }
+    }
 
-fn bottom(load: &[f32], count: &[u32]) -> Candidates {
-    first(candidates(load, count), |a, b| a.average < b.average)
+    /// Those with the largest average, lowest index first among equals.
+    fn top<const N: usize>(&self) -> Candidates<N> {
+        self.candidates(first::<u64, N>(self.keys.iter().copied(), |a, b| a < b))
+    }
+
+    /// Those with the smallest average, lowest index first among equals.
+    fn bottom(&self) -> Candidates {
+        self.candidates(first::<u64, 2>(self.keys.iter().copied(), |a, b| a >> 32 > b >> 32))
+    }
+
+    /// Those with the largest average among experts with a replica to give.
+    fn donors(&self) -> Candidates {
+        let able = self.keys.iter().zip(self.count).filter(|(_, count)| **count > 1);
+        self.candidates(first::<u64, 2>(able.map(|(key, _)| *key), |a, b| a < b))
+    }
+
+    fn candidates<const N: usize>(&self, keys: heapless::Vec<u64, N>) -> Candidates<N> {
+        let candidate = |key: &u64| Candidate {
+            expert: index_of(*key),
+            load: self.load.get(index_of(*key)).copied().unwrap_or(0.0),
+            count: self.count.get(index_of(*key)).copied().unwrap_or(1),
+            average: load_of_descending(*key),
+        };
+        keys.iter().map(candidate).collect()
+    }
 }
 
 fn larger(a: f64, b: f64) -> f64 {
@@ -101,10 +136,10 @@ fn larger(a: f64, b: f64) -> f64 {
 }
 
 /// Largest to smallest, all in f32 (before document 000).
-fn one_move(load: &[f32], count: &[u32]) -> Option<Move> {
-    let top = top(load, count);
+fn one_move(row: &Row) -> Option<Move> {
+    let top = row.top::<2>();
     let (donor, second) = (top.first()?, top.get(1)?);
-    let bottom = bottom(load, count);
+    let bottom = row.bottom();
     let receiver = bottom.first()?;
     if donor.expert == receiver.expert || donor.count < 2 {
         return None;
@@ -117,11 +152,11 @@ fn one_move(load: &[f32], count: &[u32]) -> Option<Move> {
 }
 
 /// The best of two donors and two receivers (document 000; `true_second`: before 003).
-fn top_two(load: &[f32], count: &[u32], true_second: bool) -> Option<Move> {
-    let top = top(load, count);
+fn top_two(row: &Row, true_second: bool) -> Option<Move> {
+    let top = row.top::<2>();
     let largest = f64::from(top.first()?.average);
     let second = f64::from(top.get(1)?.average);
-    let bottom = bottom(load, count);
+    let bottom = row.bottom();
     let mut best: Option<Move> = None;
     for (place, donor) in top.iter().enumerate().filter(|(_, donor)| donor.count > 1) {
         let others = if true_second && place > 0 { largest } else { second };
@@ -137,13 +172,11 @@ fn top_two(load: &[f32], count: &[u32], true_second: bool) -> Option<Move> {
 
 /// The best of two donors and two receivers by the peak of the whole row, in f32 (document 001). Every
 /// acceptance lowers the bar, and the next must beat it by 1e-9 again.
-fn recompute(load: &[f32], count: &[u32]) -> Option<Move> {
+fn recompute(row: &Row) -> Option<Move> {
     // whoever gives and takes, one of the three largest is left as it was, or there are no others
-    let top: heapless::Vec<Candidate, 3> =
-        first(candidates(load, count), |a, b| a.average > b.average);
-    let able = candidates(load, count).filter(|donor| donor.count > 1);
-    let donors: Candidates = first(able, |a, b| a.average > b.average);
-    let bottom = bottom(load, count);
+    let top = row.top::<3>();
+    let donors = row.donors();
+    let bottom = row.bottom();
     let mut best = None;
     let mut best_peak = f64::from(top.first()?.average);
     for donor in &donors {

@@ -60,7 +60,7 @@ pub struct Replicas<'a> {
 pub struct Scratch<'a> {
     /// `[E']` experts by what they would gain.
     keys: &'a mut [u64],
-    /// `[E']` the same by the other divisor, or the other half of a sort.
+    /// `[E']` the same by the other divisor.
     others: &'a mut [u64],
 }
 
@@ -83,8 +83,8 @@ pub fn replicate(
     let keys = scratch.keys.get_mut(..load.len()).unwrap_or_default();
     let others = scratch.others.get_mut(..load.len()).unwrap_or_default();
     if rule == Rule::Waterfill {
-        waterfill::counts(load, replicas.expert.len(), replicas.count, keys, others);
-        fix_up::apply(fix_up, load, replicas.count, |_, _| {});
+        waterfill::counts(load, replicas, keys);
+        fix_up::apply(fix_up, load, replicas.count, keys, |_, _| {});
         waterfill::stand_together(replicas);
         return;
     }
@@ -103,7 +103,7 @@ pub fn replicate(
         _ => divisor::extend(load, replicas, keys, tail, divisor::sainte_lague),
     }
     let Replicas { expert, rank, count } = replicas;
-    fix_up::apply(fix_up, load, count, |donor, receiver| {
+    fix_up::apply(fix_up, load, count, keys, |donor, receiver| {
         // the donor's replica of the highest rank becomes the receiver's newest
         let mut places = expert.iter_mut().zip(rank.iter_mut());
         let last = places.find(|(expert, rank)| (**expert, **rank) == (donor.expert, donor.count));

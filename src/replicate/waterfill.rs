@@ -1,44 +1,48 @@
 //! Water-filling: the lowest level T such that ceil(load / T) replicas for each expert fit the slots.
 //!
-//! Seed document 001. Bisection in f64, the division in f32, as the document has them.
+//! Seed document 001, which finds the level by bisection. But the level is the largest replica that D'Hondt
+//! leaves, but for a rounding or two: found there, it answers every question that the bisection asks.
 
-use super::Replicas;
-use crate::order::{descending, heap, index_of, load_of_descending, sort};
+use super::{Replicas, divisor};
+use crate::order::{descending, heap, index_of};
 
 /// The number of halvings that the document makes.
 const HALVINGS: u32 = 40;
 
-/// Counts that sum to `slots`.
-pub fn counts(load: &[f32], slots: usize, count: &mut [u32], keys: &mut [u64], buffer: &mut [u64]) {
-    count.fill(1);
-    for (expert, (key, &load)) in keys.iter_mut().zip(load).enumerate() {
-        *key = descending(load, expert);
-    }
-    sort(keys, buffer);
-    let largest = load_of_descending(heap::top(keys));
-    if largest > 0.0 {
-        let level = level(keys, slots, largest);
-        for &key in keys.iter() {
-            let load = load_of_descending(key);
-            if load <= level {
-                break; // and so are all that follow
-            }
-            if let Some(count) = count.get_mut(index_of(key)) {
-                *count = replicas_below(load, level);
-            }
+/// Counts that sum to the slots (`replicas.expert.len()`). The other arrays are left without meaning.
+pub fn counts(load: &[f32], replicas: &mut Replicas, keys: &mut [u64]) {
+    let slots = replicas.expert.len();
+    divisor::start(load, replicas);
+    divisor::extend(load, replicas, keys, load.len()..slots, divisor::d_hondt);
+    let averages = load.iter().zip(replicas.count.iter()).map(|(load, &count)| load / count as f32);
+    let peak = averages.fold(0.0, |most, average| if average > most { average } else { most });
+
+    replicas.count.fill(1);
+    if peak > 0.0 {
+        let level = level(load, slots, peak);
+        for (count, &load) in replicas.count.iter_mut().zip(load).filter(|(_, load)| **load > level)
+        {
+            *count = replicas_below(load, level);
         }
     }
-    fill(load, slots, count, keys);
+    fill(load, slots, replicas.count, keys);
 }
 
-/// The level, from experts in order of descending load.
-fn level(sorted: &[u64], slots: usize, largest: f32) -> f32 {
-    let (mut low, mut high) = (0.0, if largest > 1.0 { f64::from(largest) } else { 1.0 });
+/// What the document's bisection of [0, max(largest load, 1)] ends at. It runs in f64 and divides by the
+/// level as f32, so that only the lowest f32 which fits decides its course.
+fn level(load: &[f32], slots: usize, peak: f32) -> f32 {
+    let mut lowest = peak;
+    while !fits(load, slots, lowest) {
+        lowest = lowest.next_up();
+    }
+    while fits(load, slots, lowest.next_down()) {
+        lowest = lowest.next_down();
+    }
+    let largest = load.iter().fold(1.0, |most, &load| if load > most { load } else { most });
+    let (mut low, mut high) = (0.0, f64::from(largest));
     for _ in 0..HALVINGS {
         let middle = (low + high) / 2.0;
-        // the document divides by the level as f32: once it no longer moves there, the answer is known
-        let level = middle as f32;
-        if level == high as f32 || (level != low as f32 && fits(sorted, slots, level)) {
+        if middle as f32 >= lowest {
             high = middle;
         } else {
             low = middle;
@@ -47,25 +51,14 @@ fn level(sorted: &[u64], slots: usize, largest: f32) -> f32 {
     high as f32
 }
 
-/// Whether ceil(load / level) replicas each, at least one, fit the slots. Only loads above the level
-/// need a look.
-fn fits(sorted: &[u64], slots: usize, level: f32) -> bool {
-    let mut spare = slots.saturating_sub(sorted.len()) as u64;
-    for &key in sorted {
-        let load = load_of_descending(key);
-        if load <= level {
-            return true;
-        }
-        let extra = u64::from(replicas_below(load, level)) - 1;
-        if extra > spare {
-            return false;
-        }
-        spare -= extra;
-    }
-    true
+/// Whether ceil(load / level) replicas each, at least one, fit the slots. The higher the level, the better.
+fn fits(load: &[f32], slots: usize, level: f32) -> bool {
+    let above = load.iter().filter(|&&load| load > level);
+    let extra = above.fold(0, |sum, &load| sum + u64::from(replicas_below(load, level)) - 1);
+    load.len() as u64 + extra <= slots as u64
 }
 
-/// Replicas of a load that keep each at or below the level; for load > level > 0.
+/// Replicas of a load above the level that keep each at or below it.
 fn replicas_below(load: f32, level: f32) -> u32 {
     // the cast saturates, far above any number of slots
     (libm::ceilf(load / level) as u32).max(1)
