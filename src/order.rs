@@ -216,12 +216,14 @@ impl<'a, K: Key> Tournament<'a, K> {
 /// given in order of index come out in the order of whole keys. `buffer` is as long. O(n).
 ///
 /// A radix sort from the lowest digit: no comparison, hence no branch that the data could mislead. Bits
-/// that all keys share are left out - the loads of a layer are of a size, and counts end in zeros - and the
-/// others shared out evenly over as few passes as do, three as a rule. 1 KiB of stack.
+/// that all keys share - the loads of a layer are of a size, and counts end in zeros - are left out. The 16
+/// highest of the others nearly sort the keys, in two passes, and insertion does the rest; where it would
+/// have too far to go, because loads crowd together, all bits are sorted by. 1 KiB of stack.
 pub fn sort(keys: &mut [u64], buffer: &mut [u64]) {
     const SHORT: usize = 24; // below which clearing the table costs more than the sort
     if keys.len() <= SHORT {
-        return insertion_sort(keys);
+        insertion_sort(keys, usize::MAX);
+        return;
     }
     let first = heap::top(keys);
     let differing = keys.iter().fold(0, |bits, key| bits | (key ^ first)) >> 32;
@@ -229,20 +231,29 @@ pub fn sort(keys: &mut [u64], buffer: &mut [u64]) {
         return;
     }
     let lowest = 32 + differing.trailing_zeros();
-    let width = 64 - differing.leading_zeros() + 32 - lowest;
-    let passes = width.div_ceil(8);
-    let digit = width.div_ceil(passes);
-    let mut from_keys = true;
-    for pass in 0..passes {
-        let shift = lowest + pass * digit;
-        if from_keys {
-            scatter_by_digit(keys, buffer, shift, digit);
-        } else {
-            scatter_by_digit(buffer, keys, shift, digit);
-        }
-        from_keys = !from_keys;
+    let end = 96 - differing.leading_zeros();
+    let high = lowest.max(end.saturating_sub(16));
+    sort_by_bits(keys, buffer, high, end);
+    if high > lowest && !insertion_sort(keys, keys.len().saturating_mul(8)) {
+        sort_by_bits(keys, buffer, lowest, end);
     }
-    if !from_keys {
+}
+
+/// Sorts by the bits from `lowest` to before `end`, shared out evenly over as few passes as do; stable.
+fn sort_by_bits(keys: &mut [u64], buffer: &mut [u64], lowest: u32, end: u32) {
+    let passes = (end - lowest).div_ceil(8);
+    let width = (end - lowest).div_ceil(passes.max(1));
+    let mut in_keys = true;
+    for pass in 0..passes {
+        let shift = lowest + pass * width;
+        if in_keys {
+            scatter_by_digit(keys, buffer, shift, width);
+        } else {
+            scatter_by_digit(buffer, keys, shift, width);
+        }
+        in_keys = !in_keys;
+    }
+    if !in_keys {
         for (key, sorted) in keys.iter_mut().zip(buffer.iter()) {
             *key = *sorted;
         }
@@ -271,10 +282,17 @@ fn scatter_by_digit(from: &[u64], to: &mut [u64], shift: u32, width: u32) {
     }
 }
 
-/// For short slices.
-fn insertion_sort(keys: &mut [u64]) {
-    for end in 1..keys.len() {
-        let Some(&key) = keys.get(end) else { return };
+/// For short slices, and for keys that are nearly in order: gives up after `budget` moves, with the keys
+/// in some order but equal upper halves in theirs, and answers whether it got to the end.
+fn insertion_sort(keys: &mut [u64], budget: usize) -> bool {
+    let mut moves: usize = 0;
+    let mut last = 0;
+    for end in 0..keys.len() {
+        let Some(&key) = keys.get(end) else { return true };
+        if key >= last {
+            last = key;
+            continue;
+        }
         let mut hole = end;
         while let Some(&before) = keys.get(hole.wrapping_sub(1)).filter(|&&before| before > key) {
             if let Some(place) = keys.get_mut(hole) {
@@ -285,5 +303,10 @@ fn insertion_sort(keys: &mut [u64]) {
         if let Some(place) = keys.get_mut(hole) {
             *place = key;
         }
+        moves = moves.saturating_add(end - hole);
+        if moves > budget {
+            return false;
+        }
     }
+    true
 }

@@ -31,20 +31,6 @@ impl<'a> Scratch<'a> {
     }
 }
 
-/// Orders packs by load, then items, then index.
-fn key(running: &[f64], held: &[u32], capacity: usize, pack: usize) -> [u64; 2] {
-    match (running.get(pack), held.get(pack)) {
-        (Some(load), Some(&held)) if (held as usize) < capacity => {
-            [load.to_bits(), u64::from(held) << 32 | pack as u64]
-        }
-        _ => Key::OUT,
-    }
-}
-
-fn is_out([_, pack]: [u64; 2]) -> bool {
-    pack == u64::MAX
-}
-
 /// Packs replicas onto GPUs.
 pub fn diverse(items: Items, packs: usize, packed: &mut Packed, scratch: &mut super::Scratch) {
     let count = items.load.len();
@@ -56,80 +42,127 @@ pub fn diverse(items: Items, packs: usize, packed: &mut Packed, scratch: &mut su
     }
     sort(keys, buffer);
 
+    let Scratch { last, before, same } = &mut scratch.diverse;
+    last.fill(NONE);
     let held = scratch.held.get_mut(..packs).unwrap_or_default();
     let running = scratch.running.get_mut(..packs).unwrap_or_default();
-    let Scratch { last, before, same } = &mut scratch.diverse;
     let same = same.get_mut(..packs).unwrap_or_default();
     held.fill(0);
     running.fill(0.0);
     same.fill(0);
-    last.fill(NONE);
-    let mut lightest =
-        Tournament::new(scratch.tree, packs, |pack| key(running, held, capacity, pack));
+    let lightest = Tournament::new(scratch.tree, packs, |pack| [0, pack as u64]);
+    let mut packs = Packs { running, held, same, capacity, lightest };
 
-    let expert_of = |key: Option<&u64>| key.and_then(|&key| items.expert.get(index_of(key)));
+    let expert_of = |key: u64| items.expert.get(index_of(key)).copied().unwrap_or(NONE);
     let mut present = NONE;
-    let mut sorted = keys.iter().peekable();
-    while let Some(&key_of_item) = sorted.next() {
-        let item = index_of(key_of_item);
-        let Some(&expert) = expert_of(Some(&key_of_item)) else { continue };
-        if expert != present {
-            for pack in packs_of(expert, last, before, packed.pack) {
-                lightest.set(pack, Key::OUT);
-                if let Some(same) = same.get_mut(pack) {
-                    *same += 1;
-                }
-            }
-            present = expert;
-        }
-        let mut best = lightest.best();
-        if is_out(best) {
-            // every pack with room holds a replica: the fewest, then as ever
-            let with_room = (0..packs)
-                .map(|pack| (same.get(pack), key(running, held, capacity, pack)))
-                .filter(|&(_, key)| !is_out(key));
-            best = with_room.min().map_or(best, |(_, key)| key);
-        }
-        let pack = index_of(best[1]);
-        if let (Some(to), Some(rank), Some(held), Some(running)) = (
+    let mut sorted = keys.iter().copied().peekable();
+    while let Some(key) = sorted.next() {
+        let (item, expert) = (index_of(key), expert_of(key));
+        let (Some(last), Some(before_item), Some(to), Some(rank)) = (
+            last.get_mut(expert as usize),
+            before.get_mut(item),
             packed.pack.get_mut(item),
             packed.rank.get_mut(item),
-            held.get_mut(pack),
-            running.get_mut(pack),
-        ) {
-            *to = pack as u32;
-            *rank = *held;
-            *held += 1;
-            *running += f64::from(load_of_descending(key_of_item));
-        }
-        if let (Some(last), Some(before)) = (last.get_mut(expert as usize), before.get_mut(item)) {
-            *before = core::mem::replace(last, item as u32);
-        }
-        if expert_of(sorted.peek().copied()) == Some(&expert) {
-            lightest.set(pack, Key::OUT);
-            if let Some(same) = same.get_mut(pack) {
-                *same += 1;
-            }
+        ) else {
+            continue;
+        };
+        *before_item = *last;
+        let more = sorted.peek().is_some_and(|&next| expert_of(next) == expert);
+        if *last == NONE && !more {
+            // the only replica, or the first of a few that others come between
+            *last = item as u32;
+            let pack = packs.best();
+            (*to, *rank) = (pack as u32, packs.add(pack, load_of_descending(key)));
+            packs.enter(pack);
             continue;
         }
-        for pack in packs_of(expert, last, before, packed.pack) {
-            lightest.set(pack, key(running, held, capacity, pack));
-            if let Some(same) = same.get_mut(pack) {
-                *same = 0;
-            }
+        let chain = core::mem::replace(last, item as u32);
+        if expert != present {
+            packs_of(chain, before, packed.pack).for_each(|pack| packs.leave(pack));
+            present = expert;
         }
-        present = NONE;
+        let pack = packs.best();
+        let added = packs.add(pack, load_of_descending(key));
+        if let (Some(to), Some(rank)) = (packed.pack.get_mut(item), packed.rank.get_mut(item)) {
+            (*to, *rank) = (pack as u32, added);
+        }
+        packs.leave(pack);
+        if !more {
+            packs_of(item as u32, before, packed.pack).for_each(|pack| packs.enter(pack));
+            present = NONE;
+        }
     }
 }
 
-/// The packs of the replicas of an expert, last packed first.
-fn packs_of<'s>(
-    expert: u32,
-    last: &'s [u32],
-    before: &'s [u32],
-    pack: &'s [u32],
-) -> impl Iterator<Item = usize> + 's {
-    let first = last.get(expert as usize).copied();
-    let chain = core::iter::successors(first, |&item| before.get(item as usize).copied());
+/// The packs of a chain of replicas, from its last item to its first.
+fn packs_of<'s>(item: u32, before: &'s [u32], pack: &'s [u32]) -> impl Iterator<Item = usize> + 's {
+    let chain = core::iter::successors(Some(item), |&item| before.get(item as usize).copied());
     chain.map_while(|item| pack.get(item as usize).map(|&pack| pack as usize))
+}
+
+/// The packs as they fill.
+struct Packs<'a> {
+    running: &'a mut [f64],
+    held: &'a mut [u32],
+    same: &'a mut [u32],
+    capacity: usize,
+    /// Those with room that hold no replica of the present expert.
+    lightest: Tournament<'a, [u64; 2]>,
+}
+
+impl Packs<'_> {
+    /// Orders packs with room by load, then items, then index.
+    #[inline(always)]
+    fn key(&self, pack: usize) -> [u64; 2] {
+        match (self.running.get(pack), self.held.get(pack)) {
+            (Some(load), Some(&held)) if (held as usize) < self.capacity => {
+                [load.to_bits(), u64::from(held) << 32 | pack as u64]
+            }
+            _ => Key::OUT,
+        }
+    }
+
+    /// Where the next item goes.
+    #[inline(always)]
+    fn best(&self) -> usize {
+        let is_out = |[_, pack]: [u64; 2]| pack == u64::MAX;
+        let mut best = self.lightest.best();
+        if is_out(best) {
+            // every pack with room holds a replica: the fewest, then as ever
+            let all = self.same.iter().enumerate().map(|(pack, same)| (same, self.key(pack)));
+            best = all.filter(|&(_, key)| !is_out(key)).min().map_or(best, |(_, key)| key);
+        }
+        index_of(best[1])
+    }
+
+    /// Adds an item, and answers its rank.
+    #[inline(always)]
+    fn add(&mut self, pack: usize, load: f32) -> u32 {
+        match (self.running.get_mut(pack), self.held.get_mut(pack)) {
+            (Some(running), Some(held)) => {
+                *running += f64::from(load);
+                *held += 1;
+                *held - 1
+            }
+            _ => 0,
+        }
+    }
+
+    /// The pack holds one more replica of the present expert.
+    #[inline(always)]
+    fn leave(&mut self, pack: usize) {
+        self.lightest.set(pack, Key::OUT);
+        if let Some(same) = self.same.get_mut(pack) {
+            *same += 1;
+        }
+    }
+
+    /// Its replicas no longer matter.
+    #[inline(always)]
+    fn enter(&mut self, pack: usize) {
+        self.lightest.set(pack, self.key(pack));
+        if let Some(same) = self.same.get_mut(pack) {
+            *same = 0;
+        }
+    }
 }

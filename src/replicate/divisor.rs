@@ -9,11 +9,11 @@ use crate::order::{descending, heap, index_of, load_of_descending};
 use core::ops::Range;
 
 /// A divisor: what a load is divided by, given the replicas that the expert has.
-pub fn d_hondt(count: u32) -> f32 {
+fn d_hondt(count: u32) -> f32 {
     count as f32
 }
 
-pub fn sainte_lague(count: u32) -> f32 {
+fn sainte_lague(count: u32) -> f32 {
     (2 * count - 1) as f32
 }
 
@@ -26,18 +26,44 @@ pub fn start(load: &[f32], replicas: &mut Replicas) {
     }
 }
 
-/// Gives the physical experts of `places` away.
-pub fn extend(
+/// Gives the physical experts of `places` away, the first that are given, by D'Hondt.
+///
+/// Of replicas that are all as large as the largest, the slots could hold no more than the total: so the
+/// largest is always at least the total / slots, and no expert below that is ever chosen. It need not be
+/// in the heap.
+pub fn extend_d_hondt(
     load: &[f32],
     replicas: &mut Replicas,
     heap: &mut [u64],
     places: Range<usize>,
-    divisor: impl Fn(u32) -> f32 + Copy,
+) {
+    const ROUNDING: f64 = 1.0 - 1e-5;
+    let mean = total(load) / places.end as f64;
+    extend(load, replicas, heap, places, (mean * ROUNDING) as f32, d_hondt);
+}
+
+/// Gives the physical experts of `places` away by Sainte-Lague.
+pub fn extend_sainte_lague(
+    load: &[f32],
+    replicas: &mut Replicas,
+    heap: &mut [u64],
+    places: Range<usize>,
+) {
+    extend(load, replicas, heap, places, 0.0, sainte_lague);
+}
+
+fn extend(
+    load: &[f32],
+    replicas: &mut Replicas,
+    heap: &mut [u64],
+    places: Range<usize>,
+    least: f32,
+    divisor: impl Fn(u32) -> f32,
 ) {
     if places.is_empty() {
         return;
     }
-    build(load, replicas.count, heap, divisor);
+    let heap = build(load, replicas.count, heap, least, &divisor);
     for place in places {
         let expert = index_of(heap::top(heap));
         let count = append(replicas, place, expert);
@@ -59,8 +85,8 @@ pub fn extend_peak_aware(
     if places.is_empty() {
         return;
     }
-    build(load, replicas.count, d_heap, d_hondt);
-    build(load, replicas.count, s_heap, sainte_lague);
+    let d_heap = build(load, replicas.count, d_heap, 0.0, d_hondt);
+    let s_heap = build(load, replicas.count, s_heap, 0.0, sainte_lague);
     for place in places {
         let d = index_of(freshen(d_heap, 0, load, replicas.count, d_hondt));
         let s = index_of(freshen(s_heap, 0, load, replicas.count, sainte_lague));
@@ -85,12 +111,36 @@ pub fn extend_peak_aware(
     }
 }
 
-/// A heap of all experts.
-fn build(load: &[f32], count: &[u32], heap: &mut [u64], divisor: impl Fn(u32) -> f32) {
-    for (expert, (key, (load, &count))) in heap.iter_mut().zip(load.iter().zip(count)).enumerate() {
-        *key = descending(load / divisor(count), expert);
+/// A heap of the experts with at least the `least` load.
+fn build<'h>(
+    load: &[f32],
+    count: &[u32],
+    heap: &'h mut [u64],
+    least: f32,
+    divisor: impl Fn(u32) -> f32,
+) -> &'h mut [u64] {
+    let mut len = 0;
+    for (expert, (&load, &count)) in load.iter().zip(count).enumerate() {
+        if let Some(key) = heap.get_mut(len) {
+            *key = descending(load / divisor(count), expert);
+        }
+        len += usize::from(load >= least);
     }
+    let heap = heap.get_mut(..len).unwrap_or_default();
     heap::build(heap);
+    heap
+}
+
+/// The total load, in four sums at a time: nothing depends on its last bits.
+fn total(load: &[f32]) -> f64 {
+    let (fours, rest) = load.as_chunks::<4>();
+    let add = |sums: [f64; 4], four: &[f32; 4]| {
+        let [a, b, c, d] = four.map(f64::from);
+        let [e, f, g, h] = sums;
+        [a + e, b + f, c + g, d + h]
+    };
+    let [a, b, c, d] = fours.iter().fold([0.0; 4], add);
+    rest.iter().fold(a + b + c + d, |sum, &load| sum + f64::from(load))
 }
 
 /// The smallest key below and at `place`, brought up to date: counts only grow, so that a stale key is

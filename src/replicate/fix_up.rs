@@ -173,10 +173,15 @@ fn top_two(row: &Row, true_second: bool) -> Option<Move> {
 /// The best of two donors and two receivers by the peak of the whole row, in f32 (document 001). Every
 /// acceptance lowers the bar, and the next must beat it by 1e-9 again.
 fn recompute(row: &Row) -> Option<Move> {
+    // giving makes a donor's replicas larger: nothing lowers the peak unless the largest can receive
+    let bottom = row.bottom();
+    let largest = row.top::<1>().first()?.expert;
+    if bottom.iter().all(|receiver| receiver.expert != largest) {
+        return None;
+    }
     // whoever gives and takes, one of the three largest is left as it was, or there are no others
     let top = row.top::<3>();
     let donors = row.donors();
-    let bottom = row.bottom();
     let mut best = None;
     let mut best_peak = f64::from(top.first()?.average);
     for donor in &donors {

@@ -97,10 +97,10 @@ pub fn replicate(
     };
     let bulk = load.len()..load.len() + (extra - tail);
     let tail = bulk.end..load.len() + extra;
-    divisor::extend(load, replicas, keys, bulk, divisor::d_hondt);
+    divisor::extend_d_hondt(load, replicas, keys, bulk);
     match rule {
         Rule::PeakAwareTail => divisor::extend_peak_aware(load, replicas, keys, others, tail),
-        _ => divisor::extend(load, replicas, keys, tail, divisor::sainte_lague),
+        _ => divisor::extend_sainte_lague(load, replicas, keys, tail),
     }
     let Replicas { expert, rank, count } = replicas;
     fix_up::apply(fix_up, load, count, keys, |donor, receiver| {

@@ -4,7 +4,7 @@
 //! leaves, but for a rounding or two: found there, it answers every question that the bisection asks.
 
 use super::{Replicas, divisor};
-use crate::order::{descending, heap, index_of};
+use crate::order::{descending, heap, index_of, load_of_descending};
 
 /// The number of halvings that the document makes.
 const HALVINGS: u32 = 40;
@@ -13,16 +13,26 @@ const HALVINGS: u32 = 40;
 pub fn counts(load: &[f32], replicas: &mut Replicas, keys: &mut [u64]) {
     let slots = replicas.expert.len();
     divisor::start(load, replicas);
-    divisor::extend(load, replicas, keys, load.len()..slots, divisor::d_hondt);
+    divisor::extend_d_hondt(load, replicas, keys, load.len()..slots);
     let averages = load.iter().zip(replicas.count.iter()).map(|(load, &count)| load / count as f32);
     let peak = averages.fold(0.0, |most, average| if average > most { average } else { most });
 
     replicas.count.fill(1);
-    if peak > 0.0 {
-        let level = level(load, slots, peak);
-        for (count, &load) in replicas.count.iter_mut().zip(load).filter(|(_, load)| **load > level)
-        {
-            *count = replicas_below(load, level);
+    // no level worth trying is so far below the peak, hence no other expert will be split
+    let floor = peak * (1.0 - 1.0 / 65536.0);
+    let mut large = 0;
+    for (expert, &load) in load.iter().enumerate() {
+        if let Some(key) = keys.get_mut(large) {
+            *key = descending(load, expert);
+        }
+        large += usize::from(load > floor);
+    }
+    if let Some(large) = keys.get(..large).filter(|large| !large.is_empty()) {
+        let level = level(large, slots - load.len(), peak);
+        for &key in large {
+            if let Some(count) = replicas.count.get_mut(index_of(key)) {
+                *count = replicas_below(load_of_descending(key), level);
+            }
         }
     }
     fill(load, slots, replicas.count, keys);
@@ -30,15 +40,16 @@ pub fn counts(load: &[f32], replicas: &mut Replicas, keys: &mut [u64]) {
 
 /// What the document's bisection of [0, max(largest load, 1)] ends at. It runs in f64 and divides by the
 /// level as f32, so that only the lowest f32 which fits decides its course.
-fn level(load: &[f32], slots: usize, peak: f32) -> f32 {
+fn level(large: &[u64], spare: usize, peak: f32) -> f32 {
     let mut lowest = peak;
-    while !fits(load, slots, lowest) {
+    while !fits(large, spare, lowest) {
         lowest = lowest.next_up();
     }
-    while fits(load, slots, lowest.next_down()) {
+    while fits(large, spare, lowest.next_down()) {
         lowest = lowest.next_down();
     }
-    let largest = load.iter().fold(1.0, |most, &load| if load > most { load } else { most });
+    let largest = large.iter().map(|&key| load_of_descending(key));
+    let largest = largest.fold(1.0, |most, load| if load > most { load } else { most });
     let (mut low, mut high) = (0.0, f64::from(largest));
     for _ in 0..HALVINGS {
         let middle = (low + high) / 2.0;
@@ -51,14 +62,14 @@ fn level(load: &[f32], slots: usize, peak: f32) -> f32 {
     high as f32
 }
 
-/// Whether ceil(load / level) replicas each, at least one, fit the slots. The higher the level, the better.
-fn fits(load: &[f32], slots: usize, level: f32) -> bool {
-    let above = load.iter().filter(|&&load| load > level);
-    let extra = above.fold(0, |sum, &load| sum + u64::from(replicas_below(load, level)) - 1);
-    load.len() as u64 + extra <= slots as u64
+/// Whether `spare` slots suffice for ceil(load / level) replicas each, at least one. The higher the level,
+/// the better.
+fn fits(large: &[u64], spare: usize, level: f32) -> bool {
+    let extra = |&key: &u64| u64::from(replicas_below(load_of_descending(key), level)) - 1;
+    large.iter().map(extra).sum::<u64>() <= spare as u64
 }
 
-/// Replicas of a load above the level that keep each at or below it.
+/// The fewest replicas, at least one, that keep each at or below the level.
 fn replicas_below(load: f32, level: f32) -> u32 {
     // the cast saturates, far above any number of slots
     (libm::ceilf(load / level) as u32).max(1)
