@@ -121,13 +121,18 @@ impl<'a> Row<'a> {
     }
 
     fn candidates<const N: usize>(&self, keys: heapless::Vec<u64, N>) -> Candidates<N> {
-        let candidate = |key: &u64| Candidate {
-            expert: index_of(*key),
-            load: self.load.get(index_of(*key)).copied().unwrap_or(0.0),
-            count: self.count.get(index_of(*key)).copied().unwrap_or(1),
-            average: load_of_descending(*key),
-        };
-        keys.iter().map(candidate).collect()
+        // as many as keys: pushed one by one, since `collect` could panic
+        let mut candidates = Candidates::new();
+        for &key in &keys {
+            let expert = index_of(key);
+            let _ = candidates.push(Candidate {
+                expert,
+                load: self.load.get(expert).copied().unwrap_or(0.0),
+                count: self.count.get(expert).copied().unwrap_or(1),
+                average: load_of_descending(key),
+            });
+        }
+        candidates
     }
 }
 
