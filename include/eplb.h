@@ -57,6 +57,63 @@
 #define EPLB_VERSION 256
 
 /*
+ Which promise a placement breaks.
+ */
+enum eplb_violation_kind
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /*
+   None.
+   */
+  EPLB_VIOLATION_KIND_NONE = 0,
+  /*
+   A slot holds a number that is neither -1 nor an expert.
+   */
+  EPLB_VIOLATION_KIND_EXPERT = 1,
+  /*
+   A slot of a dead or leaving GPU is not empty.
+   */
+  EPLB_VIOLATION_KIND_STATE = 2,
+  /*
+   A slot is empty. Compatibility policies only.
+   */
+  EPLB_VIOLATION_KIND_EMPTY = 3,
+  /*
+   An expert has no replica.
+   */
+  EPLB_VIOLATION_KIND_MISSING = 4,
+  /*
+   An expert has two replicas on one GPU. EPLB_POLICY_BALANCED only.
+   */
+  EPLB_VIOLATION_KIND_DUPLICATE = 5,
+  /*
+   Hierarchical scope: the experts of a group sit on more than one node.
+   */
+  EPLB_VIOLATION_KIND_NODE = 6,
+  /*
+   logical_count differs from what physical_to_logical holds.
+   */
+  EPLB_VIOLATION_KIND_COUNT = 7,
+  /*
+   replica_rank does not number the replicas of an expert from 0, or is not -1 at an empty slot.
+   */
+  EPLB_VIOLATION_KIND_RANK = 8,
+  /*
+   logical_to_physical does not list the slots of an expert in order of rank, padded with -1.
+   */
+  EPLB_VIOLATION_KIND_TABLE = 9,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum eplb_violation_kind eplb_violation_kind;
+#else
+typedef uint32_t eplb_violation_kind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/*
  What a call answers: EPLB_STATUS_OK or a negative code.
 
  Every function that can fail returns one of these as an int32_t. On anything but
@@ -375,63 +432,6 @@ typedef uint32_t eplb_scope;
 #endif // __cplusplus
 
 /*
- Which promise a placement breaks.
- */
-enum eplb_violation_kind
-#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
-  : uint32_t
-#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
- {
-  /*
-   None.
-   */
-  EPLB_VIOLATION_KIND_NONE = 0,
-  /*
-   A slot holds a number that is neither -1 nor an expert.
-   */
-  EPLB_VIOLATION_KIND_EXPERT = 1,
-  /*
-   A slot of a dead or leaving GPU is not empty.
-   */
-  EPLB_VIOLATION_KIND_STATE = 2,
-  /*
-   A slot is empty. Compatibility policies only.
-   */
-  EPLB_VIOLATION_KIND_EMPTY = 3,
-  /*
-   An expert has no replica.
-   */
-  EPLB_VIOLATION_KIND_MISSING = 4,
-  /*
-   An expert has two replicas on one GPU. EPLB_POLICY_BALANCED only.
-   */
-  EPLB_VIOLATION_KIND_DUPLICATE = 5,
-  /*
-   Hierarchical scope: the experts of a group sit on more than one node.
-   */
-  EPLB_VIOLATION_KIND_NODE = 6,
-  /*
-   logical_count differs from what physical_to_logical holds.
-   */
-  EPLB_VIOLATION_KIND_COUNT = 7,
-  /*
-   replica_rank does not number the replicas of an expert from 0, or is not -1 at an empty slot.
-   */
-  EPLB_VIOLATION_KIND_RANK = 8,
-  /*
-   logical_to_physical does not list the slots of an expert in order of rank, padded with -1.
-   */
-  EPLB_VIOLATION_KIND_TABLE = 9,
-};
-#ifndef __cplusplus
-#if __STDC_VERSION__ >= 202311L
-typedef enum eplb_violation_kind eplb_violation_kind;
-#else
-typedef uint32_t eplb_violation_kind;
-#endif // __STDC_VERSION__ >= 202311L
-#endif // __cplusplus
-
-/*
  What to plan for: sizes, loads and the machine. EPLB_PROBLEM_INIT sets struct_size and zeroes the
  rest; the num_* fields, all at least 1 and at most 2^31 - 1, and load must then be set.
 
@@ -581,6 +581,82 @@ typedef struct eplb_placement {
   int32_t *logical_to_physical;
 } eplb_placement;
 
+/*
+ What eplb_plan and eplb_evaluate report of one layer.
+
+ Loads are in the unit of problem.load (tokens), divided by the speed of the GPU where speeds are
+ given. A balance is mean / largest: 1.0 is perfect, also when all loads are 0.
+ */
+typedef struct eplb_metrics {
+  /*
+   Total load over the total speed of the GPUs that are alive: what each GPU would do if all were even.
+   */
+  double mean_gpu_load;
+  /*
+   Load / speed of the busiest GPU.
+   */
+  double max_gpu_load;
+  /*
+   mean_gpu_load / max_gpu_load: the figure to quote.
+   */
+  double balance;
+  /*
+   The same over nodes: load of a node / total speed of its GPUs.
+   */
+  double node_balance;
+  /*
+   Mean over largest load of a single replica.
+   */
+  double expert_balance;
+  /*
+   No placement of this layer has a smaller max_gpu_load.
+   */
+  double bound;
+  /*
+   max_gpu_load / bound - 1, at least 0: how far from optimal this placement can be at most.
+   */
+  double gap;
+  /*
+   Replicas that share a GPU with another replica of their expert.
+   */
+  uint32_t duplicates;
+  /*
+   The busiest GPU, lowest index first among equals.
+   */
+  uint32_t busiest_gpu;
+} eplb_metrics;
+
+/*
+ The first broken promise that eplb_check found: layers in order, in a layer by kind, then by
+ lowest slot or expert. -1 where a field does not apply. EPLB_VIOLATION_INIT prepares one.
+ */
+typedef struct eplb_violation {
+  /*
+   sizeof(eplb_violation), set by EPLB_VIOLATION_INIT.
+   */
+  uint32_t struct_size;
+  /*
+   EPLB_VIOLATION_KIND_*.
+   */
+  eplb_violation_kind kind;
+  /*
+   Layer.
+   */
+  int32_t layer;
+  /*
+   Slot.
+   */
+  int32_t slot;
+  /*
+   Expert.
+   */
+  int32_t expert;
+  /*
+   GPU.
+   */
+  int32_t gpu;
+} eplb_violation;
+
 
 
 
@@ -641,7 +717,7 @@ int32_t eplb_plan(const struct eplb_problem *problem,
                   void *workspace,
                   size_t workspace_size,
                   const struct eplb_placement *placement,
-                  Metrics *per_layer,
+                  struct eplb_metrics *per_layer,
                   size_t metrics_size);
 
 /*
@@ -666,7 +742,7 @@ int32_t eplb_evaluate(const struct eplb_problem *problem,
                       void *workspace,
                       size_t workspace_size,
                       const struct eplb_placement *placement,
-                      Metrics *per_layer,
+                      struct eplb_metrics *per_layer,
                       size_t metrics_size);
 
 /*
@@ -691,7 +767,7 @@ int32_t eplb_check(const struct eplb_problem *problem,
                    void *workspace,
                    size_t workspace_size,
                    const struct eplb_placement *placement,
-                   Violation *first);
+                   struct eplb_violation *first);
 
 /*
  Digests physical_to_logical into 64 bits that ranks can compare to see whether they hold the same
@@ -720,8 +796,6 @@ const char *eplb_status_string(int32_t status);
  (before 1.0: the same minor version) means that the two fit.
  */
 uint32_t eplb_version(void);
-
-extern void eplb_panic_is_reachable(void);
 
 #ifdef __cplusplus
 }  // extern "C"

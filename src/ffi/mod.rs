@@ -3,6 +3,8 @@
 //! Item docs are written for the C reader: cbindgen copies them into `include/eplb.h` as they are.
 
 #![allow(unsafe_code)]
+// the docs are for C: [L][P] is a shape, not a link
+#![allow(rustdoc::broken_intra_doc_links)]
 
 mod memory;
 #[cfg(standalone)]
@@ -12,8 +14,10 @@ mod types;
 
 pub use types::{eplb_options, eplb_placement, eplb_problem};
 
-use crate::metrics::{self, Metrics, Report};
-use crate::placement::{self, Placement, PlacementMut, Promises, Violation, map_lengths};
+use crate::metrics::{self, Metrics, Report, eplb_metrics};
+use crate::placement::{
+    self, Placement, PlacementMut, Promises, Violation, eplb_violation, map_lengths,
+};
 use crate::plan::policy::Policy;
 use crate::plan::{self, Operation, Options};
 use crate::problem::{Problem, Scope, Shape, Spec};
@@ -101,7 +105,7 @@ pub unsafe extern "C" fn eplb_plan(
     workspace: *mut c_void,
     workspace_size: usize,
     placement: *const eplb_placement,
-    per_layer: *mut Metrics,
+    per_layer: *mut eplb_metrics,
     metrics_size: usize,
 ) -> i32 {
     // SAFETY: the caller's promise, passed on. Slices are made of what `memory` has checked.
@@ -163,7 +167,7 @@ pub unsafe extern "C" fn eplb_evaluate(
     workspace: *mut c_void,
     workspace_size: usize,
     placement: *const eplb_placement,
-    per_layer: *mut Metrics,
+    per_layer: *mut eplb_metrics,
     metrics_size: usize,
 ) -> i32 {
     // SAFETY: the caller's promise, passed on. Slices are made of what `memory` has checked.
@@ -210,7 +214,7 @@ pub unsafe extern "C" fn eplb_check(
     workspace: *mut c_void,
     workspace_size: usize,
     placement: *const eplb_placement,
-    first: *mut Violation,
+    first: *mut eplb_violation,
 ) -> i32 {
     // SAFETY: the caller's promise, passed on. Slices are made of what `memory` has checked.
     answer(|| unsafe {
@@ -405,7 +409,7 @@ unsafe fn loads<'a>(
 /// Notes the array of metrics.
 fn note_metrics(
     memory: &mut Memory,
-    per_layer: *mut Metrics,
+    per_layer: *mut eplb_metrics,
     metrics_size: usize,
     shape: &Shape,
     optional: bool,

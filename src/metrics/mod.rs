@@ -69,6 +69,14 @@ impl<'a> Scratch<'a> {
     }
 }
 
+/// Refuses what the ruler does not measure yet.
+///
+/// # Errors
+/// [`Status::UnsupportedWindows`].
+pub fn admit(shape: &Shape) -> Result<(), Status> {
+    if shape.num_windows() > 1 { Err(Status::UnsupportedWindows) } else { Ok(()) }
+}
+
 /// Measures every layer of a placement with the loads of the problem. Calls `report` once a layer,
 /// in order. O(L (P + E log E)), workspace O(E + N).
 ///
@@ -83,9 +91,7 @@ pub fn evaluate(
 ) -> Result<(), Status> {
     let shape = problem.shape();
     placement.check_lengths(shape)?;
-    if shape.num_windows() > 1 {
-        return Err(Status::UnsupportedWindows);
-    }
+    admit(shape)?;
     let mut scratch = Scratch::carve(&mut arena, shape);
     arena.finish()?;
     for layer in 0..shape.num_layers() {
@@ -202,7 +208,13 @@ fn measure(problem: &Problem, layer: usize, slots: &[i32], scratch: &mut Scratch
     metrics
 }
 
-/// mean / largest; nothing to do is perfectly balanced.
+/// mean / largest; nothing to do is perfectly balanced, and so is what only rounding puts above 1. A
+/// placement that still uses leaving GPUs can be above 1: it has more hands than those that stay.
 fn ratio(mean: f64, largest: f64) -> f64 {
-    if largest > 0.0 { mean / largest } else { 1.0 }
+    const ROUNDING: f64 = 1.0 + 1e-12;
+    if mean > largest && mean <= largest * ROUNDING || largest == 0.0 {
+        1.0
+    } else {
+        mean / largest
+    }
 }

@@ -3,7 +3,7 @@
 mod check;
 
 pub(crate) use check::size;
-pub use check::{Promises, Violation, ViolationKind, check};
+pub use check::{Promises, Violation, ViolationKind, check, eplb_violation};
 
 use crate::problem::Shape;
 use crate::status::Status;

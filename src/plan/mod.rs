@@ -104,6 +104,7 @@ pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Resu
             carve(&mut arena, shape, &hierarchy::Road::new(shape, options.scope), recipe);
         }
         Operation::Evaluate => {
+            metrics::admit(shape)?;
             metrics::Scratch::carve(&mut arena, shape);
         }
         Operation::Check => placement::size(&mut arena, shape),

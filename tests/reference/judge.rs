@@ -1,4 +1,4 @@
-//! The ruler (DESIGN.md, "The ruler"), slow and obvious: how good one layer's placement is.
+//! The ruler (docs/SPEC.md, "The ruler"), slow and obvious: how good one layer's placement is.
 //!
 //! Load of a GPU = f64 sum over its slots, in ascending order, of load / count; time = load / speed; balance = (total load / total
 //! speed of alive GPUs) / largest time; all zero = 1.0. A slot counts when it holds an expert (not -1) on an alive GPU: the

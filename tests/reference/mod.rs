@@ -1,8 +1,9 @@
 //! The seven seed policies, slow and obvious: the reference that the fast code is compared with.
 //!
-//! Written from SEEDS.md and the three documents in `seeds/` alone, never from the fast code, so that the two agree only when
-//! both are right. "SEEDS 18" in a comment is line 18 of SEEDS.md; "doc 000" is `seeds/000_*.txt`. Reads like the documents:
-//! vectors, stable sorts, linear scans. A bad shape is a panic, since only tests call this.
+//! Written from the rules of docs/SPEC.md ("The policies, bit for bit") and the three documents that they come from, never from
+//! the fast code, so that the two agree only when both are right. "SPEC" in a comment is docs/SPEC.md, with the name of a section;
+//! "doc 000" is the document of that number (docs/POLICIES.md, "Where they come from"). Reads like the documents: vectors, stable
+//! sorts, linear scans. A bad shape is a panic, since only tests call this.
 //!
 //! Loads are finite and not negative. f32 stays f32 where the documents' values are tensors; their Python floats are f64.
 #![allow(dead_code, unused_imports)] // every test crate uses another part
@@ -27,7 +28,7 @@ pub struct Problem {
     pub load: Vec<f32>,
 }
 
-/// The three maps, row-major (SEEDS 15).
+/// The three maps, row-major (SPEC, "The road").
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// `[L][P]` logical expert in each slot.
@@ -51,7 +52,7 @@ pub enum Policy {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Hierarchical when K is a multiple of N, else global (SEEDS 9).
+    /// Hierarchical when K is a multiple of N, else global (SPEC, "Scope").
     Auto,
     Hierarchical,
     Global,
@@ -66,7 +67,7 @@ pub struct Recipe {
     pub refinement: Refinement,
 }
 
-/// The table of presets (DESIGN.md, "The policies from the seeds").
+/// The table of presets (SPEC, "Recipes").
 pub fn recipe(policy: Policy) -> Recipe {
     let (rule, fix_up, packing, refinement) = match policy {
         Policy::Deepseek => (Rule::DHondt, FixUp::None, Packing::Lpt, Refinement::None),
@@ -76,13 +77,13 @@ pub fn recipe(policy: Policy) -> Recipe {
             Rule::SainteLagueTail,
             FixUp::TrueSecond,
             Packing::Lpt,
-            Refinement::KTwo, // SEEDS 66
+            Refinement::KTwo, // SPEC, "Recipes"
         ),
         Policy::PeakAware => (
             Rule::PeakAwareTail,
             FixUp::GuardedSecond,
             Packing::Lpt,
-            Refinement::KTwo, // SEEDS 66
+            Refinement::KTwo, // SPEC, "Recipes"
         ),
         Policy::Waterfill => (Rule::Waterfill, FixUp::None, Packing::Diverse, Refinement::None),
         Policy::WaterfillFixup => {
@@ -107,7 +108,7 @@ pub fn plan_recipe(recipe: Recipe, scope: Scope, problem: &Problem) -> Plan {
         Scope::Hierarchical => true,
         Scope::Global => false,
     };
-    // Global is the same road with one group and one node (SEEDS 9).
+    // Global is the same road with one group and one node (SPEC, "Scope").
     let mut problem = problem.clone();
     if !hierarchical {
         problem.num_groups = 1;
@@ -125,7 +126,7 @@ pub fn plan_recipe(recipe: Recipe, scope: Scope, problem: &Problem) -> Plan {
     plan
 }
 
-/// SEEDS 10, with one group and one node when the scope is global.
+/// What must be refused (SPEC, "Scope"), with one group and one node when the scope is global.
 fn check(problem: &Problem) {
     let (e, p) = (problem.num_logical_experts, problem.num_physical_experts);
     let (k, n, g) = (problem.num_groups, problem.num_nodes, problem.num_gpus);
@@ -153,13 +154,13 @@ fn plan_layer(recipe: Recipe, load: &[f32], problem: &Problem) -> Plan {
     };
     let order = meta_logical_order(recipe, load, problem);
     for (node, experts) in order.chunks(experts_per_node).enumerate() {
-        // Step 2 (SEEDS 13): the row's experts, counted 0.. in meta-logical order, become physical experts.
+        // Step 2 (SPEC, "The road"): the row's experts, counted 0.. in meta-logical order, become physical experts.
         let row_load: Vec<f32> = experts.iter().map(|&e| load[e]).collect();
         let row = replicate::replicate(recipe.rule, recipe.fix_up, &row_load, slots_per_node);
         let replica_load: Vec<f32> =
             row.expert.iter().map(|&e| row_load[e] / row.count[e] as f32).collect();
 
-        // Step 3 (SEEDS 14): which slot each physical expert goes to.
+        // Step 3 (SPEC, "The road"): which slot each physical expert goes to.
         let packs = pack::onto_gpus(
             recipe.packing,
             recipe.refinement,
@@ -180,7 +181,7 @@ fn plan_layer(recipe: Recipe, load: &[f32], problem: &Problem) -> Plan {
     plan
 }
 
-/// Step 1 (SEEDS 11, 12): the experts node by node, inside a node group by group, inside a group by id.
+/// Step 1 (SPEC, "The road"): the experts node by node, inside a node group by group, inside a group by id.
 fn meta_logical_order(recipe: Recipe, load: &[f32], problem: &Problem) -> Vec<usize> {
     let group_size = problem.num_logical_experts / problem.num_groups;
     let groups_per_node = problem.num_groups / problem.num_nodes;
@@ -200,7 +201,7 @@ fn meta_logical_order(recipe: Recipe, load: &[f32], problem: &Problem) -> Vec<us
     order
 }
 
-// The ties of every rule: the lowest index (SEEDS 21).
+// The ties of every rule: the lowest index (SPEC, "Ties").
 
 /// Index of the first largest value.
 pub(crate) fn first_largest<T: PartialOrd>(values: &[T]) -> usize {

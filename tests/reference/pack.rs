@@ -21,7 +21,7 @@ pub enum Refinement {
     MicroSwap,
 }
 
-/// Type of the running pack loads (SEEDS 23 to 28).
+/// Type of the running pack loads (SPEC, "Precision").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
     F32,
@@ -47,7 +47,7 @@ pub struct Packs {
     running: Vec<f64>,
 }
 
-/// Packs groups onto nodes: always LPT, since groups have no replicas. Diverse recipes do not refine here (SEEDS 28, 30).
+/// Packs groups onto nodes: always LPT, since groups have no replicas. Diverse recipes do not refine here (SPEC, "Precision").
 pub fn onto_nodes(
     packing: Packing,
     refinement: Refinement,
@@ -77,7 +77,7 @@ pub fn onto_gpus(
 
 // Packings
 
-/// One item a pack: pack i = item i, rank 0, no sort (SEEDS 17; 65 is the same, since item mod packs = item).
+/// One item a pack: pack i = item i, rank 0, no sort (SPEC, "LPT with capacity", "Diverse packing").
 fn identity(load: &[f32]) -> Packs {
     Packs {
         pack: (0..load.len()).collect(),
@@ -86,7 +86,7 @@ fn identity(load: &[f32]) -> Packs {
     }
 }
 
-/// By descending load, stable, to the pack with room and the least load, lowest index first (SEEDS 18, 19).
+/// By descending load, stable, to the pack with room and the least load, lowest index first (SPEC, "LPT with capacity").
 pub fn lpt(load: &[f32], num_packs: usize, precision: Precision) -> Packs {
     if load.len() == num_packs {
         return identity(load);
@@ -114,7 +114,7 @@ pub fn lpt(load: &[f32], num_packs: usize, precision: Precision) -> Packs {
 }
 
 /// By descending load, stable, to the pack with room and the smallest (replicas of the same expert already there, load, items),
-/// lowest index first (SEEDS 64, 65).
+/// lowest index first (SPEC, "Diverse packing").
 pub fn diverse(load: &[f32], expert: &[usize], num_packs: usize) -> Packs {
     if load.len() == num_packs {
         return identity(load);
@@ -147,7 +147,7 @@ pub fn diverse(load: &[f32], expert: &[usize], num_packs: usize) -> Packs {
 
 // Refinements
 
-/// Refines when a pack has more than one item (SEEDS 30).
+/// Refines when a pack has more than one item (SPEC, "Refinements").
 pub fn refine(packs: Packs, refinement: Refinement, load: &[f32]) -> Packs {
     if load.len() == packs.running.len() {
         return packs;
@@ -163,10 +163,10 @@ pub fn refine(packs: Packs, refinement: Refinement, load: &[f32]) -> Packs {
 /// Of the items of the heaviest and of the lightest pack, the pair to swap and the difference that it leaves.
 type Choose = fn(heavy: &[usize], light: &[usize], load: &[f32], delta: f32) -> (usize, usize, f64);
 
-/// At most two swaps between the first heaviest and the first lightest pack (SEEDS 32 to 37).
+/// At most two swaps between the first heaviest and the first lightest pack (SPEC, "Two swaps").
 fn two_swaps(mut packs: Packs, load: &[f32], choose: Choose) -> Packs {
     for _ in 0..2 {
-        // Summed anew in f32 in item order, whatever the packer's running loads were (SEEDS 27).
+        // Summed anew in f32 in item order, whatever the packer's running loads were (SPEC, "Precision").
         let mut total = vec![0.0_f32; packs.running.len()];
         for (&p, &x) in packs.pack.iter().zip(load) {
             total[p] += x;
@@ -192,7 +192,7 @@ fn two_swaps(mut packs: Packs, load: &[f32], choose: Choose) -> Packs {
     packs
 }
 
-/// For each heavy item the two light items around the ideal partner (doc 000, SEARCH; SEEDS 32 to 35).
+/// For each heavy item the two light items around the ideal partner (before doc 000; SPEC, "All pairs").
 fn all_pairs(heavy: &[usize], light: &[usize], load: &[f32], delta: f32) -> (usize, usize, f64) {
     let light = lightest(light, load);
     let mut best: Option<(usize, usize, f32)> = None;
@@ -214,7 +214,7 @@ fn all_pairs(heavy: &[usize], light: &[usize], load: &[f32], delta: f32) -> (usi
     (a, b, (f64::from(delta) - gain).abs())
 }
 
-/// The 2 heaviest x the 2 lightest (doc 000; SEEDS 36, 37).
+/// The 2 heaviest x the 2 lightest (doc 000; SPEC, "K-two").
 fn k_two(heavy: &[usize], light: &[usize], load: &[f32], delta: f32) -> (usize, usize, f64) {
     let mut best: Option<(usize, usize, f32)> = None;
     for &a in heaviest(heavy, load).iter().take(2) {
@@ -229,7 +229,7 @@ fn k_two(heavy: &[usize], light: &[usize], load: &[f32], delta: f32) -> (usize, 
     (a, b, f64::from(residual)) // chosen and judged in f32
 }
 
-/// The one swap of the heaviest pack with one of the two lightest that lowers the peak most, in f64 (SEEDS 40 to 43).
+/// The one swap of the heaviest pack with one of the two lightest that lowers the peak most, in f64 (SPEC, "Micro-swap").
 fn micro_swap(mut packs: Packs, load: &[f32]) -> Packs {
     let running = packs.running.clone(); // as the packer added them up, not summed anew
     let h = first_largest(&running);
@@ -265,7 +265,7 @@ fn micro_swap(mut packs: Packs, load: &[f32]) -> Packs {
         let l = packs.pack[b];
         let light = members(&packs, l);
         packs.pack.swap(a, b);
-        // Rank = position in the list of members, the newcomer in the place of the one that left (SEEDS 42, 43).
+        // Rank = position in the list of members, the newcomer in the place of the one that left (SPEC, "Micro-swap").
         for (rank, &item) in heavy.iter().enumerate() {
             packs.rank[if item == a { b } else { item }] = rank;
         }
@@ -281,7 +281,7 @@ fn members(packs: &Packs, p: usize) -> Vec<usize> {
     (0..packs.pack.len()).filter(|&i| packs.pack[i] == p).collect()
 }
 
-/// Gives the items of a pack the ranks 0.. by their previous rank, equal ones by id (SEEDS 38, 39).
+/// Gives the items of a pack the ranks 0.. by their previous rank, equal ones by id (SPEC, "Two swaps").
 fn rerank(packs: &mut Packs, p: usize) {
     let mut items = members(packs, p);
     items.sort_by_key(|&i| packs.rank[i]);

@@ -1,8 +1,8 @@
 //! How many replicas each expert of one row gets, and in which order they stand before packing.
 //!
 //! A rule gives counts and a list of physical experts, a fix-up then moves at most two replicas. Every fix-up decides from loads
-//! and counts alone, so that any goes with any rule. For the divisor rules a move edits the list (SEEDS 57); for
-//! water-filling it edits the counts, and the list is built afterwards (SEEDS 61).
+//! and counts alone, so that any goes with any rule. For the divisor rules a move edits the list; for
+//! water-filling it edits the counts, and the list is built afterwards (SPEC, "The move").
 
 use super::{ascending, descending, first_largest, first_smallest};
 
@@ -63,7 +63,7 @@ pub fn replicate(rule: Rule, fix_up: FixUp, load: &[f32], num_physical: usize) -
 
 // Rules
 
-/// One replica of each expert, then one more at a time, appended (SEEDS 19, 20, 47).
+/// One replica of each expert, then one more at a time, appended (SPEC, "D'Hondt", "Sainte-Lague tail").
 fn divisor(rule: Rule, load: &[f32], num_physical: usize) -> Replicas {
     let num_logical = load.len();
     let redundant = num_physical - num_logical;
@@ -95,18 +95,18 @@ fn divisor(rule: Rule, load: &[f32], num_physical: usize) -> Replicas {
     replicas
 }
 
-/// First largest load / count (SEEDS 19).
+/// First largest load / count (SPEC, "D'Hondt").
 fn dhondt(load: &[f32], count: &[usize]) -> usize {
     first_largest(&averages(load, count))
 }
 
-/// First largest load / (2 count - 1) (SEEDS 48).
+/// First largest load / (2 count - 1) (SPEC, "Sainte-Lague tail").
 fn sainte_lague(load: &[f32], count: &[usize]) -> usize {
     let benefit: Vec<f32> = load.iter().zip(count).map(|(x, &c)| x / (2 * c - 1) as f32).collect();
     first_largest(&benefit)
 }
 
-/// D'Hondt's or Sainte-Lague's choice, whichever predicts the lower peak (SEEDS 49 to 51), all in f32.
+/// D'Hondt's or Sainte-Lague's choice, whichever predicts the lower peak (SPEC, "Peak-aware tail"), all in f32.
 fn peak_aware(load: &[f32], count: &[usize]) -> usize {
     let average = averages(load, count);
     // Doc 003: with one expert the second largest is the largest.
@@ -124,7 +124,7 @@ fn peak_aware(load: &[f32], count: &[usize]) -> usize {
     if peak_s + 1e-12_f32 < peak_d || (tie && new_s <= new_d) { s } else { d }
 }
 
-/// Counts by water-filling, then greedy fill (SEEDS 59 to 61).
+/// Counts by water-filling, then greedy fill (SPEC, "Water-filling").
 fn waterfill(load: &[f32], num_physical: usize) -> Vec<usize> {
     let num_logical = load.len();
     let largest = load[first_largest(load)];
@@ -161,7 +161,7 @@ fn waterfill(load: &[f32], num_physical: usize) -> Vec<usize> {
     }
 }
 
-/// Replicas of an expert side by side, ranks 0.. in order (SEEDS 61).
+/// Replicas of an expert side by side, ranks 0.. in order (SPEC, "Water-filling").
 fn contiguous(count: Vec<usize>) -> Replicas {
     let mut expert = Vec::new();
     let mut rank = Vec::new();
@@ -193,7 +193,7 @@ pub fn moves(fix_up: FixUp, load: &[f32], count: &[usize]) -> Vec<(usize, usize)
     }
 }
 
-/// Doc 000, SEARCH block (SEEDS 52, 53), all in f32.
+/// Before doc 000 (SPEC, "One move"), all in f32.
 fn one_move(load: &[f32], count: &[usize]) -> Option<(usize, usize)> {
     let average = averages(load, count);
     let top = descending(&average);
@@ -209,7 +209,7 @@ fn one_move(load: &[f32], count: &[usize]) -> Option<(usize, usize)> {
     (new_peak + 1e-12_f32 < largest).then_some((donor, receiver))
 }
 
-/// The best of the top 2 donors x bottom 2 receivers with its predicted peak (SEEDS 54 to 56): f32 averages, the rest in f64.
+/// The best of the top 2 donors x bottom 2 receivers with its predicted peak (SPEC, "Two by two"): f32 averages, the rest in f64.
 fn top_two(load: &[f32], count: &[usize], true_second: bool) -> Option<((usize, usize), f64)> {
     let average = averages(load, count);
     let top = descending(&average);
@@ -239,7 +239,7 @@ fn top_two(load: &[f32], count: &[usize], true_second: bool) -> Option<((usize, 
     best
 }
 
-/// `top_two`, and once more when the first move gains a tenth or less (SEEDS 58).
+/// `top_two`, and once more when the first move gains a tenth or less (SPEC, "Guarded second").
 fn guarded_second(load: &[f32], count: &[usize]) -> Vec<(usize, usize)> {
     let Some((first, predicted)) = top_two(load, count, false) else {
         return Vec::new();
@@ -258,7 +258,7 @@ fn guarded_second(load: &[f32], count: &[usize]) -> Vec<(usize, usize)> {
     }
 }
 
-/// The best of the top 2 donors that can give x bottom 2 receivers, by the whole row's new peak (SEEDS 62, 63).
+/// The best of the top 2 donors that can give x bottom 2 receivers, by the whole row's new peak (SPEC, "Recompute").
 fn recompute(load: &[f32], count: &[usize]) -> Option<(usize, usize)> {
     let average = averages(load, count);
     let peak_of = |average: &[f32]| f64::from(average[first_largest(average)]);
@@ -287,7 +287,7 @@ fn recompute(load: &[f32], count: &[usize]) -> Option<(usize, usize)> {
     best
 }
 
-/// The donor's physical expert of the highest rank becomes the receiver's newest (SEEDS 57).
+/// The donor's physical expert of the highest rank becomes the receiver's newest (SPEC, "The move").
 fn move_replica(replicas: &mut Replicas, donor: usize, receiver: usize) {
     let last = replicas.count[donor] - 1;
     let i = (0..replicas.expert.len())
@@ -299,7 +299,7 @@ fn move_replica(replicas: &mut Replicas, donor: usize, receiver: usize) {
     replicas.count[receiver] += 1;
 }
 
-/// Load of one replica of each expert, in f32 (SEEDS 13).
+/// Load of one replica of each expert, in f32 (SPEC, "The road").
 fn averages(load: &[f32], count: &[usize]) -> Vec<f32> {
     load.iter().zip(count).map(|(x, &c)| x / c as f32).collect()
 }

@@ -1,0 +1,80 @@
+# eplb: the commands of the project. `make` or `make help` lists them.
+# Needed: Rust, a C and a C++ compiler, make. `make proof` uses binutils, and valgrind where it is installed.
+
+CARGO ?= cargo
+PREFIX ?= /usr/local
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+# Two versions fit when this is the same: the major version, before 1.0 the minor version too.
+ABI := $(shell echo $(VERSION) | sed 's/^\(0\.[0-9]*\)\..*/\1/; t; s/\..*//')
+
+comma := ,
+ifeq ($(shell uname -s),Linux)
+SONAME := -C link-arg=-Wl$(comma)-soname$(comma)libeplb.so.$(ABI)
+endif
+
+.PHONY: help lib checked trap demo test proof installed break bench install clean
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+## make lib       target/release/libeplb.a and libeplb.so; the header is include/eplb.h
+lib:
+	$(CARGO) rustc --release --lib --crate-type staticlib,cdylib -- --cfg standalone $(SONAME)
+
+# The release code with the checks of a debug build.
+checked:
+	$(CARGO) rustc --profile checked --lib --crate-type staticlib -- --cfg standalone
+
+# The archive that does not link when a panic is reachable: c_tests/Makefile, "trap".
+trap:
+	$(CARGO) rustc --release --lib --crate-type staticlib --target-dir $(TARGET)/trap -- --cfg standalone --cfg panic_trap
+
+## make demo      [TRACE=file.csv] [SLOTS=288 GPUS=32 NODES=4 GROUPS=8] [SCOPE=auto] [POLICY=..] [OUT=plan.json] [SVG=file.svg]
+##                plans every window of a trace of expert loads: balance before and after, time, distance to the bound
+DEMO_ARGS = $(foreach name,TRACE SLOTS GPUS NODES GROUPS SCOPE POLICY OUT SVG,\
+  $(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) '$($(name))'))
+demo:
+	$(CARGO) run --release --example demo -- $(strip $(DEMO_ARGS))
+
+## make test      the Rust tests, then the C tests against the release archive and the checked one
+test: lib checked
+	$(CARGO) test
+	$(MAKE) -C c_tests test TARGET=$(TARGET) PROFILE=release
+	$(MAKE) -C c_tests test TARGET=$(TARGET) PROFILE=checked
+
+## make proof     no panic, no allocation, no libc, no globals, no stray symbol, no bad access; header and install
+proof: lib trap
+	$(CARGO) test --test header --test architecture
+	$(MAKE) -C c_tests proof TARGET=$(TARGET)
+	$(MAKE) installed
+
+# `make install` into a folder of its own, and the example built from there.
+installed:
+	c_tests/install.sh $(TARGET)/install
+
+## make break     breaks a copy of the library on purpose, one way after another, and sees each proof fail
+break:
+	c_tests/break.sh $(TARGET)
+
+## make bench     planning time per layer, as a ratio to sorting the layer's slots
+bench:
+	$(CARGO) bench
+
+## make install   [PREFIX=/usr/local] [DESTDIR=]: header, archive, shared library, pkg-config file
+INCLUDE := $(DESTDIR)$(PREFIX)/include
+LIB := $(DESTDIR)$(PREFIX)/lib
+install: lib
+	install -d $(INCLUDE) $(LIB)/pkgconfig
+	install -m 644 include/eplb.h $(INCLUDE)
+	install -m 644 $(TARGET)/release/libeplb.a $(LIB)
+	install -m 755 $(TARGET)/release/libeplb.so $(LIB)/libeplb.so.$(VERSION)
+	ln -sf libeplb.so.$(VERSION) $(LIB)/libeplb.so.$(ABI)
+	ln -sf libeplb.so.$(ABI) $(LIB)/libeplb.so
+	printf '%s\n' 'prefix=$(PREFIX)' 'Name: eplb' 'Description: Expert placement for Mixture-of-Experts serving' \
+	  'Version: $(VERSION)' 'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -leplb' > $(LIB)/pkgconfig/eplb.pc
+
+## make clean     removes target/
+clean:
+	$(CARGO) clean

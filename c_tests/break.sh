@@ -1,0 +1,158 @@
+#!/bin/bash
+# usage: break.sh TARGET_DIRECTORY
+# Breaks a copy of the library on purpose, one way after another, and sees the test or proof in charge
+# fail, each with the words it should fail with. A sabotage that changes nothing is an error too.
+set -euo pipefail
+export LC_ALL=C # the words of compilers and shells are looked for
+cd "$(dirname "$0")/.."
+target=$1
+copy=$target/broken/tree
+rm -rf "$copy"
+mkdir -p "$copy"
+tar -cf - --exclude=./target --exclude=./.git . | tar -xf - -C "$copy"
+
+log=$target/broken/log
+tries=0
+missed=0
+
+# sabotage NAME, FILE, SED SCRIPT: then `sees WORDS COMMAND..` once or more often, then `mend`.
+sabotage() {
+  name=$1 file=$2
+  cp "$file" "$copy/$file"
+  sed -i "$3" "$copy/$file"
+  if cmp -s "$file" "$copy/$file"; then
+    echo "BREAK $name: the sed script no longer finds its place in $file"
+    missed=$((missed + 1))
+  fi
+}
+mend() { cp "$file" "$copy/$file"; }
+
+# The command must fail and say the words (a regular expression).
+sees() {
+  words=$1
+  shift
+  tries=$((tries + 1))
+  if (cd "$copy" && "$@") > "$log" 2>&1; then
+    echo "MISSED $name: \`$*\` passed"
+    missed=$((missed + 1))
+  elif ! grep -q -- "$words" "$log"; then
+    echo "MISSED $name: \`$*\` failed without \"$words\":"
+    tail -20 "$log"
+    missed=$((missed + 1))
+  else
+    echo "seen   $name: $(grep -m 1 -o -- "$words" "$log")"
+  fi
+}
+
+# The archives of the copy are its own; what cargo test builds of other crates is shared.
+of_copy() { CARGO_TARGET_DIR=$target/broken make -s "$@"; }
+topic() { of_copy lib && make -s -C c_tests "$1" TARGET="$target/broken" "${@:2}"; }
+rust_test() { CARGO_TARGET_DIR=$target "${CARGO:-cargo}" test -q --test "$1"; }
+proof_of_traps() { of_copy trap && make -s -C c_tests trap TARGET="$target/broken"; }
+
+ffi=src/ffi/mod.rs
+
+sabotage "a panic within reach" $ffi 's/placement::digest(slots)/placement::digest(\&slots[slots[0] as usize..])/'
+sees "undefined reference to .eplb_panic_is_reachable" proof_of_traps
+mend
+
+sabotage "a call into libc" $ffi \
+  's/^    EPLB_VERSION$/    unsafe extern "C" { safe fn getpid() -> u32; }\n    EPLB_VERSION + getpid()/'
+sees "needs more than the memory functions" topic symbols
+mend
+
+sabotage "an allocation" $ffi \
+  's/^    EPLB_VERSION$/    unsafe extern "C" { safe fn malloc(size: usize) -> *mut u8; }\n    EPLB_VERSION + (malloc(8).addr() as u32 \& 1)/;
+   s/^        digest.write(/        core::hint::black_box(eplb_version());\n&/'
+sees "needs more than the memory functions" topic symbols
+sees "malloc was called" topic noalloc
+sees "undefined reference to .malloc" topic freestanding
+mend
+
+sabotage "the alloc crate" src/lib.rs \
+  's/^mod arena;/extern crate alloc;\n\/\/\/ A list.\npub fn list(n: usize) -> alloc::vec::Vec<u8> { alloc::vec![0; n] }\n&/'
+sees "no global memory allocator" topic symbols
+mend
+
+sabotage "a stray export" $ffi '$a #[unsafe(no_mangle)]\npub extern "C" fn eplb_stray() {}'
+sees "exported but not in symbols.txt" topic symbols
+mend
+
+sabotage "a global" $ffi \
+  's/^    EPLB_VERSION$/    static CALLS: core::sync::atomic::AtomicU32 = core::sync::atomic::AtomicU32::new(0);\n    EPLB_VERSION + CALLS.fetch_add(1, core::sync::atomic::Ordering::Relaxed)/'
+sees "writable globals" topic symbols
+mend
+
+sabotage "an edited header" include/eplb.h 's/ What to plan for/ What to plan/'
+sees "not what cbindgen makes" rust_test header
+mend
+
+sabotage "a field that only Rust knows" src/ffi/types.rs 's/^    pub load_window_stride: u64,/    pub novel: u64,\n&/'
+sees "not what cbindgen makes\|missing field" rust_test header
+mend
+
+sabotage "a field too many in the header" include/eplb.h 's/^  uint64_t load_window_stride;/  uint64_t novel;\n&/'
+sees "array .assert_at_line_[0-9]*. is negative" topic header
+mend
+
+sabotage "a hole in a struct" include/eplb.h 's/^  uint32_t busiest_gpu;/&\n  uint8_t novel;/'
+sees "padding struct" topic header
+mend
+
+sabotage "a status with another number" src/status.rs 's/LoadNan = -40/LoadNan = -49/'
+sees "layout.c:[0-9]*: .*failed" topic layout
+mend
+
+sabotage "a rank too high by one" src/plan/hierarchy.rs 's/\*entry = rank as i32;/*entry = rank as i32 + 1;/'
+sees "vectors.c:[0-9]*: policy 1: failed" topic vectors
+mend
+
+sabotage "another digest" src/placement/mod.rs 's/0xcbf2_9ce4_8422_2325/0xcbf2_9ce4_8422_2326/'
+sees "digest.c:[0-9]*: .*failed" topic digest
+sees "Error 1" topic freestanding
+mend
+
+sabotage "a workspace too small by a byte" src/ffi/memory.rs 's/if size < bytes/if size + 1 < bytes/'
+sees "workspace.c:[0-9]*: .*failed" topic workspace
+mend
+
+sabotage "metrics written beyond their array" $ffi 's/layer \* metrics_size), metrics_size, metrics)/layer * metrics_size), metrics_size + 8, metrics)/'
+sees "wrote beyond an output" topic null
+sees "Segmentation fault" topic workspace
+if command -v valgrind > /dev/null; then
+  sees "Invalid write" topic vectors RUNNER="valgrind -q --error-exitcode=1"
+fi
+mend
+
+sabotage "an output written before the checks" $ffi \
+  's/^        let maps = read(placement)?;/&\n        maps.physical_to_logical.cast::<u8>().write(0);/'
+sees "touched an output although it failed" topic load
+mend
+
+sabotage "NaN let in" src/problem.rs 's/Err(Status::LoadNan)/Ok(())/'
+sees "found 0, expected -40" topic load
+mend
+
+sabotage "arrays that overlap" src/ffi/memory.rs 's/return Err(Status::OverlappingArrays);/return Ok(());/'
+sees "expected -5" topic workspace
+mend
+
+sabotage "an import upward" src/order.rs '$a #[allow(unused)]\nuse crate::plan::plan;'
+sees ".order. may not import .plan." rust_test architecture
+mend
+
+sabotage "unsafe in the core" src/order.rs '$a #[allow(unsafe_code, dead_code)]\nunsafe fn planted() {}'
+sees "unsafe outside src/ffi/" rust_test architecture
+mend
+
+sabotage "a third dependency" Cargo.toml 's/^libm = .*/&\ncfg-if = "1"/'
+sees '"libm", "cfg-if"' rust_test architecture
+mend
+
+sabotage "a library without its SONAME" Makefile 's/^SONAME :=.*/SONAME :=/'
+sees "error while loading shared libraries" of_copy installed
+mend
+
+rm -rf "$copy"
+echo "$tries tries, $missed missed"
+[ $missed = 0 ]

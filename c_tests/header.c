@@ -1,0 +1,119 @@
+/*
+ * The header alone, compiled as every language it promises, C99 to C23 and C++11 to C++20, 64 and 32
+ * bits: sizes, offsets, initialisers and numbers, all at compile time. Nothing here is run.
+ */
+#include "../include/eplb.h"
+
+/* The array has a negative length when the condition does not hold. */
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+#define ASSERT(condition) typedef char JOIN(assert_at_line_, __LINE__)[(condition) ? 1 : -1]
+
+#if UINTPTR_MAX > 0xffffffffu
+#define EITHER(bits64, bits32) (bits64)
+#else
+#define EITHER(bits64, bits32) (bits32)
+#endif
+#define SIZE(type, bits64, bits32) ASSERT(sizeof(type) == EITHER(bits64, bits32))
+#define OFFSET(type, field, bits64, bits32) ASSERT(offsetof(type, field) == EITHER(bits64, bits32))
+
+SIZE(eplb_problem, 88, 64);
+OFFSET(eplb_problem, struct_size, 0, 0);
+OFFSET(eplb_problem, num_windows, 4, 4);
+OFFSET(eplb_problem, num_layers, 8, 8);
+OFFSET(eplb_problem, num_logical_experts, 12, 12);
+OFFSET(eplb_problem, num_physical_experts, 16, 16);
+OFFSET(eplb_problem, num_groups, 20, 20);
+OFFSET(eplb_problem, num_nodes, 24, 24);
+OFFSET(eplb_problem, num_gpus, 28, 28);
+OFFSET(eplb_problem, load_window_stride, 32, 32);
+OFFSET(eplb_problem, load, 40, 40);
+OFFSET(eplb_problem, window_weight, 48, 44);
+OFFSET(eplb_problem, gpu_speed, 56, 48);
+OFFSET(eplb_problem, gpu_slots, 64, 52);
+OFFSET(eplb_problem, gpu_node, 72, 56);
+OFFSET(eplb_problem, gpu_state, 80, 60);
+
+SIZE(eplb_options, 40, 36);
+OFFSET(eplb_options, struct_size, 0, 0);
+OFFSET(eplb_options, policy, 4, 4);
+OFFSET(eplb_options, scope, 8, 8);
+OFFSET(eplb_options, effort, 12, 12);
+OFFSET(eplb_options, max_moves, 16, 16);
+OFFSET(eplb_options, max_moves_per_gpu_pair, 20, 20);
+OFFSET(eplb_options, flags, 24, 24);
+OFFSET(eplb_options, reserved, 28, 28);
+OFFSET(eplb_options, previous, 32, 32);
+
+SIZE(eplb_placement, 40, 24);
+OFFSET(eplb_placement, struct_size, 0, 0);
+OFFSET(eplb_placement, max_replicas, 4, 4);
+OFFSET(eplb_placement, physical_to_logical, 8, 8);
+OFFSET(eplb_placement, replica_rank, 16, 12);
+OFFSET(eplb_placement, logical_count, 24, 16);
+OFFSET(eplb_placement, logical_to_physical, 32, 20);
+
+SIZE(eplb_metrics, 64, 64);
+OFFSET(eplb_metrics, mean_gpu_load, 0, 0);
+OFFSET(eplb_metrics, max_gpu_load, 8, 8);
+OFFSET(eplb_metrics, balance, 16, 16);
+OFFSET(eplb_metrics, node_balance, 24, 24);
+OFFSET(eplb_metrics, expert_balance, 32, 32);
+OFFSET(eplb_metrics, bound, 40, 40);
+OFFSET(eplb_metrics, gap, 48, 48);
+OFFSET(eplb_metrics, duplicates, 56, 56);
+OFFSET(eplb_metrics, busiest_gpu, 60, 60);
+
+SIZE(eplb_violation, 24, 24);
+OFFSET(eplb_violation, struct_size, 0, 0);
+OFFSET(eplb_violation, kind, 4, 4);
+OFFSET(eplb_violation, layer, 8, 8);
+OFFSET(eplb_violation, slot, 12, 12);
+OFFSET(eplb_violation, expert, 16, 16);
+OFFSET(eplb_violation, gpu, 20, 20);
+
+/* The enums are as wide as the fields and results that hold them. */
+SIZE(eplb_status, 4, 4);
+SIZE(eplb_operation, 4, 4);
+SIZE(eplb_policy, 4, 4);
+SIZE(eplb_scope, 4, 4);
+SIZE(eplb_violation_kind, 4, 4);
+
+ASSERT(EPLB_OPERATION_PLAN == 0 && EPLB_OPERATION_EVALUATE == 1 && EPLB_OPERATION_CHECK == 2);
+ASSERT(EPLB_POLICY_BALANCED == 0 && EPLB_POLICY_DEEPSEEK == 1 && EPLB_POLICY_MULTI_SWAP == 2);
+ASSERT(EPLB_POLICY_K2_HYBRID == 3 && EPLB_POLICY_HYBRID_ARGMAX == 4 && EPLB_POLICY_PEAK_AWARE == 5);
+ASSERT(EPLB_POLICY_WATERFILL == 6 && EPLB_POLICY_WATERFILL_FIXUP == 7);
+ASSERT(EPLB_SCOPE_AUTO == 0 && EPLB_SCOPE_HIERARCHICAL == 1 && EPLB_SCOPE_GLOBAL == 2);
+ASSERT(EPLB_GPU_DEAD == 0 && EPLB_GPU_ALIVE == 1 && EPLB_GPU_LEAVING == 2);
+ASSERT(EPLB_VIOLATION_KIND_NONE == 0 && EPLB_VIOLATION_KIND_EXPERT == 1 && EPLB_VIOLATION_KIND_STATE == 2);
+ASSERT(EPLB_VIOLATION_KIND_EMPTY == 3 && EPLB_VIOLATION_KIND_MISSING == 4 && EPLB_VIOLATION_KIND_DUPLICATE == 5);
+ASSERT(EPLB_VIOLATION_KIND_NODE == 6 && EPLB_VIOLATION_KIND_COUNT == 7 && EPLB_VIOLATION_KIND_RANK == 8);
+ASSERT(EPLB_VIOLATION_KIND_TABLE == 9);
+ASSERT(EPLB_VERSION >= 0x000100); /* and as a number of the preprocessor: */
+#if EPLB_VERSION < 0x000100
+#error EPLB_VERSION
+#endif
+
+/* Every initialiser, every function: called as documented. */
+int32_t every_function(float *load, int32_t *slots, void *workspace, eplb_metrics *per_layer);
+int32_t every_function(float *load, int32_t *slots, void *workspace, eplb_metrics *per_layer) {
+  eplb_problem problem = EPLB_PROBLEM_INIT;
+  eplb_options options = EPLB_OPTIONS_INIT;
+  eplb_placement placement = EPLB_PLACEMENT_INIT;
+  eplb_violation first = EPLB_VIOLATION_INIT;
+  size_t size = 0, align = 0;
+  uint64_t digest = 0;
+  int32_t status;
+  problem.load = load;
+  options.policy = EPLB_POLICY_DEEPSEEK;
+  options.scope = EPLB_SCOPE_GLOBAL;
+  placement.physical_to_logical = slots;
+  status = eplb_workspace(EPLB_OPERATION_PLAN, &problem, &options, &size, &align);
+  if (status == EPLB_STATUS_OK)
+    status = eplb_plan(&problem, &options, workspace, size, &placement, per_layer, sizeof *per_layer);
+  if (status == EPLB_STATUS_OK)
+    status = eplb_evaluate(&problem, &options, workspace, size, &placement, per_layer, sizeof *per_layer);
+  if (status == EPLB_STATUS_OK) status = eplb_check(&problem, &options, workspace, size, &placement, &first);
+  if (status == EPLB_STATUS_OK) status = eplb_digest(&problem, &placement, &digest);
+  return eplb_status_string(status) != NULL && eplb_version() == EPLB_VERSION ? status : -1;
+}

@@ -1,0 +1,55 @@
+/* Numbers that are no policy, scope, operation or flag; what is not served yet. */
+#include "harness.h"
+
+static void unknown(void) {
+  const uint32_t numbers[] = {1000, INT32_MAX, UINT32_MAX};
+  for (size_t i = 0; i < LENGTH(numbers); i++) {
+    REFUSES(SHAPED, EPLB_STATUS_UNKNOWN_POLICY, c.options.policy = numbers[i]);
+    REFUSES(SHAPED, EPLB_STATUS_UNKNOWN_SCOPE, c.options.scope = numbers[i]);
+    REFUSES(SIZE_PLAN, EPLB_STATUS_UNKNOWN_OPERATION, c.arg.operation = numbers[i]);
+  }
+  REFUSES(SHAPED, EPLB_STATUS_UNKNOWN_SCOPE, c.options.scope = EPLB_SCOPE_GLOBAL + 1);
+  REFUSES(SIZE_PLAN, EPLB_STATUS_UNKNOWN_OPERATION, c.arg.operation = EPLB_OPERATION_CHECK + 1);
+  for (int bit = 0; bit < 32; bit++) {
+    REFUSES(SHAPED, EPLB_STATUS_UNKNOWN_FLAG, c.options.flags = UINT32_C(1) << bit);
+    REFUSES(SHAPED, EPLB_STATUS_RESERVED_NOT_ZERO, c.options.reserved = UINT32_C(1) << bit);
+  }
+}
+
+static void not_served(void) {
+  REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_POLICY, c.options.policy = EPLB_POLICY_BALANCED);
+  REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_PREVIOUS, c.options.previous = c.previous);
+  REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_PREVIOUS, c.options.previous = c.previous,
+          c.options.max_moves = 1);
+  REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_MOVES_WITHOUT_PREVIOUS, c.options.max_moves = 1);
+  REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_MOVES_WITHOUT_PREVIOUS, c.options.max_moves_per_gpu_pair = 1);
+}
+
+/* The compatibility policies do a fixed amount of work. */
+static void effort_changes_nothing(void) {
+  SAME_PLAN(c.options.effort = 1);
+  SAME_PLAN(c.options.effort = UINT32_MAX);
+}
+
+static void scopes(void) {
+  SAME_PLAN(c.options.scope = EPLB_SCOPE_HIERARCHICAL); /* what AUTO means when K % N = 0 */
+
+  call automatic, global;
+  call_init(&automatic);
+  automatic.problem.num_groups = 1; /* 1 % 2 != 0: AUTO means global */
+  call_init(&global);
+  global.options.scope = EPLB_SCOPE_GLOBAL;
+  CHECK_EQUAL(call_plan(&automatic), EPLB_STATUS_OK);
+  CHECK_EQUAL(call_plan(&global), EPLB_STATUS_OK);
+  CHECK(memcmp(&automatic.out, &global.out, sizeof global.out) == 0);
+}
+
+int main(void) {
+  FOR_EACH_POLICY {
+    unknown();
+    not_served();
+    effort_changes_nothing();
+    scopes();
+  }
+  return finish("options");
+}

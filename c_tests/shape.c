@@ -1,0 +1,112 @@
+/* Every bad shape, products that overflow, and what each scope asks to divide evenly. */
+#include "harness.h"
+
+static uint32_t *size_field(call *c, int index) {
+  uint32_t *fields[] = {&c->problem.num_windows,         &c->problem.num_layers,
+                        &c->problem.num_logical_experts, &c->problem.num_physical_experts,
+                        &c->problem.num_groups,          &c->problem.num_nodes,
+                        &c->problem.num_gpus};
+  return fields[index];
+}
+
+enum { NUM_SIZES = 7 };
+
+static void zero(void) {
+  for (int field = 0; field < NUM_SIZES; field++)
+    REFUSES(SHAPED, EPLB_STATUS_SHAPE_ZERO, *size_field(&c, field) = 0);
+  REFUSES(DIGEST, EPLB_STATUS_SHAPE_ZERO, c.problem.num_layers = 0);
+  REFUSES(DIGEST, EPLB_STATUS_SHAPE_ZERO, c.problem.num_physical_experts = 0);
+}
+
+static void too_large(void) {
+  const uint32_t limit = UINT32_C(1) << 31;
+  for (int field = 0; field < NUM_SIZES; field++) {
+    REFUSES(SHAPED, EPLB_STATUS_SHAPE_TOO_LARGE, *size_field(&c, field) = limit);
+    REFUSES(SHAPED, EPLB_STATUS_SHAPE_TOO_LARGE, *size_field(&c, field) = UINT32_MAX);
+  }
+}
+
+/* Each size may be, their product may not. */
+static void products(void) {
+  const uint32_t most = INT32_MAX;
+  const int32_t status = EPLB_STATUS_SHAPE_TOO_LARGE;
+  REFUSES(SHAPED, status, c.problem.num_layers = most, c.problem.num_logical_experts = most);
+  REFUSES(SHAPED, status, c.problem.num_layers = most, c.problem.num_physical_experts = most);
+  REFUSES(SHAPED, status, c.problem.num_layers = most, c.problem.num_windows = most);
+  REFUSES(SHAPED, status, c.problem.num_windows = most, c.problem.load_window_stride = UINT64_C(1) << 33);
+  REFUSES(SHAPED, status, c.problem.num_windows = 2, c.problem.load_window_stride = UINT64_MAX);
+  REFUSES(DIGEST, status, c.problem.num_layers = UINT32_MAX, c.problem.num_physical_experts = UINT32_MAX);
+}
+
+/* Large, and no product overflows: the size query knows no other limit. */
+static void large_is_good(void) {
+  if (sizeof(size_t) < 8) return;
+  ACCEPTS(SIZES, c.problem.num_layers = INT32_MAX);
+  ACCEPTS(SIZES, c.problem.num_logical_experts = UINT32_C(1) << 20, c.problem.num_physical_experts = UINT32_C(1) << 21,
+          c.problem.num_gpus = UINT32_C(1) << 16);
+}
+
+static void divisibility(void) {
+  REFUSES(SHAPED, EPLB_STATUS_SLOTS_NOT_DIVISIBLE, c.problem.num_gpus = 5);
+  REFUSES(SHAPED, EPLB_STATUS_SLOTS_NOT_DIVISIBLE, c.problem.num_gpus = P + 1);
+  REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_TOO_FEW_SLOTS, c.problem.num_logical_experts = P + K);
+
+  /* hierarchical: K % N, E % K, G % N */
+  REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_GROUPS_NOT_DIVISIBLE, c.options.scope = EPLB_SCOPE_HIERARCHICAL,
+          c.problem.num_groups = 1);
+  REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_EXPERTS_NOT_DIVISIBLE, c.problem.num_groups = 6);
+  REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_GPUS_NOT_DIVISIBLE, c.problem.num_groups = 8, c.problem.num_nodes = 8);
+}
+
+static void global_ignores_groups_and_nodes(void) {
+  ACCEPTS(PLAN | SIZE_PLAN, c.options.scope = EPLB_SCOPE_GLOBAL, c.problem.num_groups = 1);
+  ACCEPTS(PLAN | SIZE_PLAN, c.options.scope = EPLB_SCOPE_GLOBAL, c.problem.num_groups = 6);
+  ACCEPTS(PLAN | SIZE_PLAN, c.options.scope = EPLB_SCOPE_GLOBAL, c.problem.num_groups = 7, c.problem.num_nodes = 3);
+  ACCEPTS(PLAN | SIZE_PLAN, c.options.scope = EPLB_SCOPE_GLOBAL, c.problem.num_nodes = 100);
+  /* AUTO with K % N != 0 means global */
+  ACCEPTS(PLAN | SIZE_PLAN, c.problem.num_groups = 7, c.problem.num_nodes = 3);
+}
+
+static void smallest_shapes(void) {
+  ACCEPTS(SHAPED | DIGEST, c.problem.num_layers = 1);
+  /* one expert, one slot, one GPU */
+  call c;
+  call_init(&c);
+  c.problem.num_layers = c.problem.num_logical_experts = c.problem.num_physical_experts = 1;
+  c.problem.num_groups = c.problem.num_nodes = c.problem.num_gpus = 1;
+  CHECK_EQUAL(call_plan(&c), EPLB_STATUS_OK);
+  CHECK_EQUAL(c.out.physical_to_logical[0], 0);
+  CHECK_EQUAL(c.out.replica_rank[0], 0);
+  CHECK_EQUAL(c.out.logical_count[0], 1);
+  CHECK_EQUAL(c.out.logical_to_physical[0], 0);
+}
+
+static void window_stride(void) {
+  REFUSES(SHAPED, EPLB_STATUS_WINDOW_STRIDE, c.problem.load_window_stride = 1);
+  REFUSES(SHAPED, EPLB_STATUS_WINDOW_STRIDE, c.problem.load_window_stride = L * E - 1);
+  SAME_PLAN(c.problem.load_window_stride = L * E);
+  SAME_PLAN(c.problem.load_window_stride = L * E + 1); /* one window: nothing lies behind the first */
+  REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_WINDOWS, c.problem.num_windows = 2);
+  REFUSES(EVALUATE | SIZE_EVALUATE, EPLB_STATUS_UNSUPPORTED_WINDOWS, c.problem.num_windows = 2);
+}
+
+static void max_replicas(void) {
+  for (uint32_t width = 0; width < R; width++)
+    REFUSES(PLAN, EPLB_STATUS_MAX_REPLICAS, c.placement.max_replicas = width);
+  ACCEPTS(PLAN, c.placement.logical_to_physical = NULL, c.placement.max_replicas = 1);
+}
+
+int main(void) {
+  FOR_EACH_POLICY {
+    zero();
+    too_large();
+    products();
+    large_is_good();
+    divisibility();
+    global_ignores_groups_and_nodes();
+    smallest_shapes();
+    window_stride();
+    max_replicas();
+  }
+  return finish("shape");
+}

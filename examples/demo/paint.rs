@@ -1,0 +1,117 @@
+//! The brushes of the picture: colours, axes, legends.
+
+use std::error::Error;
+use std::ops::Range;
+
+use plotters::coord::Shift;
+use plotters::coord::types::RangedCoordf64;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+pub type Outcome = Result<(), Box<dyn Error>>;
+
+const FONT: &str = "sans-serif";
+// Okabe and Ito's vermilion and blue, told apart with every kind of colour vision and in grey
+pub const BEFORE: RGBColor = RGBColor(213, 94, 0);
+pub const AFTER: RGBColor = RGBColor(0, 114, 178);
+pub const INK: RGBColor = RGBColor(40, 40, 40);
+pub const FAINT: RGBColor = RGBColor(110, 110, 110);
+const GRID: RGBColor = RGBColor(225, 225, 225);
+
+/// Writes the title of a panel and returns the room below title and legend.
+pub fn panel<'a>(area: &Area<'a>, title: &str) -> Result<Area<'a>, Box<dyn Error>> {
+    let (head, plot) = area.split_vertically(68);
+    text(&head, title, (16, 14), 18, &INK)?;
+    Ok(plot)
+}
+
+/// A plane with room for labels on the left and below.
+pub fn axes<'a, 'b>(
+    area: &'a Area<'b>,
+    (x, y): (Range<f64>, Range<f64>),
+) -> Result<Chart<'a, 'b>, Box<dyn Error>> {
+    Ok(ChartBuilder::on(area)
+        .x_label_area_size(44)
+        .y_label_area_size(64)
+        .margin_right(16)
+        .build_cartesian_2d(x, y)?)
+}
+
+/// Draws the axes, with `name` at whole positions from 0 to `len` only.
+pub fn mesh(
+    chart: &mut Chart,
+    (x, len): (&str, usize),
+    y: &str,
+    name: &dyn Fn(usize) -> String,
+) -> Outcome {
+    let label = |&x: &f64| {
+        let at = x.round();
+        let whole = (x - at).abs() < 1e-6 && (0.0..len as f64).contains(&at);
+        if whole { name(at as usize) } else { String::new() }
+    };
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .bold_line_style(GRID)
+        .light_line_style(TRANSPARENT)
+        .axis_style(FAINT)
+        .x_labels(len.clamp(2, 16))
+        .y_labels(8)
+        .x_label_formatter(&label)
+        .y_label_formatter(&|y| format!("{y:.1}"))
+        .label_style((FONT, 14).into_font().color(&INK))
+        .axis_desc_style((FONT, 15).into_font().color(&INK))
+        .x_desc(x)
+        .y_desc(y)
+        .draw()?;
+    Ok(())
+}
+
+/// An entry of a legend.
+pub enum Key {
+    Box(RGBAColor, String),
+    Band(String),
+    Line(String),
+    Dashed(String),
+}
+
+/// Draws the legend below the title of the panel.
+pub fn legend(area: &Area, keys: &[Key]) -> Outcome {
+    const LETTER: usize = 7; // pixels, the mean at this size, on the safe side
+    let (mut x, y) = (16, 51);
+    for key in keys {
+        let (Key::Box(_, label) | Key::Band(label) | Key::Line(label) | Key::Dashed(label)) = key;
+        text(area, label, (x + 26, y - 7), 15, &INK)?;
+        match key {
+            Key::Box(colour, _) => {
+                area.draw(&Rectangle::new([(x, y - 6), (x + 20, y + 6)], colour.filled()))?;
+            }
+            Key::Band(_) => {
+                let halves = [(BEFORE, y - 6, y), (AFTER, y, y + 6)];
+                for (colour, top, bottom) in halves {
+                    let style = colour.mix(0.25).filled();
+                    area.draw(&Rectangle::new([(x, top), (x + 20, bottom)], style))?;
+                }
+            }
+            Key::Line(_) => {
+                area.draw(&PathElement::new([(x, y), (x + 20, y)], INK.stroke_width(1)))?;
+            }
+            Key::Dashed(_) => {
+                for dash in [[(x, y), (x + 8, y)], [(x + 12, y), (x + 20, y)]] {
+                    area.draw(&PathElement::new(dash, INK.stroke_width(1)))?;
+                }
+            }
+        }
+        x += (26 + LETTER * label.chars().count() + 20) as i32;
+    }
+    Ok(())
+}
+
+/// Writes a line from its top left corner.
+pub fn text(area: &Area, text: &str, at: (i32, i32), size: u32, colour: &RGBColor) -> Outcome {
+    let style = (FONT, size).into_font().color(colour).pos(Pos::new(HPos::Left, VPos::Top));
+    area.draw_text(text, &style, at)?;
+    Ok(())
+}

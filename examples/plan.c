@@ -1,0 +1,48 @@
+/* Plans two layers of 12 experts in 4 groups onto 16 slots of 8 GPUs on 2 nodes, and prints the plan.
+ * Build: cc -Iinclude examples/plan.c target/release/libeplb.a -o plan */
+#include <eplb.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { LAYERS = 2, EXPERTS = 12, SLOTS = 16 };
+
+static void expect_ok(int32_t status) {
+  if (status == EPLB_STATUS_OK) return;
+  fprintf(stderr, "eplb: %s\n", eplb_status_string(status));
+  exit(1);
+}
+
+int main(void) {
+  const float load[LAYERS][EXPERTS] = {{90, 132, 40, 61, 104, 165, 39, 4, 73, 56, 183, 86},
+                                       {20, 107, 104, 64, 19, 197, 187, 157, 172, 86, 16, 27}};
+  eplb_problem problem = EPLB_PROBLEM_INIT;
+  problem.num_windows = 1;
+  problem.num_layers = LAYERS;
+  problem.num_logical_experts = EXPERTS;
+  problem.num_physical_experts = SLOTS;
+  problem.num_groups = 4;
+  problem.num_nodes = 2;
+  problem.num_gpus = 8;
+  problem.load = &load[0][0];
+  eplb_options options = EPLB_OPTIONS_INIT;
+  options.policy = EPLB_POLICY_DEEPSEEK;
+
+  int32_t expert_of[LAYERS][SLOTS]; /* the plan: which expert each slot holds */
+  eplb_placement placement = EPLB_PLACEMENT_INIT;
+  placement.physical_to_logical = &expert_of[0][0];
+  eplb_metrics metrics[LAYERS];
+
+  size_t size, align; /* the same for any number of layers: ask once, keep the block */
+  expect_ok(eplb_workspace(EPLB_OPERATION_PLAN, &problem, &options, &size, &align));
+  void *workspace = malloc(size); /* aligned for anything */
+  if (workspace == NULL) return 1;
+  expect_ok(eplb_plan(&problem, &options, workspace, size, &placement, metrics, sizeof metrics[0]));
+  free(workspace);
+
+  for (int layer = 0; layer < LAYERS; layer++) {
+    printf("layer %d, balance %.3f, experts by slot:", layer, metrics[layer].balance);
+    for (int slot = 0; slot < SLOTS; slot++) printf(" %d", (int)expert_of[layer][slot]);
+    printf("\n");
+  }
+  return 0;
+}

@@ -1,0 +1,241 @@
+//! The demo: what its trace reader lets through and what it says of the rest, what the program prints,
+//! writes and returns, and that generated loads are as skewed as they claim to be.
+
+#[allow(dead_code)] // the demo uses more of it
+#[path = "../examples/demo/generate.rs"]
+mod generate;
+#[allow(dead_code)]
+#[path = "../examples/demo/trace.rs"]
+mod trace;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use trace::Trace;
+
+const HEADER: &str = "window,layer,expert_0,expert_1,expert_2\n";
+
+fn parse(text: &str) -> Result<Trace, String> {
+    Trace::parse(Path::new("t.csv"), text.as_bytes()).map_err(|e| e.to_string())
+}
+
+#[test]
+fn reads_rows_in_any_order() {
+    let rows = "b,4,7,8,9\na,4,4,5,6\r\n\"b\",3,1e1,11.5, 12\na,3,1,2,3";
+    let trace = parse(&format!("{HEADER}{rows}")).unwrap();
+    assert_eq!(trace.source, "t");
+    assert_eq!(trace.windows, ["b", "a"]);
+    assert_eq!(trace.layers, [3, 4]);
+    assert_eq!(trace.experts, 3);
+    assert_eq!(trace.window(0), [10.0, 11.5, 12.0, 7.0, 8.0, 9.0]);
+    assert_eq!(trace.window(1), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    assert_eq!(trace.total(), [11.0, 13.5, 15.0, 11.0, 13.0, 15.0]);
+}
+
+/// What follows the header, and what is said of it.
+const BAD_ROWS: [(&str, &str); 18] = [
+    ("", "row 2, column 1: there are no rows below the header"),
+    ("\r\n", "row 3, column 1: there are no rows below the header"),
+    ("a,0,1,2\n", "row 2, column 5: the row ends after 4 of 5 columns"),
+    ("a,0,1,2,3\r\na\r\n", "row 3, column 2: the row ends after 1 of 5 columns"),
+    ("a,0,1,2,3,4\n", "row 2, column 6: the row has 6 columns, the header 5"),
+    ("a,0,1,two,3\n", "row 2, column 4: \"two\" is not a number"),
+    ("a,0,1,,3\n", "row 2, column 4: \"\" is not a number"),
+    ("a,0,1,\"2\n2\",3\n", "row 2, column 4: \"2\\n2\" is not a number"),
+    ("a,0,1,\u{fffd}\x07,3\n", "row 2, column 4: \"\u{fffd}\\u{7}\" is not a number"),
+    ("a,0,1,2,3\na,1,1,2,-3\n", "row 3, column 5: the count \"-3\" is negative"),
+    ("a,0,NaN,2,3\n", "row 2, column 3: \"NaN\" is not a finite number"),
+    ("a,0,1,2,inf\n", "row 2, column 5: \"inf\" is not a finite number"),
+    ("a,0,1e39,2,3\n", "row 2, column 3: \"1e39\" is not a finite number"),
+    ("a,-1,1,2,3\n", "row 2, column 2: \"-1\" is not the number of a layer"),
+    ("a,0.5,1,2,3\n", "row 2, column 2: \"0.5\" is not the number of a layer"),
+    (
+        "a,0,1,2,3\nb,0,1,2,3\na,0,1,2,3\n",
+        "row 4, column 2: layer 0 of window \"a\" is already in row 2",
+    ),
+    // as many layers, but not the same
+    (
+        "a,0,1,2,3\na,1,1,2,3\nb,0,1,2,3\nb,2,1,2,3\n",
+        "row 2, column 2: window \"a\", which begins here, has no row for layer 2",
+    ),
+    // fewer layers
+    (
+        "a,0,1,2,3\na,1,1,2,3\n\nb,1,1,2,3\n",
+        "row 5, column 2: window \"b\", which begins here, has no row for layer 0",
+    ),
+];
+
+#[test]
+fn says_what_is_wrong_with_a_row_and_where() {
+    for (rows, message) in BAD_ROWS {
+        assert_eq!(parse(&format!("{HEADER}{rows}")), Err(format!("t.csv: {message}")), "{rows:?}");
+    }
+}
+
+#[test]
+fn says_what_is_wrong_with_a_header() {
+    for (text, message) in [
+        ("", "column 1: the header says \"\" where it should say \"window\""),
+        ("0,0,1,2\n", "column 1: the header says \"0\" where it should say \"window\""),
+        ("window,layer\n", "column 3: the header says \"\" where it should say \"expert_0\""),
+        (
+            "window,layer,expert_1,expert_0\n",
+            "column 3: the header says \"expert_1\" where it should say \"expert_0\"",
+        ),
+    ] {
+        assert_eq!(parse(text), Err(format!("t.csv: row 1, {message}")), "{text:?}");
+    }
+}
+
+/// Runs the example as built, which `cargo test` does; picture and placement go to `folder`.
+fn demo(folder: &Path, arguments: &[&str]) -> Output {
+    let test = std::env::current_exe().unwrap(); // target/<profile>/deps/demo-<hash>
+    let program = test.ancestors().nth(2).unwrap().join("examples/demo");
+    assert!(program.exists(), "{}: run `cargo build --example demo` first", program.display());
+    Command::new(program).args(arguments).current_dir(folder).output().unwrap()
+}
+
+/// A folder of its own for a test, empty.
+fn folder(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&path);
+    std::fs::create_dir_all(&path).unwrap();
+    path
+}
+
+/// The one line of a refusal, without the name of the program; nothing was printed or written.
+fn refusal(folder: &Path, arguments: &[&str]) -> String {
+    let output = demo(folder, arguments);
+    let line = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{line}");
+    assert_eq!(output.stdout, b"");
+    assert_eq!(line.matches('\n').count(), 1, "{line}");
+    assert!(!folder.join("target").exists());
+    line.strip_prefix("demo: ").and_then(|line| line.strip_suffix('\n')).unwrap().to_string()
+}
+
+#[test]
+fn refuses_a_bad_trace_in_one_line() {
+    let folder = folder("bad_trace");
+    for (rows, message) in BAD_ROWS {
+        std::fs::write(folder.join("bad.csv"), format!("{HEADER}{rows}")).unwrap();
+        assert_eq!(refusal(&folder, &["--trace", "bad.csv"]), format!("bad.csv: {message}"));
+    }
+    assert!(refusal(&folder, &["--trace", "none.csv"]).starts_with("none.csv: "));
+    assert!(refusal(&folder, &["--trace", "."]).starts_with(".: "));
+}
+
+#[test]
+fn refuses_what_the_library_refuses_with_its_text() {
+    use eplb::Status;
+    let folder = folder("bad_shape");
+    for (arguments, status) in [
+        (["--slots", "0"], Status::ShapeZero),
+        (["--gpus", "0"], Status::ShapeZero),
+        (["--nodes", "0"], Status::ShapeZero),
+        (["--slots", "287"], Status::SlotsNotDivisible),
+        (["--slots", "224"], Status::TooFewSlots),
+        (["--groups", "12"], Status::ExpertsNotDivisible),
+    ] {
+        assert_eq!(refusal(&folder, &arguments), status.to_string(), "{arguments:?}");
+    }
+    let forced = ["--nodes", "3", "--scope", "hierarchical"]; // auto would be global
+    assert_eq!(refusal(&folder, &forced), Status::GroupsNotDivisible.to_string());
+}
+
+#[test]
+fn plans_draws_and_exports() {
+    let folder = folder("whole");
+    let trace = format!("{HEADER}a,0,9,2,1\na,1,1,1,1\nb,0,0,0,0\nb,1,5,1,1\n");
+    std::fs::write(folder.join("t.csv"), trace).unwrap();
+    let cluster = ["--trace", "t.csv", "--slots", "4", "--gpus", "2", "--scope", "global"];
+    let run = |more: &[&str]| {
+        let output = demo(&folder, &[&cluster, more].concat());
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let rows = |value: &Value| -> Vec<Vec<u64>> { serde_json::from_value(value.clone()).unwrap() };
+    let written = || -> Value {
+        serde_json::from_slice(&std::fs::read(folder.join("out/plan.json")).unwrap()).unwrap()
+    };
+
+    let out = run(&["--out", "out/plan.json", "--dense-layers", "1"]);
+    assert!(out.contains("t: 2 windows, 2 layers, 3 experts"), "{out}");
+    assert!(out.lines().any(|line| line.starts_with("overall ")), "{out}");
+    let svg = std::fs::read_to_string(folder.join("target/demo/balance.svg")).unwrap();
+    assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>") && !svg.contains("NaN"));
+
+    // the sum of the windows is 9 2 1 and 6 2 2; expert 0 has two replicas in both layers
+    let file = written();
+    assert_eq!(file.as_object().unwrap().len(), 1, "SGLang takes no other key");
+    let map = rows(&file["physical_to_logical_map"]);
+    assert_eq!(map[0], [0, 1, 2, 0], "a dense layer");
+    assert_eq!(map.len(), 3);
+    for row in &map[1..] {
+        let mut sorted = row.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, [0, 0, 1, 2]);
+    }
+
+    run(&["--out", "out/plan.json", "--engine", "vllm"]);
+    assert_eq!(rows(&written()), map[1..]);
+
+    run(&["--out", "out/plan.json", "--engine", "vllm-ascend"]);
+    let file = written();
+    assert_eq!(file["moe_layer_count"], 2);
+    for (layer, row) in map[1..].iter().enumerate() {
+        let layer = &file["layer_list"][layer];
+        assert_eq!(layer["device_count"], 2);
+        let devices = layer["device_list"].as_array().unwrap();
+        let slots = devices.iter().flat_map(|d| d["device_expert"].as_array().unwrap());
+        assert_eq!(slots.map(|slot| slot.as_u64().unwrap()).collect::<Vec<_>>(), *row);
+    }
+
+    let out = run(&["--policy", "all"]);
+    assert!(out.lines().any(|line| line.starts_with("deepseek ")), "{out}");
+}
+
+#[test]
+fn exports_no_duplicates_to_an_engine_that_cannot_hold_them() {
+    let folder = folder("duplicates");
+    std::fs::write(folder.join("t.csv"), format!("{HEADER}a,0,6,6,2\n")).unwrap(); // 1 2 | 0 0
+    let arguments = "--trace t.csv --slots 4 --gpus 2 --scope global --out p.json --engine";
+    let mut arguments: Vec<&str> = arguments.split(' ').collect();
+    arguments.push("vllm-ascend");
+    let output = demo(&folder, &arguments);
+    let line = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(line.starts_with("demo: GPU 1 holds expert 0 of layer 0 twice"), "{line}");
+    assert!(!folder.join("p.json").exists());
+}
+
+#[test]
+fn plans_generated_loads() {
+    let output = demo(&folder("generated"), &[]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert!(out.contains("4 windows, 58 layers, 256 experts"), "{out}");
+}
+
+#[test]
+fn generated_loads_are_repeatable_and_as_skewed_as_the_real_ones() {
+    let trace = generate::deepseek_v3(1);
+    assert_eq!(trace, generate::deepseek_v3(1));
+    assert_ne!(trace.load, generate::deepseek_v3(2).load);
+    assert_eq!(trace.load.len(), trace.windows.len() * trace.layers.len() * trace.experts);
+    for window in 0..trace.windows.len() {
+        let mut skews: Vec<f32> = trace
+            .window(window)
+            .chunks(trace.experts)
+            .map(|load| {
+                let largest = load.iter().fold(0.0, |most: f32, &load| most.max(load));
+                largest * load.len() as f32 / load.iter().sum::<f32>()
+            })
+            .collect();
+        skews.sort_unstable_by(f32::total_cmp);
+        let median = skews[skews.len() / 2];
+        assert!((4.5..=7.5).contains(&median), "{}: {median}", trace.windows[window]);
+    }
+}
