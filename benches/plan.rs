@@ -19,15 +19,19 @@ struct Case {
     gpus: usize,
 }
 
-const CASES: [Case; 5] = [
+const CASES: [Case; 8] = [
     Case { name: "256-288-32", experts: 256, slots: 288, gpus: 32 },
     Case { name: "256-288-72", experts: 256, slots: 288, gpus: 72 },
     Case { name: "256-320-64", experts: 256, slots: 320, gpus: 64 },
+    Case { name: "256-288-96", experts: 256, slots: 288, gpus: 96 },
+    Case { name: "256-288-144", experts: 256, slots: 288, gpus: 144 },
+    Case { name: "256-256-32", experts: 256, slots: 256, gpus: 32 },
     Case { name: "128-160-32", experts: 128, slots: 160, gpus: 32 },
     Case { name: "2048-2304-256", experts: 2048, slots: 2304, gpus: 256 },
 ];
 
-const POLICIES: [(Policy, &str); 7] = [
+const POLICIES: [(Policy, &str); 8] = [
+    (Policy::Balanced, "balanced"),
     (Policy::Deepseek, "deepseek"),
     (Policy::MultiSwap, "multi_swap"),
     (Policy::K2Hybrid, "k2_hybrid"),

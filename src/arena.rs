@@ -101,6 +101,22 @@ impl<'a> Arena<'a> {
         Arena::new(&mut [], &mut [], &mut [], &mut [])
     }
 
+    /// What is left, as an arena of its own, for a while: a part that is carved anew again and again takes
+    /// from there. An arena that counts lends one that counts.
+    pub fn rest(&mut self) -> Arena<'_> {
+        Arena::new(self.u64s.free, self.f64s.free, self.u32s.free, self.f32s.free)
+    }
+
+    /// Takes as much of each type as `need` says, as an arena of its own.
+    pub fn part(&mut self, need: Need) -> Arena<'a> {
+        Arena::new(
+            self.u64s.take(need.u64s),
+            self.f64s.take(need.f64s),
+            self.u32s.take(need.u32s),
+            self.f32s.take(need.f32s),
+        )
+    }
+
     /// What has been taken so far.
     pub fn need(&self) -> Need {
         Need {

@@ -80,6 +80,27 @@ pub mod heap {
         sift_down(keys, 0);
     }
 
+    /// Restores the heap after `keys` has got a last key: it rises to its place. O(log n).
+    #[inline]
+    pub fn sift_up(keys: &mut [u64]) {
+        let Some((&mut key, _)) = keys.split_last_mut() else { return };
+        let mut hole = keys.len() - 1;
+        while hole > 0 {
+            let parent = (hole - 1) / 2;
+            let above = keys.get(parent).copied().unwrap_or(0);
+            if above <= key {
+                break;
+            }
+            if let Some(place) = keys.get_mut(hole) {
+                *place = above;
+            }
+            hole = parent;
+        }
+        if let Some(place) = keys.get_mut(hole) {
+            *place = key;
+        }
+    }
+
     /// Restores the heap below `start` after the key there grew.
     #[inline]
     pub fn sift_down(keys: &mut [u64], start: usize) {
@@ -212,70 +233,72 @@ impl<'a, K: Key> Tournament<'a, K> {
     }
 }
 
-/// Sorts `keys` by their upper half, which holds the load; equal loads keep their order, so that keys
-/// given in order of index come out in the order of whole keys. `buffer` is as long. O(n).
+/// Elements that [`sort`] needs in its buffer beyond the keys.
+pub const SORT_TABLE: usize = 512;
+
+/// Sorts `keys` ascending; `buffer` holds at least [`SORT_TABLE`] more. O(n), or O(n) for each 16 bits in
+/// which keys differ where loads crowd together.
 ///
-/// A radix sort from the lowest digit: no comparison, hence no branch that the data could mislead. Bits
-/// that all keys share - the loads of a layer are of a size, and counts end in zeros - are left out. The 16
-/// highest of the others nearly sort the keys, in two passes, and insertion does the rest; where it would
-/// have too far to go, because loads crowd together, all bits are sorted by. 1 KiB of stack.
+/// A radix sort, two bytes at a time: no comparison, hence no branch that the data could mislead. The 16
+/// highest bits of what the keys differ in nearly sort them, and insertion does the rest; where it would
+/// have too far to go, all bits are sorted by.
 pub fn sort(keys: &mut [u64], buffer: &mut [u64]) {
-    const SHORT: usize = 24; // below which clearing the table costs more than the sort
-    if keys.len() <= SHORT {
+    const SHORT: usize = 24; // below which clearing the tables costs more than the sort
+    let len = keys.len();
+    if len <= SHORT {
         insertion_sort(keys, usize::MAX);
         return;
     }
-    let first = heap::top(keys);
-    let differing = keys.iter().fold(0, |bits, key| bits | (key ^ first)) >> 32;
-    if differing == 0 {
-        return;
-    }
-    let lowest = 32 + differing.trailing_zeros();
-    let end = 96 - differing.leading_zeros();
-    let high = lowest.max(end.saturating_sub(16));
-    sort_by_bits(keys, buffer, high, end);
-    if high > lowest && !insertion_sort(keys, keys.len().saturating_mul(8)) {
-        sort_by_bits(keys, buffer, lowest, end);
-    }
-}
-
-/// Sorts by the bits from `lowest` to before `end`, shared out evenly over as few passes as do; stable.
-fn sort_by_bits(keys: &mut [u64], buffer: &mut [u64], lowest: u32, end: u32) {
-    let passes = (end - lowest).div_ceil(8);
-    let width = (end - lowest).div_ceil(passes.max(1));
-    let mut in_keys = true;
-    for pass in 0..passes {
-        let shift = lowest + pass * width;
-        if in_keys {
-            scatter_by_digit(keys, buffer, shift, width);
-        } else {
-            scatter_by_digit(buffer, keys, shift, width);
-        }
-        in_keys = !in_keys;
-    }
-    if !in_keys {
-        for (key, sorted) in keys.iter_mut().zip(buffer.iter()) {
-            *key = *sorted;
+    let Some((buffer, table)) = buffer.split_last_chunk_mut::<SORT_TABLE>() else { return };
+    let Some(buffer) = buffer.get_mut(..len) else { return };
+    let range = |(low, high): (u64, u64), &key: &u64| (low.min(key), high.max(key));
+    let (low, high) = keys.iter().fold((u64::MAX, 0), range);
+    let bits = 64 - (high - low).leading_zeros();
+    let shift = bits.saturating_sub(16);
+    scatter_by_two_bytes(keys, buffer, table, low, shift);
+    if shift > 0 && !insertion_sort(keys, len.saturating_mul(8)) {
+        for shift in (0..bits).step_by(16) {
+            scatter_by_two_bytes(keys, buffer, table, low, shift);
         }
     }
 }
 
-/// One pass: `to` becomes `from` in order of the `width` bits at `shift`, at most 8, stable.
-#[allow(clippy::indexing_slicing)] // a table of 256 indexed by a byte
-fn scatter_by_digit(from: &[u64], to: &mut [u64], shift: u32, width: u32) {
-    let mask = (1_u64 << width) - 1;
-    let digit = |key: u64| usize::from(((key >> shift) & mask) as u8);
-    let mut place = [0_u32; 256];
-    for &key in from {
-        place[digit(key)] += 1;
+/// Sorts by the 16 bits at `shift` of what a key is above `low`, through the buffer and back; stable.
+#[allow(clippy::indexing_slicing)] // tables of 256 indexed by bytes
+fn scatter_by_two_bytes(
+    keys: &mut [u64],
+    buffer: &mut [u64],
+    table: &mut [u64; SORT_TABLE],
+    low: u64,
+    shift: u32,
+) {
+    let bytes = |key: u64| (key.wrapping_sub(low) >> (shift & 63)) as u16;
+    let lower = |key: u64| usize::from(bytes(key) as u8);
+    let upper = |key: u64| usize::from((bytes(key) >> 8) as u8);
+    let Some((first, rest)) = table.split_first_chunk_mut::<256>() else { return };
+    let Some(second) = rest.first_chunk_mut::<256>() else { return };
+    first.fill(0);
+    second.fill(0);
+    for &key in keys.iter() {
+        first[lower(key)] += 1;
+        second[upper(key)] += 1;
     }
-    let mut start = 0;
-    for place in place.iter_mut().take(mask as usize + 1) {
-        start += core::mem::replace(place, start);
+    // both at once: each sum waits for the one before
+    let (mut a, mut b) = (0, 0);
+    for (first, second) in first.iter_mut().zip(second.iter_mut()) {
+        a += core::mem::replace(first, a);
+        b += core::mem::replace(second, b);
     }
-    for &key in from {
-        let place = &mut place[digit(key)];
-        if let Some(to) = to.get_mut(*place as usize) {
+    for &key in keys.iter() {
+        let place = &mut first[lower(key)];
+        if let Some(to) = buffer.get_mut(*place as usize) {
+            *to = key;
+        }
+        *place += 1;
+    }
+    for &key in buffer.iter() {
+        let place = &mut second[upper(key)];
+        if let Some(to) = keys.get_mut(*place as usize) {
             *to = key;
         }
         *place += 1;
@@ -283,8 +306,8 @@ fn scatter_by_digit(from: &[u64], to: &mut [u64], shift: u32, width: u32) {
 }
 
 /// For short slices, and for keys that are nearly in order: gives up after `budget` moves, with the keys
-/// in some order but equal upper halves in theirs, and answers whether it got to the end.
-fn insertion_sort(keys: &mut [u64], budget: usize) -> bool {
+/// in some order, and answers whether it got to the end.
+pub fn insertion_sort(keys: &mut [u64], budget: usize) -> bool {
     let mut moves: usize = 0;
     let mut last = 0;
     for end in 0..keys.len() {

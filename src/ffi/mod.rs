@@ -186,9 +186,15 @@ pub unsafe extern "C" fn eplb_evaluate(
         memory.check_overlap()?;
 
         let arena = memory::arena(workspace.cast(), &need);
-        metrics::evaluate(&problem, arena, &Placement::of(slots), &mut |layer, metrics| {
-            write(per_layer.cast::<u8>().add(layer * metrics_size), metrics_size, metrics);
-        })
+        metrics::evaluate(
+            &problem,
+            options.scope,
+            arena,
+            &Placement::of(slots),
+            &mut |layer, metrics| {
+                write(per_layer.cast::<u8>().add(layer * metrics_size), metrics_size, metrics);
+            },
+        )
     })
 }
 

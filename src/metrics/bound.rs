@@ -1,78 +1,151 @@
-//! A lower bound on the largest GPU load that no placement can beat.
+//! The plain lower bound on the largest GPU time of a layer: the mean, and the water level, which is the
+//! smallest largest replica that the slots can pay for.
 //!
-//! Two arguments, the larger of which holds. *Mean*: the total load over the total speed. *Largest
-//! replica*: take any counts that fill the slots, let x be the largest load / count, and y the
-//! smallest load / (count - 1) among experts with more than one replica. If all replicas were below
-//! min(x, y), every expert would need at least its count, and the one at x one more: too many slots.
-//! So some replica is at least min(x, y), and the fastest GPU that could hold it takes that / speed.
-//! D'Hondt's counts make x and y meet.
+//! It holds for every placement in which an expert has one to G replicas on different GPUs, all of one size
+//! (load / count), and GPU g holds at most `slots[g]` of them.
+//!
+//! Proof of the water level. With c replicas on different GPUs the slowest is at best on the c-th fastest, of
+//! speed v, and takes load / (c v). So within a time T an expert needs the smallest c with c v T >= load.
+//! When these counts sum to more than the slots, or one exceeds the GPUs, T is impossible. Both ends of the
+//! search snap to times at which a count changes, so that the level is exact but for rounding.
 
-use crate::arena::Arena;
-use crate::order::{descending, heap, index_of};
-use crate::problem::{Problem, Shape};
-
-/// Scratch of the bound.
-#[derive(Debug)]
-pub struct Scratch<'a> {
-    /// `[E]` experts by load / count.
-    heap: &'a mut [u64],
-    /// `[E]` replicas.
-    count: &'a mut [u32],
+/// The usable GPUs of a layer, fastest first, and their sums. GPUs without slots stay out.
+#[derive(Clone, Copy)]
+pub struct Fleet<'a> {
+    /// By falling speed.
+    pub speeds: &'a [f32],
+    /// Slots of each, in the same order.
+    pub slots: &'a [u32],
+    pub total_speed: f64,
+    pub total_slots: u64,
+    pub fastest: f64,
+    pub most_slots: u32,
+    /// All alike.
+    pub even: bool,
 }
 
-impl<'a> Scratch<'a> {
-    /// Takes the scratch of the bound: O(E).
-    pub fn carve(arena: &mut Arena<'a>, shape: &Shape) -> Self {
-        Scratch {
-            heap: arena.u64s.take(shape.num_logical_experts()),
-            count: arena.u32s.take(shape.num_logical_experts()),
+impl<'a> Fleet<'a> {
+    /// `speeds` descending and positive, `slots` positive, in the same order.
+    pub fn new(speeds: &'a [f32], slots: &'a [u32]) -> Self {
+        let first = (speeds.first().copied().unwrap_or(0.0), slots.first().copied().unwrap_or(0));
+        let mut fleet = Fleet {
+            speeds,
+            slots,
+            total_speed: 0.0,
+            total_slots: 0,
+            fastest: f64::from(first.0),
+            most_slots: 0,
+            even: true,
+        };
+        for (&speed, &count) in speeds.iter().zip(slots) {
+            fleet.total_speed += f64::from(speed);
+            fleet.total_slots += u64::from(count);
+            fleet.even &= (speed, count) == first;
+            if count > fleet.most_slots {
+                fleet.most_slots = count;
+            }
         }
+        fleet
+    }
+
+    /// Number of GPUs.
+    pub fn len(&self) -> usize {
+        self.speeds.len()
     }
 }
 
-/// The bound for one layer. O(E + (P - E) log E + G).
-pub fn lower_bound(problem: &Problem, layer: usize, scratch: &mut Scratch) -> f64 {
-    let topology = problem.shape().topology();
-    let load = problem.load(0, layer);
-    let (mut slots, mut total_speed, mut fastest) = (0, 0.0, 0.0);
-    for gpu in (0..topology.num_gpus()).filter(|&gpu| topology.receives(gpu)) {
-        let speed = f64::from(topology.speed(gpu));
-        slots += topology.slots(gpu);
-        total_speed += speed;
-        if speed > fastest {
-            fastest = speed;
-        }
-    }
-    let total = load.iter().fold(0.0, |sum, &load| sum + f64::from(load));
-    let mean = total / total_speed;
-    let replica = smallest_largest_replica(load, slots, scratch) / fastest;
-    if mean > replica { mean } else { replica }
+/// Walks the counts that an expert needs so that its slowest replica ends within a time.
+///
+/// c replicas sit at best on the c fastest GPUs; the last of these then takes load / (c x its speed). That is not
+/// monotone in c, but the smallest c that serves is monotone in the load: ask for rising loads and the walk never turns.
+pub struct Need<'a> {
+    rest: core::slice::Iter<'a, f32>,
+    count: u64,
+    reach: f64,
+    /// best reach of the smaller counts
+    short: f64,
 }
 
-/// At least this large is the largest replica, however `slots` are shared out.
-fn smallest_largest_replica(load: &[f32], slots: usize, scratch: &mut Scratch) -> f64 {
-    scratch.count.fill(1);
-    for (key, (expert, &load)) in scratch.heap.iter_mut().zip(load.iter().enumerate()) {
-        *key = descending(load, expert);
+impl<'a> Need<'a> {
+    pub fn new(fleet: &Fleet<'a>) -> Self {
+        let mut rest = fleet.speeds.iter();
+        let reach = rest.next().copied().map_or(0.0, f64::from);
+        Need { rest, count: 1, reach, short: 0.0 }
     }
-    heap::build(scratch.heap);
-    for _ in load.len()..slots {
-        let expert = index_of(heap::top(scratch.heap));
-        if let (Some(count), Some(&load)) = (scratch.count.get_mut(expert), load.get(expert)) {
-            *count += 1;
-            heap::replace_top(scratch.heap, descending(load / *count as f32, expert));
+
+    /// Smallest count for `load` within `time`, or None when not even all GPUs together serve.
+    pub fn count(&mut self, load: f64, time: f64) -> Option<u64> {
+        while self.reach * time < load {
+            if self.reach > self.short {
+                self.short = self.reach;
+            }
+            let speed = f64::from(*self.rest.next()?);
+            self.count += 1;
+            self.reach = self.count as f64 * speed;
         }
+        Some(self.count)
     }
-    let (mut largest, mut next) = (0.0, f64::INFINITY);
-    for (&load, &count) in load.iter().zip(scratch.count.iter()) {
+}
+
+/// What a time asks of the slots.
+enum Verdict {
+    /// The slots suffice, and even for this time, which is no later.
+    Serves(f64),
+    /// They do not, nor for any time before this one, which is later.
+    Fails(f64),
+}
+
+/// `budget`: slots beyond one for each expert. `loads` descending.
+fn judge(loads: &[f32], fleet: &Fleet, budget: u64, time: f64) -> Verdict {
+    // An expert that one fastest GPU serves needs no more; these are the tail.
+    let hot = loads.partition_point(|&l| f64::from(l) > time * fleet.fastest);
+    let mut need = Need::new(fleet);
+    let mut extra = 0;
+    let mut level = f64::from(loads.get(hot).copied().unwrap_or(0.0)) / fleet.fastest;
+    let mut next = f64::INFINITY;
+    let mut served = true;
+    for &load in loads.get(..hot).unwrap_or(&[]).iter().rev() {
         let load = f64::from(load);
-        let replica = load / f64::from(count);
-        if replica > largest {
-            largest = replica;
+        if let Some(count) = need.count(load, time) {
+            extra += count - 1;
+            let own = load / need.reach;
+            if own > level {
+                level = own;
+            }
+        } else {
+            served = false;
         }
-        if count > 1 && load / f64::from(count - 1) < next {
-            next = load / f64::from(count - 1);
+        // The demand falls only where some expert gets by with fewer.
+        let own = load / need.short;
+        if own < next {
+            next = own;
         }
     }
-    if largest < next { largest } else { next }
+    if served && extra <= budget { Verdict::Serves(level) } else { Verdict::Fails(next) }
+}
+
+/// The larger of the mean and the water level. `loads` descending, `total` their sum.
+///
+/// Cost: when the mean holds, one pass over the experts hotter than it; else about ten such passes, as both ends of the
+/// interval snap to times at which a count changes.
+pub fn plain(loads: &[f32], total: f64, fleet: &Fleet) -> f64 {
+    if !(fleet.total_speed > 0.0) || !(total > 0.0) {
+        return 0.0;
+    }
+    let mean = total / fleet.total_speed;
+    let budget = fleet.total_slots.saturating_sub(loads.len() as u64);
+    let Verdict::Fails(mut low) = judge(loads, fleet, budget, mean) else { return mean };
+    // One replica each always serves.
+    let mut high = f64::from(loads.first().copied().unwrap_or(0.0)) / fleet.fastest;
+    for _ in 0..64 {
+        if low >= high * (1.0 - 1e-14) {
+            break;
+        }
+        match judge(loads, fleet, budget, 0.5 * (low + high)) {
+            Verdict::Serves(level) => high = level,
+            Verdict::Fails(next) => low = next,
+        }
+    }
+    let level = if low < high { low } else { high };
+    if level > mean { level } else { mean }
 }

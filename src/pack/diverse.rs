@@ -36,11 +36,10 @@ pub fn diverse(items: Items, packs: usize, packed: &mut Packed, scratch: &mut su
     let count = items.load.len();
     let Some(capacity) = count.checked_div(packs) else { return };
     let keys = scratch.keys.get_mut(..count).unwrap_or_default();
-    let buffer = scratch.buffer.get_mut(..count).unwrap_or_default();
     for (item, (key, &load)) in keys.iter_mut().zip(items.load).enumerate() {
         *key = descending(load, item);
     }
-    sort(keys, buffer);
+    sort(keys, scratch.buffer);
 
     let Scratch { last, before, same } = &mut scratch.diverse;
     last.fill(NONE);

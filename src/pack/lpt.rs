@@ -62,11 +62,10 @@ where
 {
     let Some(capacity) = load.len().checked_div(packs) else { return };
     let keys = scratch.keys.get_mut(..load.len()).unwrap_or_default();
-    let buffer = scratch.buffer.get_mut(..load.len()).unwrap_or_default();
     for (item, (key, &load)) in keys.iter_mut().zip(load).enumerate() {
         *key = descending(load, item);
     }
-    sort(keys, buffer);
+    sort(keys, scratch.buffer);
 
     let held = scratch.held.get_mut(..packs).unwrap_or_default();
     held.fill(0);

@@ -9,7 +9,7 @@ mod micro_swap;
 mod two_swaps;
 
 use crate::arena::Arena;
-use crate::order::Tournament;
+use crate::order::{SORT_TABLE, Tournament};
 
 /// How items are packed. Largest item first, lowest index first among equals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub struct Items<'a> {
 pub struct Scratch<'a> {
     /// `[items]` sort keys, then lists of members.
     keys: &'a mut [u64],
-    /// `[items]` the other half of a sort.
+    /// `[items]` the other half of a sort, and its tables.
     buffer: &'a mut [u64],
     /// Tournament over the packs.
     tree: &'a mut [u64],
@@ -76,7 +76,7 @@ impl<'a> Scratch<'a> {
         let diverse = if packing == Packing::Diverse { (items, packs) } else { (0, 0) };
         Scratch {
             keys: arena.u64s.take(items),
-            buffer: arena.u64s.take(items),
+            buffer: arena.u64s.take(items.saturating_add(SORT_TABLE)),
             // the wide tournament has two words a node
             tree: arena.u64s.take(Tournament::<[u64; 2]>::nodes(packs).saturating_mul(2)),
             held: arena.u32s.take(packs),

@@ -96,7 +96,7 @@ pub fn all_pairs(pair: &Pair, keys: &mut [u64], buffer: &mut [u64]) -> Option<Sw
         count += 1;
     }
     let light = keys.get_mut(..count)?;
-    sort(light, buffer.get_mut(..count)?);
+    sort(light, buffer);
     let load_of = |key: u64| f32::from_bits((key >> 32) as u32);
 
     let mut best: Option<(Item, u64, f32)> = None;
@@ -135,9 +135,7 @@ fn rerank(packed: &mut Packed, pack: usize, keys: &mut [u64], buffer: &mut [u64]
         *key = u64::from(packed.rank.get(item).copied().unwrap_or(0)) << 32 | item as u64;
         count += 1;
     }
-    let (Some(keys), Some(buffer)) = (keys.get_mut(..count), buffer.get_mut(..count)) else {
-        return;
-    };
+    let Some(keys) = keys.get_mut(..count) else { return };
     sort(keys, buffer);
     for (rank, &key) in keys.iter().enumerate() {
         if let Some(place) = packed.rank.get_mut(index_of(key)) {

@@ -1,6 +1,8 @@
 //! Whole placements: what is asked of the planner, and the road that answers.
 
+mod balanced;
 mod hierarchy;
+mod joint;
 pub mod policy;
 
 use crate::arena::{Arena, Need};
@@ -57,10 +59,14 @@ pub struct Options<'a> {
     pub previous: Option<&'a [i32]>,
 }
 
-/// The stations that a plan passes, decided from the shape and the options alone.
-fn admit(shape: &Shape, options: &Options) -> Result<Recipe, Status> {
-    let recipe = options.recipe.or(policy::recipe(options.policy));
-    let recipe = recipe.ok_or(Status::UnsupportedPolicy)?;
+/// Which way a plan goes, decided from the shape and the options alone.
+#[derive(Clone, Copy)]
+enum Way {
+    Balanced,
+    Recipe(Recipe),
+}
+
+fn admit(shape: &Shape, options: &Options) -> Result<Way, Status> {
     if options.flags != 0 {
         return Err(Status::UnsupportedFlag);
     }
@@ -70,26 +76,33 @@ fn admit(shape: &Shape, options: &Options) -> Result<Recipe, Status> {
     if options.max_moves != 0 || options.max_moves_per_gpu_pair != 0 {
         return Err(Status::MovesWithoutPrevious);
     }
-    policy::admit(shape, options.scope)?;
-    Ok(recipe)
+    match options.recipe.or(policy::recipe(options.policy)) {
+        Some(recipe) => policy::admit(shape, options.scope).map(|()| Way::Recipe(recipe)),
+        None => balanced::admit(shape, options.scope).map(|()| Way::Balanced),
+    }
+}
+
+/// The scratch of either way.
+enum Road<'a> {
+    Balanced(balanced::Scratch<'a>),
+    Recipe(hierarchy::Road, Recipe, hierarchy::Scratch<'a>),
 }
 
 /// Scratch of [`plan`].
 struct Scratch<'a> {
-    road: hierarchy::Scratch<'a>,
+    road: Road<'a>,
     metrics: metrics::Scratch<'a>,
 }
 
-fn carve<'a>(
-    arena: &mut Arena<'a>,
-    shape: &Shape,
-    road: &hierarchy::Road,
-    recipe: Recipe,
-) -> Scratch<'a> {
-    Scratch {
-        road: hierarchy::Scratch::carve(arena, road, recipe),
-        metrics: metrics::Scratch::carve(arena, shape),
-    }
+fn carve<'a>(arena: &mut Arena<'a>, shape: &Shape, scope: Scope, way: Way) -> Scratch<'a> {
+    let road = match way {
+        Way::Balanced => Road::Balanced(balanced::Scratch::carve(arena, shape, scope)),
+        Way::Recipe(recipe) => {
+            let road = hierarchy::Road::new(shape, scope);
+            Road::Recipe(road, recipe, hierarchy::Scratch::carve(arena, &road, recipe))
+        }
+    };
+    Scratch { road, metrics: metrics::Scratch::carve(arena, shape, scope) }
 }
 
 /// What an operation needs of an arena, whatever the number of layers. O(G).
@@ -100,12 +113,12 @@ pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Resu
     let mut arena = Arena::counting();
     match operation {
         Operation::Plan => {
-            let recipe = admit(shape, options)?;
-            carve(&mut arena, shape, &hierarchy::Road::new(shape, options.scope), recipe);
+            let way = admit(shape, options)?;
+            carve(&mut arena, shape, options.scope, way);
         }
         Operation::Evaluate => {
             metrics::admit(shape)?;
-            metrics::Scratch::carve(&mut arena, shape);
+            metrics::Scratch::carve(&mut arena, shape, options.scope);
         }
         Operation::Check => placement::size(&mut arena, shape),
     }
@@ -129,25 +142,46 @@ pub fn plan(
     mut report: Option<Report>,
 ) -> Result<(), Status> {
     let shape = problem.shape();
-    let recipe = admit(shape, options)?;
-    policy::admit_loads(problem)?;
+    let way = admit(shape, options)?;
     maps.check_lengths(shape)?;
-    let most_replicas = shape.num_physical_experts() - shape.num_logical_experts() + 1;
-    if maps.logical_to_physical.is_some() && maps.max_replicas < most_replicas {
-        return Err(Status::MaxReplicas);
+    check_max_replicas(shape, way, &maps)?;
+    if let Way::Recipe(_) = way {
+        policy::admit_loads(problem)?;
     }
-    let road = hierarchy::Road::new(shape, options.scope);
-    let mut scratch = carve(&mut arena, shape, &road, recipe);
+    let mut scratch = carve(&mut arena, shape, options.scope, way);
     arena.finish()?;
+    if let Road::Balanced(road) = &mut scratch.road {
+        road.prepare(shape)?;
+    }
+    scratch.metrics.prepare(shape);
 
     for layer in 0..shape.num_layers() {
         let mut layer_maps = maps.layer(shape, layer);
         let load = problem.load(0, layer);
-        hierarchy::plan_layer(&road, recipe, load, &mut scratch.road, &mut layer_maps);
+        match &mut scratch.road {
+            Road::Balanced(scratch) => {
+                balanced::plan_layer(shape, load, options.effort, scratch, &mut layer_maps);
+            }
+            Road::Recipe(road, recipe, scratch) => {
+                hierarchy::plan_layer(road, *recipe, load, scratch, &mut layer_maps);
+            }
+        }
         if let Some(report) = report.as_mut() {
             let slots = &*layer_maps.physical_to_logical;
             report(layer, &metrics::measure_layer(problem, layer, slots, &mut scratch.metrics));
         }
+    }
+    Ok(())
+}
+
+/// The table of slots must be wide enough: BALANCED keeps to its width, a recipe may need it all.
+fn check_max_replicas(shape: &Shape, way: Way, maps: &PlacementMut) -> Result<(), Status> {
+    let least = match way {
+        Way::Balanced => 1,
+        Way::Recipe(_) => shape.num_physical_experts() - shape.num_logical_experts() + 1,
+    };
+    if maps.logical_to_physical.is_some() && maps.max_replicas < least {
+        return Err(Status::MaxReplicas);
     }
     Ok(())
 }

@@ -1,0 +1,297 @@
+//! The road of BALANCED: groups onto nodes where scope asks for it, then each node's experts and GPUs as
+//! one row for the joint planner, then the maps. Global is one row of everything.
+//!
+//! Any topology: GPUs that do not receive stay empty, slots and speeds may differ, nodes may be anywhere.
+
+use super::joint::{self, Row};
+use crate::arena::{Arena, Need};
+use crate::metrics::groups::{self, Nodes, assign};
+use crate::placement::LayerMaps;
+use crate::problem::{Scope, Shape};
+use crate::status::Status;
+
+/// Assignments of groups to nodes tried at most; 8 groups on 4 nodes take a few dozen.
+const ASSIGNMENTS: u32 = 20_000;
+/// GPUs at most: the joint planner keeps a GPU's number beside its load in one word.
+const MOST_GPUS: usize = 0xffff;
+/// The node of a GPU that takes no part.
+const NONE: u32 = u32::MAX;
+
+/// Refuses what BALANCED cannot honour, and shapes without a placement.
+///
+/// # Errors
+/// [`Status::UnsupportedWindows`], [`Status::TooFewSlots`], [`Status::ExpertsNotDivisible`],
+/// [`Status::ShapeTooLarge`] for more than 65,535 GPUs.
+pub fn admit(shape: &Shape, scope: Scope) -> Result<(), Status> {
+    if shape.num_windows() > 1 {
+        return Err(Status::UnsupportedWindows);
+    }
+    let experts = shape.num_logical_experts();
+    let usable = (0..shape.topology().num_gpus()).map(|gpu| usable_slots(shape, gpu));
+    if usable.fold(0_usize, |sum, slots| sum.saturating_add(slots)) < experts {
+        return Err(Status::TooFewSlots);
+    }
+    if shape.topology().num_gpus() > MOST_GPUS {
+        return Err(Status::ShapeTooLarge);
+    }
+    if !shape.is_hierarchical(scope) {
+        return Ok(());
+    }
+    if experts.checked_rem(shape.num_groups()) != Some(0) {
+        return Err(Status::ExpertsNotDivisible);
+    }
+    Ok(())
+}
+
+/// Slots that a plan may fill on a GPU: no more than experts, since each may be there once.
+fn usable_slots(shape: &Shape, gpu: usize) -> usize {
+    let topology = shape.topology();
+    if topology.receives(gpu) { topology.slots(gpu).min(shape.num_logical_experts()) } else { 0 }
+}
+
+/// Scratch of the road. The joint planner carves what is left for each row anew.
+#[derive(Debug)]
+pub struct Scratch<'a> {
+    /// `[G]` first slot of each GPU; its row, which is its node or 0, or `NONE`.
+    first_slot: &'a mut [u32],
+    gpu_row: &'a mut [u32],
+    /// The row at hand: `[E']` experts and loads, `[G']` GPUs, their slots and speeds, `[P']` the answer.
+    expert: &'a mut [u32],
+    load: &'a mut [f32],
+    gpu: &'a mut [u32],
+    slots: &'a mut [u32],
+    speed: &'a mut [f32],
+    placed: &'a mut [u32],
+    rows: usize,
+    hierarchy: Option<Hierarchy<'a>>,
+    joint: Arena<'a>,
+}
+
+#[derive(Debug)]
+struct Hierarchy<'a> {
+    group_load: &'a mut [f64],
+    group_need: &'a mut [u32],
+    group_node: &'a mut [u32],
+    node_speed: &'a mut [f64],
+    node_slots: &'a mut [u32],
+    groups: groups::Scratch<'a>,
+}
+
+/// Takes the fixed part of the scratch, and says what the joint planner needs for the largest row.
+fn carve_fixed<'a>(arena: &mut Arena<'a>, shape: &Shape, scope: Scope) -> (Scratch<'a>, Need) {
+    let (experts, gpus) = (shape.num_logical_experts(), shape.topology().num_gpus());
+    let slots = shape.num_physical_experts();
+    let (groups, nodes) = (shape.num_groups(), shape.topology().num_nodes());
+    let hierarchical = shape.is_hierarchical(scope);
+    let scratch = Scratch {
+        first_slot: arena.u32s.take(gpus),
+        gpu_row: arena.u32s.take(gpus),
+        expert: arena.u32s.take(experts),
+        load: arena.f32s.take(experts),
+        gpu: arena.u32s.take(gpus),
+        slots: arena.u32s.take(gpus),
+        speed: arena.f32s.take(gpus),
+        placed: arena.u32s.take(slots),
+        rows: if hierarchical { nodes } else { 1 },
+        hierarchy: hierarchical.then(|| Hierarchy {
+            group_load: arena.f64s.take(groups),
+            group_need: arena.u32s.take(groups),
+            group_node: arena.u32s.take(groups),
+            node_speed: arena.f64s.take(nodes),
+            node_slots: arena.u32s.take(nodes),
+            groups: groups::Scratch::carve(arena, groups, nodes),
+        }),
+        joint: Arena::counting(),
+    };
+    let mut counting = Arena::counting();
+    joint::carve(&mut counting, experts, slots, gpus);
+    (scratch, counting.need())
+}
+
+impl<'a> Scratch<'a> {
+    /// Takes the scratch of the road: O(E + P + G + N + K).
+    pub fn carve(arena: &mut Arena<'a>, shape: &Shape, scope: Scope) -> Self {
+        let (scratch, need) = carve_fixed(arena, shape, scope);
+        Scratch { joint: arena.part(need), ..scratch }
+    }
+
+    /// Notes the topology, once a call.
+    ///
+    /// # Errors
+    /// [`Status::Infeasible`] when the groups do not fit the nodes.
+    pub fn prepare(&mut self, shape: &Shape) -> Result<(), Status> {
+        let topology = shape.topology();
+        let mut first = 0;
+        for (gpu, (first_slot, row)) in
+            self.first_slot.iter_mut().zip(self.gpu_row.iter_mut()).enumerate()
+        {
+            *first_slot = first as u32;
+            first += topology.slots(gpu);
+            *row = match (usable_slots(shape, gpu), &self.hierarchy) {
+                (0, _) => NONE,
+                (_, None) => 0,
+                (_, Some(_)) => topology.node(gpu) as u32,
+            };
+        }
+        let Some(hierarchy) = &mut self.hierarchy else { return Ok(()) };
+        hierarchy.node_speed.fill(0.0);
+        hierarchy.node_slots.fill(0);
+        for (gpu, &row) in self.gpu_row.iter().enumerate() {
+            if let (Some(speed), Some(slots)) = (
+                hierarchy.node_speed.get_mut(row as usize),
+                hierarchy.node_slots.get_mut(row as usize),
+            ) {
+                *speed += f64::from(topology.speed(gpu));
+                *slots += usable_slots(shape, gpu) as u32;
+            }
+        }
+        let size = hierarchy.group_size(shape);
+        hierarchy.group_need.fill(size as u32);
+        let places = hierarchy.node_slots.iter().map(|&slots| (slots as usize).checked_div(size));
+        let places = places.fold(0_usize, |sum, places| sum.saturating_add(places.unwrap_or(0)));
+        if places < shape.num_groups() { Err(Status::Infeasible) } else { Ok(()) }
+    }
+}
+
+impl Hierarchy<'_> {
+    fn group_size(&self, shape: &Shape) -> usize {
+        shape.num_logical_experts().checked_div(self.group_load.len()).unwrap_or(0).max(1)
+    }
+
+    /// The node of each group: the assignment with the least load / speed on the busiest.
+    fn assign(&mut self, load: &[f32], size: usize) {
+        for (sum, group) in self.group_load.iter_mut().zip(load.chunks_exact(size)) {
+            *sum = group.iter().fold(0.0, |sum, &load| sum + f64::from(load));
+        }
+        let nodes = Nodes { speed: self.node_speed, slots: self.node_slots };
+        let (scratch, node_of) = (&mut self.groups, &mut *self.group_node);
+        assign(self.group_load, self.group_need, &nodes, ASSIGNMENTS, scratch, node_of);
+    }
+}
+
+/// Plans one layer and writes its maps.
+pub fn plan_layer(
+    shape: &Shape,
+    load: &[f32],
+    effort: u32,
+    scratch: &mut Scratch,
+    maps: &mut LayerMaps,
+) {
+    maps.physical_to_logical.fill(-1);
+    if let Some(hierarchy) = &mut scratch.hierarchy {
+        let size = hierarchy.group_size(shape);
+        hierarchy.assign(load, size);
+    }
+    for row in 0..scratch.rows {
+        plan_row(shape, load, effort, row as u32, scratch, maps);
+    }
+    // every row is written: the list of experts can hold their counts
+    number(maps, scratch.expert);
+}
+
+/// Gathers the experts and GPUs of a row, plans it, and writes physical_to_logical.
+fn plan_row(
+    shape: &Shape,
+    load: &[f32],
+    effort: u32,
+    row: u32,
+    scratch: &mut Scratch,
+    maps: &mut LayerMaps,
+) {
+    let mut experts = 0;
+    let mut gather = |range: core::ops::Range<usize>| {
+        for expert in range {
+            if let (Some(to), Some(to_load), Some(&load)) =
+                (scratch.expert.get_mut(experts), scratch.load.get_mut(experts), load.get(expert))
+            {
+                *to = expert as u32;
+                *to_load = load + 0.0; // -0.0 becomes 0.0
+                experts += 1;
+            }
+        }
+    };
+    match &scratch.hierarchy {
+        None => gather(0..load.len()),
+        Some(hierarchy) => {
+            let size = hierarchy.group_size(shape);
+            for (group, &node) in hierarchy.group_node.iter().enumerate() {
+                if node == row {
+                    gather(group * size..(group + 1) * size);
+                }
+            }
+        }
+    }
+    let (mut gpus, mut all) = (0, 0);
+    for (gpu, _) in scratch.gpu_row.iter().enumerate().filter(|(_, of)| **of == row) {
+        let usable = usable_slots(shape, gpu).min(experts);
+        if let (Some(name), Some(slots), Some(speed)) =
+            (scratch.gpu.get_mut(gpus), scratch.slots.get_mut(gpus), scratch.speed.get_mut(gpus))
+        {
+            *name = gpu as u32;
+            *slots = usable as u32;
+            *speed = shape.topology().speed(gpu);
+            gpus += 1;
+            all += usable;
+        }
+    }
+    if experts == 0 {
+        return;
+    }
+    let (Some(names), Some(slots), Some(speed), Some(load), Some(placed)) = (
+        scratch.gpu.get(..gpus),
+        scratch.slots.get_mut(..gpus),
+        scratch.speed.get(..gpus),
+        scratch.load.get(..experts),
+        scratch.placed.get_mut(..all),
+    ) else {
+        return;
+    };
+    let most = if maps.max_replicas == 0 { gpus } else { gpus.min(maps.max_replicas) };
+    let filled = keep_to(experts.saturating_mul(most), slots);
+    let placed = placed.get_mut(..filled).unwrap_or_default();
+    let row = Row { load, slots, speed, most_replicas: most as u32, effort };
+    joint::plan(&row, scratch.joint.rest(), placed);
+
+    let mut placed = placed.iter();
+    for (&gpu, &slots) in names.iter().zip(slots.iter()) {
+        let first = scratch.first_slot.get(gpu as usize).copied().unwrap_or(0) as usize;
+        let held = placed.by_ref().take(slots as usize);
+        for (slot, &expert) in maps.physical_to_logical.iter_mut().skip(first).zip(held) {
+            *slot = scratch.expert.get(expert as usize).map_or(-1, |&expert| expert as i32);
+        }
+    }
+}
+
+/// Takes slots away, one from the fullest GPU at a time, until at most `most` are left: more replicas than
+/// that may not be made. Answers how many are left.
+fn keep_to(most: usize, slots: &mut [u32]) -> usize {
+    let mut all = slots.iter().fold(0_usize, |sum, &slots| sum + slots as usize);
+    while all > most {
+        let fullest = slots.iter().copied().max().unwrap_or(0);
+        let Some(slots) = slots.iter_mut().rev().find(|slots| **slots == fullest) else { break };
+        *slots = slots.saturating_sub(1);
+        all -= 1;
+    }
+    all
+}
+
+/// Writes the other maps: replicas of an expert are numbered in order of their slots.
+fn number(maps: &mut LayerMaps, count: &mut [u32]) {
+    maps.logical_to_physical.fill(-1);
+    maps.replica_rank.fill(-1);
+    count.fill(0);
+    for (slot, &expert) in maps.physical_to_logical.iter().enumerate() {
+        let Some(count) = count.get_mut(expert as usize) else { continue };
+        if let Some(rank) = maps.replica_rank.get_mut(slot) {
+            *rank = *count as i32;
+        }
+        let place = expert as usize * maps.max_replicas + *count as usize;
+        if let Some(entry) = maps.logical_to_physical.get_mut(place) {
+            *entry = slot as i32;
+        }
+        *count += 1;
+    }
+    for (entry, &count) in maps.logical_count.iter_mut().zip(count.iter()) {
+        *entry = count as i32;
+    }
+}
