@@ -234,7 +234,7 @@ impl<'a, K: Key> Tournament<'a, K> {
 }
 
 /// Elements that [`sort`] needs in its buffer beyond the keys.
-pub const SORT_TABLE: usize = 512;
+pub const SORT_TABLE: usize = 256;
 
 /// Sorts `keys` ascending; `buffer` holds at least [`SORT_TABLE`] more. O(n), or O(n) for each 16 bits in
 /// which keys differ where loads crowd together.
@@ -243,7 +243,7 @@ pub const SORT_TABLE: usize = 512;
 /// highest bits of what the keys differ in nearly sort them, and insertion does the rest; where it would
 /// have too far to go, all bits are sorted by.
 pub fn sort(keys: &mut [u64], buffer: &mut [u64]) {
-    const SHORT: usize = 24; // below which clearing the tables costs more than the sort
+    const SHORT: usize = 48; // below which clearing the table costs more than insertion
     let len = keys.len();
     if len <= SHORT {
         insertion_sort(keys, usize::MAX);
@@ -264,7 +264,9 @@ pub fn sort(keys: &mut [u64], buffer: &mut [u64]) {
 }
 
 /// Sorts by the 16 bits at `shift` of what a key is above `low`, through the buffer and back; stable.
-#[allow(clippy::indexing_slicing)] // tables of 256 indexed by bytes
+///
+/// Both passes count in one table, the lower byte in the lower half of its words: fewer than 2^32 keys.
+#[allow(clippy::indexing_slicing)] // a table of 256 indexed by bytes
 fn scatter_by_two_bytes(
     keys: &mut [u64],
     buffer: &mut [u64],
@@ -272,36 +274,32 @@ fn scatter_by_two_bytes(
     low: u64,
     shift: u32,
 ) {
+    const UPPER: u64 = 1 << 32;
     let bytes = |key: u64| (key.wrapping_sub(low) >> (shift & 63)) as u16;
     let lower = |key: u64| usize::from(bytes(key) as u8);
     let upper = |key: u64| usize::from((bytes(key) >> 8) as u8);
-    let Some((first, rest)) = table.split_first_chunk_mut::<256>() else { return };
-    let Some(second) = rest.first_chunk_mut::<256>() else { return };
-    first.fill(0);
-    second.fill(0);
+    table.fill(0);
     for &key in keys.iter() {
-        first[lower(key)] += 1;
-        second[upper(key)] += 1;
+        table[lower(key)] += 1;
+        table[upper(key)] += UPPER;
     }
-    // both at once: each sum waits for the one before
-    let (mut a, mut b) = (0, 0);
-    for (first, second) in first.iter_mut().zip(second.iter_mut()) {
-        a += core::mem::replace(first, a);
-        b += core::mem::replace(second, b);
+    let mut start = 0;
+    for place in table.iter_mut() {
+        start += core::mem::replace(place, start);
     }
     for &key in keys.iter() {
-        let place = &mut first[lower(key)];
-        if let Some(to) = buffer.get_mut(*place as usize) {
+        let place = &mut table[lower(key)];
+        if let Some(to) = buffer.get_mut(*place as u32 as usize) {
             *to = key;
         }
         *place += 1;
     }
     for &key in buffer.iter() {
-        let place = &mut second[upper(key)];
-        if let Some(to) = keys.get_mut(*place as usize) {
+        let place = &mut table[upper(key)];
+        if let Some(to) = keys.get_mut((*place >> 32) as usize) {
             *to = key;
         }
-        *place += 1;
+        *place += UPPER;
     }
 }
 

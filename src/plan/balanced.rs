@@ -55,13 +55,15 @@ pub struct Scratch<'a> {
     /// `[G]` first slot of each GPU; its row, which is its node or 0, or `NONE`.
     first_slot: &'a mut [u32],
     gpu_row: &'a mut [u32],
-    /// The row at hand: `[E']` experts and loads, `[G']` GPUs, their slots and speeds, `[P']` the answer.
+    /// The row at hand: `[E']` experts and loads, `[G']` GPUs, their slots and speeds, `[P']` the
+    /// answer, `[E']` replicas of each expert in it.
     expert: &'a mut [u32],
     load: &'a mut [f32],
     gpu: &'a mut [u32],
     slots: &'a mut [u32],
     speed: &'a mut [f32],
     placed: &'a mut [u32],
+    count: &'a mut [u32],
     rows: usize,
     hierarchy: Option<Hierarchy<'a>>,
     joint: Arena<'a>,
@@ -92,6 +94,7 @@ fn carve_fixed<'a>(arena: &mut Arena<'a>, shape: &Shape, scope: Scope) -> (Scrat
         slots: arena.u32s.take(gpus),
         speed: arena.f32s.take(gpus),
         placed: arena.u32s.take(slots),
+        count: arena.u32s.take(experts),
         rows: if hierarchical { nodes } else { 1 },
         hierarchy: hierarchical.then(|| Hierarchy {
             group_load: arena.f64s.take(groups),
@@ -178,6 +181,8 @@ pub fn plan_layer(
     maps: &mut LayerMaps,
 ) {
     maps.physical_to_logical.fill(-1);
+    maps.replica_rank.fill(-1);
+    maps.logical_to_physical.fill(-1);
     if let Some(hierarchy) = &mut scratch.hierarchy {
         let size = hierarchy.group_size(shape);
         hierarchy.assign(load, size);
@@ -185,8 +190,6 @@ pub fn plan_layer(
     for row in 0..scratch.rows {
         plan_row(shape, load, effort, row as u32, scratch, maps);
     }
-    // every row is written: the list of experts can hold their counts
-    number(maps, scratch.expert);
 }
 
 /// Gathers the experts and GPUs of a row, plans it, and writes physical_to_logical.
@@ -237,8 +240,7 @@ fn plan_row(
     if experts == 0 {
         return;
     }
-    let (Some(names), Some(slots), Some(speed), Some(load), Some(placed)) = (
-        scratch.gpu.get(..gpus),
+    let (Some(slots), Some(speed), Some(load), Some(placed)) = (
         scratch.slots.get_mut(..gpus),
         scratch.speed.get(..gpus),
         scratch.load.get(..experts),
@@ -252,12 +254,39 @@ fn plan_row(
     let row = Row { load, slots, speed, most_replicas: most as u32, effort };
     joint::plan(&row, scratch.joint.rest(), placed);
 
-    let mut placed = placed.iter();
-    for (&gpu, &slots) in names.iter().zip(slots.iter()) {
+    write_row(scratch, gpus, experts, maps);
+}
+
+/// Writes the maps of a row. Replicas of an expert, which are all in one row, are numbered in order of their
+/// slots.
+fn write_row(scratch: &mut Scratch, gpus: usize, experts: usize, maps: &mut LayerMaps) {
+    let count = scratch.count.get_mut(..experts).unwrap_or_default();
+    count.fill(0);
+    let mut placed = scratch.placed.iter();
+    for (&gpu, &slots) in scratch.gpu.iter().zip(scratch.slots.iter()).take(gpus) {
         let first = scratch.first_slot.get(gpu as usize).copied().unwrap_or(0) as usize;
-        let held = placed.by_ref().take(slots as usize);
-        for (slot, &expert) in maps.physical_to_logical.iter_mut().skip(first).zip(held) {
-            *slot = scratch.expert.get(expert as usize).map_or(-1, |&expert| expert as i32);
+        for (slot, &placed) in (first..).zip(placed.by_ref().take(slots as usize)) {
+            let (Some(&expert), Some(count)) =
+                (scratch.expert.get(placed as usize), count.get_mut(placed as usize))
+            else {
+                continue;
+            };
+            if let Some(entry) = maps.physical_to_logical.get_mut(slot) {
+                *entry = expert as i32;
+            }
+            if let Some(entry) = maps.replica_rank.get_mut(slot) {
+                *entry = *count as i32;
+            }
+            let place = expert as usize * maps.max_replicas + *count as usize;
+            if let Some(entry) = maps.logical_to_physical.get_mut(place) {
+                *entry = slot as i32;
+            }
+            *count += 1;
+        }
+    }
+    for (&expert, &count) in scratch.expert.iter().zip(count.iter()) {
+        if let Some(entry) = maps.logical_count.get_mut(expert as usize) {
+            *entry = count as i32;
         }
     }
 }
@@ -273,25 +302,4 @@ fn keep_to(most: usize, slots: &mut [u32]) -> usize {
         all -= 1;
     }
     all
-}
-
-/// Writes the other maps: replicas of an expert are numbered in order of their slots.
-fn number(maps: &mut LayerMaps, count: &mut [u32]) {
-    maps.logical_to_physical.fill(-1);
-    maps.replica_rank.fill(-1);
-    count.fill(0);
-    for (slot, &expert) in maps.physical_to_logical.iter().enumerate() {
-        let Some(count) = count.get_mut(expert as usize) else { continue };
-        if let Some(rank) = maps.replica_rank.get_mut(slot) {
-            *rank = *count as i32;
-        }
-        let place = expert as usize * maps.max_replicas + *count as usize;
-        if let Some(entry) = maps.logical_to_physical.get_mut(place) {
-            *entry = slot as i32;
-        }
-        *count += 1;
-    }
-    for (entry, &count) in maps.logical_count.iter_mut().zip(count.iter()) {
-        *entry = count as i32;
-    }
 }

@@ -153,7 +153,9 @@ pub fn plan(
     if let Road::Balanced(road) = &mut scratch.road {
         road.prepare(shape)?;
     }
-    scratch.metrics.prepare(shape);
+    if report.is_some() {
+        scratch.metrics.prepare(shape);
+    }
 
     for layer in 0..shape.num_layers() {
         let mut layer_maps = maps.layer(shape, layer);
