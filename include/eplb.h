@@ -52,33 +52,6 @@
 #define EPLB_GPU_LEAVING 2
 
 /*
- Set in `expert` when the expert has more than one replica: only those can collide.
- */
-#define SPLIT (1 << 31)
-
-/*
- Part of the excess over the bound that a chain must remove.
- */
-#define STEP 100
-
-/*
- Slots, GPUs up to which the search is tried.
- */
-#define SLOTS 12
-
-#define GPUS 6
-
-/*
- Partners looked at, when the caller does not say.
- */
-#define EFFORT 200000
-
-/*
- The whole load of a row is below 2^TOTAL, which leaves 16 bits for a GPU number beside a GPU's load.
- */
-#define TOTAL 48
-
-/*
  Version of this header: (major << 16) | (minor << 8) | patch.
  */
 #define EPLB_VERSION 256

@@ -50,6 +50,16 @@ pub struct Need {
 }
 
 impl Need {
+    /// What two need that take turns on the same memory.
+    pub fn max(self, other: Need) -> Need {
+        Need {
+            u64s: self.u64s.max(other.u64s),
+            f64s: self.f64s.max(other.f64s),
+            u32s: self.u32s.max(other.u32s),
+            f32s: self.f32s.max(other.f32s),
+        }
+    }
+
     /// Bytes of one block that holds all of it, 8-byte elements first.
     ///
     /// # Errors

@@ -9,21 +9,23 @@ use crate::plan::{self, Options};
 use crate::problem::Problem;
 use crate::status::Status;
 
-// Elements of scratch per slot, by type. Every array of the carve list is as long as one of E, P, G, N or
-// K, none of which exceeds P, or twice the next power of two; a test holds these against the list.
-const U64S: usize = 7;
+// Elements of scratch per slot, by type: enough for the shapes that `Planner` names; the test below holds
+// them against the carve lists.
+const U64S: usize = 13;
 const F64S: usize = 2;
-const U32S: usize = 13;
+const U32S: usize = 17;
 const F32S: usize = 3;
 
-/// Plans single layers of up to `E` experts on up to `P` slots (and at most `P` GPUs, nodes and groups).
+/// Plans single layers of up to `E` experts on up to `P` slots, 32 or more, with at least two slots a GPU and
+/// in hierarchical scope at most `P / 8` groups and nodes. For other shapes take
+/// [`workspace()`](crate::workspace()) and arrays of your own.
 ///
-/// About 150 bytes a slot: a `Planner<256, 288>` takes 46 KiB.
+/// 208 bytes a slot and 4 an expert: a `Planner<256, 288>` takes 60 KiB.
 ///
 /// ```
 /// use eplb::{Options, Policy, Problem, Spec, fixed::Planner};
 ///
-/// static mut _IN_DATA: Planner<8, 12> = Planner::new(); // const-constructible
+/// static mut _IN_DATA: Planner<8, 32> = Planner::new(); // const-constructible
 ///
 /// let load = [9.0, 1.0, 4.0, 2.0, 2.0, 3.0, 1.0, 5.0];
 /// let problem = Problem::new(&Spec {
@@ -34,7 +36,7 @@ const F32S: usize = 3;
 ///     load: &load,
 ///     ..Spec::default()
 /// })?;
-/// let mut planner = Planner::<8, 12>::new();
+/// let mut planner = Planner::<8, 32>::new();
 /// let metrics = planner.plan(&problem, &Options { policy: Policy::Deepseek, ..Options::default() })?;
 /// assert!(metrics.balance > 0.9);
 /// assert_eq!(planner.physical_to_logical().len(), 12);
@@ -56,6 +58,7 @@ pub struct Planner<const E: usize, const P: usize> {
 impl<const E: usize, const P: usize> Planner<E, P> {
     /// A planner that has not planned yet: its maps are empty.
     pub const fn new() -> Self {
+        const { assert!(P >= 32, "a planner has at least 32 slots") };
         Planner {
             u64s: [[0; U64S]; P],
             f64s: [[0.0; F64S]; P],
@@ -126,5 +129,56 @@ impl<const E: usize, const P: usize> Planner<E, P> {
 impl<const E: usize, const P: usize> Default for Planner<E, P> {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::plan::policy::Policy;
+    use crate::plan::{Operation, workspace};
+    use crate::problem::{Scope, Shape, Spec};
+
+    /// The largest share of what a planner of P slots owns that any shape needs, by type.
+    #[test]
+    fn every_shape_that_fits_finds_its_scratch() {
+        let mut most = [0.0_f64; 4];
+        for slots in (32_u32..80).chain([96, 128, 257, 288, 320, 1000, 2304]) {
+            for gpus in (1..=slots / 2).filter(|gpus| slots % gpus == 0) {
+                for experts in [slots, slots / 2, 1] {
+                    let (k, n) = ((slots / 8).min(experts), (slots / 8).min(gpus));
+                    for (groups, nodes) in [(1, 1), (k, 1), (1, n), (k, n)] {
+                        for policy in Policy::ALL {
+                            for scope in [Scope::Global, Scope::Hierarchical] {
+                                let spec = Spec {
+                                    num_layers: 1,
+                                    num_logical_experts: experts,
+                                    num_physical_experts: slots,
+                                    num_groups: groups,
+                                    num_nodes: nodes,
+                                    num_gpus: gpus,
+                                    ..Spec::default()
+                                };
+                                let options = Options { policy, scope, ..Options::default() };
+                                let shape = Shape::new(&spec).unwrap();
+                                let Ok(need) = workspace(Operation::Plan, &shape, &options) else {
+                                    continue; // refused: needs nothing
+                                };
+                                let needed = [need.u64s, need.f64s, need.u32s, need.f32s];
+                                for (most, needed) in most.iter_mut().zip(needed) {
+                                    *most = most.max(needed as f64 / f64::from(slots));
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        let owned = [U64S, F64S, U32S, F32S];
+        for (most, owned) in most.iter().zip(owned) {
+            let fits = *most <= owned as f64 && *most > owned as f64 - 1.0;
+            assert!(fits, "needed {most:?} a slot, owned {owned:?}");
+        }
     }
 }

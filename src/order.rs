@@ -233,23 +233,29 @@ impl<'a, K: Key> Tournament<'a, K> {
     }
 }
 
-/// Elements that [`sort`] needs in its buffer beyond the keys.
-pub const SORT_TABLE: usize = 256;
+/// Keys up to which [`sort`] inserts: clearing its table would cost more.
+const SHORT: usize = 48;
+/// Words of its table.
+const TABLE: usize = 256;
 
-/// Sorts `keys` ascending; `buffer` holds at least [`SORT_TABLE`] more. O(n), or O(n) for each 16 bits in
+/// Length of the buffer that [`sort`] needs for up to `keys` keys.
+pub fn sort_buffer(keys: usize) -> usize {
+    if keys <= SHORT { 0 } else { keys.saturating_add(TABLE) }
+}
+
+/// Sorts `keys` ascending; `buffer` is as long as [`sort_buffer`] says, or longer. O(n), or O(n) for each 16 bits in
 /// which keys differ where loads crowd together.
 ///
 /// A radix sort, two bytes at a time: no comparison, hence no branch that the data could mislead. The 16
 /// highest bits of what the keys differ in nearly sort them, and insertion does the rest; where it would
 /// have too far to go, all bits are sorted by.
 pub fn sort(keys: &mut [u64], buffer: &mut [u64]) {
-    const SHORT: usize = 48; // below which clearing the table costs more than insertion
     let len = keys.len();
     if len <= SHORT {
         insertion_sort(keys, usize::MAX);
         return;
     }
-    let Some((buffer, table)) = buffer.split_last_chunk_mut::<SORT_TABLE>() else { return };
+    let Some((buffer, table)) = buffer.split_last_chunk_mut::<TABLE>() else { return };
     let Some(buffer) = buffer.get_mut(..len) else { return };
     let range = |(low, high): (u64, u64), &key: &u64| (low.min(key), high.max(key));
     let (low, high) = keys.iter().fold((u64::MAX, 0), range);
@@ -270,7 +276,7 @@ pub fn sort(keys: &mut [u64], buffer: &mut [u64]) {
 fn scatter_by_two_bytes(
     keys: &mut [u64],
     buffer: &mut [u64],
-    table: &mut [u64; SORT_TABLE],
+    table: &mut [u64; TABLE],
     low: u64,
     shift: u32,
 ) {

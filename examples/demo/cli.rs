@@ -6,7 +6,7 @@ use clap::{Args, Parser, ValueEnum};
 use eplb::{Policy, Scope, Spec};
 
 /// The policy planned with when none is named.
-const DEFAULT_POLICY: &str = "deepseek";
+const DEFAULT_POLICY: &str = "balanced";
 
 /// Plan every window of a trace of expert loads, and show what it brings.
 #[derive(Debug, Parser)]

@@ -95,7 +95,7 @@ fn write_placement(
     let mut metrics = Vec::new();
     for window in 0..trace.windows.len() {
         let spec = cli.cluster.spec(trace.experts, trace.window(window));
-        metrics.extend(plan::evaluate(&spec, &planned.placement)?);
+        metrics.extend(plan::evaluate(&spec, cli.cluster.scope, &planned.placement)?);
     }
     make_room(path)?;
     let dense_layers = dense_layers(cli, trace);

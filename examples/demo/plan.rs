@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use eplb::{
-    Arena, Metrics, Need, Operation, Options, Placement, PlacementMut, Policy, Problem, Spec,
-    Status,
+    Arena, Metrics, Need, Operation, Options, Placement, PlacementMut, Policy, Problem, Scope,
+    Spec, Status,
 };
 
 use super::cli::Cluster;
@@ -69,18 +69,21 @@ pub fn plan(
         eplb::plan(&problem, &options, memory.arena(), maps, None)?;
         time = time.min(start.elapsed());
     }
-    let metrics = evaluate(&spec, &placement)?;
+    let metrics = evaluate(&spec, cluster.scope, &placement)?;
     Ok(Planned { placement, metrics, time })
 }
 
 /// How good `placement` is for the loads of `spec`, layer by layer.
-pub fn evaluate(spec: &Spec, placement: &[i32]) -> Result<Vec<Metrics>, Status> {
+pub fn evaluate(spec: &Spec, scope: Scope, placement: &[i32]) -> Result<Vec<Metrics>, Status> {
     let problem = Problem::new(spec)?;
-    let need = eplb::workspace(Operation::Evaluate, problem.shape(), &Options::default())?;
+    let need = {
+        let options = Options { scope, ..Options::default() };
+        eplb::workspace(Operation::Evaluate, problem.shape(), &options)?
+    };
     let mut memory = Memory::new(need);
     let mut metrics = Vec::with_capacity(problem.shape().num_layers());
     let report: eplb::Report = &mut |_, layer| metrics.push(*layer);
-    eplb::evaluate(&problem, memory.arena(), &Placement::of(placement), report)?;
+    eplb::evaluate(&problem, scope, memory.arena(), &Placement::of(placement), report)?;
     Ok(metrics)
 }
 
@@ -109,7 +112,7 @@ impl Contiguous {
                 let spec = cluster.spec(trace.experts, trace.window(window));
                 let num_physical_experts = spec.num_logical_experts;
                 let spec = Spec { num_physical_experts, gpu_slots: Some(&slots), ..spec };
-                evaluate(&spec, &placement)
+                evaluate(&spec, cluster.scope, &placement)
             })
             .collect::<Result<_, _>>()?;
         Ok(Contiguous { slots, placement, metrics })

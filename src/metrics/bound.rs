@@ -129,7 +129,7 @@ fn judge(loads: &[f32], fleet: &Fleet, budget: u64, time: f64) -> Verdict {
 /// Cost: when the mean holds, one pass over the experts hotter than it; else about ten such passes, as both ends of the
 /// interval snap to times at which a count changes.
 pub fn plain(loads: &[f32], total: f64, fleet: &Fleet) -> f64 {
-    if !(fleet.total_speed > 0.0) || !(total > 0.0) {
+    if fleet.total_speed <= 0.0 || total <= 0.0 {
         return 0.0;
     }
     let mean = total / fleet.total_speed;

@@ -118,7 +118,7 @@ pub fn assign(
         }
     }
     let nothing = Outcome { time: f64::INFINITY, floor: f64::INFINITY, exact: true };
-    if !(speed > 0.0) {
+    if speed <= 0.0 {
         return nothing;
     }
     // No assignment is below the mean, nor below the heaviest group on the fastest node.
@@ -135,7 +135,7 @@ pub fn assign(
     if !exact {
         (time, exact) = search.run(time, floor, effort);
     }
-    if !(time < f64::INFINITY) {
+    if time == f64::INFINITY {
         return if exact {
             nothing
         } else {
@@ -426,7 +426,7 @@ fn polish(loads: &[f64], needs: &[u32], nodes: &Nodes, node_of: &mut [u32], free
             // A move to a less busy node, or a swap with one of its groups.
             for b in 0..nodes.speed.len() as u32 {
                 let speed_b = float(nodes.speed, b as usize);
-                if b == a || !(speed_b > 0.0) {
+                if b == a || speed_b <= 0.0 {
                     continue;
                 }
                 let sum_b = node_load(loads, node_of, b);

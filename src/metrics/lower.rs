@@ -5,7 +5,7 @@ use super::bound::{Fleet, plain};
 use super::groups::{self, Nodes, assign};
 use super::weigh::refine;
 use crate::arena::Arena;
-use crate::order::{SORT_TABLE, descending, index_of, load_of_descending, sort};
+use crate::order::{descending, index_of, load_of_descending, sort, sort_buffer};
 use crate::problem::{Problem, Shape};
 
 /// A gap that is not worth the weighing.
@@ -46,9 +46,9 @@ impl<'a> Scratch<'a> {
     pub fn carve(arena: &mut Arena<'a>, shape: &Shape, hierarchical: bool) -> Self {
         let (experts, gpus) = (shape.num_logical_experts(), shape.topology().num_gpus());
         let (groups, nodes) = (shape.num_groups(), shape.topology().num_nodes());
-        Scratch {
+        let mut scratch = Scratch {
             keys: arena.u64s.take(experts.max(gpus)),
-            buffer: arena.u64s.take(experts.max(gpus).saturating_add(SORT_TABLE)),
+            buffer: arena.u64s.take(sort_buffer(experts.max(gpus))),
             load: arena.f32s.take(experts),
             tail: arena.f64s.take(experts.saturating_add(1)),
             speed: arena.f32s.take(gpus),
@@ -62,11 +62,12 @@ impl<'a> Scratch<'a> {
                 node_slots: arena.u32s.take(nodes),
                 groups: groups::Scratch::carve(arena, groups, nodes),
             }),
-        }
+        };
+        scratch.note_gpus(shape);
+        scratch
     }
 
-    /// Notes the GPUs, once a call.
-    pub fn prepare(&mut self, shape: &Shape) {
+    fn note_gpus(&mut self, shape: &Shape) {
         let topology = shape.topology();
         let experts = shape.num_logical_experts();
         // a GPU has no use for more slots than there are experts

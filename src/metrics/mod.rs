@@ -105,7 +105,6 @@ pub fn evaluate(
     admit(shape)?;
     let mut scratch = Scratch::carve(&mut arena, shape, scope);
     arena.finish()?;
-    scratch.bound.prepare(shape);
     for layer in 0..shape.num_layers() {
         count_serving(shape, placement.layer(shape, layer), &mut scratch)?;
     }
@@ -115,13 +114,6 @@ pub fn evaluate(
         report(layer, &measure(problem, layer, slots, &mut scratch));
     }
     Ok(())
-}
-
-impl Scratch<'_> {
-    /// Readies the scratch for [`measure_layer`].
-    pub fn prepare(&mut self, shape: &Shape) {
-        self.bound.prepare(shape);
-    }
 }
 
 /// Measures one layer whose slots are known to be good: what a plan has just written.

@@ -198,7 +198,7 @@ pub fn refine(
     tail: &mut [f64],
 ) -> f64 {
     let count = loads.len();
-    if tail.len() <= count || !(proven > 0.0) {
+    if tail.len() <= count || proven <= 0.0 {
         return proven;
     }
     let mut sum = 0.0;

@@ -9,7 +9,7 @@ mod micro_swap;
 mod two_swaps;
 
 use crate::arena::Arena;
-use crate::order::{SORT_TABLE, Tournament};
+use crate::order::{Tournament, sort_buffer};
 
 /// How items are packed. Largest item first, lowest index first among equals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl<'a> Scratch<'a> {
         let diverse = if packing == Packing::Diverse { (items, packs) } else { (0, 0) };
         Scratch {
             keys: arena.u64s.take(items),
-            buffer: arena.u64s.take(items.saturating_add(SORT_TABLE)),
+            buffer: arena.u64s.take(sort_buffer(items)),
             // the wide tournament has two words a node
             tree: arena.u64s.take(Tournament::<[u64; 2]>::nodes(packs).saturating_mul(2)),
             held: arena.u32s.take(packs),

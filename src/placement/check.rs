@@ -1,7 +1,7 @@
 //! Does a placement keep its promises, and if not, which one and where.
 
 use super::{Placement, row};
-use crate::arena::Arena;
+use crate::arena::{Arena, Need};
 use crate::problem::{Scope, Shape};
 use crate::status::Status;
 
@@ -103,8 +103,10 @@ fn carve<'a>(arena: &mut Arena<'a>, shape: &Shape) -> Scratch<'a> {
 }
 
 /// What [`check`] needs of an arena.
-pub(crate) fn size(arena: &mut Arena<'static>, shape: &Shape) {
-    carve(arena, shape);
+pub(crate) fn need(shape: &Shape) -> Need {
+    let mut arena = Arena::counting();
+    carve(&mut arena, shape);
+    arena.need()
 }
 
 /// Finds the first broken promise. O(L (P + E max_replicas)), workspace O(E + P + K).

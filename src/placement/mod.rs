@@ -2,7 +2,7 @@
 
 mod check;
 
-pub(crate) use check::size;
+pub(crate) use check::need;
 pub use check::{Promises, Violation, ViolationKind, check, eplb_violation};
 
 use crate::problem::Shape;

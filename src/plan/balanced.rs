@@ -40,7 +40,32 @@ pub fn admit(shape: &Shape, scope: Scope) -> Result<(), Status> {
     if experts.checked_rem(shape.num_groups()) != Some(0) {
         return Err(Status::ExpertsNotDivisible);
     }
+    if places_for_groups(shape) < shape.num_groups() {
+        return Err(Status::Infeasible);
+    }
     Ok(())
+}
+
+/// How many groups the nodes can hold, each expert once. O(N G), or O(G) where nodes are contiguous.
+fn places_for_groups(shape: &Shape) -> usize {
+    let topology = shape.topology();
+    let size = shape.num_logical_experts().checked_div(shape.num_groups()).unwrap_or(1);
+    let places = |slots: usize| slots.checked_div(size).unwrap_or(0);
+    let (mut sum, mut node, mut slots) = (0, 0, 0);
+    if topology.contiguous_nodes() {
+        for gpu in 0..topology.num_gpus() {
+            if topology.node(gpu) != node {
+                (sum, node, slots) = (sum + places(slots), topology.node(gpu), 0);
+            }
+            slots += usable_slots(shape, gpu);
+        }
+        return sum + places(slots);
+    }
+    for node in 0..topology.num_nodes() {
+        let here = (0..topology.num_gpus()).filter(|&gpu| topology.node(gpu) == node);
+        sum += places(here.map(|gpu| usable_slots(shape, gpu)).sum());
+    }
+    sum
 }
 
 /// Slots that a plan may fill on a GPU: no more than experts, since each may be there once.
@@ -112,17 +137,15 @@ fn carve_fixed<'a>(arena: &mut Arena<'a>, shape: &Shape, scope: Scope) -> (Scrat
 }
 
 impl<'a> Scratch<'a> {
-    /// Takes the scratch of the road: O(E + P + G + N + K).
+    /// Takes the scratch of the road, and notes the topology in it: O(E + P + G + N + K).
     pub fn carve(arena: &mut Arena<'a>, shape: &Shape, scope: Scope) -> Self {
         let (scratch, need) = carve_fixed(arena, shape, scope);
-        Scratch { joint: arena.part(need), ..scratch }
+        let mut scratch = Scratch { joint: arena.part(need), ..scratch };
+        scratch.note_gpus(shape);
+        scratch
     }
 
-    /// Notes the topology, once a call.
-    ///
-    /// # Errors
-    /// [`Status::Infeasible`] when the groups do not fit the nodes.
-    pub fn prepare(&mut self, shape: &Shape) -> Result<(), Status> {
+    fn note_gpus(&mut self, shape: &Shape) {
         let topology = shape.topology();
         let mut first = 0;
         for (gpu, (first_slot, row)) in
@@ -136,7 +159,7 @@ impl<'a> Scratch<'a> {
                 (_, Some(_)) => topology.node(gpu) as u32,
             };
         }
-        let Some(hierarchy) = &mut self.hierarchy else { return Ok(()) };
+        let Some(hierarchy) = &mut self.hierarchy else { return };
         hierarchy.node_speed.fill(0.0);
         hierarchy.node_slots.fill(0);
         for (gpu, &row) in self.gpu_row.iter().enumerate() {
@@ -150,9 +173,6 @@ impl<'a> Scratch<'a> {
         }
         let size = hierarchy.group_size(shape);
         hierarchy.group_need.fill(size as u32);
-        let places = hierarchy.node_slots.iter().map(|&slots| (slots as usize).checked_div(size));
-        let places = places.fold(0_usize, |sum, places| sum.saturating_add(places.unwrap_or(0)));
-        if places < shape.num_groups() { Err(Status::Infeasible) } else { Ok(()) }
     }
 }
 
@@ -203,15 +223,14 @@ fn plan_row(
 ) {
     let mut experts = 0;
     let mut gather = |range: core::ops::Range<usize>| {
-        for expert in range {
-            if let (Some(to), Some(to_load), Some(&load)) =
-                (scratch.expert.get_mut(experts), scratch.load.get_mut(experts), load.get(expert))
-            {
-                *to = expert as u32;
-                *to_load = load + 0.0; // -0.0 becomes 0.0
-                experts += 1;
-            }
+        let load = load.get(range.clone()).unwrap_or_default();
+        let expert = scratch.expert.iter_mut().skip(experts);
+        let to = expert.zip(scratch.load.iter_mut().skip(experts));
+        for ((to, to_load), (expert, &load)) in to.zip(range.zip(load)) {
+            *to = expert as u32;
+            *to_load = load + 0.0; // -0.0 becomes 0.0
         }
+        experts += load.len();
     };
     match &scratch.hierarchy {
         None => gather(0..load.len()),
@@ -265,17 +284,18 @@ fn write_row(scratch: &mut Scratch, gpus: usize, experts: usize, maps: &mut Laye
     let mut placed = scratch.placed.iter();
     for (&gpu, &slots) in scratch.gpu.iter().zip(scratch.slots.iter()).take(gpus) {
         let first = scratch.first_slot.get(gpu as usize).copied().unwrap_or(0) as usize;
-        for (slot, &placed) in (first..).zip(placed.by_ref().take(slots as usize)) {
+        let entries = maps.physical_to_logical.get_mut(first..).unwrap_or_default();
+        let mut ranks = maps.replica_rank.get_mut(first..).unwrap_or_default().iter_mut();
+        let held = placed.by_ref().take(slots as usize);
+        for ((slot, &placed), entry) in (first..).zip(held).zip(entries) {
             let (Some(&expert), Some(count)) =
                 (scratch.expert.get(placed as usize), count.get_mut(placed as usize))
             else {
                 continue;
             };
-            if let Some(entry) = maps.physical_to_logical.get_mut(slot) {
-                *entry = expert as i32;
-            }
-            if let Some(entry) = maps.replica_rank.get_mut(slot) {
-                *entry = *count as i32;
+            *entry = expert as i32;
+            if let Some(rank) = ranks.next() {
+                *rank = *count as i32;
             }
             let place = expert as usize * maps.max_replicas + *count as usize;
             if let Some(entry) = maps.logical_to_physical.get_mut(place) {

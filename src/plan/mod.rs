@@ -7,7 +7,7 @@ pub mod policy;
 
 use crate::arena::{Arena, Need};
 use crate::metrics::{self, Report};
-use crate::placement::{self, PlacementMut};
+use crate::placement::{self, LayerMaps, PlacementMut};
 use crate::problem::{Problem, Scope, Shape};
 use crate::status::Status;
 use policy::{Policy, Recipe};
@@ -82,27 +82,50 @@ fn admit(shape: &Shape, options: &Options) -> Result<Way, Status> {
     }
 }
 
-/// The scratch of either way.
-enum Road<'a> {
-    Balanced(balanced::Scratch<'a>),
-    Recipe(hierarchy::Road, Recipe, hierarchy::Scratch<'a>),
-}
-
-/// Scratch of [`plan`].
-struct Scratch<'a> {
-    road: Road<'a>,
-    metrics: metrics::Scratch<'a>,
-}
-
-fn carve<'a>(arena: &mut Arena<'a>, shape: &Shape, scope: Scope, way: Way) -> Scratch<'a> {
-    let road = match way {
-        Way::Balanced => Road::Balanced(balanced::Scratch::carve(arena, shape, scope)),
-        Way::Recipe(recipe) => {
-            let road = hierarchy::Road::new(shape, scope);
-            Road::Recipe(road, recipe, hierarchy::Scratch::carve(arena, &road, recipe))
+impl Way {
+    /// What the road needs for a layer.
+    fn need(self, shape: &Shape, scope: Scope) -> Need {
+        let mut arena = Arena::counting();
+        match self {
+            Way::Balanced => {
+                balanced::Scratch::carve(&mut arena, shape, scope);
+            }
+            Way::Recipe(recipe) => {
+                let road = hierarchy::Road::new(shape, scope);
+                hierarchy::Scratch::carve(&mut arena, &road, recipe);
+            }
         }
-    };
-    Scratch { road, metrics: metrics::Scratch::carve(arena, shape, scope) }
+        arena.need()
+    }
+
+    /// Plans a layer. `arena` holds what `need` says.
+    fn plan_layer(
+        self,
+        shape: &Shape,
+        options: &Options,
+        load: &[f32],
+        mut arena: Arena,
+        maps: &mut LayerMaps,
+    ) {
+        match self {
+            Way::Balanced => {
+                let mut scratch = balanced::Scratch::carve(&mut arena, shape, options.scope);
+                balanced::plan_layer(shape, load, options.effort, &mut scratch, maps);
+            }
+            Way::Recipe(recipe) => {
+                let road = hierarchy::Road::new(shape, options.scope);
+                let mut scratch = hierarchy::Scratch::carve(&mut arena, &road, recipe);
+                hierarchy::plan_layer(&road, recipe, load, &mut scratch, maps);
+            }
+        }
+    }
+}
+
+/// What the ruler needs for a layer.
+fn metrics_need(shape: &Shape, scope: Scope) -> Need {
+    let mut arena = Arena::counting();
+    metrics::Scratch::carve(&mut arena, shape, scope);
+    arena.need()
 }
 
 /// What an operation needs of an arena, whatever the number of layers. O(G).
@@ -110,19 +133,18 @@ fn carve<'a>(arena: &mut Arena<'a>, shape: &Shape, scope: Scope, way: Way) -> Sc
 /// # Errors
 /// What the operation would refuse for its shape and options.
 pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Result<Need, Status> {
-    let mut arena = Arena::counting();
     match operation {
+        // the two take turns on the same memory
         Operation::Plan => {
             let way = admit(shape, options)?;
-            carve(&mut arena, shape, options.scope, way);
+            Ok(way.need(shape, options.scope).max(metrics_need(shape, options.scope)))
         }
         Operation::Evaluate => {
             metrics::admit(shape)?;
-            metrics::Scratch::carve(&mut arena, shape, options.scope);
+            Ok(metrics_need(shape, options.scope))
         }
-        Operation::Check => placement::size(&mut arena, shape),
+        Operation::Check => Ok(placement::need(shape)),
     }
-    Ok(arena.need())
 }
 
 /// Plans every layer. Calls `report` once a layer, in order, when it is given.
@@ -148,29 +170,17 @@ pub fn plan(
     if let Way::Recipe(_) = way {
         policy::admit_loads(problem)?;
     }
-    let mut scratch = carve(&mut arena, shape, options.scope, way);
+    let need = way.need(shape, options.scope).max(metrics_need(shape, options.scope));
+    let mut shared = arena.part(need);
     arena.finish()?;
-    if let Road::Balanced(road) = &mut scratch.road {
-        road.prepare(shape)?;
-    }
-    if report.is_some() {
-        scratch.metrics.prepare(shape);
-    }
 
     for layer in 0..shape.num_layers() {
         let mut layer_maps = maps.layer(shape, layer);
-        let load = problem.load(0, layer);
-        match &mut scratch.road {
-            Road::Balanced(scratch) => {
-                balanced::plan_layer(shape, load, options.effort, scratch, &mut layer_maps);
-            }
-            Road::Recipe(road, recipe, scratch) => {
-                hierarchy::plan_layer(road, *recipe, load, scratch, &mut layer_maps);
-            }
-        }
+        way.plan_layer(shape, options, problem.load(0, layer), shared.rest(), &mut layer_maps);
         if let Some(report) = report.as_mut() {
+            let mut scratch = metrics::Scratch::carve(&mut shared.rest(), shape, options.scope);
             let slots = &*layer_maps.physical_to_logical;
-            report(layer, &metrics::measure_layer(problem, layer, slots, &mut scratch.metrics));
+            report(layer, &metrics::measure_layer(problem, layer, slots, &mut scratch));
         }
     }
     Ok(())

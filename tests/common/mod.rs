@@ -4,8 +4,8 @@
 pub mod vectors;
 
 use eplb::{
-    Arena, Metrics, Need, Operation, Options, Placement, PlacementMut, Problem, Promises, Shape,
-    Spec, Status, Violation,
+    Arena, Metrics, Need, Operation, Options, Placement, PlacementMut, Problem, Promises, Scope,
+    Shape, Spec, Status, Violation,
 };
 
 /// Memory of a workspace.
@@ -91,7 +91,7 @@ pub fn evaluate(spec: &Spec, placement: &Placement) -> Result<Vec<Metrics>, Stat
     let need = eplb::workspace(Operation::Evaluate, problem.shape(), &Options::default())?;
     let mut metrics = Vec::new();
     let mut memory = Memory::new(&need);
-    eplb::evaluate(&problem, memory.arena(), placement, &mut |_, m| metrics.push(*m))?;
+    eplb::evaluate(&problem, Scope::Auto, memory.arena(), placement, &mut |_, m| metrics.push(*m))?;
     Ok(metrics)
 }
 

@@ -7,7 +7,7 @@ use super::at::{at, part, part_mut, put};
 use super::scale::fixed;
 
 /// Set in `expert` when the expert has more than one replica: only those can collide.
-pub const SPLIT: u32 = 1 << 31;
+pub(super) const SPLIT: u32 = 1 << 31;
 
 pub struct Board<'a, const SPEEDS: bool> {
     pub gpus: usize,

@@ -6,7 +6,7 @@ use super::at::at;
 use super::board::{Board, SPLIT};
 
 /// Part of the excess over the bound that a chain must remove.
-pub const STEP: u64 = 100;
+pub(super) const STEP: u64 = 100;
 
 /// One chain, the first that is good enough; false when there is none or `effort` is spent.
 pub fn chain<const S: bool>(b: &mut Board<S>, bound: u64, grain: u64, effort: &mut u64) -> bool {

@@ -9,8 +9,8 @@ use super::scale::fixed;
 use crate::order::insertion_sort;
 
 /// Slots, GPUs up to which the search is tried.
-pub const SLOTS: usize = 12;
-pub const GPUS: usize = 6;
+pub(super) const SLOTS: usize = 12;
+pub(super) const GPUS: usize = 6;
 
 pub fn small<const S: bool>(row: &Row<S>) -> bool {
     row.b.w.len() <= SLOTS && row.b.gpus <= GPUS

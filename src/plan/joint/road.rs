@@ -12,7 +12,7 @@ use super::row::Row;
 use super::{exact, pairs, reach};
 
 /// Partners looked at, when the caller does not say.
-pub const EFFORT: u64 = 200_000;
+pub(super) const EFFORT: u64 = 200_000;
 /// Other counts are tried, and counts moved, when the largest time is above the bound by more than 1 / STUCK.
 const STUCK: u64 = 200;
 /// Caps tried: 1, 1 - 40/1024, 1 - 80/1024, ... of the bound, each with two limits for the slots left over.

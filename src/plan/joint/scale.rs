@@ -7,7 +7,7 @@ const TOP: i32 = 127 + 40;
 /// that D'Hondt deals spare slots evenly to experts without load.
 const FLOOR: i32 = (127 - 80) << 23;
 /// The whole load of a row is below 2^TOTAL, which leaves 16 bits for a GPU number beside a GPU's load.
-pub const TOTAL: i32 = 48;
+pub(super) const TOTAL: i32 = 48;
 
 const TWO52: f64 = 4_503_599_627_370_496.0;
 

@@ -1,7 +1,7 @@
 //! The joint planner's memory: one carve list.
 
 use crate::arena::Arena;
-use crate::order::SORT_TABLE;
+use crate::order::sort_buffer;
 
 /// Every array of the planner. [`super::row::Row`] and [`super::board::Board`] say what each holds.
 pub struct Scratch<'a> {
@@ -35,7 +35,7 @@ pub fn carve<'a>(arena: &mut Arena<'a>, experts: usize, slots: usize, gpus: usiz
     Scratch {
         order: arena.u64s.take(experts),
         keys: arena.u64s.take(slots),
-        tmp: arena.u64s.take(more(slots.saturating_mul(2), SORT_TABLE)),
+        tmp: arena.u64s.take(more(slots, sort_buffer(slots))),
         w: arena.u64s.take(slots),
         load: arena.u64s.take(gpus),
         rest: arena.u64s.take(gpus),
