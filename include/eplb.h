@@ -238,7 +238,7 @@ enum eplb_status
    */
   EPLB_STATUS_GPU_SLOTS = -50,
   /*
-   A gpu_speed is not finite and above 0.
+   A gpu_speed is not finite, or below 2^-126.
    */
   EPLB_STATUS_GPU_SPEED = -51,
   /*
@@ -490,7 +490,7 @@ typedef struct eplb_problem {
    */
   const float *window_weight;
   /*
-   [G] relative speed of each GPU; finite, > 0. NULL: all equal.
+   [G] relative speed of each GPU; finite, >= 2^-126. NULL: all equal.
    */
   const float *gpu_speed;
   /*

@@ -56,7 +56,7 @@ pub struct Spec<'a> {
     pub load: &'a [f32],
     /// `[L][W]` weights of the windows, or `None`: all equal.
     pub window_weight: Option<&'a [f32]>,
-    /// `[G]` speeds above 0, or `None`: all equal.
+    /// `[G]` speeds, finite and at least 2^-126, or `None`: all equal.
     pub gpu_speed: Option<&'a [f32]>,
     /// `[G]` slots per GPU, their sum P, or `None`: P / G each.
     pub gpu_slots: Option<&'a [u32]>,

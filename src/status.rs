@@ -76,7 +76,7 @@ pub enum eplb_status {
 
     /// gpu_slots does not sum to num_physical_experts.
     GpuSlots = -50,
-    /// A gpu_speed is not finite and above 0.
+    /// A gpu_speed is not finite, or below 2^-126.
     GpuSpeed = -51,
     /// A gpu_node is not below num_nodes.
     GpuNode = -52,
@@ -233,7 +233,7 @@ impl Status {
                 c"a window weight is bad: weights are finite, at least 0, and not all 0 in a layer"
             }
             Status::GpuSlots => c"gpu_slots does not sum to num_physical_experts",
-            Status::GpuSpeed => c"a gpu_speed is bad: speeds are finite and above 0",
+            Status::GpuSpeed => c"a gpu_speed is bad: speeds are finite and at least 2^-126",
             Status::GpuNode => c"a gpu_node is bad: nodes are numbered below num_nodes",
             Status::GpuState => c"a gpu_state is bad: use one of EPLB_GPU_*",
             Status::NoAliveGpu => c"no GPU is alive: at least one gpu_state must be EPLB_GPU_ALIVE",

@@ -59,8 +59,9 @@ impl<'a> Topology<'a> {
                 }
             }
         }
-        // by bits, so that flush-to-zero cannot turn a subnormal speed into a zero one
-        let bad_speed = |v: &f32| !(1..=f32::MAX.to_bits()).contains(&v.to_bits());
+        // no subnormals, which flush-to-zero would turn into zero; by bits, for the same reason
+        let normal = f32::MIN_POSITIVE.to_bits()..=f32::MAX.to_bits();
+        let bad_speed = |v: &f32| !normal.contains(&v.to_bits());
         if speed.is_some_and(|speed| speed.iter().any(bad_speed)) {
             return Err(Status::GpuSpeed);
         }

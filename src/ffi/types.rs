@@ -36,7 +36,7 @@ pub struct eplb_problem {
     pub load: *const f32,
     /// [L][W] weight of each window in each layer; finite, >= 0, not all 0 in a layer. NULL: all equal.
     pub window_weight: *const f32,
-    /// [G] relative speed of each GPU; finite, > 0. NULL: all equal.
+    /// [G] relative speed of each GPU; finite, >= 2^-126. NULL: all equal.
     pub gpu_speed: *const f32,
     /// [G] slots of each GPU, their sum P. NULL: P / G each. Slots are numbered GPU by GPU.
     pub gpu_slots: *const u32,

@@ -178,12 +178,13 @@ fn top_two(row: &Row, true_second: bool) -> Option<Move> {
 /// The best of two donors and two receivers by the peak of the whole row, in f32 (document 001). Every
 /// acceptance lowers the bar, and the next must beat it by 1e-9 again.
 fn recompute(row: &Row) -> Option<Move> {
-    // giving makes a donor's replicas larger: nothing lowers the peak unless the largest can receive
-    let bottom = row.bottom();
-    let largest = row.top::<1>().first()?.expert;
-    if bottom.iter().all(|receiver| receiver.expert != largest) {
+    // giving makes a donor's replicas larger: nothing lowers the peak unless the largest can receive, which
+    // it cannot when two experts have a smaller average
+    let peak = row.keys.iter().fold(u64::MAX, |least, &key| least.min(key)) >> 32;
+    if row.keys.iter().filter(|&key| key >> 32 > peak).nth(1).is_some() {
         return None;
     }
+    let bottom = row.bottom();
     // whoever gives and takes, one of the three largest is left as it was, or there are no others
     let top = row.top::<3>();
     let donors = row.donors();
