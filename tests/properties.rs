@@ -191,10 +191,9 @@ proptest! {
             slots.swap(slot, other);
         }
         let metrics = evaluate(&spec, &Placement::of(&slots)).unwrap();
-        let options = Options { policy: Policy::Deepseek, ..Options::default() };
-        let planned = plan(&spec, &options).unwrap().metrics;
-        // the bound is of the problem, not of the placement, but for the last bits
         prop_assert!(metrics[0].bound <= metrics[0].max_gpu_load);
-        prop_assert!((metrics[0].bound - planned[0].bound).abs() <= 1e-9 * planned[0].bound);
+        // whatever placement it is reported with, it holds for one that keeps all promises
+        let planned = plan(&spec, &Options::default()).unwrap().metrics;
+        prop_assert!(metrics[0].bound <= planned[0].max_gpu_load * (1.0 + 1e-12));
     }
 }
