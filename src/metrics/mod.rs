@@ -72,10 +72,10 @@ impl<'a> Scratch<'a> {
     }
 }
 
-/// Whether groups bind: hierarchical scope, and groups of equal size.
+/// Whether groups bind: hierarchical scope, groups of equal size, more than one node.
 fn bounded_by_groups(shape: &Shape, scope: Scope) -> bool {
     let size = shape.num_logical_experts().checked_rem(shape.num_groups());
-    shape.is_hierarchical(scope) && size == Some(0)
+    shape.is_hierarchical(scope) && size == Some(0) && shape.topology().num_nodes() > 1
 }
 
 /// Refuses what the ruler does not measure yet.

@@ -109,7 +109,8 @@ fn carve_fixed<'a>(arena: &mut Arena<'a>, shape: &Shape, scope: Scope) -> (Scrat
     let (experts, gpus) = (shape.num_logical_experts(), shape.topology().num_gpus());
     let slots = shape.num_physical_experts();
     let (groups, nodes) = (shape.num_groups(), shape.topology().num_nodes());
-    let hierarchical = shape.is_hierarchical(scope);
+    // on a single node there is nothing to assign
+    let hierarchical = shape.is_hierarchical(scope) && nodes > 1;
     let scratch = Scratch {
         first_slot: arena.u32s.take(gpus),
         gpu_row: arena.u32s.take(gpus),
