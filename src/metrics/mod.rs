@@ -8,7 +8,7 @@ pub mod groups;
 mod lower;
 mod weigh;
 
-use crate::arena::Arena;
+use crate::arena::{Arena, Need};
 use crate::placement::Placement;
 use crate::problem::{Problem, Scope, Shape};
 use crate::status::Status;
@@ -116,16 +116,40 @@ pub fn evaluate(
     Ok(())
 }
 
+/// What a layer needs.
+pub fn need(shape: &Shape, scope: Scope) -> Need {
+    let mut arena = Arena::counting();
+    Scratch::carve(&mut arena, shape, scope);
+    arena.need()
+}
+
 /// Measures one layer whose slots are known to be good: what a plan has just written.
 pub fn measure_layer(
     problem: &Problem,
     layer: usize,
+    scope: Scope,
+    mut arena: Arena,
     slots: &[i32],
-    scratch: &mut Scratch,
 ) -> Metrics {
+    let mut scratch = Scratch::carve(&mut arena, problem.shape(), scope);
     // a plan leaves no expert out, so that counting cannot fail
-    match count_serving(problem.shape(), slots, scratch) {
-        Ok(()) => measure(problem, layer, slots, scratch),
+    match count_serving(problem.shape(), slots, &mut scratch) {
+        Ok(()) => measure(problem, layer, slots, &mut scratch),
+        Err(_) => Metrics::default(),
+    }
+}
+
+/// The same without the bound and the gap.
+pub fn largest_load(
+    problem: &Problem,
+    layer: usize,
+    scope: Scope,
+    mut arena: Arena,
+    slots: &[i32],
+) -> Metrics {
+    let mut scratch = Scratch::carve(&mut arena, problem.shape(), scope);
+    match count_serving(problem.shape(), slots, &mut scratch) {
+        Ok(()) => weigh(problem, layer, slots, &mut scratch),
         Err(_) => Metrics::default(),
     }
 }
@@ -147,8 +171,19 @@ fn count_serving(shape: &Shape, slots: &[i32], scratch: &mut Scratch) -> Result<
     if scratch.count.contains(&0) { Err(Status::PlacementMissing) } else { Ok(()) }
 }
 
-/// The ruler itself.
+/// The ruler, the bound and the gap.
 fn measure(problem: &Problem, layer: usize, slots: &[i32], scratch: &mut Scratch) -> Metrics {
+    let mut metrics = weigh(problem, layer, slots, scratch);
+    // mathematically the bound is no larger; do not let rounding say otherwise
+    let bound = lower::lower_bound(problem, layer, metrics.max_gpu_load, &mut scratch.bound);
+    metrics.bound = if bound < metrics.max_gpu_load { bound } else { metrics.max_gpu_load };
+    metrics.gap =
+        if metrics.bound > 0.0 { metrics.max_gpu_load / metrics.bound - 1.0 } else { 0.0 };
+    metrics
+}
+
+/// The ruler itself.
+fn weigh(problem: &Problem, layer: usize, slots: &[i32], scratch: &mut Scratch) -> Metrics {
     let topology = problem.shape().topology();
     let load = problem.load(0, layer);
     let mut metrics = Metrics::default();
@@ -210,12 +245,6 @@ fn measure(problem: &Problem, layer: usize, slots: &[i32], scratch: &mut Scratch
     });
     metrics.node_balance = ratio(metrics.mean_gpu_load, busiest_node);
     metrics.expert_balance = ratio(total / replicas, largest_replica);
-
-    // mathematically the bound is no larger; do not let rounding say otherwise
-    let bound = lower::lower_bound(problem, layer, metrics.max_gpu_load, &mut scratch.bound);
-    metrics.bound = if bound < metrics.max_gpu_load { bound } else { metrics.max_gpu_load };
-    metrics.gap =
-        if metrics.bound > 0.0 { metrics.max_gpu_load / metrics.bound - 1.0 } else { 0.0 };
     metrics
 }
 

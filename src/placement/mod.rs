@@ -151,6 +151,42 @@ fn row_mut(map: Option<&mut [i32]>, index: usize, len: usize) -> &mut [i32] {
         .unwrap_or_default()
 }
 
+impl<'a> LayerMaps<'a> {
+    /// A layer of which only the first map is wanted.
+    pub fn of(physical_to_logical: &'a mut [i32]) -> Self {
+        LayerMaps {
+            physical_to_logical,
+            replica_rank: &mut [],
+            logical_count: &mut [],
+            logical_to_physical: &mut [],
+            max_replicas: 0,
+        }
+    }
+
+    /// Fills the other maps from physical_to_logical: the replicas of an expert are numbered in order of
+    /// their slots. `count` holds `[E]`. O(P + E max_replicas).
+    pub fn number(&mut self, count: &mut [u32]) {
+        count.fill(0);
+        self.logical_to_physical.fill(-1);
+        let mut ranks = self.replica_rank.iter_mut();
+        for (slot, &expert) in self.physical_to_logical.iter().enumerate() {
+            let count = count.get_mut(expert as usize);
+            if let Some(rank) = ranks.next() {
+                *rank = count.as_deref().map_or(-1, |&count| count as i32);
+            }
+            let Some(count) = count else { continue };
+            let place = expert as usize * self.max_replicas + *count as usize;
+            if let Some(entry) = self.logical_to_physical.get_mut(place) {
+                *entry = slot as i32;
+            }
+            *count += 1;
+        }
+        for (entry, &count) in self.logical_count.iter_mut().zip(count.iter()) {
+            *entry = count as i32;
+        }
+    }
+}
+
 /// A 64-bit digest of physical_to_logical, for ranks to compare; the same on every machine.
 ///
 /// FNV-1a over the entries as 32-bit words, then the finaliser of splitmix64 to spread it over all

@@ -6,7 +6,6 @@
 use super::joint::{self, Row};
 use crate::arena::{Arena, Need};
 use crate::metrics::groups::{self, Nodes, assign};
-use crate::placement::LayerMaps;
 use crate::problem::{Scope, Shape};
 use crate::status::Status;
 
@@ -80,15 +79,13 @@ pub struct Scratch<'a> {
     /// `[G]` first slot of each GPU; its row, which is its node or 0, or `NONE`.
     first_slot: &'a mut [u32],
     gpu_row: &'a mut [u32],
-    /// The row at hand: `[E']` experts and loads, `[G']` GPUs, their slots and speeds, `[P']` the
-    /// answer, `[E']` replicas of each expert in it.
+    /// The row at hand: `[E']` experts and loads, `[G']` GPUs, their slots and speeds, `[P']` the answer.
     expert: &'a mut [u32],
     load: &'a mut [f32],
     gpu: &'a mut [u32],
     slots: &'a mut [u32],
     speed: &'a mut [f32],
     placed: &'a mut [u32],
-    count: &'a mut [u32],
     rows: usize,
     hierarchy: Option<Hierarchy<'a>>,
     joint: Arena<'a>,
@@ -120,7 +117,6 @@ fn carve_fixed<'a>(arena: &mut Arena<'a>, shape: &Shape, scope: Scope) -> (Scrat
         slots: arena.u32s.take(gpus),
         speed: arena.f32s.take(gpus),
         placed: arena.u32s.take(slots),
-        count: arena.u32s.take(experts),
         rows: if hierarchical { nodes } else { 1 },
         hierarchy: hierarchical.then(|| Hierarchy {
             group_load: arena.f64s.take(groups),
@@ -193,23 +189,29 @@ impl Hierarchy<'_> {
     }
 }
 
-/// Plans one layer and writes its maps.
+/// What a layer needs.
+pub fn need(shape: &Shape, scope: Scope) -> Need {
+    let mut arena = Arena::counting();
+    Scratch::carve(&mut arena, shape, scope);
+    arena.need()
+}
+
+/// Plans one layer and writes physical_to_logical.
 pub fn plan_layer(
     shape: &Shape,
     load: &[f32],
+    most_replicas: usize,
     effort: u32,
     scratch: &mut Scratch,
-    maps: &mut LayerMaps,
+    physical_to_logical: &mut [i32],
 ) {
-    maps.physical_to_logical.fill(-1);
-    maps.replica_rank.fill(-1);
-    maps.logical_to_physical.fill(-1);
+    physical_to_logical.fill(-1);
     if let Some(hierarchy) = &mut scratch.hierarchy {
         let size = hierarchy.group_size(shape);
         hierarchy.assign(load, size);
     }
     for row in 0..scratch.rows {
-        plan_row(shape, load, effort, row as u32, scratch, maps);
+        plan_row(shape, load, most_replicas, effort, row as u32, scratch, physical_to_logical);
     }
 }
 
@@ -217,10 +219,11 @@ pub fn plan_layer(
 fn plan_row(
     shape: &Shape,
     load: &[f32],
+    most_replicas: usize,
     effort: u32,
     row: u32,
     scratch: &mut Scratch,
-    maps: &mut LayerMaps,
+    physical_to_logical: &mut [i32],
 ) {
     let mut experts = 0;
     let mut gather = |range: core::ops::Range<usize>| {
@@ -268,46 +271,18 @@ fn plan_row(
     ) else {
         return;
     };
-    let most = if maps.max_replicas == 0 { gpus } else { gpus.min(maps.max_replicas) };
+    let most = gpus.min(most_replicas);
     let filled = keep_to(experts.saturating_mul(most), slots);
     let placed = placed.get_mut(..filled).unwrap_or_default();
     let row = Row { load, slots, speed, most_replicas: most as u32, effort };
     joint::plan(&row, scratch.joint.rest(), placed);
 
-    write_row(scratch, gpus, experts, maps);
-}
-
-/// Writes the maps of a row. Replicas of an expert, which are all in one row, are numbered in order of their
-/// slots.
-fn write_row(scratch: &mut Scratch, gpus: usize, experts: usize, maps: &mut LayerMaps) {
-    let count = scratch.count.get_mut(..experts).unwrap_or_default();
-    count.fill(0);
     let mut placed = scratch.placed.iter();
     for (&gpu, &slots) in scratch.gpu.iter().zip(scratch.slots.iter()).take(gpus) {
         let first = scratch.first_slot.get(gpu as usize).copied().unwrap_or(0) as usize;
-        let entries = maps.physical_to_logical.get_mut(first..).unwrap_or_default();
-        let mut ranks = maps.replica_rank.get_mut(first..).unwrap_or_default().iter_mut();
-        let held = placed.by_ref().take(slots as usize);
-        for ((slot, &placed), entry) in (first..).zip(held).zip(entries) {
-            let (Some(&expert), Some(count)) =
-                (scratch.expert.get(placed as usize), count.get_mut(placed as usize))
-            else {
-                continue;
-            };
-            *entry = expert as i32;
-            if let Some(rank) = ranks.next() {
-                *rank = *count as i32;
-            }
-            let place = expert as usize * maps.max_replicas + *count as usize;
-            if let Some(entry) = maps.logical_to_physical.get_mut(place) {
-                *entry = slot as i32;
-            }
-            *count += 1;
-        }
-    }
-    for (&expert, &count) in scratch.expert.iter().zip(count.iter()) {
-        if let Some(entry) = maps.logical_count.get_mut(expert as usize) {
-            *entry = count as i32;
+        let entries = physical_to_logical.get_mut(first..).unwrap_or_default();
+        for (entry, &placed) in entries.iter_mut().zip(placed.by_ref().take(slots as usize)) {
+            *entry = scratch.expert.get(placed as usize).map_or(-1, |&expert| expert as i32);
         }
     }
 }

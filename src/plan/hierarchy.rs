@@ -4,7 +4,7 @@
 //! Source: deepseek-ai/EPLB, `rebalance_experts_hierarchical`.
 
 use super::policy::Recipe;
-use crate::arena::Arena;
+use crate::arena::{Arena, Need};
 use crate::pack::{self, Items, Packed};
 use crate::placement::LayerMaps;
 use crate::problem::{Scope, Shape};
@@ -90,6 +90,13 @@ impl<'a> Scratch<'a> {
             ),
         }
     }
+}
+
+/// What a layer needs.
+pub fn need(shape: &Shape, scope: Scope, recipe: Recipe) -> Need {
+    let mut arena = Arena::counting();
+    Scratch::carve(&mut arena, &Road::new(shape, scope), recipe);
+    arena.need()
 }
 
 /// Plans one layer and writes its maps.

@@ -3,6 +3,7 @@
 mod balanced;
 mod hierarchy;
 mod joint;
+mod no_worse;
 pub mod policy;
 
 use crate::arena::{Arena, Need};
@@ -83,49 +84,46 @@ fn admit(shape: &Shape, options: &Options) -> Result<Way, Status> {
 }
 
 impl Way {
-    /// What the road needs for a layer.
+    /// What a layer needs: road and ruler take turns on the same memory.
     fn need(self, shape: &Shape, scope: Scope) -> Need {
-        let mut arena = Arena::counting();
-        match self {
-            Way::Balanced => {
-                balanced::Scratch::carve(&mut arena, shape, scope);
-            }
-            Way::Recipe(recipe) => {
-                let road = hierarchy::Road::new(shape, scope);
-                hierarchy::Scratch::carve(&mut arena, &road, recipe);
-            }
-        }
-        arena.need()
+        let road = match self {
+            Way::Balanced => balanced::need(shape, scope)
+                .max(no_worse::need(shape, scope))
+                .max(Need { u32s: shape.num_logical_experts(), ..Need::default() }),
+            Way::Recipe(recipe) => hierarchy::need(shape, scope, recipe),
+        };
+        road.max(metrics::need(shape, scope))
     }
 
     /// Plans a layer. `arena` holds what `need` says.
     fn plan_layer(
         self,
-        shape: &Shape,
+        problem: &Problem,
         options: &Options,
-        load: &[f32],
-        mut arena: Arena,
+        layer: usize,
+        arena: &mut Arena,
         maps: &mut LayerMaps,
     ) {
+        let (shape, load) = (problem.shape(), problem.load(0, layer));
         match self {
             Way::Balanced => {
-                let mut scratch = balanced::Scratch::carve(&mut arena, shape, options.scope);
-                balanced::plan_layer(shape, load, options.effort, &mut scratch, maps);
+                let slots = &mut *maps.physical_to_logical;
+                let most = if maps.max_replicas == 0 { usize::MAX } else { maps.max_replicas };
+                let mut scratch = balanced::Scratch::carve(&mut arena.rest(), shape, options.scope);
+                balanced::plan_layer(shape, load, most, options.effort, &mut scratch, slots);
+                if no_worse::concerns(shape, options.scope) && most >= shape.num_physical_experts()
+                {
+                    no_worse::or_deepseek(problem, layer, options.scope, arena.rest(), slots);
+                }
+                maps.number(arena.rest().u32s.take(shape.num_logical_experts()));
             }
             Way::Recipe(recipe) => {
                 let road = hierarchy::Road::new(shape, options.scope);
-                let mut scratch = hierarchy::Scratch::carve(&mut arena, &road, recipe);
+                let mut scratch = hierarchy::Scratch::carve(&mut arena.rest(), &road, recipe);
                 hierarchy::plan_layer(&road, recipe, load, &mut scratch, maps);
             }
         }
     }
-}
-
-/// What the ruler needs for a layer.
-fn metrics_need(shape: &Shape, scope: Scope) -> Need {
-    let mut arena = Arena::counting();
-    metrics::Scratch::carve(&mut arena, shape, scope);
-    arena.need()
 }
 
 /// What an operation needs of an arena, whatever the number of layers. O(G).
@@ -134,14 +132,10 @@ fn metrics_need(shape: &Shape, scope: Scope) -> Need {
 /// What the operation would refuse for its shape and options.
 pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Result<Need, Status> {
     match operation {
-        // the two take turns on the same memory
-        Operation::Plan => {
-            let way = admit(shape, options)?;
-            Ok(way.need(shape, options.scope).max(metrics_need(shape, options.scope)))
-        }
+        Operation::Plan => Ok(admit(shape, options)?.need(shape, options.scope)),
         Operation::Evaluate => {
             metrics::admit(shape)?;
-            Ok(metrics_need(shape, options.scope))
+            Ok(metrics::need(shape, options.scope))
         }
         Operation::Check => Ok(placement::need(shape)),
     }
@@ -170,27 +164,31 @@ pub fn plan(
     if let Way::Recipe(_) = way {
         policy::admit_loads(problem)?;
     }
-    let need = way.need(shape, options.scope).max(metrics_need(shape, options.scope));
-    let mut shared = arena.part(need);
+    let mut shared = arena.part(way.need(shape, options.scope));
     arena.finish()?;
 
     for layer in 0..shape.num_layers() {
         let mut layer_maps = maps.layer(shape, layer);
-        way.plan_layer(shape, options, problem.load(0, layer), shared.rest(), &mut layer_maps);
+        way.plan_layer(problem, options, layer, &mut shared, &mut layer_maps);
         if let Some(report) = report.as_mut() {
-            let mut scratch = metrics::Scratch::carve(&mut shared.rest(), shape, options.scope);
             let slots = &*layer_maps.physical_to_logical;
-            report(layer, &metrics::measure_layer(problem, layer, slots, &mut scratch));
+            let (scope, arena) = (options.scope, shared.rest());
+            report(layer, &metrics::measure_layer(problem, layer, scope, arena, slots));
         }
     }
     Ok(())
+}
+
+/// The most replicas that an expert can get when every expert is placed.
+fn most_replicas(shape: &Shape) -> usize {
+    shape.num_physical_experts() - shape.num_logical_experts() + 1
 }
 
 /// The table of slots must be wide enough: BALANCED keeps to its width, a recipe may need it all.
 fn check_max_replicas(shape: &Shape, way: Way, maps: &PlacementMut) -> Result<(), Status> {
     let least = match way {
         Way::Balanced => 1,
-        Way::Recipe(_) => shape.num_physical_experts() - shape.num_logical_experts() + 1,
+        Way::Recipe(_) => most_replicas(shape),
     };
     if maps.logical_to_physical.is_some() && maps.max_replicas < least {
         return Err(Status::MaxReplicas);
