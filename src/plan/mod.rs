@@ -111,8 +111,7 @@ impl Way {
                 let most = if maps.max_replicas == 0 { usize::MAX } else { maps.max_replicas };
                 let mut scratch = balanced::Scratch::carve(&mut arena.rest(), shape, options.scope);
                 balanced::plan_layer(shape, load, most, options.effort, &mut scratch, slots);
-                if no_worse::concerns(shape, options.scope) && most >= shape.num_physical_experts()
-                {
+                if no_worse::concerns(shape, options.scope) && most >= most_replicas(shape) {
                     no_worse::or_deepseek(problem, layer, options.scope, arena.rest(), slots);
                 }
                 maps.number(arena.rest().u32s.take(shape.num_logical_experts()));
