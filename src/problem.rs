@@ -175,6 +175,11 @@ impl<'a> Shape<'a> {
     pub fn topology(&self) -> &Topology<'a> {
         &self.topology
     }
+    /// Slots that a plan may fill on a GPU: none unless it receives, and no more than there are experts, since
+    /// each may be there once.
+    pub fn usable_slots(&self, gpu: usize) -> usize {
+        if self.topology.receives(gpu) { self.topology.slots(gpu).min(self.experts) } else { 0 }
+    }
     /// Elements of `load` that the problem spans, from the first to the last.
     pub fn load_len(&self) -> usize {
         self.window_stride * (self.windows - 1) + self.layers * self.experts

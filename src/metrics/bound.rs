@@ -56,8 +56,9 @@ impl<'a> Fleet<'a> {
 
 /// Walks the counts that an expert needs so that its slowest replica ends within a time.
 ///
-/// c replicas sit at best on the c fastest GPUs; the last of these then takes load / (c x its speed). That is not
-/// monotone in c, but the smallest c that serves is monotone in the load: ask for rising loads and the walk never turns.
+/// c replicas sit at best on the c fastest GPUs; the last of these then takes load / (c x its speed). That is
+/// not monotone in c, but the smallest c that serves is monotone in the load: ask for rising loads and the
+/// walk never turns.
 pub struct Need<'a> {
     rest: core::slice::Iter<'a, f32>,
     count: u64,
@@ -126,8 +127,8 @@ fn judge(loads: &[f32], fleet: &Fleet, budget: u64, time: f64) -> Verdict {
 
 /// The larger of the mean and the water level. `loads` descending, `total` their sum.
 ///
-/// Cost: when the mean holds, one pass over the experts hotter than it; else about ten such passes, as both ends of the
-/// interval snap to times at which a count changes.
+/// Cost: when the mean holds, one pass over the experts hotter than it; else about ten such passes, as both
+/// ends of the interval snap to times at which a count changes.
 pub fn plain(loads: &[f32], total: f64, fleet: &Fleet) -> f64 {
     if fleet.total_speed <= 0.0 || total <= 0.0 {
         return 0.0;

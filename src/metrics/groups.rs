@@ -1,9 +1,10 @@
 //! Which node takes which group, so that the busiest node (group loads / alive speed) has the least to do.
 //!
-//! Depth first with pruning, heaviest group first, nodes in ascending order, one of equal nodes only; a strictly better
-//! end replaces the best, so the first found of equals stays. Then a polish that never raises the busiest node: moves and
-//! swaps between two nodes while the busier of the two falls. `effort` bounds the placements tried; when it runs out, the
-//! best so far is polished and `exact` is false. Times within 1e-12 of each other count as equal.
+//! Depth first with pruning, heaviest group first, nodes in ascending order, one of equal nodes only; a
+//! strictly better end replaces the best, so the first found of equals stays. Then a polish that never raises
+//! the busiest node: moves and swaps between two nodes while the busier of the two falls. `effort` bounds the
+//! placements tried; when it runs out, the best so far is polished and `exact` is false. Times within 1e-12
+//! of each other count as equal.
 
 use crate::arena::Arena;
 
@@ -156,8 +157,8 @@ pub fn assign(
 
 /// Load that some node gets because there are more groups than nodes.
 ///
-/// Of the q N + 1 heaviest groups, q + 1 share a node: at least the lightest of these. With two places a node at most, the
-/// best pairs are heaviest with lightest (no group counts as a group of load 0).
+/// Of the q N + 1 heaviest groups, q + 1 share a node: at least the lightest of these. With two places a node
+/// at most, the best pairs are heaviest with lightest (no group counts as a group of load 0).
 fn crowded(loads: &[f64], order: &[u32], tail: &[f64], places: &[u32]) -> f64 {
     let nodes = places.iter().filter(|&&p| p > 0).count();
     let mut worst = 0.0;
@@ -227,7 +228,8 @@ impl Search<'_> {
         }
     }
 
-    /// Heaviest first, each to the node that ends least late; infinite when it gets stuck. Leaves the nodes empty again.
+    /// Heaviest first, each to the node that ends least late; infinite when it gets stuck. Leaves the nodes
+    /// empty again.
     fn greedy(&mut self) -> f64 {
         self.sum.fill(0.0);
         let mut worst = 0.0;
@@ -318,8 +320,9 @@ impl Search<'_> {
         }
     }
 
-    /// True when what is left cannot go below `time`: a node takes no more than it lacks to `time`, nothing when the
-    /// lightest group is already too much, and no more than the heaviest groups that it has places for.
+    /// True when what is left cannot go below `time`: a node takes no more than it lacks to `time`, nothing
+    /// when the lightest group is already too much, and no more than the heaviest groups that it has places
+    /// for.
     fn hopeless(&self, depth: usize, time: f64) -> bool {
         let last = self.order.len();
         if last.saturating_sub(depth) < DEEP {

@@ -3,8 +3,9 @@
 //! Load of a GPU = f64 sum over its slots, in ascending order, of load / count. Time = load / speed.
 //! Balance = (total load / total speed) / largest time; 1.0 is perfect, and what all zero gives.
 
+pub mod assignment;
 mod bound;
-pub mod groups;
+mod groups;
 mod lower;
 mod weigh;
 

@@ -12,9 +12,9 @@
 
 use super::bound::{Fleet, Need};
 
-/// A weight for replicas by size: `start` at size 0, rising from `foot` to 1 at `top`, 1 up to half a GPU. Above half, the
-/// share of the whole GPU (its slots) less the best that can still join: so no GPU ever holds more than its slots.
-/// Sizes are fractions of the time under test on the fastest GPU.
+/// A weight for replicas by size: `start` at size 0, rising from `foot` to 1 at `top`, 1 up to half a GPU.
+/// Above half, the share of the whole GPU (its slots) less the best that can still join: so no GPU ever holds
+/// more than its slots. Sizes are fractions of the time under test on the fastest GPU.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Ramp {
     start: f64,
@@ -58,8 +58,8 @@ impl Scale {
 
     /// Largest weight of up to `slots` small replicas within `room`.
     ///
-    /// Above `start`, weight per load is best at the top: fill slots to the top, the last with the rest. From foot 0 the
-    /// rise is one line, and the loop is not needed.
+    /// Above `start`, weight per load is best at the top: fill slots to the top, the last with the rest. From
+    /// foot 0 the rise is one line, and the loop is not needed.
     fn best(&self, slots: f64, room: f64) -> f64 {
         if room >= slots * self.top {
             return slots;
@@ -90,11 +90,13 @@ impl Scale {
         }
     }
 
-    /// Least weight of all replicas of an expert over its counts from `least` to `most`; for loads above half of `size`.
+    /// Least weight of all replicas of an expert over its counts from `least` to `most`; for loads above half
+    /// of `size`.
     fn lightest(&self, load: f64, least: f64, most: f64) -> f64 {
         let mut count = least;
         let mut lightest = f64::INFINITY;
-        // Big replicas may weigh anything up to all slots; from the first count that halves, more only weigh more ...
+        // Big replicas may weigh anything up to all slots; from the first count that halves, more only weigh
+        // more ...
         while count <= most {
             let flat = load <= count * self.flat && load >= count * self.top;
             let weight = if flat { count } else { count * self.weight(load / count) };
@@ -106,7 +108,8 @@ impl Scale {
             }
             count += 1.0;
         }
-        // ... but for a ramp with a foot: below the top it takes more than load / top replicas, each at least `start`.
+        // ... but for a ramp with a foot: below the top it takes more than load / top replicas, each at least
+        // `start`.
         if self.foot > 0.0 && count < most {
             let many = self.start * (load / self.top);
             if many < lightest {
@@ -144,7 +147,8 @@ impl Layer<'_> {
         let room =
             (if fleet.even { fleet.len() as f64 * scale.slots } else { self.room(time, &scale) })
                 * (1.0 + 1e-12);
-        // Experts of at most half a GPU: one replica weighs least, so the sum needs only their place on the ramp.
+        // Experts of at most half a GPU: one replica weighs least, so the sum needs only their place on the
+        // ramp.
         let hot = loads.partition_point(|&l| 2.0 * f64::from(l) > size);
         let at_top = loads.partition_point(|&l| f64::from(l) >= scale.top).max(hot);
         let at_foot = loads.partition_point(|&l| f64::from(l) > scale.foot).max(at_top);
@@ -161,7 +165,8 @@ impl Layer<'_> {
         weight > room
     }
 
-    /// The weight that uneven GPUs can hold. One that a big replica fits may come to a full share of the largest.
+    /// The weight that uneven GPUs can hold. One that a big replica fits may come to a full share of the
+    /// largest.
     fn room(&self, time: f64, scale: &Scale) -> f64 {
         let mut sum = 0.0;
         for (&speed, &slots) in self.fleet.speeds.iter().zip(self.fleet.slots) {
@@ -178,9 +183,10 @@ impl Layer<'_> {
     }
 }
 
-/// Ramps worth a look: tops as fractions of a GPU, and shapes (start, foot as a fraction of the top). A ramp from 0 is
-/// concave, and a start of 1/2 makes two replicas weigh as much as one at most: either way splitting a small expert
-/// never lowers its weight, on which `refuted` relies. Without spare slots nothing can be split, and any shape is sound.
+/// Ramps worth a look: tops as fractions of a GPU, and shapes (start, foot as a fraction of the top). A ramp
+/// from 0 is concave, and with a start of 1/2 two replicas weigh at least 1, the most that a small one can:
+/// either way splitting a small expert never lowers its weight, on which `refuted` relies. Without spare
+/// slots nothing can be split, and any shape is sound.
 const TOPS: [f64; 12] = [0.01, 0.02, 0.03, 0.045, 0.065, 0.085, 0.11, 0.14, 0.18, 0.24, 0.32, 0.42];
 const SHAPES: [(f64, f64); 5] = [(0.0, 0.0), (0.15, 0.0), (0.3, 0.0), (0.5, 0.5), (0.5, 0.95)];
 const UNSPLIT: [(f64, f64); 5] = [(0.0, 0.0), (0.0, 0.3), (0.0, 0.6), (0.0, 0.9), (0.5, 0.5)];
@@ -239,7 +245,8 @@ struct Climb<'a> {
 }
 
 impl Climb<'_> {
-    /// Climbs with one ramp: a small step first, as most ramps prove nothing more; then doubling, then halving.
+    /// Climbs with one ramp: a small step first, as most ramps prove nothing more; then doubling, then
+    /// halving.
     fn weigh(&mut self, ramp: Ramp) -> bool {
         const STEP: f64 = 1.0 / 4096.0;
         if !self.step(&ramp, STEP) {

@@ -5,7 +5,7 @@
 
 use super::joint::{self, Row};
 use crate::arena::{Arena, Need};
-use crate::metrics::groups::{self, Nodes, assign};
+use crate::metrics::assignment::Assignment;
 use crate::problem::{Scope, Shape};
 use crate::status::Status;
 
@@ -26,7 +26,7 @@ pub fn admit(shape: &Shape, scope: Scope) -> Result<(), Status> {
         return Err(Status::UnsupportedWindows);
     }
     let experts = shape.num_logical_experts();
-    let usable = (0..shape.topology().num_gpus()).map(|gpu| usable_slots(shape, gpu));
+    let usable = (0..shape.topology().num_gpus()).map(|gpu| shape.usable_slots(gpu));
     if usable.fold(0_usize, |sum, slots| sum.saturating_add(slots)) < experts {
         return Err(Status::TooFewSlots);
     }
@@ -56,21 +56,15 @@ fn places_for_groups(shape: &Shape) -> usize {
             if topology.node(gpu) != node {
                 (sum, node, slots) = (sum + places(slots), topology.node(gpu), 0);
             }
-            slots += usable_slots(shape, gpu);
+            slots += shape.usable_slots(gpu);
         }
         return sum + places(slots);
     }
     for node in 0..topology.num_nodes() {
         let here = (0..topology.num_gpus()).filter(|&gpu| topology.node(gpu) == node);
-        sum += places(here.map(|gpu| usable_slots(shape, gpu)).sum());
+        sum += places(here.map(|gpu| shape.usable_slots(gpu)).sum());
     }
     sum
-}
-
-/// Slots that a plan may fill on a GPU: no more than experts, since each may be there once.
-fn usable_slots(shape: &Shape, gpu: usize) -> usize {
-    let topology = shape.topology();
-    if topology.receives(gpu) { topology.slots(gpu).min(shape.num_logical_experts()) } else { 0 }
 }
 
 /// Scratch of the road. The joint planner carves what is left for each row anew.
@@ -87,25 +81,16 @@ pub struct Scratch<'a> {
     speed: &'a mut [f32],
     placed: &'a mut [u32],
     rows: usize,
-    hierarchy: Option<Hierarchy<'a>>,
+    /// Hierarchical scope on several nodes alone.
+    groups: Option<Assignment<'a>>,
     joint: Arena<'a>,
-}
-
-#[derive(Debug)]
-struct Hierarchy<'a> {
-    group_load: &'a mut [f64],
-    group_need: &'a mut [u32],
-    group_node: &'a mut [u32],
-    node_speed: &'a mut [f64],
-    node_slots: &'a mut [u32],
-    groups: groups::Scratch<'a>,
 }
 
 /// Takes the fixed part of the scratch, and says what the joint planner needs for the largest row.
 fn carve_fixed<'a>(arena: &mut Arena<'a>, shape: &Shape, scope: Scope) -> (Scratch<'a>, Need) {
     let (experts, gpus) = (shape.num_logical_experts(), shape.topology().num_gpus());
     let slots = shape.num_physical_experts();
-    let (groups, nodes) = (shape.num_groups(), shape.topology().num_nodes());
+    let nodes = shape.topology().num_nodes();
     // on a single node there is nothing to assign
     let hierarchical = shape.is_hierarchical(scope) && nodes > 1;
     let scratch = Scratch {
@@ -118,14 +103,7 @@ fn carve_fixed<'a>(arena: &mut Arena<'a>, shape: &Shape, scope: Scope) -> (Scrat
         speed: arena.f32s.take(gpus),
         placed: arena.u32s.take(slots),
         rows: if hierarchical { nodes } else { 1 },
-        hierarchy: hierarchical.then(|| Hierarchy {
-            group_load: arena.f64s.take(groups),
-            group_need: arena.u32s.take(groups),
-            group_node: arena.u32s.take(groups),
-            node_speed: arena.f64s.take(nodes),
-            node_slots: arena.u32s.take(nodes),
-            groups: groups::Scratch::carve(arena, groups, nodes),
-        }),
+        groups: hierarchical.then(|| Assignment::carve(arena, shape)),
         joint: Arena::counting(),
     };
     let mut counting = Arena::counting();
@@ -150,42 +128,12 @@ impl<'a> Scratch<'a> {
         {
             *first_slot = first as u32;
             first += topology.slots(gpu);
-            *row = match (usable_slots(shape, gpu), &self.hierarchy) {
+            *row = match (shape.usable_slots(gpu), &self.groups) {
                 (0, _) => NONE,
                 (_, None) => 0,
                 (_, Some(_)) => topology.node(gpu) as u32,
             };
         }
-        let Some(hierarchy) = &mut self.hierarchy else { return };
-        hierarchy.node_speed.fill(0.0);
-        hierarchy.node_slots.fill(0);
-        for (gpu, &row) in self.gpu_row.iter().enumerate() {
-            if let (Some(speed), Some(slots)) = (
-                hierarchy.node_speed.get_mut(row as usize),
-                hierarchy.node_slots.get_mut(row as usize),
-            ) {
-                *speed += f64::from(topology.speed(gpu));
-                *slots += usable_slots(shape, gpu) as u32;
-            }
-        }
-        let size = hierarchy.group_size(shape);
-        hierarchy.group_need.fill(size as u32);
-    }
-}
-
-impl Hierarchy<'_> {
-    fn group_size(&self, shape: &Shape) -> usize {
-        shape.num_logical_experts().checked_div(self.group_load.len()).unwrap_or(0).max(1)
-    }
-
-    /// The node of each group: the assignment with the least load / speed on the busiest.
-    fn assign(&mut self, load: &[f32], size: usize) {
-        for (sum, group) in self.group_load.iter_mut().zip(load.chunks_exact(size)) {
-            *sum = group.iter().fold(0.0, |sum, &load| sum + f64::from(load));
-        }
-        let nodes = Nodes { speed: self.node_speed, slots: self.node_slots };
-        let (scratch, node_of) = (&mut self.groups, &mut *self.group_node);
-        assign(self.group_load, self.group_need, &nodes, ASSIGNMENTS, scratch, node_of);
     }
 }
 
@@ -206,9 +154,8 @@ pub fn plan_layer(
     physical_to_logical: &mut [i32],
 ) {
     physical_to_logical.fill(-1);
-    if let Some(hierarchy) = &mut scratch.hierarchy {
-        let size = hierarchy.group_size(shape);
-        hierarchy.assign(load, size);
+    if let Some(groups) = &mut scratch.groups {
+        groups.assign(load, ASSIGNMENTS);
     }
     for row in 0..scratch.rows {
         plan_row(shape, load, most_replicas, effort, row as u32, scratch, physical_to_logical);
@@ -236,20 +183,13 @@ fn plan_row(
         }
         experts += load.len();
     };
-    match &scratch.hierarchy {
+    match &scratch.groups {
         None => gather(0..load.len()),
-        Some(hierarchy) => {
-            let size = hierarchy.group_size(shape);
-            for (group, &node) in hierarchy.group_node.iter().enumerate() {
-                if node == row {
-                    gather(group * size..(group + 1) * size);
-                }
-            }
-        }
+        Some(groups) => groups.experts_of(row).for_each(gather),
     }
     let (mut gpus, mut all) = (0, 0);
     for (gpu, _) in scratch.gpu_row.iter().enumerate().filter(|(_, of)| **of == row) {
-        let usable = usable_slots(shape, gpu).min(experts);
+        let usable = shape.usable_slots(gpu).min(experts);
         if let (Some(name), Some(slots), Some(speed)) =
             (scratch.gpu.get_mut(gpus), scratch.slots.get_mut(gpus), scratch.speed.get_mut(gpus))
         {

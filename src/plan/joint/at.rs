@@ -1,5 +1,6 @@
-//! Reading and writing slices without a path to a panic: out of range reads give the default, writes are dropped.
-//! No caller relies on either; they only keep the optimiser from having to prove what the reader sees.
+//! Reading and writing slices without a path to a panic: out of range reads give the default, writes are
+//! dropped. No caller relies on either; they only keep the optimiser from having to prove what the reader
+//! sees.
 
 #[inline(always)]
 pub fn at<T: Copy + Default>(xs: &[T], i: usize) -> T {

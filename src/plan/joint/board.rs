@@ -1,7 +1,8 @@
-//! The row while it is packed: items by rank (falling load), which GPU each is on, which ranks each GPU holds.
+//! The row while it is packed: items by rank (falling load), which GPU each is on, which ranks each GPU
+//! holds.
 //!
-//! All loads are fixed point. `SPEEDS` says whether GPUs differ in speed; without, a GPU's time is its load and all the
-//! arithmetic on speeds is gone at compile time.
+//! All loads are fixed point. `SPEEDS` says whether GPUs differ in speed; without, a GPU's time is its load
+//! and all the arithmetic on speeds is gone at compile time.
 
 use super::at::{at, part, part_mut, put};
 use super::scale::fixed;
@@ -70,7 +71,8 @@ impl<const SPEEDS: bool> Board<'_, SPEEDS> {
         e & SPLIT != 0 && self.has_beside(gpu, leaving, e)
     }
 
-    /// Kept out of the walks: few items are replicas, and there the code of this loop many times over only costs room.
+    /// Kept out of the walks: few items are replicas, and there the code of this loop many times over only
+    /// costs room.
     #[inline(never)]
     fn has_beside(&self, gpu: usize, leaving: u32, e: u32) -> bool {
         let mut hit = false;

@@ -1,13 +1,14 @@
 //! C1, what no packing of given items can beat, in one pass over the ranks.
 //!
-//! For each k: either the k largest items sit on k GPUs of their own, then the largest load is at least (their sum + the
-//! k (slots - 1) smallest items) / k; or two of them share one, then at least the two smallest of the k + the slots - 2
-//! smallest items. The smaller of the two holds for this k, the largest over k holds for the items.
+//! For each k: either the k largest items sit on k GPUs of their own, then the largest load is at least
+//! (their sum + the k (slots - 1) smallest items) / k; or two of them share one, then at least the two
+//! smallest of the k + the slots - 2 smallest items. The smaller of the two holds for this k, the largest
+//! over k holds for the items.
 
 use super::at::at;
 
-/// `w` falling, gpus * slots long. The larger of C1 and `floor`; the second bound of each k only falls, so the pass ends
-/// where it no longer matters, for most rows at once.
+/// `w` falling, gpus * slots long. The larger of C1 and `floor`; the second bound of each k only falls, so
+/// the pass ends where it no longer matters, for most rows at once.
 pub fn c1(w: &[u64], gpus: usize, slots: usize, floor: u64) -> u64 {
     let n = w.len();
     let mut best = floor;

@@ -1,14 +1,14 @@
-//! Capped counts: hot replicas few and large. D'Hondt equalises many replicas just above half of a GPU's share, and no two
-//! of them fit together; here every expert gets just enough replicas to be under a cap, and D'Hondt deals what is left
-//! among the experts whose replicas are small anyway.
+//! Capped counts: hot replicas few and large. D'Hondt equalises many replicas just above half of a GPU's
+//! share, and no two of them fit together; here every expert gets just enough replicas to be under a cap, and
+//! D'Hondt deals what is left among the experts whose replicas are small anyway.
 
 use super::at::{at, part_mut, put};
 use super::counts::dhondt;
 use super::scale::fixed;
 use crate::order::{descending, heap};
 
-/// Counts for one cap; `limit`: the replicas above it get no more. Both in fixed point. Gives the number of extras written
-/// and the end of the split part of `order`; None when the cap needs too many slots.
+/// Counts for one cap; `limit`: the replicas above it get no more. Both in fixed point. Gives the number of
+/// extras written and the end of the split part of `order`; None when the cap needs too many slots.
 #[allow(clippy::too_many_arguments)]
 pub fn capped(
     load: &[f32],

@@ -1,6 +1,7 @@
-//! Chains of two swaps, when no single swap helps: the GPU that takes longest swaps with any other and lets it overflow,
-//! a second swap of that one with a third mends it. Accepted when all three end at least a hundredth of the way from the
-//! largest time to the bound: asking for more got stuck earlier, asking for less was no better.
+//! Chains of two swaps, when no single swap helps: the GPU that takes longest swaps with any other and lets
+//! it overflow, a second swap of that one with a third mends it. Accepted when all three end at least a
+//! hundredth of the way from the largest time to the bound: asking for more got stuck earlier, asking for
+//! less was no better.
 
 use super::at::at;
 use super::board::{Board, SPLIT};

@@ -1,13 +1,14 @@
 //! How many replicas: D'Hondt, each spare slot to the largest load / count, lowest index first.
 //!
-//! The experts are sorted once; D'Hondt walks down that order and keeps only the experts already split in a heap.
+//! The experts are sorted once; D'Hondt walks down that order and keeps only the experts already split in a
+//! heap.
 
 use super::at::{at, part_mut, put};
 use crate::order::{descending, heap};
 
-/// Deals up to `extra.len()` replicas, none above `cap` per expert, to the experts of `order` from `from` on (keys at
-/// count 1, sorted) and those `waiting` in the heap already (any order of keys at their present count). Gives how many
-/// were dealt and the end of the part of `order` that was split.
+/// Deals up to `extra.len()` replicas, none above `cap` per expert, to the experts of `order` from `from` on
+/// (keys at count 1, sorted) and those `waiting` in the heap already (any order of keys at their present
+/// count). Gives how many were dealt and the end of the part of `order` that was split.
 #[allow(clippy::too_many_arguments)]
 pub fn dhondt(
     load: &[f32],

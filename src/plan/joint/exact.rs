@@ -1,7 +1,7 @@
 //! Small rows: every vector of counts, and for each every packing, cut off by the best found so far.
 //!
-//! No recursion: `pick` holds the choice at each depth. Items come in falling order, the replicas of an expert on rising
-//! GPUs; of GPUs that are alike and empty only the first is tried.
+//! No recursion: `pick` holds the choice at each depth. Items come in falling order, the replicas of an
+//! expert on rising GPUs; of GPUs that are alike and empty only the first is tried.
 
 use super::at::{at, change, part_mut, put};
 use super::row::Row;
@@ -16,7 +16,8 @@ pub fn small<const S: bool>(row: &Row<S>) -> bool {
     row.b.w.len() <= SLOTS && row.b.gpus <= GPUS
 }
 
-/// Betters `best` (a time) by at least `grain` if that can be done within `effort` nodes; the placement is then in `hold`.
+/// Betters `best` (a time) by at least `grain` if that can be done within `effort` nodes; the placement is
+/// then in `hold`.
 #[inline(never)]
 pub fn exact<const S: bool>(row: &mut Row<S>, bound: u64, best: u64, grain: u64, effort: &mut u64) {
     let mut best = best.saturating_sub(grain);

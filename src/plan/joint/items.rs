@@ -1,8 +1,8 @@
 //! From counts to items: all replicas of the row in falling order of load / count.
 //!
-//! The experts that were split are a prefix of the sorted experts, the rest keeps its order: only the prefix is sorted
-//! again, by expert, and merged in. Physical experts are numbered as DeepSeek EPLB does (the extras in the order they
-//! were dealt), so that equal loads come in the same order as there.
+//! The experts that were split are a prefix of the sorted experts, the rest keeps its order: only the prefix
+//! is sorted again, by expert, and merged in. Physical experts are numbered as DeepSeek EPLB does (the extras
+//! in the order they were dealt), so that equal loads come in the same order as there.
 
 use super::at::{add, at, part, part_mut, put};
 use super::board::SPLIT;
@@ -15,8 +15,8 @@ pub struct Items<'a> {
     pub start: &'a mut [u32],
 }
 
-/// Writes keys (f32 load, physical expert), w and expert of all items. `split`: the experts of order[split..] have one
-/// replica each.
+/// Writes keys (f32 load, physical expert), w and expert of all items. `split`: the experts of order[split..]
+/// have one replica each.
 #[allow(clippy::too_many_arguments)]
 pub fn items(
     load: &[f32],
@@ -103,8 +103,9 @@ fn below(keys: &[u64], k: u64) -> usize {
     low
 }
 
-/// Merges two ascending slices into `out` (their lengths together), first half from the front, second from the back:
-/// neither end can run past a slice that is not exhausted, and the two chains of loads run side by side.
+/// Merges two ascending slices into `out` (their lengths together), first half from the front, second from
+/// the back: neither end can run past a slice that is not exhausted, and the two chains of loads run side by
+/// side.
 #[inline(always)]
 fn merge(a: &[u64], b: &[u64], out: &mut [u64]) {
     let half = out.len() / 2;

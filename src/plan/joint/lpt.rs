@@ -1,6 +1,7 @@
-//! DeepSeek's packing: items by falling load, each to the GPU with room and the least load, lowest index first. Loads in
-//! f32, so that the result is theirs, bit for bit, as long as no replica meets its like; then it goes to the next lightest
-//! GPU that may take it. With speeds the GPU that would be done first takes the item.
+//! DeepSeek's packing: items by falling load, each to the GPU with room and the least load, lowest index
+//! first. Loads in f32, so that the result is theirs, bit for bit, as long as no replica meets its like; then
+//! it goes to the next lightest GPU that may take it. With speeds the GPU that would be done first takes the
+//! item.
 //!
 //! Without speeds the GPUs sit in a tournament tree; a full GPU has the key `u64::MAX`.
 
@@ -8,8 +9,8 @@ use super::at::{add, at, change, part, put};
 use super::board::{Board, SPLIT};
 use crate::order::load_of_descending;
 
-/// Fills the board; `keys` are the items', `tree` holds 2 * (gpus rounded up to a power of two), `next` one per GPU.
-/// False: a replica found no GPU, nor could another item make room (the board is then not usable).
+/// Fills the board; `keys` are the items', `tree` holds 2 * (gpus rounded up to a power of two), `next` one
+/// per GPU. False: a replica found no GPU, nor could another item make room (the board is then not usable).
 pub fn lpt<const S: bool>(
     b: &mut Board<S>,
     keys: &[u64],

@@ -34,8 +34,8 @@ use scratch::Scratch;
 pub struct Row<'a> {
     /// Tokens of each expert: finite, not negative, no -0.0.
     pub load: &'a [f32],
-    /// Slots of each GPU, at most as many as experts; fewer than 2^16 GPUs. Their sum is at least the experts,
-    /// and at most `most_replicas` times as many.
+    /// Slots of each GPU, at most as many as experts; fewer than 2^16 GPUs. Their sum is at least the
+    /// experts, and at most `most_replicas` times as many.
     pub slots: &'a [u32],
     /// Speed of each GPU, above 0.
     pub speed: &'a [f32],

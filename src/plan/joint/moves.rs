@@ -1,10 +1,12 @@
-//! Count moves on a packed row: one slot changes its expert, so that expert e gets a replica more and expert d one less.
-//! Either the GPU that takes longest holds e (its share of e falls), or it is the one that gives up its replica of d.
+//! Count moves on a packed row: one slot changes its expert, so that expert e gets a replica more and expert
+//! d one less. Either the GPU that takes longest holds e (its share of e falls), or it is the one that gives
+//! up its replica of d.
 
 use super::at::{at, part};
 use super::board::{Board, SPLIT};
 
-/// The rank (a replica of d) that is to become one of expert `to`, and the largest time of the GPUs it touches then.
+/// The rank (a replica of d) that is to become one of expert `to`, and the largest time of the GPUs it
+/// touches then.
 #[derive(Clone, Copy)]
 pub struct Move {
     pub worst: u64,
@@ -24,8 +26,8 @@ fn enter(list: &mut [Move], mut m: Move) -> u64 {
     last
 }
 
-/// Fills `list` with the best moves that leave all they touch at `limit` or below; true when there is one. `weight(e, c)`: load of expert e at c replicas, each
-/// expert at most `cap` of them.
+/// Fills `list` with the best moves that leave all they touch at `limit` or below; true when there is one.
+/// `weight(e, c)`: load of expert e at c replicas, each expert at most `cap` of them.
 pub fn find<const S: bool>(
     b: &Board<S>,
     count: &[u32],

@@ -1,5 +1,6 @@
-//! Two slots a GPU: for given counts, pairing the items in opposite order is optimal, and LPT does just that; what is left
-//! is to find the counts. Hill climbing: one replica from a donor to an expert of the worst pair.
+//! Two slots a GPU: for given counts, pairing the items in opposite order is optimal, and LPT does just that;
+//! what is left is to find the counts. Hill climbing: one replica from a donor to an expert of the worst
+//! pair.
 
 use super::at::{at, part, put};
 use super::board::SPLIT;
@@ -18,8 +19,8 @@ pub fn worst(w: &[u64]) -> (u64, usize) {
     (most, rank)
 }
 
-/// One step: the best donor and receiver, or None. `weight(e, c)`: fixed point load of expert e at c replicas.
-/// `tmp` and `first` (first rank of each expert) are scratch.
+/// One step: the best donor and receiver, or None. `weight(e, c)`: fixed point load of expert e at c
+/// replicas. `tmp` and `first` (first rank of each expert) are scratch.
 pub fn step(
     w: &[u64],
     expert: &[u32],

@@ -1,6 +1,7 @@
-//! Which counts fit uneven slots at all. Counts can be placed without two replicas of an expert on a GPU exactly when, for
-//! every k, the k largest counts together are at most the sum over GPUs of min(slots, k) (Gale and Ryser); with equal slots
-//! that is only count <= GPUs. Placing the largest counts first, each on the GPUs with most room, always succeeds then.
+//! Which counts fit uneven slots at all. Counts can be placed without two replicas of an expert on a GPU
+//! exactly when, for every k, the k largest counts together are at most the sum over GPUs of min(slots, k)
+//! (Gale and Ryser); with equal slots that is only count <= GPUs. Placing the largest counts first, each on
+//! the GPUs with most room, always succeeds then.
 
 use super::at::{add, at, part, part_mut, put};
 use super::row::Row;

@@ -1,14 +1,15 @@
-//! Swaps by rank: the GPU that takes longest gives one of its items for a slightly lighter one of another GPU.
+//! Swaps by rank: the GPU that takes longest gives one of its items for a slightly lighter one of another
+//! GPU.
 //!
-//! Walking down the ranks from an item gives its partners in order of the load they take off. The first swap that brings
-//! both GPUs within the target is taken, else the best that lowers the larger of the two. A walk ends where no GPU could
-//! take the difference.
+//! Walking down the ranks from an item gives its partners in order of the load they take off. The first swap
+//! that brings both GPUs within the target is taken, else the best that lowers the larger of the two. A walk
+//! ends where no GPU could take the difference.
 
 use super::at::at;
 use super::board::Board;
 
-/// Lowers the largest time until it is within `target` or no swap helps; true when within. Swaps must gain at least
-/// `grain`, so that rounding never decides. One unit of `effort` is one partner looked at.
+/// Lowers the largest time until it is within `target` or no swap helps; true when within. Swaps must gain at
+/// least `grain`, so that rounding never decides. One unit of `effort` is one partner looked at.
 pub fn refine<const S: bool>(b: &mut Board<S>, target: u64, grain: u64, effort: &mut u64) -> bool {
     loop {
         let (h, most, least) = b.extremes();

@@ -1,12 +1,12 @@
-//! Rematch: every GPU offers one item; the offered items and what remains on the GPUs are paired in opposite order, which
-//! no other pairing beats for the largest sum.
+//! Rematch: every GPU offers one item; the offered items and what remains on the GPUs are paired in opposite
+//! order, which no other pairing beats for the largest sum.
 
 use super::at::{at, put};
 use super::board::Board;
 use crate::order::sort;
 
-/// One sweep over column `k` of the GPUs' items; false when it was not applied (a collision it could not undo, or the
-/// largest load would have grown by one).
+/// One sweep over column `k` of the GPUs' items; false when it was not applied (a collision it could not
+/// undo, or the largest load would have grown by one).
 pub fn rematch<const S: bool>(
     b: &mut Board<S>,
     pick: impl Fn(usize) -> usize,

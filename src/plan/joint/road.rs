@@ -105,7 +105,8 @@ pub fn road<const S: bool>(row: &mut Row<S>, even: bool, effort: u32) {
     }
     if best.saturating_add(aim.grain).saturating_add(if packed { 0 } else { floor >> 20 }) >= floor
     {
-        // As good as D'Hondt with LPT at most: then that plan itself, so that not even rounding makes this one worse.
+        // As good as D'Hondt with LPT at most: then that plan itself, so that not even rounding makes this
+        // one worse.
         best = plain(row, &aim, best);
     }
     if small {
@@ -221,7 +222,8 @@ fn list_moves<const S: bool>(
 fn other_counts<const S: bool>(row: &mut Row<S>, aim: &mut Aim, first: u64, mut best: u64) -> u64 {
     const D_HONDT: u64 = 255;
     let pairs = aim.slots == 2 && aim.even && !S;
-    // The most promising, as C1 << 8 | candidate, and a checksum of each one's counts: many caps give the same.
+    // The most promising, as C1 << 8 | candidate, and a checksum of each one's counts: many caps give the
+    // same.
     let mut list = [(u64::MAX, 0u64); TRIES];
     if best == u64::MAX {
         enter(&mut list, ((first << 8) | D_HONDT, 0));

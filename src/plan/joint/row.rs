@@ -1,5 +1,5 @@
-//! One row under work: its loads, counts and board, and the two ways to fill the board's items: from counts alone, and
-//! from the experts that the slots hold.
+//! One row under work: its loads, counts and board, and the two ways to fill the board's items: from counts
+//! alone, and from the experts that the slots hold.
 
 use super::at::{add, at, part, part_mut, put};
 use super::board::{Board, SPLIT};
@@ -102,7 +102,8 @@ impl<const S: bool> Row<'_, S> {
         }
     }
 
-    /// After an entry of `b.expert` was changed: counts, items and board anew, every slot keeping its expert. `hold` stays.
+    /// After an entry of `b.expert` was changed: counts, items and board anew, every slot keeping its expert.
+    /// `hold` stays.
     pub fn relabel(&mut self) {
         core::mem::swap(&mut self.hold, &mut self.here);
         self.remember();

@@ -1,10 +1,11 @@
-//! Loads scaled by a power of two, so that nothing is subnormal and flush-to-zero cannot matter, and their image as
-//! integers, in which all packing is done: sums are exact, so no order of adding and no swap back and forth shows.
+//! Loads scaled by a power of two, so that nothing is subnormal and flush-to-zero cannot matter, and their
+//! image as integers, in which all packing is done: sums are exact, so no order of adding and no swap back
+//! and forth shows.
 
 /// The largest load lands in [2^40, 2^41).
 const TOP: i32 = 127 + 40;
-/// Smaller than the largest by 2^120 or more, zero included: one value, below what any sum can notice. Not zero, so
-/// that D'Hondt deals spare slots evenly to experts without load.
+/// Smaller than the largest by 2^120 or more, zero included: one value, below what any sum can notice. Not
+/// zero, so that D'Hondt deals spare slots evenly to experts without load.
 const FLOOR: i32 = (127 - 80) << 23;
 /// The whole load of a row is below 2^TOTAL, which leaves 16 bits for a GPU number beside a GPU's load.
 pub(super) const TOTAL: i32 = 48;
@@ -37,7 +38,8 @@ pub fn scale(load: &[f32], out: &mut [f32]) -> f64 {
             });
         }
     }
-    // Four sums side by side: one alone would wait for each addition. Their order is fixed, so the result is too.
+    // Four sums side by side: one alone would wait for each addition. Their order is fixed, so the result is
+    // too.
     let mut sums = [0.0f64; 4];
     let (fours, rest) = out.as_chunks::<4>();
     for f in fours {

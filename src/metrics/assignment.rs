@@ -1,0 +1,65 @@
+//! The groups of a layer and the nodes that may take them: what bound and plan ask `groups::assign`.
+
+use super::groups::{self, Nodes, Outcome};
+use crate::arena::Arena;
+use crate::problem::Shape;
+
+/// Groups, nodes, and the memory of the search.
+#[derive(Debug)]
+pub struct Assignment<'a> {
+    /// `[K]` load and slots that a group asks for, and the node that it gets.
+    load: &'a mut [f64],
+    need: &'a mut [u32],
+    node: &'a mut [u32],
+    /// `[N]` speed and slots of the GPUs that receive.
+    node_speed: &'a mut [f64],
+    node_slots: &'a mut [u32],
+    /// Experts of a group.
+    size: usize,
+    search: groups::Scratch<'a>,
+}
+
+impl<'a> Assignment<'a> {
+    /// Takes the memory, O(K + N), and notes the nodes.
+    pub fn carve(arena: &mut Arena<'a>, shape: &Shape) -> Self {
+        let (groups, nodes) = (shape.num_groups(), shape.topology().num_nodes());
+        let assignment = Assignment {
+            load: arena.f64s.take(groups),
+            need: arena.u32s.take(groups),
+            node: arena.u32s.take(groups),
+            node_speed: arena.f64s.take(nodes),
+            node_slots: arena.u32s.take(nodes),
+            size: shape.num_logical_experts().checked_div(groups).unwrap_or(0).max(1),
+            search: groups::Scratch::carve(arena, groups, nodes),
+        };
+        assignment.need.fill(assignment.size as u32);
+        assignment.node_speed.fill(0.0);
+        assignment.node_slots.fill(0);
+        for gpu in (0..shape.topology().num_gpus()).filter(|&gpu| shape.usable_slots(gpu) > 0) {
+            let node = shape.topology().node(gpu);
+            if let (Some(speed), Some(slots)) =
+                (assignment.node_speed.get_mut(node), assignment.node_slots.get_mut(node))
+            {
+                *speed += f64::from(shape.topology().speed(gpu));
+                *slots += shape.usable_slots(gpu) as u32;
+            }
+        }
+        assignment
+    }
+
+    /// Assigns the groups of a layer, trying at most `effort` placements of a group.
+    pub fn assign(&mut self, load: &[f32], effort: u32) -> Outcome {
+        for (sum, group) in self.load.iter_mut().zip(load.chunks_exact(self.size)) {
+            *sum = group.iter().fold(0.0, |sum, &load| sum + f64::from(load));
+        }
+        let nodes = Nodes { speed: self.node_speed, slots: self.node_slots };
+        groups::assign(self.load, self.need, &nodes, effort, &mut self.search, self.node)
+    }
+
+    /// The experts of a node, group by group.
+    pub fn experts_of(&self, node: u32) -> impl Iterator<Item = core::ops::Range<usize>> + '_ {
+        let size = self.size;
+        let here = self.node.iter().enumerate().filter(move |(_, of)| **of == node);
+        here.map(move |(group, _)| group * size..(group + 1) * size)
+    }
+}
