@@ -56,10 +56,29 @@ impl<'a> Assignment<'a> {
         groups::assign(self.load, self.need, &nodes, effort, &mut self.search, self.node)
     }
 
-    /// The experts of a node, group by group.
-    pub fn experts_of(&self, node: u32) -> impl Iterator<Item = core::ops::Range<usize>> + '_ {
-        let size = self.size;
-        let here = self.node.iter().enumerate().filter(move |(_, of)| **of == node);
-        here.map(move |(group, _)| group * size..(group + 1) * size)
+    /// The node of each group, as assigned or visited last.
+    pub fn node_of(&self) -> &[u32] {
+        self.node
+    }
+
+    /// Experts of a group.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Visits other assignments of the groups assigned last, as long as their busiest node is below
+    /// `limit`, which falls to what `plan` makes of the node of each group; until it answers 0 or less.
+    pub fn visit(&mut self, limit: f64, effort: u32, mut plan: impl FnMut(&[u32]) -> f64) {
+        let nodes = Nodes { speed: self.node_speed, slots: self.node_slots };
+        let node_of = &mut *self.node;
+        let mut visit = |order: &[u32], choice: &[u32]| {
+            for (&group, &node) in order.iter().zip(choice) {
+                if let Some(of) = node_of.get_mut(group as usize) {
+                    *of = node;
+                }
+            }
+            plan(node_of)
+        };
+        groups::visit(self.load, self.need, &nodes, limit, effort, &mut self.search, &mut visit);
     }
 }

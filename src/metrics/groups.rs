@@ -8,6 +8,9 @@
 
 use crate::arena::Arena;
 
+/// What an assignment is worth: the groups in the order of the search, the node of each, the largest node time.
+type Visit<'v> = &'v mut dyn FnMut(&[u32], &[u32], f64) -> f64;
+
 /// A node as the search sees it.
 #[derive(Clone, Copy)]
 pub struct Nodes<'a> {
@@ -88,53 +91,22 @@ pub fn assign(
     scratch: &mut Scratch,
     node_of: &mut [u32],
 ) -> Outcome {
-    let (k, n) = (loads.len(), nodes.speed.len());
-    let tail = scratch.tail.get_mut(..k + 1).unwrap_or_default();
-    let saved = scratch.saved.get_mut(..k).unwrap_or_default();
-    let sum = scratch.sum.get_mut(..n).unwrap_or_default();
-    let order = scratch.order.get_mut(..k).unwrap_or_default();
-    let choice = scratch.choice.get_mut(..k).unwrap_or_default();
-    let best = scratch.best.get_mut(..k).unwrap_or_default();
-    let free = scratch.free.get_mut(..n).unwrap_or_default();
-    let places = scratch.places.get_mut(..n).unwrap_or_default();
-    sort_falling(loads, order);
-    let mut acc = 0.0;
-    put(tail, k, 0.0);
-    for (i, cell) in tail.iter_mut().enumerate().take(k).rev() {
-        acc += float(loads, word(order, i) as usize);
-        *cell = acc;
-    }
-    let least_need = needs.iter().copied().min().unwrap_or(1);
-    let mut speed = 0.0;
-    let mut fastest = 0.0;
-    for (node, (free, places)) in free.iter_mut().zip(places.iter_mut()).enumerate() {
-        let own = float(nodes.speed, node);
-        *free = if own > 0.0 { word(nodes.slots, node) } else { 0 };
-        *places = free.checked_div(least_need).unwrap_or(0);
-        if *free > 0 {
-            speed += own;
-            if own > fastest {
-                fastest = own;
-            }
-        }
-    }
+    let (mut search, speed, fastest) = Search::new(loads, needs, nodes, scratch);
     let nothing = Outcome { time: f64::INFINITY, floor: f64::INFINITY, exact: true };
     if speed <= 0.0 {
         return nothing;
     }
     // No assignment is below the mean, nor below the heaviest group on the fastest node.
-    let mean = acc / speed;
-    let heaviest = float(loads, word(order, 0) as usize) / fastest;
-    let crowd = crowded(loads, order, tail, places) / fastest;
+    let mean = float(search.tail, 0) / speed;
+    let heaviest = float(loads, word(search.order, 0) as usize) / fastest;
+    let crowd = crowded(loads, search.order, search.tail, search.places) / fastest;
     let floor = if heaviest > mean { heaviest } else { mean };
     let floor = if crowd > floor { crowd } else { floor };
 
-    let mut search =
-        Search { loads, needs, nodes, tail, saved, sum, order, choice, best, free, places };
     let mut time = search.greedy();
     let mut exact = time <= floor * (1.0 + TIE);
     if !exact {
-        (time, exact) = search.run(time, floor, effort);
+        (time, exact) = search.run(time, floor, effort, &mut |_, _, worst| worst);
     }
     if time == f64::INFINITY {
         return if exact {
@@ -152,6 +124,25 @@ pub fn assign(
         time,
         floor: if exact { time * (1.0 - 2.0 * TIE) } else { floor * (1.0 - TIE) },
         exact,
+    }
+}
+
+/// Visits the assignments whose busiest node is below `limit`, which falls to the least value that `visit`
+/// gives, until none is left, or `effort` placements of a group were tried, or the limit is not above 0.
+/// `visit` gets the groups, in the order of the search, and the node of each.
+pub fn visit(
+    loads: &[f64],
+    needs: &[u32],
+    nodes: &Nodes,
+    limit: f64,
+    effort: u32,
+    scratch: &mut Scratch,
+    visit: &mut dyn FnMut(&[u32], &[u32]) -> f64,
+) {
+    let (mut search, speed, _) = Search::new(loads, needs, nodes, scratch);
+    if speed > 0.0 {
+        search.sum.fill(0.0);
+        search.run(limit, 0.0, effort, &mut |order, choice, _| visit(order, choice));
     }
 }
 
@@ -199,6 +190,50 @@ struct Search<'a> {
     free: &'a mut [u32],
     /// most groups that still fit, by the smallest need
     places: &'a mut [u32],
+}
+
+impl<'a> Search<'a> {
+    /// Groups by falling load, nodes empty; with the speed of all nodes and of the fastest.
+    fn new(
+        loads: &'a [f64],
+        needs: &'a [u32],
+        nodes: &'a Nodes<'a>,
+        scratch: &'a mut Scratch,
+    ) -> (Self, f64, f64) {
+        let (k, n) = (loads.len(), nodes.speed.len());
+        let tail = scratch.tail.get_mut(..k + 1).unwrap_or_default();
+        let saved = scratch.saved.get_mut(..k).unwrap_or_default();
+        let sum = scratch.sum.get_mut(..n).unwrap_or_default();
+        let order = scratch.order.get_mut(..k).unwrap_or_default();
+        let choice = scratch.choice.get_mut(..k).unwrap_or_default();
+        let best = scratch.best.get_mut(..k).unwrap_or_default();
+        let free = scratch.free.get_mut(..n).unwrap_or_default();
+        let places = scratch.places.get_mut(..n).unwrap_or_default();
+        sort_falling(loads, order);
+        let mut acc = 0.0;
+        put(tail, k, 0.0);
+        for (i, cell) in tail.iter_mut().enumerate().take(k).rev() {
+            acc += float(loads, word(order, i) as usize);
+            *cell = acc;
+        }
+        let least_need = needs.iter().copied().min().unwrap_or(1);
+        let mut speed = 0.0;
+        let mut fastest = 0.0;
+        for (node, (free, places)) in free.iter_mut().zip(places.iter_mut()).enumerate() {
+            let own = float(nodes.speed, node);
+            *free = if own > 0.0 { word(nodes.slots, node) } else { 0 };
+            *places = free.checked_div(least_need).unwrap_or(0);
+            if *free > 0 {
+                speed += own;
+                if own > fastest {
+                    fastest = own;
+                }
+            }
+        }
+        let search =
+            Search { loads, needs, nodes, tail, saved, sum, order, choice, best, free, places };
+        (search, speed, fastest)
+    }
 }
 
 impl Search<'_> {
@@ -262,8 +297,10 @@ impl Search<'_> {
         if done { worst } else { f64::INFINITY }
     }
 
-    /// Improves on `time` until nothing better is left (true) or `effort` is spent (false).
-    fn run(&mut self, mut time: f64, floor: f64, effort: u32) -> (f64, bool) {
+    /// Improves on `time` until nothing better is left (true) or `effort` is spent (false). `visit` says what
+    /// an assignment, given as groups in the order of the search and the node of each, is worth; its largest
+    /// node time, the last argument, at least.
+    fn run(&mut self, mut time: f64, floor: f64, effort: u32, visit: Visit) -> (f64, bool) {
         let last = self.order.len();
         let count = self.nodes.speed.len();
         let mut left = effort;
@@ -301,8 +338,11 @@ impl Search<'_> {
                 depth += 1;
                 next = 0;
                 if depth == last {
-                    time = self.worst();
-                    self.keep();
+                    let value = visit(self.order, self.choice, self.worst());
+                    if value < time {
+                        time = value;
+                        self.keep();
+                    }
                     if time <= floor * (1.0 + TIE) {
                         return (time, true);
                     }

@@ -11,6 +11,10 @@ use crate::status::Status;
 
 /// Assignments of groups to nodes tried at most; 8 groups on 4 nodes take a few dozen.
 const ASSIGNMENTS: u32 = 20_000;
+/// A plan so near the least that the busiest node can do is not worth another assignment.
+const CLOSE: f64 = 1.0 + 1.0 / 1024.0;
+/// Other assignments planned at most.
+const VISITS: u32 = 64;
 /// GPUs at most: the joint planner keeps a GPU's number beside its load in one word.
 const MOST_GPUS: usize = 0xffff;
 /// The node of a GPU that takes no part.
@@ -67,73 +71,57 @@ fn places_for_groups(shape: &Shape) -> usize {
     sum
 }
 
-/// Scratch of the road. The joint planner carves what is left for each row anew.
+/// Scratch of the road.
 #[derive(Debug)]
 pub struct Scratch<'a> {
+    rows: Rows<'a>,
+    /// Hierarchical scope on several nodes alone, with the best plan so far.
+    groups: Option<(Assignment<'a>, &'a mut [u32])>,
+}
+
+/// The row at hand, and where its GPUs are.
+#[derive(Debug)]
+struct Rows<'a> {
     /// `[G]` first slot of each GPU; its row, which is its node or 0, or `NONE`.
     first_slot: &'a mut [u32],
     gpu_row: &'a mut [u32],
-    /// The row at hand: `[E']` experts and loads, `[G']` GPUs, their slots and speeds, `[P']` the answer.
+    /// `[E']` experts, their loads and replicas, `[G']` GPUs, their slots and speeds, `[P']` the answer.
     expert: &'a mut [u32],
     load: &'a mut [f32],
+    count: &'a mut [u32],
     gpu: &'a mut [u32],
     slots: &'a mut [u32],
     speed: &'a mut [f32],
     placed: &'a mut [u32],
-    rows: usize,
-    /// Hierarchical scope on several nodes alone.
-    groups: Option<Assignment<'a>>,
+    /// What the joint planner carves for each row anew.
     joint: Arena<'a>,
-}
-
-/// Takes the fixed part of the scratch, and says what the joint planner needs for the largest row.
-fn carve_fixed<'a>(arena: &mut Arena<'a>, shape: &Shape, scope: Scope) -> (Scratch<'a>, Need) {
-    let (experts, gpus) = (shape.num_logical_experts(), shape.topology().num_gpus());
-    let slots = shape.num_physical_experts();
-    let nodes = shape.topology().num_nodes();
-    // on a single node there is nothing to assign
-    let hierarchical = shape.is_hierarchical(scope) && nodes > 1;
-    let scratch = Scratch {
-        first_slot: arena.u32s.take(gpus),
-        gpu_row: arena.u32s.take(gpus),
-        expert: arena.u32s.take(experts),
-        load: arena.f32s.take(experts),
-        gpu: arena.u32s.take(gpus),
-        slots: arena.u32s.take(gpus),
-        speed: arena.f32s.take(gpus),
-        placed: arena.u32s.take(slots),
-        rows: if hierarchical { nodes } else { 1 },
-        groups: hierarchical.then(|| Assignment::carve(arena, shape)),
-        joint: Arena::counting(),
-    };
-    let mut counting = Arena::counting();
-    joint::carve(&mut counting, experts, slots, gpus);
-    (scratch, counting.need())
 }
 
 impl<'a> Scratch<'a> {
     /// Takes the scratch of the road, and notes the topology in it: O(E + P + G + N + K).
     pub fn carve(arena: &mut Arena<'a>, shape: &Shape, scope: Scope) -> Self {
-        let (scratch, need) = carve_fixed(arena, shape, scope);
-        let mut scratch = Scratch { joint: arena.part(need), ..scratch };
-        scratch.note_gpus(shape);
-        scratch
-    }
-
-    fn note_gpus(&mut self, shape: &Shape) {
-        let topology = shape.topology();
-        let mut first = 0;
-        for (gpu, (first_slot, row)) in
-            self.first_slot.iter_mut().zip(self.gpu_row.iter_mut()).enumerate()
-        {
-            *first_slot = first as u32;
-            first += topology.slots(gpu);
-            *row = match (shape.usable_slots(gpu), &self.groups) {
-                (0, _) => NONE,
-                (_, None) => 0,
-                (_, Some(_)) => topology.node(gpu) as u32,
-            };
-        }
+        let (experts, gpus) = (shape.num_logical_experts(), shape.topology().num_gpus());
+        let slots = shape.num_physical_experts();
+        // on a single node there is nothing to assign
+        let hierarchical = shape.is_hierarchical(scope) && shape.topology().num_nodes() > 1;
+        let mut joint = Arena::counting();
+        joint::carve(&mut joint, experts, slots, gpus);
+        let mut rows = Rows {
+            first_slot: arena.u32s.take(gpus),
+            gpu_row: arena.u32s.take(gpus),
+            expert: arena.u32s.take(experts),
+            load: arena.f32s.take(experts),
+            count: arena.u32s.take(experts),
+            gpu: arena.u32s.take(gpus),
+            slots: arena.u32s.take(gpus),
+            speed: arena.f32s.take(gpus),
+            placed: arena.u32s.take(slots),
+            joint: arena.part(joint.need()),
+        };
+        rows.note_gpus(shape, hierarchical);
+        let groups =
+            hierarchical.then(|| (Assignment::carve(arena, shape), arena.u32s.take(slots)));
+        Scratch { rows, groups }
     }
 }
 
@@ -144,86 +132,199 @@ pub fn need(shape: &Shape, scope: Scope) -> Need {
     arena.need()
 }
 
+/// A layer and what limits its plan.
+#[derive(Clone, Copy, Debug)]
+pub struct Layer<'a> {
+    pub shape: &'a Shape<'a>,
+    /// `[E]`.
+    pub load: &'a [f32],
+    /// Replicas that an expert may have.
+    pub most_replicas: usize,
+    /// `options.effort`.
+    pub effort: u32,
+}
+
 /// Plans one layer and writes physical_to_logical.
-pub fn plan_layer(
-    shape: &Shape,
-    load: &[f32],
-    most_replicas: usize,
-    effort: u32,
-    scratch: &mut Scratch,
-    physical_to_logical: &mut [i32],
-) {
-    physical_to_logical.fill(-1);
-    if let Some(groups) = &mut scratch.groups {
-        groups.assign(load, ASSIGNMENTS);
+///
+/// Groups go to nodes so that the busiest node has the least to do. Where the GPUs of a node cannot be made
+/// as even as that, which takes few slots, other assignments are planned, too, while their nodes allow
+/// better.
+pub fn plan_layer(layer: &Layer, scratch: &mut Scratch, slots: &mut [i32]) {
+    let Scratch { rows, groups } = scratch;
+    let Some((groups, kept)) = groups else {
+        slots.fill(-1);
+        rows.plan(layer, 0, None, slots);
+        return;
+    };
+    let size = groups.size();
+    let floor = groups.assign(layer.load, ASSIGNMENTS).floor;
+    let mut best = rows.plan_all(layer, groups.node_of(), size, f64::INFINITY, slots);
+    if best <= floor * CLOSE {
+        return;
     }
-    for row in 0..scratch.rows {
-        plan_row(shape, load, most_replicas, effort, row as u32, scratch, physical_to_logical);
+    keep(slots, kept);
+    let mut visits = VISITS;
+    groups.visit(best, ASSIGNMENTS, |node_of| {
+        if visits == 0 {
+            return 0.0;
+        }
+        visits -= 1;
+        let time = rows.plan_all(layer, node_of, size, best, slots);
+        if time < best {
+            best = time;
+            keep(slots, kept);
+        }
+        time
+    });
+    for (slot, &kept) in slots.iter_mut().zip(kept.iter()) {
+        *slot = kept as i32;
     }
 }
 
-/// Gathers the experts and GPUs of a row, plans it, and writes physical_to_logical.
-fn plan_row(
-    shape: &Shape,
-    load: &[f32],
-    most_replicas: usize,
-    effort: u32,
-    row: u32,
-    scratch: &mut Scratch,
-    physical_to_logical: &mut [i32],
-) {
-    let mut experts = 0;
-    let mut gather = |range: core::ops::Range<usize>| {
-        let load = load.get(range.clone()).unwrap_or_default();
-        let expert = scratch.expert.iter_mut().skip(experts);
-        let to = expert.zip(scratch.load.iter_mut().skip(experts));
-        for ((to, to_load), (expert, &load)) in to.zip(range.zip(load)) {
-            *to = expert as u32;
-            *to_load = load + 0.0; // -0.0 becomes 0.0
-        }
-        experts += load.len();
-    };
-    match &scratch.groups {
-        None => gather(0..load.len()),
-        Some(groups) => groups.experts_of(row).for_each(gather),
+fn keep(slots: &[i32], kept: &mut [u32]) {
+    for (kept, &slot) in kept.iter_mut().zip(slots) {
+        *kept = slot as u32;
     }
-    let (mut gpus, mut all) = (0, 0);
-    for (gpu, _) in scratch.gpu_row.iter().enumerate().filter(|(_, of)| **of == row) {
-        let usable = shape.usable_slots(gpu).min(experts);
-        if let (Some(name), Some(slots), Some(speed)) =
-            (scratch.gpu.get_mut(gpus), scratch.slots.get_mut(gpus), scratch.speed.get_mut(gpus))
-        {
-            *name = gpu as u32;
-            *slots = usable as u32;
-            *speed = shape.topology().speed(gpu);
-            gpus += 1;
-            all += usable;
-        }
-    }
-    if experts == 0 {
-        return;
-    }
-    let (Some(slots), Some(speed), Some(load), Some(placed)) = (
-        scratch.slots.get_mut(..gpus),
-        scratch.speed.get(..gpus),
-        scratch.load.get(..experts),
-        scratch.placed.get_mut(..all),
-    ) else {
-        return;
-    };
-    let most = gpus.min(most_replicas);
-    let filled = keep_to(experts.saturating_mul(most), slots);
-    let placed = placed.get_mut(..filled).unwrap_or_default();
-    let row = Row { load, slots, speed, most_replicas: most as u32, effort };
-    joint::plan(&row, scratch.joint.rest(), placed);
+}
 
-    let mut placed = scratch.placed.iter();
-    for (&gpu, &slots) in scratch.gpu.iter().zip(scratch.slots.iter()).take(gpus) {
-        let first = scratch.first_slot.get(gpu as usize).copied().unwrap_or(0) as usize;
-        let entries = physical_to_logical.get_mut(first..).unwrap_or_default();
-        for (entry, &placed) in entries.iter_mut().zip(placed.by_ref().take(slots as usize)) {
-            *entry = scratch.expert.get(placed as usize).map_or(-1, |&expert| expert as i32);
+impl Rows<'_> {
+    fn note_gpus(&mut self, shape: &Shape, hierarchical: bool) {
+        let mut first = 0;
+        for (gpu, (first_slot, row)) in
+            self.first_slot.iter_mut().zip(self.gpu_row.iter_mut()).enumerate()
+        {
+            *first_slot = first as u32;
+            first += shape.topology().slots(gpu);
+            *row = match (shape.usable_slots(gpu), hierarchical) {
+                (0, _) => NONE,
+                (_, false) => 0,
+                (_, true) => shape.topology().node(gpu) as u32,
+            };
         }
+    }
+
+    /// Plans every node with the groups that it has, and answers the largest GPU time; gives up when that
+    /// reaches `limit`.
+    fn plan_all(
+        &mut self,
+        layer: &Layer,
+        node_of: &[u32],
+        size: usize,
+        limit: f64,
+        slots: &mut [i32],
+    ) -> f64 {
+        slots.fill(-1);
+        let mut worst = 0.0;
+        for node in 0..layer.shape.topology().num_nodes() {
+            self.plan(layer, node as u32, Some((node_of, size)), slots);
+            let time = self.largest_time();
+            if time > worst {
+                worst = time;
+            }
+            if worst >= limit {
+                break;
+            }
+        }
+        worst
+    }
+
+    /// Gathers the experts and GPUs of a row, plans it, and writes its slots.
+    fn plan(
+        &mut self,
+        layer: &Layer,
+        row: u32,
+        groups: Option<(&[u32], usize)>,
+        physical_to_logical: &mut [i32],
+    ) {
+        let mut experts = 0;
+        let mut gather = |range: core::ops::Range<usize>| {
+            let load = layer.load.get(range.clone()).unwrap_or_default();
+            let expert = self.expert.iter_mut().skip(experts);
+            let to = expert.zip(self.load.iter_mut().skip(experts));
+            for ((to, to_load), (expert, &load)) in to.zip(range.zip(load)) {
+                *to = expert as u32;
+                *to_load = load + 0.0; // -0.0 becomes 0.0
+            }
+            experts += load.len();
+        };
+        match groups {
+            None => gather(0..layer.load.len()),
+            Some((node_of, size)) => {
+                let here = node_of.iter().enumerate().filter(|(_, of)| **of == row);
+                here.for_each(|(group, _)| gather(group * size..(group + 1) * size));
+            }
+        }
+        let (mut gpus, mut all) = (0, 0);
+        for (gpu, _) in self.gpu_row.iter().enumerate().filter(|(_, of)| **of == row) {
+            let usable = layer.shape.usable_slots(gpu).min(experts);
+            if let (Some(name), Some(slots), Some(speed)) =
+                (self.gpu.get_mut(gpus), self.slots.get_mut(gpus), self.speed.get_mut(gpus))
+            {
+                *name = gpu as u32;
+                *slots = usable as u32;
+                *speed = layer.shape.topology().speed(gpu);
+                gpus += 1;
+                all += usable;
+            }
+        }
+        self.count.fill(0);
+        let (Some(slots), Some(speed), Some(load), Some(placed)) = (
+            self.slots.get_mut(..gpus),
+            self.speed.get(..gpus),
+            self.load.get(..experts),
+            self.placed.get_mut(..all),
+        ) else {
+            return;
+        };
+        if let Some(slots) = self.gpu.get_mut(gpus..) {
+            slots.fill(NONE);
+        }
+        if experts == 0 {
+            return;
+        }
+        let most = gpus.min(layer.most_replicas);
+        let filled = keep_to(experts.saturating_mul(most), slots);
+        let placed = placed.get_mut(..filled).unwrap_or_default();
+        let effort = layer.effort;
+        let row = Row { load, slots, speed, most_replicas: most as u32, effort };
+        joint::plan(&row, self.joint.rest(), placed);
+
+        let mut placed = placed.iter();
+        for (&gpu, &slots) in self.gpu.iter().zip(slots.iter()) {
+            let first = self.first_slot.get(gpu as usize).copied().unwrap_or(0) as usize;
+            let entries = physical_to_logical.get_mut(first..).unwrap_or_default();
+            for (entry, &placed) in entries.iter_mut().zip(placed.by_ref().take(slots as usize)) {
+                *entry = self.expert.get(placed as usize).map_or(-1, |&expert| expert as i32);
+            }
+        }
+    }
+
+    /// The largest GPU time of the row planned last, by the ruler.
+    fn largest_time(&mut self) -> f64 {
+        let gpus = self.gpu.iter().position(|&gpu| gpu == NONE).unwrap_or(self.gpu.len());
+        let slots = self.slots.get(..gpus).unwrap_or_default();
+        let filled = slots.iter().fold(0_usize, |sum, &slots| sum + slots as usize);
+        let placed = self.placed.get(..filled).unwrap_or_default();
+        for &expert in placed {
+            if let Some(count) = self.count.get_mut(expert as usize) {
+                *count += 1;
+            }
+        }
+        let mut placed = placed.iter();
+        let mut worst = 0.0;
+        for (&slots, &speed) in slots.iter().zip(self.speed.iter()) {
+            let held = placed.by_ref().take(slots as usize);
+            let load = held.fold(0.0, |sum, &expert| {
+                let load = self.load.get(expert as usize).copied().unwrap_or(0.0);
+                let count = self.count.get(expert as usize).copied().unwrap_or(1);
+                sum + f64::from(load) / f64::from(count)
+            });
+            let time = load / f64::from(speed);
+            if time > worst {
+                worst = time;
+            }
+        }
+        worst
     }
 }
 

@@ -109,8 +109,10 @@ impl Way {
             Way::Balanced => {
                 let slots = &mut *maps.physical_to_logical;
                 let most = if maps.max_replicas == 0 { usize::MAX } else { maps.max_replicas };
+                let effort = options.effort;
+                let row = balanced::Layer { shape, load, most_replicas: most, effort };
                 let mut scratch = balanced::Scratch::carve(&mut arena.rest(), shape, options.scope);
-                balanced::plan_layer(shape, load, most, options.effort, &mut scratch, slots);
+                balanced::plan_layer(&row, &mut scratch, slots);
                 if no_worse::concerns(shape, options.scope) && most >= most_replicas(shape) {
                     no_worse::or_deepseek(problem, layer, options.scope, arena.rest(), slots);
                 }
