@@ -1,4 +1,6 @@
-//! Small rows: every vector of counts, and for each every packing, cut off by the best found so far.
+//! Small rows: every vector of counts, and for each every packing, cut off by the best found so far. Slots
+//! may stay empty: where GPUs differ it can be better to have fewer replicas than to put one on a GPU that
+//! has better things to do.
 //!
 //! No recursion: `pick` holds the choice at each depth. Items come in falling order, the replicas of an
 //! expert on rising GPUs; of GPUs that are alike and empty only the first is tried.
@@ -12,63 +14,63 @@ use crate::order::insertion_sort;
 pub(super) const SLOTS: usize = 12;
 pub(super) const GPUS: usize = 6;
 
+/// An empty slot in `hold`.
+pub(super) const EMPTY: u32 = u32::MAX;
+
 pub fn small<const S: bool>(row: &Row<S>) -> bool {
     row.b.w.len() <= SLOTS && row.b.gpus <= GPUS
 }
 
-/// Betters `best` (a time) by at least `grain` if that can be done within `effort` nodes; the placement is
-/// then in `hold`.
+/// Betters `best` (a time) by at least `grain` if that can be done within `effort` nodes. Answers whether it
+/// did: the placement is then in `hold`, with `EMPTY` in slots without an expert.
 #[inline(never)]
-pub fn exact<const S: bool>(row: &mut Row<S>, bound: u64, best: u64, grain: u64, effort: &mut u64) {
-    let mut best = best.saturating_sub(grain);
+pub fn exact<const S: bool>(
+    row: &mut Row<S>,
+    bound: u64,
+    best: u64,
+    grain: u64,
+    effort: &mut u64,
+) -> bool {
+    let limit = best.saturating_sub(grain);
+    let mut best = limit;
     let experts = row.experts();
-    let slots = row.b.w.len();
     let gpus = row.b.gpus;
     let fastest = (0..gpus)
         .fold(0usize, |f, g| if row.b.time(g, 1 << 30) < row.b.time(f, 1 << 30) { g } else { f });
-    // Counts as an odometer over experts by falling load; the last takes what is left.
+    // Counts as an odometer over experts by falling load.
     let mut count = [1u32; SLOTS];
     let mut depth = 0usize;
-    let mut left = slots - experts;
+    let mut left = row.b.w.len() - experts;
     let mut fresh = true;
-    loop {
-        if *effort == 0 || best <= bound {
-            break;
-        }
-        let last = depth + 1 == experts;
-        let mut up = false;
+    while *effort > 0 && best > bound {
         if fresh {
-            put(&mut count, depth, if last { 1 + left as u32 } else { 1 });
-        } else if last || left == 0 || at(&count, depth) == row.cap {
-            up = true;
-        } else {
-            change(&mut count, depth, |c| c + 1);
-            left -= 1;
-        }
-        let c = at(&count, depth);
-        fresh = false;
-        if !up && c <= row.cap {
-            let e = at(row.order, depth) as u32;
-            let share = row.b.time(fastest, Row::<S>::weight(row.scaled, row.factor, e, c));
-            if share < best {
-                if last {
-                    best = pack(row, &count, best, effort);
-                } else {
-                    depth += 1;
-                    fresh = true;
-                }
-            }
-            up = last;
-        }
-        if up || last {
-            // What the last takes is not taken off `left`.
-            left += if last { 0 } else { c as usize - 1 };
+            put(&mut count, depth, 1);
+        } else if left == 0 || at(&count, depth) == row.cap {
+            // All counts tried: back to the expert before.
+            left += at(&count, depth) as usize - 1;
             if depth == 0 {
                 break;
             }
             depth -= 1;
+            continue;
+        } else {
+            change(&mut count, depth, |c| c + 1);
+            left -= 1;
+        }
+        fresh = false;
+        let e = at(row.order, depth) as u32;
+        let weight = Row::<S>::weight(row.scaled, row.factor, e, at(&count, depth));
+        if row.b.time(fastest, weight) >= best {
+            continue;
+        }
+        if depth + 1 == experts {
+            best = pack(row, &count, best, effort);
+        } else {
+            depth += 1;
+            fresh = true;
         }
     }
+    best < limit
 }
 
 /// Every packing of these counts.
@@ -138,6 +140,7 @@ fn pack<const S: bool>(
             }
             // Complete, and better than the best: every step was below it.
             best = (0..gpus).fold(0, |m, g| row.b.time(g, at(&load, g)).max(m));
+            row.hold.fill(EMPTY);
             let mut fill = [0usize; GPUS];
             for i in 0..items {
                 let g = at(&pick, i) as usize;

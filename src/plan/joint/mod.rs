@@ -45,8 +45,8 @@ pub struct Row<'a> {
     pub effort: u32,
 }
 
-/// Plans a row. `out`: the expert in each slot, those of the first GPU first; all are filled. `arena` holds
-/// what [`carve`] takes for these sizes.
+/// Plans a row. `out`: the expert in each slot, those of the first GPU first, `u32::MAX` where a small row
+/// is better off with an empty one. `arena` holds what [`carve`] takes for these sizes.
 pub fn plan(p: &Row, mut arena: Arena, out: &mut [u32]) {
     let all = out.len();
     let s = carve(&mut arena, p.load.len(), all, p.slots.len());
@@ -120,7 +120,12 @@ fn run<const S: bool>(p: &Row, s: Scratch, out: &mut [u32], gpus: usize, all: us
         reach: s.reach,
         fill: part_mut(s.fill, 0, gpus),
     };
-    road::road(&mut row, even, p.effort);
+    if road::road(&mut row, even, p.effort) {
+        for (to, &expert) in out.iter_mut().zip(row.hold.iter()) {
+            *to = expert;
+        }
+        return;
+    }
     // the board into `out`, each GPU's experts by falling load
     for g in 0..gpus {
         let first = at(row.b.first, g);

@@ -40,8 +40,8 @@ impl Aim {
     }
 }
 
-/// Plans the row; the placement is on its board then.
-pub fn road<const S: bool>(row: &mut Row<S>, even: bool, effort: u32) {
+/// Plans the row. Answers where the placement is then: in `hold`, with empty slots, or on the board.
+pub fn road<const S: bool>(row: &mut Row<S>, even: bool, effort: u32) -> bool {
     row.sort_experts();
     if even {
         row.dhondt()
@@ -88,7 +88,7 @@ pub fn road<const S: bool>(row: &mut Row<S>, even: bool, effort: u32) {
     let stuck = slots > 1 && aim.stuck(best);
     let safe = slots > 3 || best.saturating_add(aim.grain) < floor;
     if (best <= bound && safe) || (!stuck && !small && safe) {
-        return;
+        return false;
     }
     row.remember();
     if stuck {
@@ -109,10 +109,11 @@ pub fn road<const S: bool>(row: &mut Row<S>, even: bool, effort: u32) {
         // one worse.
         best = plain(row, &aim, best);
     }
-    if small {
-        exact::exact(row, bound, best, aim.grain, &mut aim.left);
+    if small && exact::exact(row, bound, best, aim.grain, &mut aim.left) {
+        return true;
     }
     row.adopt();
+    false
 }
 
 /// LPT, then all that lowers the largest time for these counts.
