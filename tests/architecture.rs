@@ -68,6 +68,7 @@ fn planted_violations_are_found() {
         ("problem.rs", "use crate::placement::Placement;"), // against the arrow in the row
         ("plan/mod.rs", "fn f() { crate::ffi::eplb_version(); }"), // inline
         ("pack/lpt.rs", "use super::super::plan::Recipe;"), // by way of super
+        ("plan/joint/road.rs", "use super::super::super::migrate::x;"), // from two folders down
         ("pack/mod.rs", "use {crate::order, super::{order, migrate::x}};"), // in a group
         ("metrics/mod.rs", "use crate::{order::heap, plan};"), // in a group, second
         ("arena.rs", "mod tests { use super::super::plan::plan; }"), // out of an inline module
@@ -82,6 +83,11 @@ fn planted_violations_are_found() {
         ("plan/mod.rs", "use crate::pack::{self, Packed}; use super::status::Status;"),
         ("pack/lpt.rs", "use super::{Packed, Scratch}; use crate::order::sort;"),
         ("pack/lpt.rs", "use crate::pack::Packed;"),
+        (
+            "plan/joint/road.rs",
+            "use super::at::at; use super::super::balanced; use super::{exact, row::Row};",
+        ),
+        ("plan/balanced.rs", "use super::joint; use crate::metrics::groups::{self, assign};"),
         (
             "order.rs",
             "mod heap { use super::ascending; fn f() { super::super::status::Status::Ok; } }",

@@ -6,6 +6,7 @@
 //! placements tried; when it runs out, the best so far is polished and `exact` is false. Times within 1e-12
 //! of each other count as equal.
 
+use super::polish::{measure, polish};
 use crate::arena::Arena;
 
 /// What an assignment is worth: the groups in the order of the search, the node of each, the largest node time.
@@ -61,19 +62,19 @@ impl<'a> Scratch<'a> {
 /// Groups left from which on looking at all nodes before a step pays.
 const DEEP: usize = 3;
 
-const NONE: u32 = u32::MAX;
+pub(super) const NONE: u32 = u32::MAX;
 /// Relative width of a tie.
-const TIE: f64 = 1e-12;
+pub(super) const TIE: f64 = 1e-12;
 
-fn float(floats: &[f64], i: usize) -> f64 {
+pub(super) fn float(floats: &[f64], i: usize) -> f64 {
     floats.get(i).copied().unwrap_or(0.0)
 }
 
-fn word(words: &[u32], i: usize) -> u32 {
+pub(super) fn word(words: &[u32], i: usize) -> u32 {
     words.get(i).copied().unwrap_or(0)
 }
 
-fn put<T>(cells: &mut [T], i: usize, value: T) {
+pub(super) fn put<T>(cells: &mut [T], i: usize, value: T) {
     if let Some(cell) = cells.get_mut(i) {
         *cell = value;
     }
@@ -424,94 +425,5 @@ fn sort_falling(loads: &[f64], order: &mut [u32]) {
             at -= 1;
         }
         put(order, at, filled as u32);
-    }
-}
-
-/// Load of a node, groups in ascending order.
-fn node_load(loads: &[f64], node_of: &[u32], node: u32) -> f64 {
-    loads.iter().zip(node_of).filter(|(_, at)| **at == node).fold(0.0, |sum, (&load, _)| sum + load)
-}
-
-fn measure(loads: &[f64], nodes: &Nodes, node_of: &[u32]) -> f64 {
-    let mut worst = 0.0;
-    for (node, &speed) in nodes.speed.iter().enumerate() {
-        let load = node_load(loads, node_of, node as u32);
-        if load > 0.0 && load / speed > worst {
-            worst = load / speed;
-        }
-    }
-    worst
-}
-
-/// Moves or swaps groups between two nodes while the busier of the two falls; first found, at most K rounds.
-fn polish(loads: &[f64], needs: &[u32], nodes: &Nodes, node_of: &mut [u32], free: &mut [u32]) {
-    for (node, free) in free.iter_mut().enumerate() {
-        let used: u32 = needs
-            .iter()
-            .zip(node_of.iter())
-            .filter(|(_, at)| **at == node as u32)
-            .map(|(&need, _)| need)
-            .sum();
-        *free = if float(nodes.speed, node) > 0.0 {
-            word(nodes.slots, node).saturating_sub(used)
-        } else {
-            0
-        };
-    }
-    for _ in 0..loads.len() {
-        let mut changed = false;
-        for from in 0..loads.len() {
-            let a = word(node_of, from);
-            let sum_a = node_load(loads, node_of, a);
-            let speed_a = float(nodes.speed, a as usize);
-            let time_a = sum_a / speed_a;
-            let (load, need) = (float(loads, from), word(needs, from));
-            // A move to a less busy node, or a swap with one of its groups.
-            for b in 0..nodes.speed.len() as u32 {
-                let speed_b = float(nodes.speed, b as usize);
-                if b == a || speed_b <= 0.0 {
-                    continue;
-                }
-                let sum_b = node_load(loads, node_of, b);
-                if sum_b / speed_b >= time_a {
-                    continue;
-                }
-                let better = |delta: f64| {
-                    let limit = time_a * (1.0 - TIE);
-                    (sum_a - delta) / speed_a < limit && (sum_b + delta) / speed_b < limit
-                };
-                let (free_a, free_b) = (word(free, a as usize), word(free, b as usize));
-                let mut other = NONE;
-                let mut good = free_b >= need && better(load);
-                if !good {
-                    for (to, (&there, &at)) in loads.iter().zip(node_of.iter()).enumerate() {
-                        let need_there = word(needs, to);
-                        if at == b
-                            && free_b + need_there >= need
-                            && free_a + need >= need_there
-                            && better(load - there)
-                        {
-                            other = to as u32;
-                            good = true;
-                            break;
-                        }
-                    }
-                }
-                if good {
-                    let back = if other == NONE { 0 } else { word(needs, other as usize) };
-                    put(node_of, from, b);
-                    if other != NONE {
-                        put(node_of, other as usize, a);
-                    }
-                    put(free, a as usize, (free_a + need).saturating_sub(back));
-                    put(free, b as usize, (free_b + back).saturating_sub(need));
-                    changed = true;
-                    break;
-                }
-            }
-        }
-        if !changed {
-            return;
-        }
     }
 }

@@ -7,6 +7,7 @@ pub mod assignment;
 mod bound;
 mod groups;
 mod lower;
+mod polish;
 mod weigh;
 
 use crate::arena::{Arena, Need};

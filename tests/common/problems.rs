@@ -171,7 +171,7 @@ impl General {
             0..4 => &[1.0],
             4..6 => &[1.0, 1.0, 0.5, 0.8, 2.0],
             6 => &[1.0, 0.3, 0.71, 1.13, 1e-3, 100.0],
-            _ => &[1.0, 1e-38, 3e38, 1e-42, 1e10],
+            _ => &[1.0, f32::MIN_POSITIVE, f32::MAX, 1e-20, 1e10],
         };
         let speed: Vec<f32> = (0..gpus).map(|_| rng.pick(speeds)).collect();
         let mut state: Vec<u8> = (0..gpus)
@@ -180,7 +180,8 @@ impl General {
         state[rng.below(gpus)] = eplb::EPLB_GPU_ALIVE;
         let nodes = if rng.once_in(3) { 1 } else { rng.range(1, 4) };
         let scattered: Vec<u32> = (0..gpus).map(|_| rng.below(nodes) as u32).collect();
-        let divisors: Vec<usize> = (1..=experts).filter(|size| experts % size == 0).collect();
+        let divisors: Vec<usize> =
+            (1..=experts).filter(|size| experts.is_multiple_of(*size)).collect();
         let groups = if rng.once_in(10) { rng.range(1, 12) } else { rng.pick(&divisors) };
         let layers = rng.range(1, 2);
         General {

@@ -8,6 +8,7 @@
 //! Loads are finite and not negative. f32 stays f32 where the documents' values are tensors; their Python floats are f64.
 #![allow(dead_code, unused_imports)] // every test crate uses another part
 
+pub mod brute;
 pub mod judge;
 pub mod pack;
 pub mod replicate;

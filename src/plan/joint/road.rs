@@ -13,8 +13,12 @@ use super::{exact, pairs, reach};
 
 /// Partners looked at, when the caller does not say.
 pub(super) const EFFORT: u64 = 200_000;
-/// Other counts are tried, and counts moved, when the largest time is above the bound by more than 1 / STUCK.
+/// Other counts are tried, and counts moved, when the largest time is above the bound by more than one part
+/// in this many: sooner where the row is small, and trying is cheap.
 const STUCK: u64 = 200;
+const STUCK_SMALL: u64 = 1000;
+/// Slots below which a row is small.
+const SMALL: usize = 128;
 /// Caps tried: 1, 1 - 40/1024, 1 - 80/1024, ... of the bound, each with two limits for the slots left over.
 const CAPS: u64 = 16;
 const CAP_STEP: u64 = 40;
@@ -25,6 +29,8 @@ const LEAPS: usize = 4;
 
 struct Aim {
     bound: u64,
+    /// How far above the bound is not worth other counts.
+    patience: u64,
     target: u64,
     grain: u64,
     even: bool,
@@ -36,7 +42,7 @@ struct Aim {
 
 impl Aim {
     fn stuck(&self, time: u64) -> bool {
-        time > self.bound.saturating_add(self.bound / STUCK)
+        time > self.bound.saturating_add(self.patience)
     }
 }
 
@@ -66,8 +72,10 @@ pub fn road<const S: bool>(row: &mut Row<S>, even: bool, effort: u32) -> bool {
         }
     }
     let bound = if largest > mean { largest } else { mean };
+    let patience = if row.b.w.len() < SMALL { bound / STUCK_SMALL } else { bound / STUCK };
     let mut aim = Aim {
         bound,
+        patience,
         target: bound + (bound >> 11),
         grain: 2 * slots as u64 + 1,
         even,
