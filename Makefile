@@ -14,7 +14,7 @@ ifeq ($(shell uname -s),Linux)
 SONAME := -C link-arg=-Wl$(comma)-soname$(comma)libeplb.so.$(ABI)
 endif
 
-.PHONY: help lib checked trap demo test proof installed break bench install clean
+.PHONY: help lib checked trap demo test proof installed break stack bench install clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -57,6 +57,12 @@ installed:
 ## make break     breaks a copy of the library on purpose, one way after another, and sees each proof fail
 break:
 	c_tests/break.sh $(TARGET)
+
+## make stack     how deep planning goes into the stack, the largest frames (needs llvm-readobj), and the size of the code
+stack: lib
+	-RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zemit-stack-sizes $(CARGO) rustc -q --release --lib --crate-type staticlib \
+	  --target-dir $(TARGET)/stack -- --cfg standalone
+	$(MAKE) -C c_tests stack TARGET=$(TARGET)
 
 ## make bench     planning time per layer, as a ratio to sorting the layer's slots
 bench:

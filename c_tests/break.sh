@@ -137,6 +137,57 @@ sabotage "arrays that overlap" src/ffi/memory.rs 's/return Err(Status::Overlappi
 sees "expected -5" topic workspace
 mend
 
+# --- BALANCED ---
+
+joint=src/plan/joint
+sabotage "packing that lets replicas meet" $joint/lpt.rs 's/hit |= at(b.expert, r as usize) == e;/hit |= (r, e) == (u32::MAX, 0);/'
+sees "plans.c:[0-9]*: policy 0: failed" topic balanced
+mend
+
+sabotage "swaps that let replicas meet" $joint/board.rs 's/e & SPLIT != 0 && self.has_beside/e == u32::MAX \&\& self.has_beside/'
+sees "plans.c:[0-9]*: policy 0: failed" topic balanced
+mend
+
+sabotage "a tie the other way" $joint/lpt.rs 's/if t < best && !(e & SPLIT/if t <= best \&\& !(e \& SPLIT/'
+sees "policy 0: failed: pin [0-9]*$" topic balanced
+mend
+
+sabotage "subnormals scaled as if they were normal" $joint/scale.rs 's/if top >= 100 << 23 {/if top > 0 {/'
+sees "failed: digest_of(&p, \"times a power of two\") == digest" topic balanced
+mend
+
+sabotage "loads read by the floating-point unit" $joint/scale.rs 's/let bits = x.to_bits() &/let bits = (x * 2.0).to_bits() \&/'
+sees "policy 0: failed: pin [0-9]*, flush to zero$" topic balanced
+mend
+
+sabotage "a bound 1 % too high" src/metrics/mod.rs 's/let bound = lower::lower_bound(/let bound = 1.01 * lower::lower_bound(/'
+sees "evaluate.c:[0-9]*: .*failed: best >= 0 && bound <= best" topic evaluate
+mend
+
+sabotage "a limit on replicas that is not kept" src/plan/mod.rs 's/let most = if maps.max_replicas == 0 {/let most = if maps.max_replicas < 1000 {/'
+sees "policy 0: failed: max_replicas" topic topology
+mend
+
+sabotage "a dead GPU in use" src/problem.rs 's/if self.topology.receives(gpu) {/if self.topology.slots(gpu) > 0 {/'
+sees "plans.c:[0-9]*: policy 0: failed: c.problem.gpu_state" topic topology
+mend
+
+sabotage "groups that fit nowhere" src/plan/balanced.rs 's/return Err(Status::Infeasible);/return Err(Status::TooFewSlots);/'
+sees "found -32, expected -70" topic balanced
+mend
+
+sabotage "slots that are just enough" src/plan/balanced.rs 's/saturating_add(slots)) < experts/saturating_add(slots)) <= experts/'
+sees "found -32, expected 0" topic balanced
+mend
+
+sabotage "worse than DEEPSEEK" src/plan/no_worse.rs 's/if theirs.duplicates > 0 ||/if theirs.max_gpu_load > 0.0 ||/'
+sees "vectors.c:[0-9]*: policy 0: failed" topic vectors
+mend
+
+sabotage "a strategy that reaches for the C face" $joint/road.rs '$a #[allow(unused)]\nuse super::super::super::ffi::EPLB_VERSION;'
+sees ".plan. may not import .ffi." rust_test architecture
+mend
+
 sabotage "an import upward" src/order.rs '$a #[allow(unused)]\nuse crate::plan::plan;'
 sees ".order. may not import .plan." rust_test architecture
 mend

@@ -21,10 +21,10 @@ int finish(const char *topic);
 #define CHECK_EQUAL(found, expected) \
   check_equal((long long)(found), (long long)(expected), __FILE__, __LINE__, #found " == " #expected)
 
-/* The compatibility policies, each with its file in vectors/. A new policy is one row in harness.c. */
+/* Every policy. A new one is one row in harness.c. */
 typedef struct policy {
   uint32_t number;
-  const char *name;
+  const char *vectors; /* its plans in vectors/; EPLB_POLICY_BALANCED is given the problems of another's */
 } policy;
 extern const policy policies[];
 extern const size_t num_policies;
@@ -33,6 +33,9 @@ extern const size_t num_policies;
 extern uint32_t policy_under_test;
 #define FOR_EACH_POLICY \
   for (size_t row = 0; row < num_policies && (policy_under_test = policies[row].number, 1); row++)
+/* Any topology, no duplicate, replicas limited by max_replicas, slots may stay empty; the others are the
+ * compatibility policies. */
+#define IS_BALANCED (policy_under_test == EPLB_POLICY_BALANCED)
 
 /* The small call: the letters of eplb.h, and R the width of logical_to_physical. */
 
@@ -117,6 +120,15 @@ enum {
 void expect(call *c, int functions, int32_t status, const char *file, int line, const char *edit);
 /* Plans: must give the plan of the unchanged call. */
 void expect_same_plan(call *c, const char *file, int line, const char *edit);
+
+/* What BALANCED plans and the others refuse. */
+#define HONOURS(status, ...)                             \
+  do {                                                   \
+    if (IS_BALANCED)                                     \
+      ACCEPTS(PLAN | SIZE_PLAN, __VA_ARGS__);            \
+    else                                                 \
+      REFUSES(PLAN | SIZE_PLAN, status, __VA_ARGS__);    \
+  } while (0)
 
 /* Changes one thing in a fresh call `c`, and says what must come of it. */
 #define REFUSES(functions, status, ...)                                    \

@@ -17,7 +17,6 @@ static void unknown(void) {
 }
 
 static void not_served(void) {
-  REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_POLICY, c.options.policy = EPLB_POLICY_BALANCED);
   REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_PREVIOUS, c.options.previous = c.previous);
   REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_PREVIOUS, c.options.previous = c.previous,
           c.options.max_moves = 1);
@@ -25,10 +24,13 @@ static void not_served(void) {
   REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_MOVES_WITHOUT_PREVIOUS, c.options.max_moves_per_gpu_pair = 1);
 }
 
-/* The compatibility policies do a fixed amount of work. */
-static void effort_changes_nothing(void) {
-  SAME_PLAN(c.options.effort = 1);
-  SAME_PLAN(c.options.effort = UINT32_MAX);
+/* Any effort will do; the compatibility policies do a fixed amount of work. */
+static void effort(void) {
+  const uint32_t efforts[] = {1, 2, 1000, UINT32_MAX};
+  for (size_t i = 0; i < LENGTH(efforts); i++) {
+    ACCEPTS(PLAN | SIZE_PLAN, c.options.effort = efforts[i]);
+    if (!IS_BALANCED) SAME_PLAN(c.options.effort = efforts[i]);
+  }
 }
 
 static void scopes(void) {
@@ -48,7 +50,7 @@ int main(void) {
   FOR_EACH_POLICY {
     unknown();
     not_served();
-    effort_changes_nothing();
+    effort();
     scopes();
   }
   return finish("options");

@@ -43,7 +43,14 @@ static void large_is_good(void) {
   if (sizeof(size_t) < 8) return;
   ACCEPTS(SIZES, c.problem.num_layers = INT32_MAX);
   ACCEPTS(SIZES, c.problem.num_logical_experts = UINT32_C(1) << 20, c.problem.num_physical_experts = UINT32_C(1) << 21,
-          c.problem.num_gpus = UINT32_C(1) << 16);
+          c.problem.num_gpus = UINT32_C(1) << 15);
+  /* BALANCED keeps a GPU's number in 16 bits, all ones meaning none */
+  const uint32_t most = IS_BALANCED ? 65535 : 65536;
+  ACCEPTS(SIZES, c.problem.num_physical_experts = 4 * most, c.problem.num_gpus = most);
+  const int32_t one_more = IS_BALANCED ? EPLB_STATUS_SHAPE_TOO_LARGE : EPLB_STATUS_OK;
+  REFUSES(SIZE_PLAN, one_more, c.options.scope = EPLB_SCOPE_GLOBAL, c.problem.num_physical_experts = 4 * (most + 1),
+          c.problem.num_gpus = most + 1);
+  ACCEPTS(SIZE_EVALUATE | SIZE_CHECK, c.problem.num_physical_experts = 4 * (most + 1), c.problem.num_gpus = most + 1);
 }
 
 static void divisibility(void) {
@@ -51,11 +58,14 @@ static void divisibility(void) {
   REFUSES(SHAPED, EPLB_STATUS_SLOTS_NOT_DIVISIBLE, c.problem.num_gpus = P + 1);
   REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_TOO_FEW_SLOTS, c.problem.num_logical_experts = P + K);
 
-  /* hierarchical: K % N, E % K, G % N */
-  REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_GROUPS_NOT_DIVISIBLE, c.options.scope = EPLB_SCOPE_HIERARCHICAL,
-          c.problem.num_groups = 1);
+  /* hierarchical: E % K; BALANCED needs neither K % N nor G % N */
   REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_EXPERTS_NOT_DIVISIBLE, c.problem.num_groups = 6);
-  REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_GPUS_NOT_DIVISIBLE, c.problem.num_groups = 8, c.problem.num_nodes = 8);
+  HONOURS(EPLB_STATUS_GROUPS_NOT_DIVISIBLE, c.options.scope = EPLB_SCOPE_HIERARCHICAL, c.problem.num_groups = 8,
+          c.problem.num_nodes = 3);
+  HONOURS(EPLB_STATUS_GPUS_NOT_DIVISIBLE, c.problem.num_groups = 8, c.problem.num_nodes = 8);
+  /* one group of 8 experts, nodes of 6 slots */
+  REFUSES(PLAN | SIZE_PLAN, IS_BALANCED ? EPLB_STATUS_INFEASIBLE : EPLB_STATUS_GROUPS_NOT_DIVISIBLE,
+          c.options.scope = EPLB_SCOPE_HIERARCHICAL, c.problem.num_groups = 1);
 }
 
 static void global_ignores_groups_and_nodes(void) {
@@ -91,8 +101,11 @@ static void window_stride(void) {
 }
 
 static void max_replicas(void) {
-  for (uint32_t width = 0; width < R; width++)
-    REFUSES(PLAN, EPLB_STATUS_MAX_REPLICAS, c.placement.max_replicas = width);
+  REFUSES(PLAN, EPLB_STATUS_MAX_REPLICAS, c.placement.max_replicas = 0);
+  /* BALANCED keeps to any width, the others must be given all they could need */
+  const int32_t narrow = IS_BALANCED ? EPLB_STATUS_OK : EPLB_STATUS_MAX_REPLICAS;
+  for (uint32_t width = 1; width < R; width++) REFUSES(PLAN, narrow, c.placement.max_replicas = width);
+  ACCEPTS(PLAN, c.placement.logical_to_physical = NULL, c.placement.max_replicas = 0);
   ACCEPTS(PLAN, c.placement.logical_to_physical = NULL, c.placement.max_replicas = 1);
 }
 

@@ -24,8 +24,7 @@ int main(void) {
   problem.num_nodes = 2;
   problem.num_gpus = 8;
   problem.load = &load[0][0];
-  eplb_options options = EPLB_OPTIONS_INIT;
-  options.policy = EPLB_POLICY_DEEPSEEK;
+  eplb_options options = EPLB_OPTIONS_INIT; /* zero is default: EPLB_POLICY_BALANCED */
 
   int32_t expert_of[LAYERS][SLOTS]; /* the plan: which expert each slot holds */
   eplb_placement placement = EPLB_PLACEMENT_INIT;
@@ -40,7 +39,7 @@ int main(void) {
   free(workspace);
 
   for (int layer = 0; layer < LAYERS; layer++) {
-    printf("layer %d, balance %.3f, experts by slot:", layer, metrics[layer].balance);
+    printf("layer %d, balance %.3f, gap %.3f, experts by slot:", layer, metrics[layer].balance, metrics[layer].gap);
     for (int slot = 0; slot < SLOTS; slot++) printf(" %d", (int)expert_of[layer][slot]);
     printf("\n");
   }

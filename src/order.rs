@@ -30,6 +30,17 @@ pub fn load_of_descending(key: u64) -> f32 {
     f32::from_bits(!((key >> 32) as u32))
 }
 
+/// The load as f64: exactly, even where the processor takes subnormals for zero.
+#[inline]
+pub fn widen(load: f32) -> f64 {
+    const LEAST: f64 = f64::from_bits((1023 - 149) << 52); // the smallest subnormal
+    if load.to_bits() < f32::MIN_POSITIVE.to_bits() {
+        f64::from(load.to_bits()) * LEAST
+    } else {
+        f64::from(load)
+    }
+}
+
 /// The first `N` items by `before`, a strict order, in that order; the earlier item first among equals.
 #[inline]
 pub fn first<T: Copy, const N: usize>(

@@ -275,6 +275,10 @@ impl Duel {
     }
 
     fn fight(&mut self, spec: &Spec, scope: Scope, effort: u32) {
+        // DEEPSEEK promises nothing where a replica would be subnormal
+        if spec.load.iter().any(|&load| load > 0.0 && load < 2_f32.powi(-100)) {
+            return;
+        }
         let deepseek = Options { policy: Policy::Deepseek, scope, ..Options::default() };
         let theirs = match plan(spec, &deepseek) {
             Err(Status::LoadTooLarge) => return,

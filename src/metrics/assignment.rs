@@ -2,6 +2,7 @@
 
 use super::groups::{self, Nodes, Outcome};
 use crate::arena::Arena;
+use crate::order::widen;
 use crate::problem::Shape;
 
 /// Groups, nodes, and the memory of the search.
@@ -50,7 +51,7 @@ impl<'a> Assignment<'a> {
     /// Assigns the groups of a layer, trying at most `effort` placements of a group.
     pub fn assign(&mut self, load: &[f32], effort: u32) -> Outcome {
         for (sum, group) in self.load.iter_mut().zip(load.chunks_exact(self.size.max(1))) {
-            *sum = group.iter().fold(0.0, |sum, &load| sum + f64::from(load));
+            *sum = group.iter().fold(0.0, |sum, &load| sum + widen(load));
         }
         let nodes = Nodes { speed: self.node_speed, slots: self.node_slots };
         groups::assign(self.load, self.need, &nodes, effort, &mut self.search, self.node)

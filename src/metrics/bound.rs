@@ -9,6 +9,8 @@
 //! When these counts sum to more than the slots, or one exceeds the GPUs, T is impossible. Both ends of the
 //! search snap to times at which a count changes, so that the level is exact but for rounding.
 
+use crate::order::widen;
+
 /// The usable GPUs of a layer, fastest first, and their sums. GPUs without slots stay out.
 #[derive(Clone, Copy)]
 pub struct Fleet<'a> {
@@ -99,14 +101,14 @@ enum Verdict {
 /// `budget`: slots beyond one for each expert. `loads` descending.
 fn judge(loads: &[f32], fleet: &Fleet, budget: u64, time: f64) -> Verdict {
     // An expert that one fastest GPU serves needs no more; these are the tail.
-    let hot = loads.partition_point(|&l| f64::from(l) > time * fleet.fastest);
+    let hot = loads.partition_point(|&l| widen(l) > time * fleet.fastest);
     let mut need = Need::new(fleet);
     let mut extra = 0;
-    let mut level = f64::from(loads.get(hot).copied().unwrap_or(0.0)) / fleet.fastest;
+    let mut level = widen(loads.get(hot).copied().unwrap_or(0.0)) / fleet.fastest;
     let mut next = f64::INFINITY;
     let mut served = true;
     for &load in loads.get(..hot).unwrap_or(&[]).iter().rev() {
-        let load = f64::from(load);
+        let load = widen(load);
         if let Some(count) = need.count(load, time) {
             extra += count - 1;
             let own = load / need.reach;
@@ -137,7 +139,7 @@ pub fn plain(loads: &[f32], total: f64, fleet: &Fleet) -> f64 {
     let budget = fleet.total_slots.saturating_sub(loads.len() as u64);
     let Verdict::Fails(mut low) = judge(loads, fleet, budget, mean) else { return mean };
     // One replica each always serves.
-    let mut high = f64::from(loads.first().copied().unwrap_or(0.0)) / fleet.fastest;
+    let mut high = widen(loads.first().copied().unwrap_or(0.0)) / fleet.fastest;
     for _ in 0..64 {
         if low >= high * (1.0 - 1e-14) {
             break;

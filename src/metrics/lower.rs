@@ -5,7 +5,7 @@ use super::assignment::Assignment;
 use super::bound::{Fleet, plain};
 use super::weigh::refine;
 use crate::arena::Arena;
-use crate::order::{descending, index_of, load_of_descending, sort, sort_buffer};
+use crate::order::{descending, index_of, load_of_descending, sort, sort_buffer, widen};
 use crate::problem::{Problem, Shape};
 
 /// A gap that is not worth the weighing.
@@ -76,7 +76,7 @@ impl<'a> Scratch<'a> {
 pub fn lower_bound(problem: &Problem, layer: usize, reached: f64, scratch: &mut Scratch) -> f64 {
     let load = problem.load(0, layer);
     for (expert, (key, &load)) in scratch.keys.iter_mut().zip(load).enumerate() {
-        *key = descending(load + 0.0, expert);
+        *key = descending(load.abs(), expert);
     }
     if let Some(keys) = scratch.keys.get_mut(..load.len()) {
         sort(keys, scratch.buffer);
@@ -88,7 +88,7 @@ pub fn lower_bound(problem: &Problem, layer: usize, reached: f64, scratch: &mut 
         scratch.speed.get(..scratch.gpus).unwrap_or_default(),
         scratch.slots.get(..scratch.gpus).unwrap_or_default(),
     );
-    let total = load.iter().fold(0.0, |sum, &load| sum + f64::from(load));
+    let total = load.iter().fold(0.0, |sum, &load| sum + widen(load));
     let mut bound = plain(scratch.load, total, &fleet);
     if let Some(groups) = &mut scratch.groups {
         // the floor is infinite when nothing fits: then there is nothing to bound

@@ -11,6 +11,7 @@ mod polish;
 mod weigh;
 
 use crate::arena::{Arena, Need};
+use crate::order::widen;
 use crate::placement::Placement;
 use crate::problem::{Problem, Scope, Shape};
 use crate::status::Status;
@@ -126,6 +127,7 @@ pub fn need(shape: &Shape, scope: Scope) -> Need {
 }
 
 /// Measures one layer whose slots are known to be good: what a plan has just written.
+#[inline(never)]
 pub fn measure_layer(
     problem: &Problem,
     layer: usize,
@@ -209,7 +211,7 @@ fn weigh(problem: &Problem, layer: usize, slots: &[i32], scratch: &mut Scratch) 
             let (Some(&load), Some(&count)) = (load.get(expert), scratch.count.get(expert)) else {
                 continue; // an empty slot
             };
-            let replica = f64::from(load) / f64::from(count);
+            let replica = widen(load) / f64::from(count);
             sum += replica;
             replicas += 1.0;
             if replica > largest_replica {
@@ -238,7 +240,7 @@ fn weigh(problem: &Problem, layer: usize, slots: &[i32], scratch: &mut Scratch) 
         }
     }
 
-    let total = load.iter().fold(0.0, |sum, &load| sum + f64::from(load));
+    let total = load.iter().fold(0.0, |sum, &load| sum + widen(load));
     metrics.mean_gpu_load = total / total_speed;
     metrics.balance = ratio(metrics.mean_gpu_load, metrics.max_gpu_load);
     let (node_load, node_speed) = scratch.node.split_at_checked(nodes).unwrap_or_default();

@@ -11,6 +11,7 @@
 //! hot experts are tried at every count up to the first that halves.
 
 use super::bound::{Fleet, Need};
+use crate::order::widen;
 
 /// A weight for replicas by size: `start` at size 0, rising from `foot` to 1 at `top`, 1 up to half a GPU.
 /// Above half, the share of the whole GPU (its slots) less the best that can still join: so no GPU ever holds
@@ -149,16 +150,16 @@ impl Layer<'_> {
                 * (1.0 + 1e-12);
         // Experts of at most half a GPU: one replica weighs least, so the sum needs only their place on the
         // ramp.
-        let hot = loads.partition_point(|&l| 2.0 * f64::from(l) > size);
-        let at_top = loads.partition_point(|&l| f64::from(l) >= scale.top).max(hot);
-        let at_foot = loads.partition_point(|&l| f64::from(l) > scale.foot).max(at_top);
+        let hot = loads.partition_point(|&l| 2.0 * widen(l) > size);
+        let at_top = loads.partition_point(|&l| widen(l) >= scale.top).max(hot);
+        let at_foot = loads.partition_point(|&l| widen(l) > scale.foot).max(at_top);
         let mut weight = (at_top - hot) as f64
             + (at_foot - at_top) as f64 * (scale.start - scale.foot * scale.slope)
             + scale.slope * (self.tail(at_top) - self.tail(at_foot))
             + (loads.len() - at_foot) as f64 * scale.start;
         let mut need = Need::new(fleet);
         for &load in loads.get(..hot).unwrap_or(&[]).iter().rev() {
-            let load = f64::from(load);
+            let load = widen(load);
             let Some(least) = need.count(load, time) else { return true };
             weight += scale.lightest(load, least as f64, self.most);
         }
@@ -212,7 +213,7 @@ pub fn refine(
         *end = 0.0;
     }
     for (cell, &load) in tail.iter_mut().zip(loads).rev() {
-        sum += f64::from(load);
+        sum += widen(load);
         *cell = sum;
     }
     let spare = fleet.total_slots.saturating_sub(count as u64);

@@ -6,6 +6,7 @@
 use super::joint::{self, Row};
 use crate::arena::{Arena, Need};
 use crate::metrics::assignment::Assignment;
+use crate::order::widen;
 use crate::problem::{Scope, Shape};
 use crate::status::Status;
 
@@ -243,7 +244,7 @@ impl Rows<'_> {
             let to = expert.zip(self.load.iter_mut().skip(experts));
             for ((to, to_load), (expert, &load)) in to.zip(range.zip(load)) {
                 *to = expert as u32;
-                *to_load = load + 0.0; // -0.0 becomes 0.0
+                *to_load = load.abs(); // -0.0 becomes 0.0
             }
             experts += load.len();
         };
@@ -317,7 +318,7 @@ impl Rows<'_> {
             let load = held.fold(0.0, |sum, &expert| {
                 let load = self.load.get(expert as usize).copied().unwrap_or(0.0);
                 let count = self.count.get(expert as usize).copied().unwrap_or(1);
-                sum + f64::from(load) / f64::from(count)
+                sum + widen(load) / f64::from(count)
             });
             let time = load / f64::from(speed);
             if time > worst {

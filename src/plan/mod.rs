@@ -85,6 +85,7 @@ fn admit(shape: &Shape, options: &Options) -> Result<Way, Status> {
 
 impl Way {
     /// What a layer needs: road and ruler take turns on the same memory.
+    #[inline(never)] // sizing is over before planning takes the stack
     fn need(self, shape: &Shape, scope: Scope) -> Need {
         let road = match self {
             Way::Balanced => balanced::need(shape, scope)
@@ -104,27 +105,69 @@ impl Way {
         arena: &mut Arena,
         maps: &mut LayerMaps,
     ) {
-        let (shape, load) = (problem.shape(), problem.load(0, layer));
         match self {
-            Way::Balanced => {
-                let slots = &mut *maps.physical_to_logical;
-                let most = if maps.max_replicas == 0 { usize::MAX } else { maps.max_replicas };
-                let effort = options.effort;
-                let row = balanced::Layer { shape, load, most_replicas: most, effort };
-                let mut scratch = balanced::Scratch::carve(&mut arena.rest(), shape, options.scope);
-                balanced::plan_layer(&row, &mut scratch, slots);
-                if no_worse::concerns(shape, options.scope) && most >= most_replicas(shape) {
-                    no_worse::or_deepseek(problem, layer, options.scope, arena.rest(), slots);
-                }
-                maps.number(arena.rest().u32s.take(shape.num_logical_experts()));
-            }
+            Way::Balanced => plan_balanced(problem, options, layer, arena, maps),
             Way::Recipe(recipe) => {
-                let road = hierarchy::Road::new(shape, options.scope);
-                let mut scratch = hierarchy::Scratch::carve(&mut arena.rest(), &road, recipe);
-                hierarchy::plan_layer(&road, recipe, load, &mut scratch, maps);
+                plan_recipe(
+                    problem.shape(),
+                    options.scope,
+                    recipe,
+                    problem.load(0, layer),
+                    arena,
+                    maps,
+                );
             }
         }
     }
+}
+
+// Functions of their own, so that the stack holds one of the two scratches, and neither while the other
+// things of a plan are done.
+
+#[inline(never)]
+fn plan_recipe(
+    shape: &Shape,
+    scope: Scope,
+    recipe: Recipe,
+    load: &[f32],
+    arena: &mut Arena,
+    maps: &mut LayerMaps,
+) {
+    let road = hierarchy::Road::new(shape, scope);
+    let mut scratch = hierarchy::Scratch::carve(&mut arena.rest(), &road, recipe);
+    hierarchy::plan_layer(&road, recipe, load, &mut scratch, maps);
+}
+
+fn plan_balanced(
+    problem: &Problem,
+    options: &Options,
+    layer: usize,
+    arena: &mut Arena,
+    maps: &mut LayerMaps,
+) {
+    let shape = problem.shape();
+    let most = if maps.max_replicas == 0 { usize::MAX } else { maps.max_replicas };
+    let slots = &mut *maps.physical_to_logical;
+    plan_rows(problem, options, layer, most, arena, slots);
+    if no_worse::concerns(shape, options.scope) && most >= most_replicas(shape) {
+        no_worse::or_deepseek(problem, layer, options.scope, arena.rest(), slots);
+    }
+    maps.number(arena.rest().u32s.take(shape.num_logical_experts()));
+}
+
+#[inline(never)]
+fn plan_rows(
+    problem: &Problem,
+    options: &Options,
+    layer: usize,
+    most_replicas: usize,
+    arena: &mut Arena,
+    slots: &mut [i32],
+) {
+    let (shape, load, effort) = (problem.shape(), problem.load(0, layer), options.effort);
+    let mut scratch = balanced::Scratch::carve(&mut arena.rest(), shape, options.scope);
+    let layer = balanced::Layer { shape, load, most_replicas, effort };
+    balanced::plan_layer(&layer, &mut scratch, slots);
 }
 
 /// What an operation needs of an arena, whatever the number of layers. O(G).

@@ -142,12 +142,17 @@ pub fn admit(problem: &crate::problem::Shape, scope: Scope) -> Result<(), Status
     Ok(())
 }
 
-/// Refuses loads whose f32 sums could overflow: 2^126 / E and above.
+/// Loads up to here cannot overflow f32 sums: 2^126 / E.
+pub fn load_limit(experts: usize) -> f32 {
+    const LIMIT: f32 = f32::from_bits(0x7e80_0000); // 2^126
+    LIMIT / experts as f32
+}
+
+/// Refuses loads whose f32 sums could overflow.
 ///
 /// # Errors
 /// [`Status::LoadTooLarge`].
 pub fn admit_loads(problem: &Problem) -> Result<(), Status> {
-    const LIMIT: f32 = f32::from_bits(0x7e80_0000); // 2^126
-    let experts = problem.shape().num_logical_experts() as f32;
-    if problem.largest_load() > LIMIT / experts { Err(Status::LoadTooLarge) } else { Ok(()) }
+    let limit = load_limit(problem.shape().num_logical_experts());
+    if problem.largest_load() > limit { Err(Status::LoadTooLarge) } else { Ok(()) }
 }
