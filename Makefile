@@ -14,7 +14,7 @@ ifeq ($(shell uname -s),Linux)
 SONAME := -C link-arg=-Wl$(comma)-soname$(comma)libeplb.so.$(ABI)
 endif
 
-.PHONY: help lib checked trap demo test proof installed break stack bench install clean
+.PHONY: firmware help lib checked trap demo test proof installed break stack bench install clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -63,6 +63,11 @@ stack: lib
 	-RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zemit-stack-sizes $(CARGO) rustc -q --release --lib --crate-type staticlib \
 	  --target-dir $(TARGET)/stack -- --cfg standalone
 	$(MAKE) -C c_tests stack TARGET=$(TARGET)
+
+## make firmware  the library without an operating system: six targets in qemu, compared with this machine
+firmware: lib checked
+	c_tests/firmware/setup.sh $(TARGET)
+	$(MAKE) -C c_tests/firmware TARGET=$(TARGET)
 
 ## make bench     planning time per layer, as a ratio to sorting the layer's slots
 bench:

@@ -35,6 +35,25 @@
 #define EPLB_PLACEMENT_INIT { sizeof(eplb_placement), 0, NULL, NULL, NULL, NULL }
 #define EPLB_VIOLATION_INIT { sizeof(eplb_violation), EPLB_VIOLATION_KIND_NONE, 0, 0, 0, 0 }
 
+/*
+ Bytes of workspace, a multiple of 8, that suffice for eplb_plan, eplb_evaluate and eplb_check with any
+ policy: E logical experts, P >= E physical experts, G GPUs, no previous placement, one window. A constant
+ expression, so that a static array of uint64_t can be sized by it:
+
+   static uint64_t workspace[EPLB_WORKSPACE_BOUND(256, 288, 32) / sizeof(uint64_t)];
+
+ The first is for num_groups = num_nodes = 1, and for EPLB_SCOPE_GLOBAL with at most E groups and G nodes;
+ the second takes K groups and N nodes, for every scope. They give about 40 E + 64 P + 112 G + 2 KiB, and
+ 4 P + 48 K + 48 N more: from 64 slots on usually within an eighth of what EPLB_POLICY_BALANCED asks for. A
+ later library may need more than this header says; it then answers EPLB_STATUS_WORKSPACE_TOO_SMALL.
+ */
+#define EPLB_WORKSPACE_BOUND(E, P, G) \
+  (sizeof(uint64_t) * 5 * (E) + sizeof(uint64_t) * 8 * (P) + sizeof(uint64_t) * 14 * (G) + \
+   sizeof(uint64_t) * 280)
+#define EPLB_WORKSPACE_BOUND_GROUPS(E, P, G, K, N) \
+  (EPLB_WORKSPACE_BOUND(E, P, G) + sizeof(uint64_t) * (((P) + 1) / 2) + sizeof(uint64_t) * 6 * (K) + \
+   sizeof(uint64_t) * 6 * (N))
+
 
 /*
  gpu_state: the GPU is gone. Its slots stay empty and what they held cannot be read.
@@ -374,7 +393,8 @@ enum eplb_policy
   EPLB_POLICY_MULTI_SWAP = 2,
   /*
    D'Hondt with the last tenth of the extra replicas by Sainte-Lague, the best move of two by two experts, at
-   most two swaps of two by two items. Source: document 000. Expect what DEEPSEEK gives, within 0.002.
+   most two swaps of two by two items. Source: document 000. Expect what DEEPSEEK gives, within 0.002 from 4
+   slots a GPU on, less with fewer.
    */
   EPLB_POLICY_K2_HYBRID = 3,
   /*

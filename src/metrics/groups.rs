@@ -9,7 +9,8 @@
 use super::polish::{measure, polish};
 use crate::arena::Arena;
 
-/// What an assignment is worth: the groups in the order of the search, the node of each, the largest node time.
+/// What an assignment is worth: the groups in the order of the search, the node of each, the largest node
+/// time.
 type Visit<'v> = &'v mut dyn FnMut(&[u32], &[u32], f64) -> f64;
 
 /// A node as the search sees it.

@@ -27,7 +27,8 @@ pub enum eplb_policy {
     /// Expect up to 0.003 more balance than DEEPSEEK. O(P log P) a layer.
     MultiSwap = 2,
     /// D'Hondt with the last tenth of the extra replicas by Sainte-Lague, the best move of two by two experts, at
-    /// most two swaps of two by two items. Source: document 000. Expect what DEEPSEEK gives, within 0.002.
+    /// most two swaps of two by two items. Source: document 000. Expect what DEEPSEEK gives, within 0.002 from 4
+    /// slots a GPU on, less with fewer.
     K2Hybrid = 3,
     /// K2_HYBRID with its move judged against the true second best. Source: the program before document
     /// 003. Expect what K2_HYBRID gives.

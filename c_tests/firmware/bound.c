@@ -1,0 +1,119 @@
+/*
+ * EPLB_WORKSPACE_BOUND against eplb_workspace over a grid of shapes: never too small, and not much too
+ * large where it matters.
+ */
+#include "eplb.h"
+
+#include <stdio.h>
+
+/* A constant expression, a multiple of 8. */
+static uint64_t workspace[EPLB_WORKSPACE_BOUND(256, 288, 32) / sizeof(uint64_t)];
+extern const char is_constant[EPLB_WORKSPACE_BOUND_GROUPS(64, 72, 8, 8, 4) % 8 == 0 ? 1 : -1];
+
+enum { POLICIES = 8, MOST_GPUS = 2400 };
+
+static uint32_t slots_of[MOST_GPUS];
+static unsigned long queries, failures;
+static double loosest; /* bound / need of the neediest policy, at shapes that serve */
+static char loosest_shape[64];
+
+static size_t bytes_of(uint32_t operation, const eplb_problem *problem, uint32_t policy, uint32_t scope) {
+  eplb_options options = EPLB_OPTIONS_INIT;
+  size_t size = 0, align = 0;
+  options.policy = policy;
+  options.scope = scope;
+  queries++;
+  return eplb_workspace(operation, problem, &options, &size, &align) == EPLB_STATUS_OK ? size : 0;
+}
+
+/* The most that any operation and policy needs. */
+static size_t most(const eplb_problem *problem, uint32_t scope) {
+  size_t most = bytes_of(EPLB_OPERATION_EVALUATE, problem, EPLB_POLICY_BALANCED, scope);
+  size_t size = bytes_of(EPLB_OPERATION_CHECK, problem, EPLB_POLICY_BALANCED, scope);
+  if (size > most) most = size;
+  for (uint32_t policy = 0; policy < POLICIES; policy++) {
+    size = bytes_of(EPLB_OPERATION_PLAN, problem, policy, scope);
+    if (size > most) most = size;
+  }
+  return most;
+}
+
+static void expect(const eplb_problem *p, uint32_t scope, size_t need, size_t bound) {
+  if (need <= bound) return;
+  if (failures++ < 10)
+    printf("bound: %u-%u-%u, %u groups, %u nodes, scope %u: needs %lu, bound %lu\n", p->num_logical_experts,
+           p->num_physical_experts, p->num_gpus, p->num_groups, p->num_nodes, scope, (unsigned long)need,
+           (unsigned long)bound);
+}
+
+static void try_shape(uint32_t experts, uint32_t slots, uint32_t gpus, uint32_t groups, uint32_t nodes) {
+  eplb_problem p = EPLB_PROBLEM_INIT;
+  size_t plain = EPLB_WORKSPACE_BOUND(experts, slots, gpus);
+  size_t grouped = EPLB_WORKSPACE_BOUND_GROUPS(experts, slots, gpus, groups, nodes);
+  p.num_windows = p.num_layers = 1;
+  p.num_logical_experts = experts;
+  p.num_physical_experts = slots;
+  p.num_groups = groups;
+  p.num_nodes = nodes;
+  p.num_gpus = gpus;
+  if (slots % gpus != 0) { /* as even as can be; GPUs without a slot where there are more of them */
+    for (uint32_t g = 0; g < gpus; g++) slots_of[g] = slots / gpus + (g < slots % gpus);
+    p.gpu_slots = slots_of;
+  }
+  for (uint32_t scope = EPLB_SCOPE_AUTO; scope <= EPLB_SCOPE_GLOBAL; scope++) {
+    size_t need = most(&p, scope);
+    expect(&p, scope, need, grouped);
+    if ((groups == 1 && nodes == 1) || (scope == EPLB_SCOPE_GLOBAL && groups <= experts && nodes <= gpus))
+      expect(&p, scope, need, plain);
+    /* what serves: up to four times the experts, two slots a GPU and more */
+    int serves = slots >= 64 && slots <= 4 * experts && gpus * 2 <= slots && nodes <= gpus && groups * 4 <= experts;
+    if (serves && bytes_of(EPLB_OPERATION_PLAN, &p, EPLB_POLICY_BALANCED, scope) > 0) {
+      double loose = (double)(scope == EPLB_SCOPE_GLOBAL ? plain : grouped) / (double)need;
+      if (loose > loosest) {
+        loosest = loose;
+        snprintf(loosest_shape, sizeof loosest_shape, "%u-%u-%u, %u groups, %u nodes, scope %u", experts, slots, gpus,
+                 groups, nodes, scope);
+      }
+    }
+  }
+}
+
+int main(void) {
+  static const uint32_t sizes[] = {1, 2, 3, 7, 8, 15, 16, 31, 32, 47, 48, 49, 60, 64, 96, 128, 160, 256, 384, 512, 2048};
+  static const uint32_t fleets[] = {1, 2, 3, 4, 5, 8, 9, 16, 17, 31, 32, 33, 48, 64, 65, 72, 96, 128, 129, 144, 257, 320, 2305};
+  for (size_t e = 0; e < sizeof sizes / sizeof sizes[0]; e++) {
+    uint32_t experts = sizes[e];
+    const uint32_t slots[] = {experts, experts + 1, experts + 8, experts + experts / 8, experts * 2, experts * 4 + 5,
+                              experts + 1000};
+    const uint32_t groups[] = {1, 2, 3, 8, experts};
+    for (size_t s = 0; s < sizeof slots / sizeof slots[0]; s++)
+      for (size_t g = 0; g < sizeof fleets / sizeof fleets[0]; g++)
+        for (size_t k = 0; k < sizeof groups / sizeof groups[0]; k++) {
+          const uint32_t nodes[] = {1, 2, 3, 8, fleets[g]};
+          for (size_t n = 0; n < sizeof nodes / sizeof nodes[0]; n++)
+            try_shape(experts, slots[s], fleets[g], groups[k], nodes[n]);
+        }
+  }
+  /* and what is served today, row by row */
+  {
+    static const uint32_t served[][3] = {{64, 72, 8},    {128, 160, 32}, {256, 288, 32},   {256, 288, 72},
+                                         {256, 288, 144}, {256, 320, 64}, {384, 416, 32}, {2048, 2304, 256}};
+    for (size_t i = 0; i < sizeof served / sizeof served[0]; i++) {
+      eplb_problem p = EPLB_PROBLEM_INIT;
+      size_t need, bound = EPLB_WORKSPACE_BOUND(served[i][0], served[i][1], served[i][2]);
+      p.num_windows = p.num_layers = p.num_groups = p.num_nodes = 1;
+      p.num_logical_experts = served[i][0];
+      p.num_physical_experts = served[i][1];
+      p.num_gpus = served[i][2];
+      need = most(&p, EPLB_SCOPE_AUTO);
+      printf("bound         %u-%u-%u: needs %lu, bound %lu, x %.3f\n", served[i][0], served[i][1], served[i][2],
+             (unsigned long)need, (unsigned long)bound, (double)bound / (double)need);
+    }
+  }
+  if (loosest > 1.5) {
+    printf("bound: %.2f times the need at %s\n", loosest, loosest_shape);
+    failures++;
+  }
+  printf("bound         %lu queries, loosest x %.3f at %s%s\n", queries, loosest, loosest_shape, failures ? ": FAILED" : "");
+  return failures != 0 || workspace[0] != 0;
+}

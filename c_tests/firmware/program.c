@@ -1,0 +1,363 @@
+/*
+ * The same problems on every machine: plans them with every policy, checks and measures the plans, and
+ * prints a line for each. Lines that start with "plan" must be the same everywhere; run.sh compares them.
+ * Needs target.h and the four memory functions, nothing else.
+ */
+#include "eplb.h"
+#include "eplb.h"
+#include "target.h"
+
+enum {
+  MAX_LAYERS = 3,
+  MAX_EXPERTS = 256,
+  MAX_SLOTS = 320,
+  MAX_GPUS = 144,
+  MAX_GROUPS = 16,
+  MAX_NODES = 8,
+  MAX_LAYER_EXPERTS = 512, /* L * E */
+  MAX_LAYER_SLOTS = 640,
+  MAX_TABLE = 4096, /* L * E * (P - E + 1): wider tables are not asked for */
+  POLICIES = 8,
+  GENERATED = 40,
+  MAX_LINES = 80 * POLICIES
+};
+
+/* --- the problems ---------------------------------------------------------------------------------- */
+
+typedef enum loads { UNIFORM, SKEWED, EQUAL, ZERO, ONE_HOT, HUGE_LOADS, SUBNORMAL, MIXED } loads;
+enum { SPEEDS = 1, UNEVEN = 2, DEAD = 4 };
+
+typedef struct shape {
+  uint32_t layers, experts, slots, gpus, groups, nodes, scope;
+  loads loads;
+  unsigned extras;
+} shape;
+
+static const shape fixed[] = {
+    /* L, E, P, G, K, N */
+    {3, 64, 72, 8, 1, 1, EPLB_SCOPE_AUTO, SKEWED, 0},
+    {1, 64, 72, 8, 1, 1, EPLB_SCOPE_GLOBAL, UNIFORM, 0},
+    {3, 64, 80, 8, 8, 4, EPLB_SCOPE_HIERARCHICAL, SKEWED, 0},
+    {2, 256, 288, 32, 1, 1, EPLB_SCOPE_GLOBAL, SKEWED, 0},
+    {2, 256, 288, 32, 8, 4, EPLB_SCOPE_HIERARCHICAL, SKEWED, 0},
+    {1, 256, 288, 72, 1, 1, EPLB_SCOPE_GLOBAL, SKEWED, 0},
+    {1, 256, 288, 144, 1, 1, EPLB_SCOPE_GLOBAL, UNIFORM, 0},
+    {1, 256, 320, 64, 8, 8, EPLB_SCOPE_AUTO, UNIFORM, 0},
+    {1, 128, 160, 32, 1, 1, EPLB_SCOPE_GLOBAL, SKEWED, 0},
+    {1, 60, 64, 64, 1, 1, EPLB_SCOPE_GLOBAL, SKEWED, 0},
+    {1, 16, 16, 4, 1, 1, EPLB_SCOPE_GLOBAL, UNIFORM, 0},
+    {1, 1, 1, 1, 1, 1, EPLB_SCOPE_GLOBAL, UNIFORM, 0},
+    {1, 8, 64, 8, 1, 1, EPLB_SCOPE_GLOBAL, SKEWED, 0},
+    {2, 64, 80, 16, 1, 1, EPLB_SCOPE_GLOBAL, SKEWED, SPEEDS},
+    {2, 64, 72, 8, 1, 1, EPLB_SCOPE_GLOBAL, SKEWED, UNEVEN},
+    {2, 64, 96, 8, 1, 1, EPLB_SCOPE_GLOBAL, SKEWED, DEAD},
+    {2, 64, 96, 8, 8, 4, EPLB_SCOPE_HIERARCHICAL, SKEWED, SPEEDS | UNEVEN | DEAD},
+    {2, 64, 72, 8, 1, 1, EPLB_SCOPE_GLOBAL, EQUAL, 0},
+    {2, 64, 72, 8, 1, 1, EPLB_SCOPE_GLOBAL, ZERO, 0},
+    {2, 64, 72, 8, 1, 1, EPLB_SCOPE_GLOBAL, ONE_HOT, 0},
+    {2, 64, 72, 8, 1, 1, EPLB_SCOPE_GLOBAL, HUGE_LOADS, 0},
+    {2, 64, 72, 8, 1, 1, EPLB_SCOPE_GLOBAL, SUBNORMAL, 0},
+    {2, 64, 72, 8, 1, 1, EPLB_SCOPE_GLOBAL, MIXED, 0},
+    {2, 64, 80, 8, 8, 4, EPLB_SCOPE_HIERARCHICAL, SUBNORMAL, SPEEDS},
+    {2, 64, 80, 8, 8, 4, EPLB_SCOPE_HIERARCHICAL, SUBNORMAL, 0},
+    {2, 64, 80, 8, 8, 4, EPLB_SCOPE_HIERARCHICAL, MIXED, 0},
+    {2, 64, 64, 16, 8, 4, EPLB_SCOPE_HIERARCHICAL, SUBNORMAL, 0},
+    {1, 256, 288, 32, 1, 1, EPLB_SCOPE_GLOBAL, SUBNORMAL, 0},
+};
+
+static uint32_t seed;
+
+/* Numerical Recipes' generator; the low bits are poor, so they are dropped. */
+static uint32_t random_bits(void) {
+  seed = seed * 1664525u + 1013904223u;
+  return seed >> 8;
+}
+static uint32_t between(uint32_t low, uint32_t high) { return low + random_bits() % (high - low + 1); }
+
+/* A small shape of any kind; also some that are refused, which must be so everywhere. */
+static shape generated(void) {
+  shape s;
+  s.nodes = between(1, 4);
+  s.gpus = s.nodes * between(1, 4);
+  s.groups = s.nodes * between(1, 3);
+  s.experts = s.groups * between(1, 6);
+  s.slots = (s.experts + s.gpus - 1) / s.gpus * s.gpus + s.gpus * between(0, 3);
+  s.layers = between(1, 2);
+  s.scope = between(0, 2);
+  s.loads = (loads)between(UNIFORM, MIXED);
+  if (between(0, 1)) s.loads = SKEWED;
+  s.extras = between(0, 2) ? 0 : between(0, 7);
+  return s;
+}
+
+/* --- a call ---------------------------------------------------------------------------------------- */
+
+static float load[MAX_LAYER_EXPERTS], speed[MAX_GPUS];
+static uint32_t slots_of[MAX_GPUS];
+static uint8_t state[MAX_GPUS];
+static int32_t physical_to_logical[MAX_LAYER_SLOTS], replica_rank[MAX_LAYER_SLOTS], logical_count[MAX_LAYER_EXPERTS],
+    logical_to_physical[MAX_TABLE];
+static eplb_metrics planned[MAX_LAYERS], measured[MAX_LAYERS];
+static uint64_t workspace[EPLB_WORKSPACE_BOUND_GROUPS(MAX_EXPERTS, MAX_SLOTS, MAX_GPUS, MAX_GROUPS, MAX_NODES) /
+                          sizeof(uint64_t)];
+
+static eplb_problem problem;
+static eplb_options options;
+static eplb_placement placement;
+static eplb_violation violation = EPLB_VIOLATION_INIT;
+static uint64_t digest;
+static size_t size, align;
+
+static int32_t query(void) { return eplb_workspace(EPLB_OPERATION_PLAN, &problem, &options, &size, &align); }
+static int32_t plan(void) {
+  return eplb_plan(&problem, &options, workspace, size, &placement, planned, sizeof planned[0]);
+}
+static int32_t evaluate(void) {
+  return eplb_evaluate(&problem, &options, workspace, sizeof workspace, &placement, measured, sizeof measured[0]);
+}
+static int32_t check(void) {
+  return eplb_check(&problem, &options, workspace, sizeof workspace, &placement, &violation);
+}
+static int32_t hash(void) { return eplb_digest(&problem, &placement, &digest); }
+
+static float float_of(uint32_t bits) {
+  union {
+    uint32_t bits;
+    float value;
+  } both;
+  both.bits = bits;
+  return both.value;
+}
+
+/* Integers below 2^24 and bit patterns: no rounding, so the loads are the same everywhere. */
+static float load_of(loads kind, uint32_t expert) {
+  uint32_t bits = random_bits();
+  switch (kind) {
+    case UNIFORM: return (float)(bits % 1000 + 1);
+    case SKEWED: return (float)((bits >> between(0, 15)) + 1);
+    case EQUAL: return 100;
+    case ZERO: return bits & 1 ? 0.0f : float_of(0x80000000u); /* -0.0 is 0 too */
+    case ONE_HOT: return expert == 3 ? 4096.0f : 0.0f;
+    case HUGE_LOADS: return float_of((between(200, 240) << 23) | bits >> 1);
+    case SUBNORMAL: return float_of(bits >> 2);
+    default: return bits & 1 ? float_of(bits >> 2) : (float)bits;
+  }
+}
+
+static void set_up(const shape *s) {
+  eplb_problem p = EPLB_PROBLEM_INIT;
+  eplb_options o = EPLB_OPTIONS_INIT;
+  eplb_placement out = EPLB_PLACEMENT_INIT;
+  uint32_t even = s->slots / s->gpus;
+  p.num_windows = 1;
+  p.num_layers = s->layers;
+  p.num_logical_experts = s->experts;
+  p.num_physical_experts = s->slots;
+  p.num_groups = s->groups;
+  p.num_nodes = s->nodes;
+  p.num_gpus = s->gpus;
+  p.load = load;
+  for (uint32_t i = 0; i < s->layers * s->experts; i++) load[i] = load_of(s->loads, i % s->experts);
+  for (uint32_t g = 0; g < s->gpus; g++) {
+    speed[g] = (float)between(2, 5) / 4;
+    /* neighbours give and take a slot */
+    slots_of[g] = g + 1 == s->gpus && s->gpus % 2 ? even : g % 2 ? even + 1 : even - 1;
+    state[g] = g == 2 ? EPLB_GPU_DEAD : g == 5 ? EPLB_GPU_LEAVING : EPLB_GPU_ALIVE;
+  }
+  if (s->extras & SPEEDS) p.gpu_speed = speed;
+  if (s->extras & UNEVEN) p.gpu_slots = slots_of;
+  if (s->extras & DEAD) p.gpu_state = state;
+  o.scope = s->scope;
+  out.physical_to_logical = physical_to_logical;
+  out.replica_rank = replica_rank;
+  out.logical_count = logical_count;
+  out.max_replicas = s->slots - s->experts + 1;
+  if (s->layers * s->experts * out.max_replicas <= MAX_TABLE) out.logical_to_physical = logical_to_physical;
+  problem = p;
+  options = o;
+  placement = out;
+}
+
+static int fits(const shape *s) {
+  return s->layers <= MAX_LAYERS && s->experts <= MAX_EXPERTS && s->slots <= MAX_SLOTS && s->gpus <= MAX_GPUS &&
+         s->groups <= MAX_GROUPS && s->nodes <= MAX_NODES && s->layers * s->experts <= MAX_LAYER_EXPERTS &&
+         s->layers * s->slots <= MAX_LAYER_SLOTS;
+}
+
+/* --- the stack, painted ---------------------------------------------------------------------------- */
+
+enum { FRAME = 256, PAINT = 0xA5 }; /* FRAME: more than the frame of call() itself */
+
+/* Calls, and notes the deepest byte of the stack that the call wrote to. */
+__attribute__((noinline)) static int32_t call(int32_t (*function)(void), size_t *deepest) {
+  unsigned char *here = __builtin_frame_address(0);
+  for (volatile unsigned char *p = target_stack; p < here - FRAME; p++) *p = PAINT;
+  int32_t status = function();
+  volatile unsigned char *p = target_stack;
+  while (p < here && *p == PAINT) p++;
+  if ((size_t)(here - p) > *deepest) *deepest = (size_t)(here - p);
+  return status;
+}
+
+static struct {
+  size_t query, balanced, others, evaluate, check, digest;
+} deepest;
+
+/* --- lines ----------------------------------------------------------------------------------------- */
+
+static char line[256];
+static size_t length;
+
+static void put(const char *text) {
+  while (*text != 0 && length + 1 < sizeof line) line[length++] = *text++;
+}
+static void put_number(int64_t signed_value) {
+  char digits[21];
+  size_t at = sizeof digits - 1;
+  uint64_t value = signed_value < 0 ? -(uint64_t)signed_value : (uint64_t)signed_value;
+  digits[at] = 0;
+  do digits[--at] = (char)('0' + value % 10);
+  while ((value /= 10) != 0);
+  if (signed_value < 0) put("-");
+  put(digits + at);
+}
+static void put_hex(uint64_t value) {
+  char digits[17];
+  for (int i = 15; i >= 0; i--, value >>= 4) digits[i] = "0123456789abcdef"[value & 15];
+  digits[16] = 0;
+  put(digits);
+}
+static void field(const char *name, int64_t value) {
+  put(name);
+  put_number(value);
+}
+static void end_line(void) {
+  put("\n");
+  line[length] = 0;
+  target_write(line);
+  length = 0;
+}
+
+/* FNV-1a over everything that was written. */
+static uint64_t fold(uint64_t hash_so_far, const void *bytes, size_t count) {
+  const unsigned char *p = bytes;
+  while (count--) hash_so_far = (hash_so_far ^ *p++) * UINT64_C(0x100000001b3);
+  return hash_so_far;
+}
+static uint64_t fold_outputs(void) {
+  size_t layers = problem.num_layers, experts = problem.num_logical_experts, slots = problem.num_physical_experts;
+  uint64_t all = UINT64_C(0xcbf29ce484222325);
+  all = fold(all, physical_to_logical, layers * slots * sizeof(int32_t));
+  all = fold(all, replica_rank, layers * slots * sizeof(int32_t));
+  all = fold(all, logical_count, layers * experts * sizeof(int32_t));
+  if (placement.logical_to_physical != NULL)
+    all = fold(all, logical_to_physical, layers * experts * placement.max_replicas * sizeof(int32_t));
+  return fold(all, planned, layers * sizeof planned[0]);
+}
+
+/* --- the run --------------------------------------------------------------------------------------- */
+
+static const char *const load_names[] = {"uniform", "skewed", "equal", "zero", "one-hot", "huge", "subnormal", "mixed"};
+
+static uint64_t seen[MAX_LINES]; /* what the outputs of each line folded to */
+static size_t lines, differ;
+static int failed;
+
+static void fail(const char *what) {
+  put("FAILED ");
+  put(what);
+  end_line();
+  failed = 1;
+}
+
+/* Plans a shape with every policy. The first time prints a line each; with flush-to-zero says what differs. */
+static void run(const shape *s, int flushing) {
+  if (!fits(s)) {
+    fail("a shape does not fit the arrays");
+    return;
+  }
+  set_up(s);
+  for (uint32_t policy = 0; policy < POLICIES; policy++, lines++) {
+    /* the compatibility policies promise their bytes for loads without subnormals */
+    if (flushing && policy != EPLB_POLICY_BALANCED && s->loads >= SUBNORMAL) continue;
+    options.policy = policy;
+    size = 0;
+    digest = 0;
+    int32_t planning = call(query, &deepest.query), checking = 0, measuring = 0;
+    if (planning == EPLB_STATUS_OK) {
+      if (size > EPLB_WORKSPACE_BOUND_GROUPS(s->experts, s->slots, s->gpus, s->groups, s->nodes)) fail("bound");
+      planning = call(plan, policy == EPLB_POLICY_BALANCED ? &deepest.balanced : &deepest.others);
+    }
+    uint64_t all = (uint64_t)(int64_t)planning;
+    if (planning == EPLB_STATUS_OK) {
+      checking = call(check, &deepest.check);
+      measuring = call(evaluate, &deepest.evaluate);
+      if (call(hash, &deepest.digest) != EPLB_STATUS_OK) fail("eplb_digest");
+      if (checking != EPLB_STATUS_OK) fail("eplb_check");
+      if (measuring != EPLB_STATUS_OK || fold(0, planned, s->layers * sizeof planned[0]) !=
+                                             fold(0, measured, s->layers * sizeof measured[0]))
+        fail("eplb_evaluate");
+      all = fold_outputs();
+    }
+    if (flushing && seen[lines] == all) continue;
+    if (flushing) differ++;
+    seen[lines] = all;
+    put(flushing ? "flush " : "plan ");
+    put_number(s->experts);
+    field("-", s->slots);
+    field("-", s->gpus);
+    field(" layers=", s->layers);
+    field(" groups=", s->groups);
+    field(" nodes=", s->nodes);
+    field(" scope=", s->scope);
+    put(" ");
+    put(load_names[s->loads]);
+    if (s->extras & SPEEDS) put("+speeds");
+    if (s->extras & UNEVEN) put("+uneven");
+    if (s->extras & DEAD) put("+dead");
+    field(" policy=", policy);
+    field(" status=", planning);
+    field(" workspace=", (int64_t)size);
+    put(" digest=");
+    put_hex(digest);
+    put(" outputs=");
+    put_hex(all);
+    end_line();
+  }
+}
+
+static void run_all(int flushing) {
+  seed = 2026;
+  lines = 0;
+  for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) run(&fixed[i], flushing);
+  for (int i = 0; i < GENERATED; i++) {
+    shape s = generated();
+    run(&s, flushing);
+  }
+}
+
+int program(void) {
+  run_all(0);
+  put("lines ");
+  put_number((int64_t)lines);
+  end_line();
+  if (target_flush_to_zero(1)) {
+    run_all(1);
+    target_flush_to_zero(0);
+    put("flush-to-zero differs in ");
+    put_number((int64_t)differ);
+    end_line();
+    if (differ != 0) failed = 1;
+  }
+  put("stack");
+  field(" workspace=", (int64_t)deepest.query);
+  field(" plan_balanced=", (int64_t)deepest.balanced);
+  field(" plan_others=", (int64_t)deepest.others);
+  field(" evaluate=", (int64_t)deepest.evaluate);
+  field(" check=", (int64_t)deepest.check);
+  field(" digest=", (int64_t)deepest.digest);
+  end_line();
+  put(failed ? "FAILED" : "passed");
+  end_line();
+  return failed;
+}

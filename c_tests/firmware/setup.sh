@@ -1,0 +1,29 @@
+#!/bin/sh
+# usage: setup.sh TARGET_FOLDER
+# Installs what the firmware tests need (on Debian 12, as root) and builds the archives for processors without
+# an operating system. rustup's toolchain has no core for them; Debian's rustc-web comes with the source of core
+# that fits it, so core is built along. TARGET_FOLDER/deb is theirs alone: two compilers, two folders.
+set -eu
+mkdir -p "$1"
+target=$(cd "$1" && pwd)
+cd "$(dirname "$0")/../.."
+
+packages="rustc-web cargo-web rust-web-src
+  gcc-arm-none-eabi gcc-riscv64-unknown-elf gcc-aarch64-linux-gnu
+  qemu-system-arm qemu-system-misc qemu-system-x86"
+missing=
+for package in $packages; do
+  dpkg-query -W -f '${Status}' "$package" 2> /dev/null | grep -q 'ok installed' || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+  [ "$(id -u)" = 0 ] || { echo "firmware: install$missing"; exit 1; }
+  apt-get update -q
+  # shellcheck disable=SC2086 # several words
+  DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
+fi
+
+# PATH: no cargo of rustup in the way. RUSTC_BOOTSTRAP: build-std is not stable.
+for triple in thumbv7em-none-eabihf aarch64-unknown-none riscv64imac-unknown-none-elf riscv32imac-unknown-none-elf; do
+  env PATH=/usr/bin:/bin RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$target/deb" \
+    /usr/bin/cargo rustc --release --lib --crate-type staticlib -Zbuild-std=core --target "$triple" -- --cfg standalone
+done
