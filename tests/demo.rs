@@ -140,7 +140,8 @@ fn refuses_what_the_library_refuses_with_its_text() {
     ] {
         assert_eq!(refusal(&folder, &arguments), status.to_string(), "{arguments:?}");
     }
-    let forced = ["--nodes", "3", "--scope", "hierarchical"]; // auto would be global
+    // auto would be global, and BALANCED takes any number of groups a node
+    let forced = ["--nodes", "3", "--scope", "hierarchical", "--policy", "deepseek"];
     assert_eq!(refusal(&folder, &forced), Status::GroupsNotDivisible.to_string());
 }
 
@@ -201,7 +202,8 @@ fn plans_draws_and_exports() {
 fn exports_no_duplicates_to_an_engine_that_cannot_hold_them() {
     let folder = folder("duplicates");
     std::fs::write(folder.join("t.csv"), format!("{HEADER}a,0,6,6,2\n")).unwrap(); // 1 2 | 0 0
-    let arguments = "--trace t.csv --slots 4 --gpus 2 --scope global --out p.json --engine";
+    let arguments =
+        "--trace t.csv --slots 4 --gpus 2 --scope global --policy deepseek --out p.json --engine";
     let mut arguments: Vec<&str> = arguments.split(' ').collect();
     arguments.push("vllm-ascend");
     let output = demo(&folder, &arguments);
