@@ -38,11 +38,12 @@ DEMO_ARGS = $(foreach name,TRACE SLOTS GPUS NODES GROUPS SCOPE POLICY OUT SVG,\
 demo:
 	$(CARGO) run --release --example demo -- $(strip $(DEMO_ARGS))
 
-## make test      the Rust tests, then the C tests against the release archive and the checked one
+## make test      the Rust tests, then the C tests and what fuzzing found against the release archive and the checked one
 test: lib checked
 	$(CARGO) test
 	$(MAKE) -C c_tests test TARGET=$(TARGET) PROFILE=release
 	$(MAKE) -C c_tests test TARGET=$(TARGET) PROFILE=checked
+	$(MAKE) -C fuzz replay TARGET=$(TARGET)
 
 ## make proof     no panic, no allocation, no libc, no globals, no stray symbol, no bad access; header and install
 proof: lib trap
