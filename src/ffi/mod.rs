@@ -43,7 +43,7 @@ pub const EPLB_VERSION: u32 = 0x0000_0100;
 /// align      out: alignment in bytes, a power of two.
 ///
 /// Returns EPLB_STATUS_OK; else the code with which the operation would refuse this shape and these
-/// options, and *size and *align as they were. O(G).
+/// options, and *size and *align as they were. O(G); O(G^2) for BALANCED on nodes that are not contiguous.
 ///
 /// # Safety
 /// Pointers are NULL or valid.

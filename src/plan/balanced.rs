@@ -50,7 +50,7 @@ pub fn admit(shape: &Shape, scope: Scope) -> Result<(), Status> {
     Ok(())
 }
 
-/// How many groups the nodes can hold, each expert once. O(N G), or O(G) where nodes are contiguous.
+/// How many groups the nodes can hold, each expert once. O(G^2), or O(G) where nodes are contiguous.
 fn places_for_groups(shape: &Shape) -> usize {
     let topology = shape.topology();
     let size = shape.num_logical_experts().checked_div(shape.num_groups()).unwrap_or(1);
@@ -65,9 +65,13 @@ fn places_for_groups(shape: &Shape) -> usize {
         }
         return sum + places(slots);
     }
-    for node in 0..topology.num_nodes() {
-        let here = (0..topology.num_gpus()).filter(|&gpu| topology.node(gpu) == node);
-        sum += places(here.map(|gpu| shape.usable_slots(gpu)).sum());
+    // a node is counted at its first GPU, so that nodes without one cost nothing
+    for gpu in 0..topology.num_gpus() {
+        let node = topology.node(gpu);
+        if (0..gpu).all(|before| topology.node(before) != node) {
+            let here = (gpu..topology.num_gpus()).filter(|&gpu| topology.node(gpu) == node);
+            sum += places(here.map(|gpu| shape.usable_slots(gpu)).sum());
+        }
     }
     sum
 }
