@@ -14,7 +14,7 @@ ifeq ($(shell uname -s),Linux)
 SONAME := -C link-arg=-Wl$(comma)-soname$(comma)libeplb.so.$(ABI)
 endif
 
-.PHONY: firmware help lib checked trap demo test proof installed break stack bench install clean
+.PHONY: abi abi-update bounds bounds-update firmware help lib checked trap demo test proof installed break stack bench install clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -69,6 +69,18 @@ stack: lib
 firmware: lib checked
 	c_tests/firmware/setup.sh $(TARGET)
 	$(MAKE) -C c_tests/firmware TARGET=$(TARGET)
+
+## make bounds    instructions, workspace, stack and code against c_tests/bounds/bounds.txt; bounds-update rewrites it
+bounds: lib
+	CC='$(CC)' c_tests/bounds/bounds.sh compare $(TARGET)/release/libeplb.a $(TARGET)/bounds
+bounds-update: lib
+	CC='$(CC)' c_tests/bounds/bounds.sh update $(TARGET)/release/libeplb.a $(TARGET)/bounds
+
+## make abi       the binary interface against c_tests/abi/eplb.abi (needs abigail-tools); abi-update rewrites it
+abi:
+	c_tests/abi/abi.sh compare $(TARGET)
+abi-update:
+	c_tests/abi/abi.sh update $(TARGET)
 
 ## make bench     planning time per layer, as a ratio to sorting the layer's slots
 bench:

@@ -1,0 +1,179 @@
+/*
+ * The numbers of bounds.txt that a program can tell: workspace sizes and stack depths; and the plans whose
+ * instructions callgrind counts.
+ *
+ * usage: bounds workspace            "workspace SHAPE OPERATION/POLICY BYTES" lines
+ *        bounds stack                "stack FUNCTION BYTES" lines
+ *        bounds plan SHAPE POLICY N  plans N times and prints nothing
+ *        bounds list                 "SHAPE POLICY" lines, all pairs
+ */
+#include "eplb.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct shape {
+  const char *name;
+  uint32_t experts, slots, gpus, groups, nodes;
+} shape;
+
+static const shape shapes[] = {
+    {"8/12/4", 8, 12, 4, 1, 1},          {"128/160/32", 128, 160, 32, 1, 1},      {"256/288/32", 256, 288, 32, 1, 1},
+    {"256/288/96", 256, 288, 96, 1, 1}, {"256/288/32/8x4", 256, 288, 32, 8, 4},
+};
+enum { SHAPES = sizeof shapes / sizeof *shapes, EXPERTS = 256, SLOTS = 288, LAYERS = 4, ROOM = 1 << 17 };
+
+static const char *const policies[] = {"BALANCED", "DEEPSEEK", "MULTI_SWAP", "K2_HYBRID", "HYBRID_ARGMAX",
+                                       "PEAK_AWARE", "WATERFILL", "WATERFILL_FIXUP"};
+enum { POLICIES = sizeof policies / sizeof *policies };
+
+static uint64_t workspace[ROOM / 8];
+static float load[LAYERS * EXPERTS];
+static int32_t physical_to_logical[LAYERS * SLOTS], replica_rank[LAYERS * SLOTS], logical_count[LAYERS * EXPERTS];
+static int32_t logical_to_physical[LAYERS * EXPERTS * (SLOTS - EXPERTS + 1)];
+static eplb_metrics per_layer[LAYERS];
+
+static void stop(const char *words) {
+  fprintf(stderr, "bounds: %s\n", words);
+  exit(1);
+}
+
+/* Token counts as DeepSeek-V3 shows them: most within a factor of four, a few hot. The same on every machine. */
+static eplb_problem problem_of(const shape *s) {
+  eplb_problem p = EPLB_PROBLEM_INIT;
+  uint32_t random = 2463534242u;
+  p.num_windows = 1;
+  p.num_layers = LAYERS;
+  p.num_logical_experts = s->experts;
+  p.num_physical_experts = s->slots;
+  p.num_gpus = s->gpus;
+  p.num_groups = s->groups;
+  p.num_nodes = s->nodes;
+  p.load = load;
+  for (uint32_t i = 0; i < LAYERS * s->experts; i++) {
+    random ^= random << 13;
+    random ^= random >> 17;
+    random ^= random << 5;
+    load[i] = (float)(500 + random % 1500) * (random >> 16 & 15 ? 1 : 4);
+  }
+  return p;
+}
+
+static eplb_placement placement_of(const shape *s) {
+  eplb_placement maps = EPLB_PLACEMENT_INIT;
+  maps.max_replicas = s->slots - s->experts + 1;
+  maps.physical_to_logical = physical_to_logical;
+  maps.replica_rank = replica_rank;
+  maps.logical_count = logical_count;
+  maps.logical_to_physical = logical_to_physical;
+  return maps;
+}
+
+static void plan(const shape *s, uint32_t policy, long times) {
+  eplb_problem p = problem_of(s);
+  eplb_options options = EPLB_OPTIONS_INIT;
+  eplb_placement maps = placement_of(s);
+  options.policy = policy;
+  while (times-- > 0)
+    if (eplb_plan(&p, &options, workspace, sizeof workspace, &maps, NULL, 0) != EPLB_STATUS_OK) stop("no plan");
+}
+
+static void print_workspaces(void) {
+  static const char *const operations[] = {"plan", "evaluate", "check"};
+  for (uint32_t i = 0; i < SHAPES; i++) {
+    eplb_problem p = problem_of(&shapes[i]);
+    for (uint32_t operation = 0; operation < 3; operation++)
+      for (uint32_t policy = 0; policy < (operation == EPLB_OPERATION_PLAN ? (uint32_t)POLICIES : 1u); policy++) {
+        eplb_options options = EPLB_OPTIONS_INIT;
+        size_t size = 0, align;
+        options.policy = policy;
+        if (eplb_workspace(operation, &p, &options, &size, &align) != EPLB_STATUS_OK || size > ROOM) stop("no size");
+        printf("workspace %s %s%s%s %zu\n", shapes[i].name, operations[operation], operation ? "" : "/",
+               operation ? "" : policies[policy], size);
+      }
+  }
+}
+
+/* --- stack ------------------------------------------------------------------------------------------------- */
+
+typedef struct job {
+  int function;
+  uint32_t policy;
+  const shape *s;
+  size_t bytes;
+} job;
+
+static void call(const job *j, const eplb_problem *p, const eplb_options *o, const eplb_placement *maps) {
+  size_t size, align;
+  uint64_t digest;
+  int32_t status = EPLB_STATUS_OK;
+  switch (j->function) {
+  case 0: status = eplb_plan(p, o, workspace, sizeof workspace, maps, per_layer, sizeof *per_layer); break;
+  case 1: status = eplb_evaluate(p, o, workspace, sizeof workspace, maps, per_layer, sizeof *per_layer); break;
+  case 2: status = eplb_check(p, o, workspace, sizeof workspace, maps, NULL); break;
+  case 3: status = eplb_workspace(EPLB_OPERATION_PLAN, p, o, &size, &align); break;
+  case 4: status = eplb_digest(p, maps, &digest); break;
+  default: eplb_status_string(-40); break;
+  }
+  if (status != EPLB_STATUS_OK) stop("a call failed");
+}
+
+enum { DEPTH = 64 << 10, NEVER = 0x5a };
+
+/* The stack below this frame is painted, the call made, and the deepest byte without paint looked for. Twice:
+ * the first call binds what the loader binds lazily. */
+static void *measure(void *argument) {
+  job *j = argument;
+  eplb_problem p = problem_of(j->s);
+  eplb_options o = EPLB_OPTIONS_INIT;
+  eplb_placement maps = placement_of(j->s);
+  o.policy = j->policy;
+  unsigned char *frame = __builtin_frame_address(0);
+  volatile unsigned char *low = frame - DEPTH;
+  for (int round = 0; round < 2; round++) {
+    for (volatile unsigned char *byte = low; byte < frame - 512; byte++) *byte = NEVER;
+    call(j, &p, &o, &maps);
+  }
+  while (*low == NEVER) low++;
+  j->bytes = (size_t)(frame - low);
+  return NULL;
+}
+
+/* On a thread of its own, so that the depth does not depend on the environment. */
+static size_t stack_of(int function, uint32_t policy, const shape *s) {
+  pthread_t thread;
+  job j = {function, policy, s, 0};
+  if (pthread_create(&thread, NULL, measure, &j) != 0 || pthread_join(thread, NULL) != 0) stop("no thread");
+  return j.bytes;
+}
+
+static void print_stacks(void) {
+  static const char *const functions[] = {"eplb_plan", "eplb_evaluate", "eplb_check", "eplb_workspace", "eplb_digest", "eplb_status_string"};
+  for (int function = 0; function < 6; function++)
+    for (uint32_t policy = 0; policy < (function == 0 ? (uint32_t)POLICIES : 1u); policy++) {
+      size_t most = 0;
+      for (size_t i = 0; i < SHAPES; i++) {
+        plan(&shapes[i], policy, 1); /* something to measure and to check */
+        size_t bytes = stack_of(function, policy, &shapes[i]);
+        most = bytes > most ? bytes : most;
+      }
+      printf("stack %s%s%s %zu\n", functions[function], function ? "" : "/", function ? "" : policies[policy], most);
+    }
+}
+
+int main(int argc, char **argv) {
+  if (argc == 2 && !strcmp(argv[1], "workspace")) return print_workspaces(), 0;
+  if (argc == 2 && !strcmp(argv[1], "stack")) return print_stacks(), 0;
+  if (argc == 2 && !strcmp(argv[1], "list")) {
+    for (size_t i = 0; i < SHAPES; i++)
+      for (size_t k = 0; k < POLICIES; k++) printf("%s %s\n", shapes[i].name, policies[k]);
+    return 0;
+  }
+  for (size_t i = 0; argc == 5 && !strcmp(argv[1], "plan") && i < SHAPES; i++)
+    for (uint32_t k = 0; k < POLICIES; k++)
+      if (!strcmp(argv[2], shapes[i].name) && !strcmp(argv[3], policies[k])) return plan(&shapes[i], k, atol(argv[4])), 0;
+  fprintf(stderr, "usage: %s workspace | stack | list | plan SHAPE POLICY N\n", argv[0]);
+  return 1;
+}
