@@ -6,7 +6,7 @@
 
 #include <pthread.h>
 
-enum { STACK = 1 << 20, PAINTED = 64 << 10, BAR = 5632, NEVER = 0x5a };
+enum { STACK = 1 << 20, PAINTED = 64 << 10, BAR = 2048, MOST = 4096, NEVER = 0x5a };
 
 typedef struct measured {
   const eplb_problem *problem;
@@ -18,13 +18,18 @@ typedef struct measured {
   size_t bytes;
 } measured;
 
-/* The frame of this function is where counting starts: nothing of it is in use below. */
+/* Counting starts where a call of nothing would: the caller's own frame and arguments are not the library's. */
+__attribute__((noinline)) static size_t nothing(const void *a, const void *b, void *c, size_t d, const void *e, void *f, size_t g) {
+  (void)a, (void)b, (void)c, (void)d, (void)e, (void)f, (void)g;
+  return (size_t)__builtin_frame_address(0);
+}
+
 __attribute__((noinline)) static void measure(measured *m) {
-  unsigned char *frame = __builtin_frame_address(0);
+  unsigned char *frame = (unsigned char *)nothing(m->problem, m->options, m->workspace, m->size, m->placement, m->per_layer, 1);
   volatile unsigned char *low = frame - PAINTED;
   /* first unpainted, so that the loader has bound what it binds lazily */
   for (int round = 0; round < 2; round++) {
-    for (volatile unsigned char *byte = low; byte < frame - 512; byte++) *byte = NEVER;
+    for (volatile unsigned char *byte = low; byte < frame - 64; byte++) *byte = NEVER;
     if (eplb_plan(m->problem, m->options, m->workspace, m->size, m->placement, m->per_layer, sizeof *m->per_layer) != 0)
       exit(1);
   }
@@ -111,7 +116,7 @@ int main(void) {
     if (deepseek > 0) printf(", DEEPSEEK %zu", deepseek);
     printf(" bytes\n");
     CHECK(balanced > 0);
-    if (i == 0) CHECK(balanced <= BAR); /* 256/288/32 */
+    CHECK(balanced <= (i == 0 ? BAR : MOST)); /* the first is 256/288/32 */
   }
   return finish("stack");
 }

@@ -1,42 +1,24 @@
 //! The workspace: one carve list that both sizes and carves.
 //!
-//! Every part of the library that needs scratch has one function that takes its arrays from an
-//! [`Arena`]. Run over an arena without memory the same function only counts, so the size that the
+//! Every part of the library that needs scratch has one function that takes its arrays from a [`Carve`]: an
+//! [`Arena`], which hands out the caller's memory, or a [`Need`], which only counts. So the size that the
 //! caller is told and the memory that is used come from one list and cannot differ.
 
 use crate::status::Status;
 
-/// A stretch of one element type from which arrays are taken, front to back.
-#[derive(Debug)]
-pub struct Pool<'a, T> {
-    free: &'a mut [T],
-    taken: usize,
-    short: bool,
+/// What scratch arrays are taken from, front to back.
+pub trait Carve<'a> {
+    /// The next `len` 64-bit integers: sort keys, heaps, tournaments.
+    fn u64s(&mut self, len: usize) -> &'a mut [u64];
+    /// The next `len` 64-bit floats: exact sums.
+    fn f64s(&mut self, len: usize) -> &'a mut [f64];
+    /// The next `len` 32-bit integers: indices and counts.
+    fn u32s(&mut self, len: usize) -> &'a mut [u32];
+    /// The next `len` 32-bit floats: loads.
+    fn f32s(&mut self, len: usize) -> &'a mut [f32];
 }
 
-impl<'a, T> Pool<'a, T> {
-    fn new(free: &'a mut [T]) -> Self {
-        Pool { free, taken: 0, short: false }
-    }
-
-    /// Takes the next `len` elements. When they are not there the array is empty and the arena
-    /// remembers that it ran short; [`Arena::finish`] says so before anything is computed.
-    pub fn take(&mut self, len: usize) -> &'a mut [T] {
-        self.taken = self.taken.saturating_add(len);
-        match core::mem::take(&mut self.free).split_at_mut_checked(len) {
-            Some((head, tail)) => {
-                self.free = tail;
-                head
-            }
-            None => {
-                self.short = true;
-                &mut []
-            }
-        }
-    }
-}
-
-/// How many elements of each type a call needs.
+/// How many elements of each type a call needs. Carving it counts, and gives empty arrays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Need {
     /// 64-bit integers.
@@ -49,6 +31,28 @@ pub struct Need {
     pub f32s: usize,
 }
 
+impl<'a> Carve<'a> for Need {
+    fn u64s(&mut self, len: usize) -> &'a mut [u64] {
+        self.u64s = self.u64s.saturating_add(len);
+        &mut []
+    }
+
+    fn f64s(&mut self, len: usize) -> &'a mut [f64] {
+        self.f64s = self.f64s.saturating_add(len);
+        &mut []
+    }
+
+    fn u32s(&mut self, len: usize) -> &'a mut [u32] {
+        self.u32s = self.u32s.saturating_add(len);
+        &mut []
+    }
+
+    fn f32s(&mut self, len: usize) -> &'a mut [f32] {
+        self.f32s = self.f32s.saturating_add(len);
+        &mut []
+    }
+}
+
 impl Need {
     /// What two need that take turns on the same memory.
     pub fn max(self, other: Need) -> Need {
@@ -57,6 +61,16 @@ impl Need {
             f64s: self.f64s.max(other.f64s),
             u32s: self.u32s.max(other.u32s),
             f32s: self.f32s.max(other.f32s),
+        }
+    }
+
+    /// What two need side by side.
+    pub fn plus(self, other: Need) -> Need {
+        Need {
+            u64s: self.u64s.saturating_add(other.u64s),
+            f64s: self.f64s.saturating_add(other.f64s),
+            u32s: self.u32s.saturating_add(other.u32s),
+            f32s: self.f32s.saturating_add(other.f32s),
         }
     }
 
@@ -80,14 +94,10 @@ impl Need {
 /// The caller's scratch memory, a pool per element type.
 #[derive(Debug)]
 pub struct Arena<'a> {
-    /// 64-bit integers: sort keys, heaps, tournaments.
-    pub u64s: Pool<'a, u64>,
-    /// 64-bit floats: exact sums.
-    pub f64s: Pool<'a, f64>,
-    /// 32-bit integers: indices and counts.
-    pub u32s: Pool<'a, u32>,
-    /// 32-bit floats: loads.
-    pub f32s: Pool<'a, f32>,
+    u64s: &'a mut [u64],
+    f64s: &'a mut [f64],
+    u32s: &'a mut [u32],
+    f32s: &'a mut [f32],
 }
 
 impl<'a> Arena<'a> {
@@ -98,51 +108,53 @@ impl<'a> Arena<'a> {
         u32s: &'a mut [u32],
         f32s: &'a mut [f32],
     ) -> Self {
-        Arena {
-            u64s: Pool::new(u64s),
-            f64s: Pool::new(f64s),
-            u32s: Pool::new(u32s),
-            f32s: Pool::new(f32s),
-        }
-    }
-
-    /// An arena without memory: carving it only counts.
-    pub fn counting() -> Arena<'static> {
-        Arena::new(&mut [], &mut [], &mut [], &mut [])
+        Arena { u64s, f64s, u32s, f32s }
     }
 
     /// What is left, as an arena of its own, for a while: a part that is carved anew again and again takes
-    /// from there. An arena that counts lends one that counts.
+    /// from there.
     pub fn rest(&mut self) -> Arena<'_> {
-        Arena::new(self.u64s.free, self.f64s.free, self.u32s.free, self.f32s.free)
+        Arena::new(self.u64s, self.f64s, self.u32s, self.f32s)
     }
 
-    /// Takes as much of each type as `need` says, as an arena of its own.
-    pub fn part(&mut self, need: Need) -> Arena<'a> {
-        Arena::new(
-            self.u64s.take(need.u64s),
-            self.f64s.take(need.f64s),
-            self.u32s.take(need.u32s),
-            self.f32s.take(need.f32s),
-        )
-    }
-
-    /// What has been taken so far.
-    pub fn need(&self) -> Need {
-        Need {
-            u64s: self.u64s.taken,
-            f64s: self.f64s.taken,
-            u32s: self.u32s.taken,
-            f32s: self.f32s.taken,
-        }
-    }
-
-    /// Ends the carving.
+    /// Sees that all of `need` can be taken: looked at once, before anything is computed.
     ///
     /// # Errors
-    /// [`Status::WorkspaceTooSmall`] when any array could not be given in full.
-    pub fn finish(self) -> Result<(), Status> {
-        let short = self.u64s.short || self.f64s.short || self.u32s.short || self.f32s.short;
-        if short { Err(Status::WorkspaceTooSmall) } else { Ok(()) }
+    /// [`Status::WorkspaceTooSmall`].
+    pub fn check(&self, need: Need) -> Result<(), Status> {
+        let enough = self.u64s.len() >= need.u64s
+            && self.f64s.len() >= need.f64s
+            && self.u32s.len() >= need.u32s
+            && self.f32s.len() >= need.f32s;
+        if enough { Ok(()) } else { Err(Status::WorkspaceTooSmall) }
+    }
+}
+
+impl<'a> Carve<'a> for Arena<'a> {
+    fn u64s(&mut self, len: usize) -> &'a mut [u64] {
+        take(&mut self.u64s, len)
+    }
+
+    fn f64s(&mut self, len: usize) -> &'a mut [f64] {
+        take(&mut self.f64s, len)
+    }
+
+    fn u32s(&mut self, len: usize) -> &'a mut [u32] {
+        take(&mut self.u32s, len)
+    }
+
+    fn f32s(&mut self, len: usize) -> &'a mut [f32] {
+        take(&mut self.f32s, len)
+    }
+}
+
+/// The first `len` elements; none when they are not there, which [`Arena::check`] has ruled out.
+fn take<'a, T>(free: &mut &'a mut [T], len: usize) -> &'a mut [T] {
+    match core::mem::take(free).split_at_mut_checked(len) {
+        Some((head, tail)) => {
+            *free = tail;
+            head
+        }
+        None => &mut [],
     }
 }

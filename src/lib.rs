@@ -37,7 +37,7 @@ pub mod fixed;
 pub mod pack;
 pub mod replicate;
 
-pub use arena::{Arena, Need, Pool};
+pub use arena::{Arena, Carve, Need};
 pub use metrics::{Metrics, Report, evaluate};
 pub use placement::{Placement, PlacementMut, Promises, Violation, ViolationKind, check, digest};
 pub use plan::policy::{Policy, Recipe};

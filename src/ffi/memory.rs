@@ -5,19 +5,15 @@ use crate::arena::{Arena, Need};
 use crate::status::Status;
 use core::slice;
 
-/// One array of the call.
-#[derive(Clone, Copy)]
-struct Extent {
-    start: usize,
-    end: usize,
-    written: bool,
-}
+/// Where an array of the call starts and ends.
+type Extent = (usize, usize);
 
 /// All arrays of the call.
 #[derive(Default)]
 pub struct Memory {
-    // the bound is the signature: 7 inputs, workspace, 4 maps, metrics
-    extents: heapless::Vec<Extent, 13>,
+    // the bounds are the signatures: topology and 4 maps, or loads and a placement; workspace, 4 maps, metrics
+    read: heapless::Vec<Extent, 8>,
+    written: heapless::Vec<Extent, 6>,
 }
 
 impl Memory {
@@ -26,7 +22,9 @@ impl Memory {
         let start = pointer.addr();
         let bytes = len.checked_mul(size_of::<T>()).filter(|&n| n <= isize::MAX as usize);
         let end = bytes.and_then(|n| start.checked_add(n)).ok_or(Status::ShapeTooLarge)?;
-        self.extents.push(Extent { start, end, written }).map_err(|_| Status::ShapeTooLarge)
+        let noted =
+            if written { self.written.push((start, end)) } else { self.read.push((start, end)) };
+        noted.map_err(|_| Status::ShapeTooLarge)
     }
 
     /// An array that the call reads.
@@ -87,11 +85,10 @@ impl Memory {
 
     /// Refuses a call in which anything that is written overlaps anything else.
     pub fn check_overlap(&self) -> Result<(), Status> {
-        for (i, a) in self.extents.iter().enumerate() {
-            for b in self.extents.iter().skip(i + 1) {
-                if (a.written || b.written) && a.start < b.end && b.start < a.end {
-                    return Err(Status::OverlappingArrays);
-                }
+        for (i, a) in self.written.iter().enumerate() {
+            let others = self.written.iter().skip(i + 1).chain(&self.read);
+            if others.into_iter().any(|b| a.0 < b.1 && b.0 < a.1) {
+                return Err(Status::OverlappingArrays);
             }
         }
         Ok(())

@@ -6,6 +6,7 @@
 // the docs are for C: [L][P] is a shape, not a link
 #![allow(rustdoc::broken_intra_doc_links)]
 
+mod call;
 mod memory;
 #[cfg(standalone)]
 mod panic;
@@ -14,14 +15,18 @@ mod types;
 
 pub use types::{eplb_options, eplb_placement, eplb_problem};
 
-use crate::metrics::{self, Metrics, Report, eplb_metrics};
+use crate::arena::{Arena, Need};
+use crate::metrics::{self, Report, eplb_metrics};
 use crate::placement::{
     self, Placement, PlacementMut, Promises, Violation, eplb_violation, map_lengths,
 };
 use crate::plan::policy::Policy;
 use crate::plan::{self, Operation, Options};
-use crate::problem::{Problem, Scope, Shape, Spec};
+use crate::problem::{Problem, Scope};
 use crate::status::Status;
+use call::{
+    answer, checked_options, checked_shape, loads, note_metrics, read_options, reporter, shape,
+};
 use core::ffi::{CStr, c_char, c_void};
 use memory::Memory;
 use read::{check_pointer, check_stride, read, write};
@@ -108,25 +113,68 @@ pub unsafe extern "C" fn eplb_plan(
     per_layer: *mut eplb_metrics,
     metrics_size: usize,
 ) -> i32 {
-    // SAFETY: the caller's promise, passed on. Slices are made of what `memory` has checked.
+    // SAFETY: the caller's promise, passed on. The arena is made of what has been checked.
     answer(|| unsafe {
-        let problem = read(problem)?;
-        let options = read_options(options)?;
-        let maps = read(placement)?;
-        let mut memory = Memory::default();
-        let shape = shape(&problem, &mut memory)?;
-        let previous = memory.optional_input(options.previous, map_lengths(&shape, 0)?[0])?;
-        let options = checked_options(&options, previous)?;
-        let need = plan::workspace(Operation::Plan, &shape, &options)?;
-        let problem = loads(&problem, shape, &mut memory)?;
+        let mut checked = checked_plan(
+            problem,
+            options,
+            workspace,
+            workspace_size,
+            placement,
+            per_layer,
+            metrics_size,
+        );
+        // by reference: a copy would be on the stack all the while
+        let Plan { problem, options, maps, arena } = checked.as_mut().map_err(|status| *status)?;
+        let mut report = reporter(per_layer, metrics_size);
+        let report: Option<Report> = if per_layer.is_null() { None } else { Some(&mut report) };
+        plan::plan_into(problem, options, arena, maps, report)
+    })
+}
 
-        let [slots, counts, table] = map_lengths(&shape, maps.max_replicas as usize)?;
+/// A call of [`eplb_plan`] that has been checked.
+struct Plan<'a> {
+    problem: Problem<'a>,
+    options: Options<'a>,
+    maps: PlacementMut<'a>,
+    arena: Arena<'a>,
+}
+
+/// Checks a call of [`eplb_plan`]. A function of its own, so that what only checking needs is off the stack
+/// while planning is on it.
+///
+/// # Safety
+/// As for [`eplb_plan`].
+#[inline(never)]
+unsafe fn checked_plan<'a>(
+    problem: *const eplb_problem,
+    options: *const eplb_options,
+    workspace: *mut c_void,
+    workspace_size: usize,
+    placement: *const eplb_placement,
+    per_layer: *mut eplb_metrics,
+    metrics_size: usize,
+) -> Result<Plan<'a>, Status> {
+    // SAFETY: the caller's promise, passed on. Slices are made of what `memory` has checked.
+    unsafe {
+        let mut memory = Memory::default();
+        let operation = Operation::Plan;
+        let problem = read(problem)?;
+        let sizes = &checked_shape(operation, &problem, options, &mut memory);
+        let (shape, options) = sizes.as_ref().map_err(|status| *status)?;
+        // what the shape rules out is said before what the loads do: as eplb_workspace says it
+        let need = &plan::workspace(operation, shape, options)?;
+        let problem = &loads(&problem, shape, &mut memory);
+        let problem = problem.as_ref().map_err(|status| *status)?;
+        let maps = read(placement)?;
+
+        let [slots, counts, table] = map_lengths(problem.shape(), maps.max_replicas as usize)?;
         memory.output(maps.physical_to_logical, slots)?;
         memory.optional_output(maps.replica_rank, slots)?;
         memory.optional_output(maps.logical_count, counts)?;
         memory.optional_output(maps.logical_to_physical, table)?;
-        note_metrics(&mut memory, per_layer, metrics_size, &shape, true)?;
-        memory.workspace(workspace.cast(), workspace_size, &need)?;
+        note_metrics(&mut memory, per_layer, metrics_size, problem.shape(), true)?;
+        memory.workspace(workspace.cast(), workspace_size, need)?;
         memory.check_overlap()?;
 
         let maps = PlacementMut {
@@ -137,12 +185,9 @@ pub unsafe extern "C" fn eplb_plan(
             logical_to_physical: memory::output(maps.logical_to_physical, table),
             max_replicas: maps.max_replicas as usize,
         };
-        let mut report = |layer: usize, metrics: &Metrics| {
-            write(per_layer.cast::<u8>().add(layer * metrics_size), metrics_size, metrics);
-        };
-        let report: Option<Report> = if per_layer.is_null() { None } else { Some(&mut report) };
-        plan::plan(&problem, &options, memory::arena(workspace.cast(), &need), maps, report)
-    })
+        let arena = memory::arena(workspace.cast(), need);
+        Ok(Plan { problem: *problem, options: *options, maps, arena })
+    }
 }
 
 /// Measures a placement with the loads of a problem: any placement, from this library or not.
@@ -170,32 +215,65 @@ pub unsafe extern "C" fn eplb_evaluate(
     per_layer: *mut eplb_metrics,
     metrics_size: usize,
 ) -> i32 {
-    // SAFETY: the caller's promise, passed on. Slices are made of what `memory` has checked.
+    // SAFETY: the caller's promise, passed on. The arena is made of what has been checked.
     answer(|| unsafe {
-        let problem = read(problem)?;
-        let options = read_options(options)?;
-        let maps = read(placement)?;
-        let mut memory = Memory::default();
-        let shape = shape(&problem, &mut memory)?;
-        let options = checked_options(&options, None)?;
-        let need = plan::workspace(Operation::Evaluate, &shape, &options)?;
-        let problem = loads(&problem, shape, &mut memory)?;
-        let slots = memory.input(maps.physical_to_logical, map_lengths(&shape, 0)?[0])?;
-        note_metrics(&mut memory, per_layer, metrics_size, &shape, false)?;
-        memory.workspace(workspace.cast(), workspace_size, &need)?;
-        memory.check_overlap()?;
-
-        let arena = memory::arena(workspace.cast(), &need);
-        metrics::evaluate(
-            &problem,
-            options.scope,
-            arena,
-            &Placement::of(slots),
-            &mut |layer, metrics| {
-                write(per_layer.cast::<u8>().add(layer * metrics_size), metrics_size, metrics);
-            },
-        )
+        let checked = &checked_evaluation(
+            problem,
+            options,
+            workspace,
+            workspace_size,
+            placement,
+            per_layer,
+            metrics_size,
+        );
+        let Evaluation { problem, scope, slots, need } =
+            checked.as_ref().map_err(|status| *status)?;
+        let arena = memory::arena(workspace.cast(), need);
+        let report = &mut reporter(per_layer, metrics_size);
+        metrics::evaluate(problem, *scope, arena, &Placement::of(slots), report)
     })
+}
+
+/// A call of [`eplb_evaluate`] that has been checked.
+struct Evaluation<'a> {
+    problem: Problem<'a>,
+    scope: Scope,
+    slots: &'a [i32],
+    need: Need,
+}
+
+/// Checks a call of [`eplb_evaluate`]; apart, as [`checked_plan`] is.
+///
+/// # Safety
+/// As for [`eplb_evaluate`].
+#[inline(never)]
+unsafe fn checked_evaluation<'a>(
+    problem: *const eplb_problem,
+    options: *const eplb_options,
+    workspace: *mut c_void,
+    workspace_size: usize,
+    placement: *const eplb_placement,
+    per_layer: *mut eplb_metrics,
+    metrics_size: usize,
+) -> Result<Evaluation<'a>, Status> {
+    // SAFETY: the caller's promise, passed on. Slices are made of what `memory` has checked.
+    unsafe {
+        let mut memory = Memory::default();
+        let operation = Operation::Evaluate;
+        let problem = read(problem)?;
+        let sizes = &checked_shape(operation, &problem, options, &mut memory);
+        let (shape, options) = sizes.as_ref().map_err(|status| *status)?;
+        // what the shape rules out is said before what the loads do: as eplb_workspace says it
+        let need = &plan::workspace(operation, shape, options)?;
+        let problem = &loads(&problem, shape, &mut memory);
+        let problem = problem.as_ref().map_err(|status| *status)?;
+        let maps = read(placement)?;
+        let slots = memory.input(maps.physical_to_logical, map_lengths(problem.shape(), 0)?[0])?;
+        note_metrics(&mut memory, per_layer, metrics_size, problem.shape(), false)?;
+        memory.workspace(workspace.cast(), workspace_size, need)?;
+        memory.check_overlap()?;
+        Ok(Evaluation { problem: *problem, scope: options.scope, slots, need: *need })
+    }
 }
 
 /// Checks that a placement keeps its promises: every slot holds an expert or -1, none on a GPU that is
@@ -312,119 +390,4 @@ pub extern "C" fn eplb_status_string(status: i32) -> *const c_char {
 #[unsafe(no_mangle)]
 pub extern "C" fn eplb_version() -> u32 {
     EPLB_VERSION
-}
-
-/// Runs the body of a function and turns its result into a code.
-fn answer(body: impl FnOnce() -> Result<(), Status>) -> i32 {
-    body().err().unwrap_or(Status::Ok).code()
-}
-
-/// The caller's options, or the defaults.
-///
-/// # Safety
-/// As [`read()`].
-unsafe fn read_options(options: *const eplb_options) -> Result<eplb_options, Status> {
-    if options.is_null() {
-        return Ok(eplb_options {
-            struct_size: size_of::<eplb_options>() as u32,
-            policy: 0,
-            scope: 0,
-            effort: 0,
-            max_moves: 0,
-            max_moves_per_gpu_pair: 0,
-            flags: 0,
-            reserved: 0,
-            previous: core::ptr::null(),
-        });
-    }
-    // SAFETY: passed on.
-    unsafe { read(options) }
-}
-
-/// Numbers to enums.
-fn checked_options<'a>(
-    options: &eplb_options,
-    previous: Option<&'a [i32]>,
-) -> Result<Options<'a>, Status> {
-    if options.reserved != 0 {
-        return Err(Status::ReservedNotZero);
-    }
-    if options.flags != 0 {
-        return Err(Status::UnknownFlag);
-    }
-    Ok(Options {
-        policy: Policy::try_from(options.policy)?,
-        recipe: None,
-        scope: Scope::try_from(options.scope)?,
-        effort: options.effort,
-        max_moves: options.max_moves,
-        max_moves_per_gpu_pair: options.max_moves_per_gpu_pair,
-        flags: options.flags,
-        previous,
-    })
-}
-
-/// Sizes and topology.
-///
-/// # Safety
-/// The arrays of the topology are NULL or hold G elements for `'a`.
-unsafe fn shape<'a>(problem: &eplb_problem, memory: &mut Memory) -> Result<Shape<'a>, Status> {
-    let gpus = problem.num_gpus as usize;
-    // SAFETY: passed on.
-    let spec = unsafe {
-        Spec {
-            num_windows: problem.num_windows,
-            num_layers: problem.num_layers,
-            num_logical_experts: problem.num_logical_experts,
-            num_physical_experts: problem.num_physical_experts,
-            num_groups: problem.num_groups,
-            num_nodes: problem.num_nodes,
-            num_gpus: problem.num_gpus,
-            load_window_stride: problem.load_window_stride,
-            load: &[],
-            window_weight: None,
-            gpu_speed: memory.optional_input(problem.gpu_speed, gpus)?,
-            gpu_slots: memory.optional_input(problem.gpu_slots, gpus)?,
-            gpu_node: memory.optional_input(problem.gpu_node, gpus)?,
-            gpu_state: memory.optional_input(problem.gpu_state, gpus)?,
-        }
-    };
-    Shape::new(&spec)
-}
-
-/// The problem with its loads.
-///
-/// # Safety
-/// load and window_weight are NULL or hold what the shape says for `'a`.
-unsafe fn loads<'a>(
-    problem: &eplb_problem,
-    shape: Shape<'a>,
-    memory: &mut Memory,
-) -> Result<Problem<'a>, Status> {
-    let weights = shape.num_layers() * shape.num_windows();
-    // SAFETY: passed on.
-    let (load, weight) = unsafe {
-        (
-            memory.input(problem.load, shape.load_len())?,
-            memory.optional_input(problem.window_weight, weights)?,
-        )
-    };
-    Problem::with_shape(shape, load, weight)
-}
-
-/// Notes the array of metrics.
-fn note_metrics(
-    memory: &mut Memory,
-    per_layer: *mut eplb_metrics,
-    metrics_size: usize,
-    shape: &Shape,
-    optional: bool,
-) -> Result<(), Status> {
-    if optional && per_layer.is_null() {
-        return Ok(());
-    }
-    check_pointer(per_layer)?;
-    check_stride(metrics_size, size_of::<Metrics>())?;
-    let bytes = shape.num_layers().checked_mul(metrics_size).ok_or(Status::ShapeTooLarge)?;
-    memory.output(per_layer.cast::<u8>(), bytes)
 }

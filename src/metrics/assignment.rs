@@ -1,7 +1,7 @@
 //! The groups of a layer and the nodes that may take them: what bound and plan ask `groups::assign`.
 
 use super::groups::{self, Nodes, Outcome};
-use crate::arena::Arena;
+use crate::arena::{Arena, Carve};
 use crate::order::widen;
 use crate::problem::Shape;
 
@@ -21,31 +21,46 @@ pub struct Assignment<'a> {
 }
 
 impl<'a> Assignment<'a> {
-    /// Takes the memory, O(K + N), and notes the nodes.
-    pub fn carve(arena: &mut Arena<'a>, shape: &Shape) -> Self {
-        let (groups, nodes) = (shape.num_groups(), shape.topology().num_nodes());
-        let assignment = Assignment {
-            load: arena.f64s.take(groups),
-            need: arena.u32s.take(groups),
-            node: arena.u32s.take(groups),
-            node_speed: arena.f64s.take(nodes),
-            node_slots: arena.u32s.take(nodes),
+    /// Takes the memory, O(K + N), for the groups of the shape; for 0 groups none.
+    #[inline(never)] // what building takes is off the stack while assigning
+    pub fn carve(arena: &mut Arena<'a>, shape: &Shape, groups: usize) -> Self {
+        Assignment::list(arena, shape, groups)
+    }
+
+    /// The same from memory or from a count.
+    #[inline(always)]
+    pub fn list(arena: &mut impl Carve<'a>, shape: &Shape, groups: usize) -> Self {
+        let nodes = if groups > 0 { shape.topology().num_nodes() } else { 0 };
+        Assignment {
+            load: arena.f64s(groups),
+            need: arena.u32s(groups),
+            node: arena.u32s(groups),
+            node_speed: arena.f64s(nodes),
+            node_slots: arena.u32s(nodes),
             size: shape.num_logical_experts().checked_div(groups).unwrap_or(0).max(1),
             search: groups::Scratch::carve(arena, groups, nodes),
-        };
-        assignment.need.fill(assignment.size as u32);
-        assignment.node_speed.fill(0.0);
-        assignment.node_slots.fill(0);
+        }
+    }
+
+    /// No groups to assign.
+    pub fn is_empty(&self) -> bool {
+        self.node.is_empty()
+    }
+
+    /// Notes the nodes: O(K + G).
+    pub fn note(&mut self, shape: &Shape) {
+        self.need.fill(self.size as u32);
+        self.node_speed.fill(0.0);
+        self.node_slots.fill(0);
         for gpu in (0..shape.topology().num_gpus()).filter(|&gpu| shape.usable_slots(gpu) > 0) {
             let node = shape.topology().node(gpu);
             if let (Some(speed), Some(slots)) =
-                (assignment.node_speed.get_mut(node), assignment.node_slots.get_mut(node))
+                (self.node_speed.get_mut(node), self.node_slots.get_mut(node))
             {
                 *speed += f64::from(shape.topology().speed(gpu));
                 *slots += shape.usable_slots(gpu) as u32;
             }
         }
-        assignment
     }
 
     /// Assigns the groups of a layer, trying at most `effort` placements of a group.

@@ -7,7 +7,7 @@
 //! of each other count as equal.
 
 use super::polish::{measure, polish};
-use crate::arena::Arena;
+use crate::arena::Carve;
 
 /// What an assignment is worth: the groups in the order of the search, the node of each, the largest node
 /// time.
@@ -46,16 +46,17 @@ pub struct Scratch<'a> {
 
 impl<'a> Scratch<'a> {
     /// Takes the scratch for K groups and N nodes: O(K + N).
-    pub fn carve(arena: &mut Arena<'a>, groups: usize, nodes: usize) -> Self {
+    #[inline(always)]
+    pub fn carve(arena: &mut impl Carve<'a>, groups: usize, nodes: usize) -> Self {
         Scratch {
-            tail: arena.f64s.take(groups.saturating_add(1)),
-            saved: arena.f64s.take(groups),
-            sum: arena.f64s.take(nodes),
-            order: arena.u32s.take(groups),
-            choice: arena.u32s.take(groups),
-            best: arena.u32s.take(groups),
-            free: arena.u32s.take(nodes),
-            places: arena.u32s.take(nodes),
+            tail: arena.f64s(if groups > 0 { groups.saturating_add(1) } else { 0 }),
+            saved: arena.f64s(groups),
+            sum: arena.f64s(nodes),
+            order: arena.u32s(groups),
+            choice: arena.u32s(groups),
+            best: arena.u32s(groups),
+            free: arena.u32s(nodes),
+            places: arena.u32s(nodes),
         }
     }
 }

@@ -4,7 +4,7 @@
 use super::assignment::Assignment;
 use super::bound::{Fleet, plain};
 use super::weigh::refine;
-use crate::arena::Arena;
+use crate::arena::Carve;
 use crate::order::{descending, index_of, load_of_descending, sort, sort_buffer, widen};
 use crate::problem::{Problem, Shape};
 
@@ -27,29 +27,32 @@ pub struct Scratch<'a> {
     speed: &'a mut [f32],
     slots: &'a mut [u32],
     gpus: usize,
-    /// Hierarchical scope alone.
-    groups: Option<Assignment<'a>>,
+    /// Hierarchical scope alone: without groups otherwise.
+    groups: Assignment<'a>,
 }
 
 impl<'a> Scratch<'a> {
     /// Takes the scratch of the bound: O(E + G), and O(K + N) when hierarchical.
-    pub fn carve(arena: &mut Arena<'a>, shape: &Shape, hierarchical: bool) -> Self {
+    #[inline(always)]
+    pub fn carve(arena: &mut impl Carve<'a>, shape: &Shape, hierarchical: bool) -> Self {
         let (experts, gpus) = (shape.num_logical_experts(), shape.topology().num_gpus());
-        let mut scratch = Scratch {
-            keys: arena.u64s.take(experts.max(gpus)),
-            buffer: arena.u64s.take(sort_buffer(experts.max(gpus))),
-            load: arena.f32s.take(experts),
-            tail: arena.f64s.take(experts.saturating_add(1)),
-            speed: arena.f32s.take(gpus),
-            slots: arena.u32s.take(gpus),
+        let groups = if hierarchical { shape.num_groups() } else { 0 };
+        Scratch {
+            keys: arena.u64s(experts.max(gpus)),
+            buffer: arena.u64s(sort_buffer(experts.max(gpus))),
+            load: arena.f32s(experts),
+            tail: arena.f64s(experts.saturating_add(1)),
+            speed: arena.f32s(gpus),
+            slots: arena.u32s(gpus),
             gpus: 0,
-            groups: hierarchical.then(|| Assignment::carve(arena, shape)),
-        };
-        scratch.note_gpus(shape);
-        scratch
+            groups: Assignment::list(arena, shape, groups),
+        }
     }
 
-    fn note_gpus(&mut self, shape: &Shape) {
+    /// Notes the topology: O(G log G).
+    #[inline(never)]
+    pub fn note(&mut self, shape: &Shape) {
+        self.groups.note(shape);
         let usable = |gpu: usize| shape.usable_slots(gpu);
         self.gpus = 0;
         for gpu in (0..shape.topology().num_gpus()).filter(|&gpu| usable(gpu) > 0) {
@@ -90,9 +93,9 @@ pub fn lower_bound(problem: &Problem, layer: usize, reached: f64, scratch: &mut 
     );
     let total = load.iter().fold(0.0, |sum, &load| sum + widen(load));
     let mut bound = plain(scratch.load, total, &fleet);
-    if let Some(groups) = &mut scratch.groups {
+    if !scratch.groups.is_empty() {
         // the floor is infinite when nothing fits: then there is nothing to bound
-        let floor = groups.assign(load, ASSIGNMENTS).floor;
+        let floor = scratch.groups.assign(load, ASSIGNMENTS).floor;
         if floor > bound && floor < f64::INFINITY {
             bound = floor;
         }

@@ -10,9 +10,9 @@ mod lower;
 mod polish;
 mod weigh;
 
-use crate::arena::{Arena, Need};
+use crate::arena::{Arena, Carve, Need};
 use crate::order::widen;
-use crate::placement::Placement;
+use crate::placement::{Placement, PlacementMut};
 use crate::problem::{Problem, Scope, Shape};
 use crate::status::Status;
 
@@ -65,11 +65,17 @@ pub struct Scratch<'a> {
 
 impl<'a> Scratch<'a> {
     /// Takes the scratch of the ruler: O(E + G + N + K).
-    pub fn carve(arena: &mut Arena<'a>, shape: &Shape, scope: Scope) -> Self {
+    #[inline(never)] // what building takes is off the stack while measuring
+    fn carve(arena: &'a mut Arena, shape: &Shape, scope: Scope) -> Self {
+        Scratch::list(&mut arena.rest(), shape, scope)
+    }
+
+    #[inline(always)]
+    fn list(arena: &mut impl Carve<'a>, shape: &Shape, scope: Scope) -> Self {
         Scratch {
-            count: arena.u32s.take(shape.num_logical_experts()),
-            mark: arena.u32s.take(shape.num_logical_experts()),
-            node: arena.f64s.take(shape.topology().num_nodes().saturating_mul(2)),
+            count: arena.u32s(shape.num_logical_experts()),
+            mark: arena.u32s(shape.num_logical_experts()),
+            node: arena.f64s(shape.topology().num_nodes().saturating_mul(2)),
             bound: lower::Scratch::carve(arena, shape, bounded_by_groups(shape, scope)),
         }
     }
@@ -106,8 +112,9 @@ pub fn evaluate(
     let shape = problem.shape();
     placement.check_lengths(shape)?;
     admit(shape)?;
+    arena.check(need(shape, scope))?;
     let mut scratch = Scratch::carve(&mut arena, shape, scope);
-    arena.finish()?;
+    scratch.bound.note(shape);
     for layer in 0..shape.num_layers() {
         count_serving(shape, placement.layer(shape, layer), &mut scratch)?;
     }
@@ -120,27 +127,32 @@ pub fn evaluate(
 }
 
 /// What a layer needs.
+#[inline(never)]
 pub fn need(shape: &Shape, scope: Scope) -> Need {
-    let mut arena = Arena::counting();
-    Scratch::carve(&mut arena, shape, scope);
-    arena.need()
+    let mut need = Need::default();
+    Scratch::list(&mut need, shape, scope);
+    need
 }
 
-/// Measures one layer whose slots are known to be good: what a plan has just written.
+/// Measures and reports one layer whose slots are known to be good: what a plan has just written.
 #[inline(never)]
-pub fn measure_layer(
+pub fn report_layer(
     problem: &Problem,
     layer: usize,
     scope: Scope,
-    mut arena: Arena,
-    slots: &[i32],
-) -> Metrics {
-    let mut scratch = Scratch::carve(&mut arena, problem.shape(), scope);
+    arena: &mut Arena,
+    maps: &PlacementMut,
+    report: &mut Report,
+) {
+    let mut scratch = Scratch::carve(arena, problem.shape(), scope);
+    let slots = maps.slots(problem.shape(), layer);
+    scratch.bound.note(problem.shape());
     // a plan leaves no expert out, so that counting cannot fail
-    match count_serving(problem.shape(), slots, &mut scratch) {
+    let metrics = match count_serving(problem.shape(), slots, &mut scratch) {
         Ok(()) => measure(problem, layer, slots, &mut scratch),
         Err(_) => Metrics::default(),
-    }
+    };
+    report(layer, &metrics);
 }
 
 /// The same without the bound and the gap.
@@ -148,10 +160,10 @@ pub fn largest_load(
     problem: &Problem,
     layer: usize,
     scope: Scope,
-    mut arena: Arena,
+    arena: &mut Arena,
     slots: &[i32],
 ) -> Metrics {
-    let mut scratch = Scratch::carve(&mut arena, problem.shape(), scope);
+    let mut scratch = Scratch::carve(arena, problem.shape(), scope);
     match count_serving(problem.shape(), slots, &mut scratch) {
         Ok(()) => weigh(problem, layer, slots, &mut scratch),
         Err(_) => Metrics::default(),

@@ -4,7 +4,7 @@
 //! one are out of the tournament; only when every pack with room holds one is a scan needed.
 
 use super::{Items, Packed};
-use crate::arena::Arena;
+use crate::arena::Carve;
 use crate::order::{Key, Tournament, descending, index_of, load_of_descending, sort};
 
 /// No item: the end of a chain.
@@ -22,12 +22,9 @@ pub struct Scratch<'a> {
 }
 
 impl<'a> Scratch<'a> {
-    pub fn carve(arena: &mut Arena<'a>, items: usize, packs: usize) -> Self {
-        Scratch {
-            last: arena.u32s.take(items),
-            before: arena.u32s.take(items),
-            same: arena.u32s.take(packs),
-        }
+    #[inline(always)]
+    pub fn carve(arena: &mut impl Carve<'a>, items: usize, packs: usize) -> Self {
+        Scratch { last: arena.u32s(items), before: arena.u32s(items), same: arena.u32s(packs) }
     }
 }
 

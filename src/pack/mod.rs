@@ -8,7 +8,7 @@ mod lpt;
 mod micro_swap;
 mod two_swaps;
 
-use crate::arena::Arena;
+use crate::arena::Carve;
 use crate::order::{Tournament, sort_buffer};
 
 /// How items are packed. Largest item first, lowest index first among equals.
@@ -72,21 +72,23 @@ pub struct Scratch<'a> {
 
 impl<'a> Scratch<'a> {
     /// Takes the scratch for up to `items` in up to `packs`.
-    pub fn carve(arena: &mut Arena<'a>, packing: Packing, items: usize, packs: usize) -> Self {
+    #[inline(always)]
+    pub fn carve(arena: &mut impl Carve<'a>, packing: Packing, items: usize, packs: usize) -> Self {
         let diverse = if packing == Packing::Diverse { (items, packs) } else { (0, 0) };
         Scratch {
-            keys: arena.u64s.take(items),
-            buffer: arena.u64s.take(sort_buffer(items)),
+            keys: arena.u64s(items),
+            buffer: arena.u64s(sort_buffer(items)),
             // the wide tournament has two words a node
-            tree: arena.u64s.take(Tournament::<[u64; 2]>::nodes(packs).saturating_mul(2)),
-            held: arena.u32s.take(packs),
-            running: arena.f64s.take(packs),
+            tree: arena.u64s(Tournament::<[u64; 2]>::nodes(packs).saturating_mul(2)),
+            held: arena.u32s(packs),
+            running: arena.f64s(packs),
             diverse: diverse::Scratch::carve(arena, diverse.0, diverse.1),
         }
     }
 }
 
 /// Packs groups onto nodes, `load.len() / nodes` each. O(n log n).
+#[inline(never)]
 pub fn onto_nodes(
     packing: Packing,
     refinement: Refinement,
@@ -109,6 +111,7 @@ pub fn onto_nodes(
 
 /// Packs replicas onto GPUs, `items.load.len() / gpus` each. O(n log n) without surplus replicas: an
 /// expert with more replicas than GPUs costs Diverse O(GPUs) for each that is too many.
+#[inline(never)]
 pub fn onto_gpus(
     packing: Packing,
     refinement: Refinement,

@@ -1,7 +1,7 @@
 //! Does a placement keep its promises, and if not, which one and where.
 
 use super::{Placement, row};
-use crate::arena::{Arena, Need};
+use crate::arena::{Arena, Carve, Need};
 use crate::problem::{Scope, Shape};
 use crate::status::Status;
 
@@ -93,20 +93,20 @@ struct Scratch<'a> {
     group_node: &'a mut [u32],
 }
 
-fn carve<'a>(arena: &mut Arena<'a>, shape: &Shape) -> Scratch<'a> {
+fn carve<'a>(arena: &mut impl Carve<'a>, shape: &Shape) -> Scratch<'a> {
     Scratch {
-        count: arena.u32s.take(shape.num_logical_experts()),
-        mark: arena.u32s.take(shape.num_logical_experts()),
-        seen: arena.u32s.take(shape.num_physical_experts()),
-        group_node: arena.u32s.take(shape.num_groups()),
+        count: arena.u32s(shape.num_logical_experts()),
+        mark: arena.u32s(shape.num_logical_experts()),
+        seen: arena.u32s(shape.num_physical_experts()),
+        group_node: arena.u32s(shape.num_groups()),
     }
 }
 
 /// What [`check`] needs of an arena.
 pub(crate) fn need(shape: &Shape) -> Need {
-    let mut arena = Arena::counting();
-    carve(&mut arena, shape);
-    arena.need()
+    let mut need = Need::default();
+    carve(&mut need, shape);
+    need
 }
 
 /// Finds the first broken promise. O(L (P + E max_replicas)), workspace O(E + P + K).
@@ -120,8 +120,8 @@ pub fn check(
     placement: &Placement,
 ) -> Result<Option<Violation>, Status> {
     placement.check_lengths(shape)?;
+    arena.check(need(shape))?;
     let mut scratch = carve(&mut arena, shape);
-    arena.finish()?;
     Ok((0..shape.num_layers())
         .find_map(|layer| check_layer(shape, promises, &mut scratch, placement, layer).err()))
 }

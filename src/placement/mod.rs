@@ -5,6 +5,7 @@ mod check;
 pub(crate) use check::need;
 pub use check::{Promises, Violation, ViolationKind, check, eplb_violation};
 
+use crate::arena::{Arena, Carve};
 use crate::problem::Shape;
 use crate::status::Status;
 
@@ -45,6 +46,24 @@ impl PlacementMut<'_> {
     /// [`Status::ArrayLength`], [`Status::ShapeTooLarge`].
     pub fn check_lengths(&self, shape: &Shape) -> Result<(), Status> {
         Placement::from(self).check_lengths(shape)
+    }
+
+    /// `[P]` of one layer.
+    pub fn slots(&self, shape: &Shape, layer: usize) -> &[i32] {
+        row(Some(self.physical_to_logical), layer, shape.num_physical_experts())
+    }
+
+    /// The same, to be written.
+    pub fn slots_mut(&mut self, shape: &Shape, layer: usize) -> &mut [i32] {
+        row_mut(Some(self.physical_to_logical), layer, shape.num_physical_experts())
+    }
+
+    /// Fills the other maps of a layer from physical_to_logical: the replicas of an expert are numbered in
+    /// order of their slots. O(P + E max_replicas); `arena` holds a u32 for each expert.
+    #[inline(never)]
+    pub fn number(&mut self, shape: &Shape, layer: usize, arena: &mut Arena) {
+        let count = arena.rest().u32s(shape.num_logical_experts());
+        self.layer(shape, layer).number(count);
     }
 
     /// The maps of one layer.
@@ -163,9 +182,8 @@ impl<'a> LayerMaps<'a> {
         }
     }
 
-    /// Fills the other maps from physical_to_logical: the replicas of an expert are numbered in order of
-    /// their slots. `count` holds `[E]`. O(P + E max_replicas).
-    pub fn number(&mut self, count: &mut [u32]) {
+    /// As [`PlacementMut::number`]; `count` holds `[E]`.
+    fn number(&mut self, count: &mut [u32]) {
         count.fill(0);
         self.logical_to_physical.fill(-1);
         let mut ranks = self.replica_rank.iter_mut();

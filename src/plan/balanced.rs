@@ -4,7 +4,7 @@
 //! Any topology: GPUs that do not receive stay empty, slots and speeds may differ, nodes may be anywhere.
 
 use super::joint::{self, Row};
-use crate::arena::{Arena, Need};
+use crate::arena::{Arena, Carve, Need};
 use crate::metrics::assignment::Assignment;
 use crate::order::widen;
 use crate::problem::{Scope, Shape};
@@ -76,15 +76,7 @@ fn places_for_groups(shape: &Shape) -> usize {
     sum
 }
 
-/// Scratch of the road.
-#[derive(Debug)]
-pub struct Scratch<'a> {
-    rows: Rows<'a>,
-    /// Hierarchical scope on several nodes alone, with the best plan so far.
-    groups: Option<(Assignment<'a>, &'a mut [u32])>,
-}
-
-/// The row at hand, and where its GPUs are.
+/// Scratch of the road: the row at hand, and where its GPUs are.
 #[derive(Debug)]
 struct Rows<'a> {
     /// `[G]` first slot of each GPU; its row, which is its node or 0, or `NONE`.
@@ -98,43 +90,47 @@ struct Rows<'a> {
     slots: &'a mut [u32],
     speed: &'a mut [f32],
     placed: &'a mut [u32],
-    /// What the joint planner carves for each row anew.
-    joint: Arena<'a>,
 }
 
-impl<'a> Scratch<'a> {
-    /// Takes the scratch of the road, and notes the topology in it: O(E + P + G + N + K).
-    pub fn carve(arena: &mut Arena<'a>, shape: &Shape, scope: Scope) -> Self {
+impl<'a> Rows<'a> {
+    #[inline(never)] // what building takes is off the stack while planning
+    fn carve(arena: &mut Arena<'a>, shape: &Shape) -> Self {
+        Rows::list(arena, shape)
+    }
+
+    #[inline(always)]
+    fn list(arena: &mut impl Carve<'a>, shape: &Shape) -> Self {
         let (experts, gpus) = (shape.num_logical_experts(), shape.topology().num_gpus());
-        let slots = shape.num_physical_experts();
-        // on a single node there is nothing to assign
-        let hierarchical = shape.is_hierarchical(scope) && shape.topology().num_nodes() > 1;
-        let mut joint = Arena::counting();
-        joint::carve(&mut joint, experts, slots, gpus);
-        let mut rows = Rows {
-            first_slot: arena.u32s.take(gpus),
-            gpu_row: arena.u32s.take(gpus),
-            expert: arena.u32s.take(experts),
-            load: arena.f32s.take(experts),
-            count: arena.u32s.take(experts),
-            gpu: arena.u32s.take(gpus),
-            slots: arena.u32s.take(gpus),
-            speed: arena.f32s.take(gpus),
-            placed: arena.u32s.take(slots),
-            joint: arena.part(joint.need()),
-        };
-        rows.note_gpus(shape, hierarchical);
-        let groups =
-            hierarchical.then(|| (Assignment::carve(arena, shape), arena.u32s.take(slots)));
-        Scratch { rows, groups }
+        Rows {
+            first_slot: arena.u32s(gpus),
+            gpu_row: arena.u32s(gpus),
+            expert: arena.u32s(experts),
+            load: arena.f32s(experts),
+            count: arena.u32s(experts),
+            gpu: arena.u32s(gpus),
+            slots: arena.u32s(gpus),
+            speed: arena.f32s(gpus),
+            placed: arena.u32s(shape.num_physical_experts()),
+        }
     }
 }
 
-/// What a layer needs.
+/// Whether groups are to be assigned: on a single node there is nothing to assign.
+fn has_groups(shape: &Shape, scope: Scope) -> bool {
+    shape.is_hierarchical(scope) && shape.topology().num_nodes() > 1
+}
+
+/// What a layer needs: O(E + P + G + N + K).
+#[inline(never)]
 pub fn need(shape: &Shape, scope: Scope) -> Need {
-    let mut arena = Arena::counting();
-    Scratch::carve(&mut arena, shape, scope);
-    arena.need()
+    let mut need = Need::default();
+    Rows::list(&mut need, shape);
+    if has_groups(shape, scope) {
+        Assignment::list(&mut need, shape, shape.num_groups());
+        need.u32s(shape.num_physical_experts());
+    }
+    let (experts, slots) = (shape.num_logical_experts(), shape.num_physical_experts());
+    need.plus(joint::need(experts, slots, shape.topology().num_gpus()))
 }
 
 /// A layer and what limits its plan.
@@ -149,21 +145,32 @@ pub struct Layer<'a> {
     pub effort: u32,
 }
 
-/// Plans one layer and writes physical_to_logical.
-///
+/// Plans one layer and writes physical_to_logical. `arena` holds what [`need`] says.
+#[inline(never)] // its scratch is on the stack only while BALANCED plans
+pub fn plan_layer(layer: &Layer, scope: Scope, arena: &mut Arena, slots: &mut [i32]) {
+    let arena = &mut arena.rest();
+    let rows = &mut Rows::carve(arena, layer.shape);
+    let hierarchical = has_groups(layer.shape, scope);
+    rows.note_gpus(layer.shape, hierarchical);
+    if hierarchical {
+        plan_nodes(layer, rows, arena, slots);
+    } else {
+        slots.fill(-1);
+        rows.plan(layer, 0, None, arena, slots);
+    }
+}
+
 /// Groups go to nodes so that the busiest node has the least to do. Where the GPUs of a node cannot be made
 /// as even as that, which takes few slots, other assignments are planned, too, while their nodes allow
 /// better.
-pub fn plan_layer(layer: &Layer, scratch: &mut Scratch, slots: &mut [i32]) {
-    let Scratch { rows, groups } = scratch;
-    let Some((groups, kept)) = groups else {
-        slots.fill(-1);
-        rows.plan(layer, 0, None, slots);
-        return;
-    };
+#[inline(never)]
+fn plan_nodes(layer: &Layer, rows: &mut Rows, arena: &mut Arena, slots: &mut [i32]) {
+    let groups = &mut Assignment::carve(arena, layer.shape, layer.shape.num_groups());
+    groups.note(layer.shape);
+    let kept = arena.u32s(slots.len());
     let size = groups.size();
     let floor = groups.assign(layer.load, ASSIGNMENTS).floor;
-    let mut best = rows.plan_all(layer, groups.node_of(), size, f64::INFINITY, slots);
+    let mut best = rows.plan_all(layer, groups.node_of(), size, f64::INFINITY, arena, slots);
     if best <= floor * CLOSE {
         return;
     }
@@ -174,7 +181,7 @@ pub fn plan_layer(layer: &Layer, scratch: &mut Scratch, slots: &mut [i32]) {
             return 0.0;
         }
         visits -= 1;
-        let time = rows.plan_all(layer, node_of, size, best, slots);
+        let time = rows.plan_all(layer, node_of, size, best, arena, slots);
         if time < best {
             best = time;
             keep(slots, kept);
@@ -193,6 +200,7 @@ fn keep(slots: &[i32], kept: &mut [u32]) {
 }
 
 impl Rows<'_> {
+    #[inline(never)]
     fn note_gpus(&mut self, shape: &Shape, hierarchical: bool) {
         let mut first = 0;
         for (gpu, (first_slot, row)) in
@@ -216,12 +224,13 @@ impl Rows<'_> {
         node_of: &[u32],
         size: usize,
         limit: f64,
+        arena: &mut Arena,
         slots: &mut [i32],
     ) -> f64 {
         slots.fill(-1);
         let mut worst = 0.0;
         for node in 0..layer.shape.topology().num_nodes() {
-            self.plan(layer, node as u32, Some((node_of, size)), slots);
+            self.plan(layer, node as u32, Some((node_of, size)), arena, slots);
             let time = self.largest_time();
             if time > worst {
                 worst = time;
@@ -233,14 +242,38 @@ impl Rows<'_> {
         worst
     }
 
-    /// Gathers the experts and GPUs of a row, plans it, and writes its slots.
+    /// Plans a row, and writes its slots.
     fn plan(
         &mut self,
         layer: &Layer,
         row: u32,
         groups: Option<(&[u32], usize)>,
+        arena: &mut Arena,
         physical_to_logical: &mut [i32],
     ) {
+        let (experts, gpus, filled) = self.gather(layer, row, groups);
+        let (Some(load), Some(slots), Some(speed), Some(placed)) = (
+            self.load.get(..experts).filter(|load| !load.is_empty()),
+            self.slots.get(..gpus),
+            self.speed.get(..gpus),
+            self.placed.get_mut(..filled),
+        ) else {
+            return;
+        };
+        let most_replicas = gpus.min(layer.most_replicas) as u32;
+        let row = Row { load, slots, speed, most_replicas, effort: layer.effort };
+        joint::plan(&row, arena, placed);
+        self.write(physical_to_logical);
+    }
+
+    /// Gathers the experts and GPUs of a row; answers how many there are of each, and of slots to fill.
+    #[inline(never)]
+    fn gather(
+        &mut self,
+        layer: &Layer,
+        row: u32,
+        groups: Option<(&[u32], usize)>,
+    ) -> (usize, usize, usize) {
         let mut experts = 0;
         let mut gather = |range: core::ops::Range<usize>| {
             let load = layer.load.get(range.clone()).unwrap_or_default();
@@ -259,43 +292,32 @@ impl Rows<'_> {
                 here.for_each(|(group, _)| gather(group * size..(group + 1) * size));
             }
         }
-        let (mut gpus, mut all) = (0, 0);
+        let mut gpus = 0;
         for (gpu, _) in self.gpu_row.iter().enumerate().filter(|(_, of)| **of == row) {
-            let usable = layer.shape.usable_slots(gpu).min(experts);
             if let (Some(name), Some(slots), Some(speed)) =
                 (self.gpu.get_mut(gpus), self.slots.get_mut(gpus), self.speed.get_mut(gpus))
             {
                 *name = gpu as u32;
-                *slots = usable as u32;
+                *slots = layer.shape.usable_slots(gpu).min(experts) as u32;
                 *speed = layer.shape.topology().speed(gpu);
                 gpus += 1;
-                all += usable;
             }
         }
         self.count.fill(0);
-        let (Some(slots), Some(speed), Some(load), Some(placed)) = (
-            self.slots.get_mut(..gpus),
-            self.speed.get(..gpus),
-            self.load.get(..experts),
-            self.placed.get_mut(..all),
-        ) else {
-            return;
-        };
-        if let Some(slots) = self.gpu.get_mut(gpus..) {
-            slots.fill(NONE);
+        if let Some(none) = self.gpu.get_mut(gpus..) {
+            none.fill(NONE);
         }
-        if experts == 0 {
-            return;
-        }
-        let most = gpus.min(layer.most_replicas);
-        let filled = keep_to(experts.saturating_mul(most), slots);
-        let placed = placed.get_mut(..filled).unwrap_or_default();
-        let effort = layer.effort;
-        let row = Row { load, slots, speed, most_replicas: most as u32, effort };
-        joint::plan(&row, self.joint.rest(), placed);
+        let most = experts.saturating_mul(gpus.min(layer.most_replicas));
+        let slots = self.slots.get_mut(..gpus).unwrap_or_default();
+        (experts, gpus, keep_to(most, slots))
+    }
 
-        let mut placed = placed.iter();
-        for (&gpu, &slots) in self.gpu.iter().zip(slots.iter()) {
+    /// Writes the slots of the row planned last.
+    #[inline(never)]
+    fn write(&self, physical_to_logical: &mut [i32]) {
+        let mut placed = self.placed.iter();
+        let gpus = self.gpu.iter().take_while(|gpu| **gpu != NONE);
+        for (&gpu, &slots) in gpus.zip(self.slots.iter()) {
             let first = self.first_slot.get(gpu as usize).copied().unwrap_or(0) as usize;
             let entries = physical_to_logical.get_mut(first..).unwrap_or_default();
             for (entry, &placed) in entries.iter_mut().zip(placed.by_ref().take(slots as usize)) {

@@ -4,7 +4,7 @@
 //! Source: deepseek-ai/EPLB, `rebalance_experts_hierarchical`.
 
 use super::policy::Recipe;
-use crate::arena::{Arena, Need};
+use crate::arena::{Arena, Carve, Need};
 use crate::pack::{self, Items, Packed};
 use crate::placement::LayerMaps;
 use crate::problem::{Scope, Shape};
@@ -68,19 +68,25 @@ pub struct Scratch<'a> {
 
 impl<'a> Scratch<'a> {
     /// Takes the scratch of a road: O(E + P + K).
-    pub fn carve(arena: &mut Arena<'a>, road: &Road, recipe: Recipe) -> Self {
+    #[inline(never)] // what building takes is off the stack while planning
+    fn carve(arena: &'a mut Arena, road: &Road, recipe: Recipe) -> Self {
+        Scratch::list(&mut arena.rest(), road, recipe)
+    }
+
+    #[inline(always)]
+    fn list(arena: &mut impl Carve<'a>, road: &Road, recipe: Recipe) -> Self {
         Scratch {
-            group_load: arena.f32s.take(road.groups),
-            group_node: arena.u32s.take(road.groups),
-            group_rank: arena.u32s.take(road.groups),
-            meta: arena.u32s.take(road.groups.saturating_mul(road.group_size)),
-            load: arena.f32s.take(road.experts),
-            count: arena.u32s.take(road.experts),
-            expert: arena.u32s.take(road.slots),
-            rank: arena.u32s.take(road.slots),
-            replica_load: arena.f32s.take(road.slots),
-            gpu: arena.u32s.take(road.slots),
-            gpu_rank: arena.u32s.take(road.slots),
+            group_load: arena.f32s(road.groups),
+            group_node: arena.u32s(road.groups),
+            group_rank: arena.u32s(road.groups),
+            meta: arena.u32s(road.groups.saturating_mul(road.group_size)),
+            load: arena.f32s(road.experts),
+            count: arena.u32s(road.experts),
+            expert: arena.u32s(road.slots),
+            rank: arena.u32s(road.slots),
+            replica_load: arena.f32s(road.slots),
+            gpu: arena.u32s(road.slots),
+            gpu_rank: arena.u32s(road.slots),
             replicate: replicate::Scratch::carve(arena, road.experts),
             pack: pack::Scratch::carve(
                 arena,
@@ -93,20 +99,25 @@ impl<'a> Scratch<'a> {
 }
 
 /// What a layer needs.
+#[inline(never)]
 pub fn need(shape: &Shape, scope: Scope, recipe: Recipe) -> Need {
-    let mut arena = Arena::counting();
-    Scratch::carve(&mut arena, &Road::new(shape, scope), recipe);
-    arena.need()
+    let mut need = Need::default();
+    Scratch::list(&mut need, &Road::new(shape, scope), recipe);
+    need
 }
 
-/// Plans one layer and writes its maps.
+/// Plans one layer and writes its maps. `arena` holds what [`need`] says.
+#[inline(never)] // its scratch is on the stack only while a recipe plans
 pub fn plan_layer(
-    road: &Road,
+    shape: &Shape,
+    scope: Scope,
     recipe: Recipe,
     load: &[f32],
-    scratch: &mut Scratch,
+    arena: &mut Arena,
     maps: &mut LayerMaps,
 ) {
+    let road = &Road::new(shape, scope);
+    let scratch = &mut Scratch::carve(arena, road, recipe);
     groups_onto_nodes(road, recipe, load, scratch);
     maps.logical_to_physical.fill(-1);
     let mut first_expert = 0;
@@ -120,6 +131,7 @@ pub fn plan_layer(
 }
 
 /// Decides the node of each group, and with it the meta-logical order of the experts.
+#[inline(never)]
 fn groups_onto_nodes(road: &Road, recipe: Recipe, load: &[f32], scratch: &mut Scratch) {
     let size = road.group_size.max(1);
     if road.groups == 1 {
@@ -153,6 +165,7 @@ fn groups_onto_nodes(road: &Road, recipe: Recipe, load: &[f32], scratch: &mut Sc
 }
 
 /// Replicates and packs the experts of the node whose first meta-logical expert is given.
+#[inline(never)]
 fn plan_node(
     road: &Road,
     recipe: Recipe,
@@ -193,6 +206,7 @@ fn plan_node(
 }
 
 /// Writes what `plan_node` decided into the maps of the layer.
+#[inline(never)]
 fn write_node(
     road: &Road,
     scratch: &Scratch,

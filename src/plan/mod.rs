@@ -8,7 +8,7 @@ pub mod policy;
 
 use crate::arena::{Arena, Need};
 use crate::metrics::{self, Report};
-use crate::placement::{self, LayerMaps, PlacementMut};
+use crate::placement::{self, PlacementMut};
 use crate::problem::{Problem, Scope, Shape};
 use crate::status::Status;
 use policy::{Policy, Recipe};
@@ -95,85 +95,62 @@ impl Way {
         };
         road.max(metrics::need(shape, scope))
     }
+}
 
-    /// Plans a layer. `arena` holds what `need` says.
-    fn plan_layer(
-        self,
-        problem: &Problem,
-        options: &Options,
-        layer: usize,
-        arena: &mut Arena,
-        maps: &mut LayerMaps,
-    ) {
-        match self {
-            Way::Balanced => plan_balanced(problem, options, layer, arena, maps),
-            Way::Recipe(recipe) => {
-                plan_recipe(
-                    problem.shape(),
-                    options.scope,
-                    recipe,
-                    problem.load(0, layer),
-                    arena,
-                    maps,
-                );
-            }
-        }
+/// Plans a layer. `arena` holds what `Way::need` says.
+fn plan_layer(
+    way: Way,
+    problem: &Problem,
+    options: &Options,
+    layer: usize,
+    arena: &mut Arena,
+    maps: &mut PlacementMut,
+) {
+    match way {
+        Way::Balanced => plan_balanced(problem, options, layer, arena, maps),
+        Way::Recipe(recipe) => plan_recipe(problem, options.scope, recipe, layer, arena, maps),
     }
 }
 
-// Functions of their own, so that the stack holds one of the two scratches, and neither while the other
-// things of a plan are done.
-
-#[inline(never)]
+#[inline(never)] // the stack holds one of the two ways
 fn plan_recipe(
-    shape: &Shape,
+    problem: &Problem,
     scope: Scope,
     recipe: Recipe,
-    load: &[f32],
+    layer: usize,
     arena: &mut Arena,
-    maps: &mut LayerMaps,
+    maps: &mut PlacementMut,
 ) {
-    let road = hierarchy::Road::new(shape, scope);
-    let mut scratch = hierarchy::Scratch::carve(&mut arena.rest(), &road, recipe);
-    hierarchy::plan_layer(&road, recipe, load, &mut scratch, maps);
+    let (shape, load) = (problem.shape(), problem.load(0, layer));
+    let maps = &mut maps.layer(shape, layer);
+    hierarchy::plan_layer(shape, scope, recipe, load, arena, maps);
 }
 
+#[inline(never)] // the stack holds one of the two ways
 fn plan_balanced(
     problem: &Problem,
     options: &Options,
     layer: usize,
     arena: &mut Arena,
-    maps: &mut LayerMaps,
+    maps: &mut PlacementMut,
 ) {
-    let shape = problem.shape();
-    let most = if maps.max_replicas == 0 { usize::MAX } else { maps.max_replicas };
-    let slots = &mut *maps.physical_to_logical;
-    plan_rows(problem, options, layer, most, arena, slots);
-    if no_worse::concerns(shape, options.scope) && most >= most_replicas(shape) {
-        no_worse::or_deepseek(problem, layer, options.scope, arena.rest(), slots);
+    let (shape, scope) = (problem.shape(), options.scope);
+    let most_replicas = if maps.max_replicas == 0 { usize::MAX } else { maps.max_replicas };
+    let load = problem.load(0, layer);
+    let row = balanced::Layer { shape, load, most_replicas, effort: options.effort };
+    let slots = maps.slots_mut(shape, layer);
+    balanced::plan_layer(&row, scope, arena, slots);
+    if no_worse::concerns(shape, scope) && most_replicas >= self::most_replicas(shape) {
+        no_worse::or_deepseek(problem, layer, scope, arena, slots);
     }
-    maps.number(arena.rest().u32s.take(shape.num_logical_experts()));
-}
-
-#[inline(never)]
-fn plan_rows(
-    problem: &Problem,
-    options: &Options,
-    layer: usize,
-    most_replicas: usize,
-    arena: &mut Arena,
-    slots: &mut [i32],
-) {
-    let (shape, load, effort) = (problem.shape(), problem.load(0, layer), options.effort);
-    let mut scratch = balanced::Scratch::carve(&mut arena.rest(), shape, options.scope);
-    let layer = balanced::Layer { shape, load, most_replicas, effort };
-    balanced::plan_layer(&layer, &mut scratch, slots);
+    maps.number(shape, layer, arena);
 }
 
 /// What an operation needs of an arena, whatever the number of layers. O(G).
 ///
 /// # Errors
 /// What the operation would refuse for its shape and options.
+#[inline(never)] // sizing is over before planning takes the stack
 pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Result<Need, Status> {
     match operation {
         Operation::Plan => Ok(admit(shape, options)?.need(shape, options.scope)),
@@ -199,28 +176,47 @@ pub fn plan(
     options: &Options,
     mut arena: Arena,
     mut maps: PlacementMut,
+    report: Option<Report>,
+) -> Result<(), Status> {
+    plan_into(problem, options, &mut arena, &mut maps, report)
+}
+
+/// The same by reference: what is large is on the stack once.
+pub(crate) fn plan_into(
+    problem: &Problem,
+    options: &Options,
+    arena: &mut Arena,
+    maps: &mut PlacementMut,
     mut report: Option<Report>,
 ) -> Result<(), Status> {
-    let shape = problem.shape();
-    let way = admit(shape, options)?;
-    maps.check_lengths(shape)?;
-    check_max_replicas(shape, way, &maps)?;
-    if let Way::Recipe(_) = way {
-        policy::admit_loads(problem)?;
-    }
-    let mut shared = arena.part(way.need(shape, options.scope));
-    arena.finish()?;
-
-    for layer in 0..shape.num_layers() {
-        let mut layer_maps = maps.layer(shape, layer);
-        way.plan_layer(problem, options, layer, &mut shared, &mut layer_maps);
+    let way = check(problem, options, arena, maps)?;
+    for layer in 0..problem.shape().num_layers() {
+        plan_layer(way, problem, options, layer, arena, maps);
         if let Some(report) = report.as_mut() {
-            let slots = &*layer_maps.physical_to_logical;
-            let (scope, arena) = (options.scope, shared.rest());
-            report(layer, &metrics::measure_layer(problem, layer, scope, arena, slots));
+            metrics::report_layer(problem, layer, options.scope, arena, maps, report);
         }
     }
     Ok(())
+}
+
+/// All that can be wrong with a call of [`plan`]. A function of its own, so that what only checking needs is
+/// off the stack while planning is on it.
+#[inline(never)]
+fn check(
+    problem: &Problem,
+    options: &Options,
+    arena: &Arena,
+    maps: &PlacementMut,
+) -> Result<Way, Status> {
+    let shape = problem.shape();
+    let way = admit(shape, options)?;
+    maps.check_lengths(shape)?;
+    check_max_replicas(shape, way, maps)?;
+    if let Way::Recipe(_) = way {
+        policy::admit_loads(problem)?;
+    }
+    arena.check(way.need(shape, options.scope))?;
+    Ok(way)
 }
 
 /// The most replicas that an expert can get when every expert is placed.

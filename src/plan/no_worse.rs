@@ -4,9 +4,9 @@
 //! least to do need not be the one whose nodes pack best: where GPUs have few slots, DEEPSEEK's can be
 //! luckier. So its plan is made, too, and taken when it is better and keeps replicas apart.
 
-use super::hierarchy::{self, Road};
+use super::hierarchy;
 use super::policy::{self, Policy};
-use crate::arena::{Arena, Need};
+use crate::arena::{Arena, Carve, Need};
 use crate::metrics;
 use crate::placement::LayerMaps;
 use crate::problem::{Problem, Scope, Shape};
@@ -19,15 +19,15 @@ pub fn concerns(shape: &Shape, scope: Scope) -> bool {
 }
 
 /// What [`or_deepseek`] needs: O(E + P + K + G).
+#[inline(never)]
 pub fn need(shape: &Shape, scope: Scope) -> Need {
-    let mut arena = Arena::counting();
-    if concerns(shape, scope) {
-        arena.u32s.take(shape.num_physical_experts());
-        let road =
-            policy::recipe(Policy::Deepseek).map(|recipe| hierarchy::need(shape, scope, recipe));
-        arena.part(road.unwrap_or_default().max(metrics::need(shape, scope)));
+    match policy::recipe(Policy::Deepseek) {
+        Some(recipe) if concerns(shape, scope) => {
+            let kept = Need { u32s: shape.num_physical_experts(), ..Need::default() };
+            hierarchy::need(shape, scope, recipe).max(metrics::need(shape, scope)).plus(kept)
+        }
+        _ => Need::default(),
     }
-    arena.need()
 }
 
 /// Whether DEEPSEEK promises its bytes for these loads: no overflow of its f32 sums, and no subnormal, on
@@ -45,7 +45,7 @@ pub fn or_deepseek(
     problem: &Problem,
     layer: usize,
     scope: Scope,
-    mut arena: Arena,
+    arena: &mut Arena,
     slots: &mut [i32],
 ) {
     let shape = problem.shape();
@@ -53,18 +53,17 @@ pub fn or_deepseek(
     if !is_plain(problem.load(0, layer)) {
         return;
     }
-    let kept = arena.u32s.take(slots.len());
+    let mut arena = arena.rest();
+    let kept = arena.u32s(slots.len());
     for (kept, &slot) in kept.iter_mut().zip(slots.iter()) {
         *kept = slot as u32;
     }
-    let ours = metrics::largest_load(problem, layer, scope, arena.rest(), slots);
-
-    let road = Road::new(shape, scope);
-    let mut scratch = hierarchy::Scratch::carve(&mut arena.rest(), &road, recipe);
+    let ours = metrics::largest_load(problem, layer, scope, &mut arena, slots).max_gpu_load;
     let mut maps = LayerMaps::of(slots);
-    hierarchy::plan_layer(&road, recipe, problem.load(0, layer), &mut scratch, &mut maps);
-    let theirs = metrics::largest_load(problem, layer, scope, arena.rest(), slots);
-    if theirs.duplicates > 0 || theirs.max_gpu_load >= ours.max_gpu_load {
+    let load = problem.load(0, layer);
+    hierarchy::plan_layer(shape, scope, recipe, load, &mut arena, &mut maps);
+    let theirs = metrics::largest_load(problem, layer, scope, &mut arena, slots);
+    if theirs.duplicates > 0 || theirs.max_gpu_load >= ours {
         for (slot, &kept) in slots.iter_mut().zip(kept.iter()) {
             *slot = kept as i32;
         }

@@ -7,7 +7,7 @@ mod divisor;
 mod fix_up;
 mod waterfill;
 
-use crate::arena::Arena;
+use crate::arena::Carve;
 
 /// How the slots of a row are shared out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,13 +66,15 @@ pub struct Scratch<'a> {
 
 impl<'a> Scratch<'a> {
     /// Takes the scratch for rows of up to `experts`.
-    pub fn carve(arena: &mut Arena<'a>, experts: usize) -> Self {
-        Scratch { keys: arena.u64s.take(experts), others: arena.u64s.take(experts) }
+    #[inline(always)]
+    pub fn carve(arena: &mut impl Carve<'a>, experts: usize) -> Self {
+        Scratch { keys: arena.u64s(experts), others: arena.u64s(experts) }
     }
 }
 
 /// Shares the slots of a row (`replicas.expert.len()`) out among its experts (`load.len()`, at most
 /// as many). Loads are finite and not negative. O(E + R log E) for R extra replicas.
+#[inline(never)]
 pub fn replicate(
     rule: Rule,
     fix_up: FixUp,

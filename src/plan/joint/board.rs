@@ -29,6 +29,16 @@ pub struct Board<'a, const SPEEDS: bool> {
 }
 
 impl<const SPEEDS: bool> Board<'_, SPEEDS> {
+    /// Keeps the first `gpus` GPUs.
+    pub fn fit(&mut self, gpus: usize) {
+        self.gpus = gpus;
+        self.first = part_mut(core::mem::take(&mut self.first), 0, gpus + 1);
+        self.load = part_mut(core::mem::take(&mut self.load), 0, gpus);
+        let speeds = if SPEEDS { gpus } else { 0 };
+        self.speed = part_mut(core::mem::take(&mut self.speed), 0, speeds);
+        self.slowness = part_mut(core::mem::take(&mut self.slowness), 0, speeds);
+    }
+
     #[inline(always)]
     pub fn start(&self, gpu: usize) -> usize {
         at(self.first, gpu) as usize
@@ -134,7 +144,7 @@ fn fixed_capped(x: f64) -> u64 {
 }
 
 /// Four searches side by side, the GPU number below the load so that one comparison settles both.
-#[inline(always)]
+#[inline(never)]
 fn extremes_of(load: &[u64]) -> (usize, u64, u64) {
     let (mut most, mut least) = ([0u64; 4], [u64::MAX; 4]);
     let (fours, rest) = load.as_chunks::<4>();

@@ -10,6 +10,7 @@ use super::board::{Board, SPLIT};
 pub(super) const STEP: u64 = 100;
 
 /// One chain, the first that is good enough; false when there is none or `effort` is spent.
+#[inline(never)]
 pub fn chain<const S: bool>(b: &mut Board<S>, bound: u64, grain: u64, effort: &mut u64) -> bool {
     let (h, most, least) = b.extremes();
     let limit = most.saturating_sub(most.saturating_sub(bound) / STEP).saturating_sub(grain);

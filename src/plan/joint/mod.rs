@@ -22,12 +22,12 @@ mod row;
 mod scale;
 mod scratch;
 
-pub use scratch::carve;
+pub use scratch::need;
 
 use crate::arena::Arena;
-use at::{at, part_mut, put};
-use board::{Board, SPLIT};
-use scratch::Scratch;
+use at::{at, put};
+use board::SPLIT;
+use scratch::carve;
 
 /// What the joint planner plans.
 #[derive(Clone, Copy, Debug)]
@@ -46,88 +46,32 @@ pub struct Row<'a> {
 }
 
 /// Plans a row. `out`: the expert in each slot, those of the first GPU first, `u32::MAX` where a small row
-/// is better off with an empty one. `arena` holds what [`carve`] takes for these sizes.
-pub fn plan(p: &Row, mut arena: Arena, out: &mut [u32]) {
-    let all = out.len();
-    let s = carve(&mut arena, p.load.len(), all, p.slots.len());
-    let mut gpus = 0;
-    let mut first = 0;
-    let (mut even, mut same) = (true, true);
-    put(s.first, 0, 0);
-    for (&n, &speed) in p.slots.iter().zip(p.speed) {
-        // a GPU may have lost its slots to a limit on replicas
-        if n == 0 {
-            continue;
-        }
-        first += n;
-        put(s.first, gpus + 1, first);
-        put(s.speed, gpus, f64::from(speed));
-        even &= n == at(s.first, 1);
-        same &= f64::from(speed).to_bits() == at(s.speed, 0).to_bits();
-        gpus += 1;
-    }
-    if same {
-        run::<false>(p, s, out, gpus, all, even);
+/// is better off with an empty one. `arena` holds what [`need`] says for these sizes.
+pub fn plan(p: &Row, arena: &mut Arena, out: &mut [u32]) {
+    // a GPU may have lost its slots to a limit on replicas
+    let mut speeds = p.slots.iter().zip(p.speed).filter(|(slots, _)| **slots > 0);
+    let first = speeds.next().map_or(0, |(_, speed)| speed.to_bits());
+    if speeds.any(|(_, speed)| speed.to_bits() != first) {
+        run::<true>(p, arena, out);
     } else {
-        run::<true>(p, s, out, gpus, all, even);
+        run::<false>(p, arena, out);
     }
 }
 
-fn run<const S: bool>(p: &Row, s: Scratch, out: &mut [u32], gpus: usize, all: usize, even: bool) {
-    let mut factor = scale::scale(p.load, s.scaled);
-    let speed = part_mut(s.speed, 0, if S { gpus } else { 0 });
-    let slowness = part_mut(s.slowness, 0, if S { gpus } else { 0 });
-    if S {
-        // Mean speed 1. Eight bits less for loads leave room for the times of slow GPUs.
-        factor /= 256.0;
-        let mut sum = 0.0;
-        for &x in speed.iter() {
-            sum += x;
-        }
-        for (x, y) in speed.iter_mut().zip(slowness.iter_mut()) {
-            *x = *x * gpus as f64 / sum;
-            *y = 1.0 / *x;
-        }
-    }
-    let board = Board::<S> {
-        gpus,
-        w: part_mut(s.w, 0, all),
-        expert: part_mut(s.expert, 0, all),
-        gpu: part_mut(s.gpu, 0, all),
-        on: part_mut(s.on, 0, all),
-        first: part_mut(s.first, 0, gpus + 1),
-        load: part_mut(s.load, 0, gpus),
-        speed,
-        slowness,
-    };
-    let mut row = row::Row {
-        b: board,
-        cap: p.most_replicas,
-        scaled: s.scaled,
-        factor,
-        order: s.order,
-        count: s.count,
-        extra: part_mut(s.extra, 0, all),
-        extras: 0,
-        upto: 0,
-        keys: part_mut(s.keys, 0, all),
-        tmp: s.tmp,
-        start: s.start,
-        hold: part_mut(s.hold, 0, all),
-        here: part_mut(s.here, 0, all),
-        rest: part_mut(s.rest, 0, gpus),
-        tree: s.tree,
-        reach: s.reach,
-        fill: part_mut(s.fill, 0, gpus),
-    };
-    if road::road(&mut row, even, p.effort) {
+#[inline(never)] // one of the two on the stack
+fn run<const S: bool>(p: &Row, arena: &mut Arena, out: &mut [u32]) {
+    let row = &mut carve::<S>(arena, p.load.len(), out.len(), p.slots.len());
+    let even = row.note_gpus(p.slots, p.speed);
+    row.cap = p.most_replicas;
+    row.factor *= scale::scale(p.load, row.scaled);
+    if road::road(row, even, p.effort) {
         for (to, &expert) in out.iter_mut().zip(row.hold.iter()) {
             *to = expert;
         }
         return;
     }
     // the board into `out`, each GPU's experts by falling load
-    for g in 0..gpus {
+    for g in 0..row.b.gpus {
         let first = at(row.b.first, g);
         put(row.fill, g, first);
     }

@@ -10,6 +10,7 @@ use super::board::Board;
 
 /// Lowers the largest time until it is within `target` or no swap helps; true when within. Swaps must gain at
 /// least `grain`, so that rounding never decides. One unit of `effort` is one partner looked at.
+#[inline(never)]
 pub fn refine<const S: bool>(b: &mut Board<S>, target: u64, grain: u64, effort: &mut u64) -> bool {
     loop {
         let (h, most, least) = b.extremes();
@@ -33,7 +34,7 @@ pub fn refine<const S: bool>(b: &mut Board<S>, target: u64, grain: u64, effort: 
 }
 
 /// The first swap that brings GPU h and its partner within `target`.
-#[inline(always)]
+#[inline(never)] // as `improving`: the stack holds one of the two
 fn within<const S: bool>(
     b: &Board<S>,
     h: usize,
@@ -77,6 +78,7 @@ fn within<const S: bool>(
 }
 
 /// The swap that leaves the larger of the two times smallest, below `best`.
+#[inline(never)]
 fn improving<const S: bool>(
     b: &Board<S>,
     h: usize,

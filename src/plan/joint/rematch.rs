@@ -7,6 +7,7 @@ use crate::order::sort;
 
 /// One sweep over column `k` of the GPUs' items; false when it was not applied (a collision it could not
 /// undo, or the largest load would have grown by one).
+#[inline(never)]
 pub fn rematch<const S: bool>(
     b: &mut Board<S>,
     pick: impl Fn(usize) -> usize,

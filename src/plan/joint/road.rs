@@ -31,8 +31,6 @@ struct Aim {
     bound: u64,
     /// How far above the bound is not worth other counts.
     patience: u64,
-    target: u64,
-    grain: u64,
     even: bool,
     slots: usize,
     left: u64,
@@ -41,12 +39,23 @@ struct Aim {
 }
 
 impl Aim {
+    /// A time that is near enough to the bound.
+    fn target(&self) -> u64 {
+        self.bound + (self.bound >> 11)
+    }
+
+    /// What rounding may make of the items of two GPUs: a gain must be more.
+    fn grain(&self) -> u64 {
+        2 * self.slots as u64 + 1
+    }
+
     fn stuck(&self, time: u64) -> bool {
         time > self.bound.saturating_add(self.patience)
     }
 }
 
 /// Plans the row. Answers where the placement is then: in `hold`, with empty slots, or on the board.
+#[inline(always)] // one frame with `run`
 pub fn road<const S: bool>(row: &mut Row<S>, even: bool, effort: u32) -> bool {
     row.sort_experts();
     if even {
@@ -76,8 +85,6 @@ pub fn road<const S: bool>(row: &mut Row<S>, even: bool, effort: u32) -> bool {
     let mut aim = Aim {
         bound,
         patience,
-        target: bound + (bound >> 11),
-        grain: 2 * slots as u64 + 1,
         even,
         slots,
         left: if effort == 0 { EFFORT } else { u64::from(effort) },
@@ -87,14 +94,14 @@ pub fn road<const S: bool>(row: &mut Row<S>, even: bool, effort: u32) -> bool {
     let first = floor;
     let mut best = u64::MAX;
     // Counts that cannot be packed within the target wait until others have been tried.
-    let packed = first <= aim.target || slots == 1;
+    let packed = first <= aim.target() || slots == 1;
     if packed {
         best = pack(row, &mut aim);
         floor = aim.greedy;
     }
     let small = exact::small(row);
     let stuck = slots > 1 && aim.stuck(best);
-    let safe = slots > 3 || best.saturating_add(aim.grain) < floor;
+    let safe = slots > 3 || best.saturating_add(aim.grain()) < floor;
     if (best <= bound && safe) || (!stuck && !small && safe) {
         return false;
     }
@@ -111,13 +118,14 @@ pub fn road<const S: bool>(row: &mut Row<S>, even: bool, effort: u32) -> bool {
             best = leap(row, &mut aim, best);
         }
     }
-    if best.saturating_add(aim.grain).saturating_add(if packed { 0 } else { floor >> 20 }) >= floor
+    if best.saturating_add(aim.grain()).saturating_add(if packed { 0 } else { floor >> 20 })
+        >= floor
     {
         // As good as D'Hondt with LPT at most: then that plan itself, so that not even rounding makes this
         // one worse.
         best = plain(row, &aim, best);
     }
-    if small && exact::exact(row, bound, best, aim.grain, &mut aim.left) {
+    if small && exact::exact(row, bound, best, aim.grain(), &mut aim.left) {
         return true;
     }
     row.adopt();
@@ -139,29 +147,30 @@ fn pack<const S: bool>(row: &mut Row<S>, aim: &mut Aim) -> u64 {
         return aim.greedy;
     }
     if aim.slots <= 3 && aim.even && !S {
-        for i in 0..8 {
-            let (_, most, _) = row.b.extremes();
-            if most <= aim.target {
-                break;
-            }
-            let slots = aim.slots.max(1);
-            let pick = |g: usize| (i + g * (i / slots)) % slots;
-            rematch(
-                &mut row.b,
-                pick,
-                most,
-                row.rest,
-                part_mut(row.tree, 0, row.rest.len()),
-                row.tmp,
-            );
-        }
+        sweep(row, aim);
     }
     settle(row, aim)
 }
 
+/// Up to eight rematches, over other columns each time.
+#[inline(never)]
+fn sweep<const S: bool>(row: &mut Row<S>, aim: &Aim) {
+    for i in 0..8 {
+        let (_, most, _) = row.b.extremes();
+        if most <= aim.target() {
+            break;
+        }
+        let slots = aim.slots.max(1);
+        let pick = |g: usize| (i + g * (i / slots)) % slots;
+        let offer = part_mut(row.tree, 0, row.rest.len());
+        rematch(&mut row.b, pick, most, row.rest, offer, row.tmp);
+    }
+}
+
+#[inline(always)] // no frame of its own
 fn settle<const S: bool>(row: &mut Row<S>, aim: &mut Aim) -> u64 {
-    while !refine(&mut row.b, aim.target, aim.grain, &mut aim.left)
-        && chain(&mut row.b, aim.bound, aim.grain, &mut aim.left)
+    while !refine(&mut row.b, aim.target(), aim.grain(), &mut aim.left)
+        && chain(&mut row.b, aim.bound, aim.grain(), &mut aim.left)
     {}
     row.b.extremes().1
 }
@@ -171,8 +180,8 @@ fn settle<const S: bool>(row: &mut Row<S>, aim: &mut Aim) -> u64 {
 fn move_counts<const S: bool>(row: &mut Row<S>, aim: &mut Aim) -> u64 {
     let mut most = row.b.extremes().1;
     let mut one = [Move { worst: 0, rank: 0, to: 0 }];
-    while most > aim.target && aim.left > 0 {
-        let limit = (most - (most - aim.bound) / STEP).saturating_sub(aim.grain);
+    while most > aim.target() && aim.left > 0 {
+        let limit = (most - (most - aim.bound) / STEP).saturating_sub(aim.grain());
         if !list_moves(row, limit, &mut one, aim) {
             break;
         }
@@ -203,7 +212,7 @@ fn leap<const S: bool>(row: &mut Row<S>, aim: &mut Aim, mut best: u64) -> u64 {
             row.relabel();
             settle(row, aim);
             let now = move_counts(row, aim);
-            if now.saturating_add(aim.grain) < best {
+            if now.saturating_add(aim.grain()) < best {
                 best = now;
                 row.remember();
                 continue 'leaps;
@@ -255,7 +264,7 @@ fn other_counts<const S: bool>(row: &mut Row<S>, aim: &mut Aim, first: u64, mut 
         }
     }
     for &(k, _) in &list {
-        if best <= aim.target || (k >> 8 >= best && !pairs) || k == u64::MAX {
+        if best <= aim.target() || (k >> 8 >= best && !pairs) || k == u64::MAX {
             break;
         }
         if k & 255 == D_HONDT {
@@ -271,7 +280,7 @@ fn other_counts<const S: bool>(row: &mut Row<S>, aim: &mut Aim, first: u64, mut 
         if aim.stuck(now) && aim.slots > 2 {
             now = move_counts(row, aim);
         }
-        if now.saturating_add(aim.grain) < best {
+        if now.saturating_add(aim.grain()) < best {
             best = now;
             row.remember();
         }
@@ -339,7 +348,7 @@ fn plain<const S: bool>(row: &mut Row<S>, aim: &Aim, best: u64) -> u64 {
     row.items();
     if lpt(&mut row.b, row.keys, row.tree, row.fill) {
         let now = row.b.extremes().1;
-        if now <= best.saturating_add(aim.grain) {
+        if now <= best.saturating_add(aim.grain()) {
             row.remember();
             return now;
         }

@@ -37,6 +37,34 @@ pub struct Row<'a, const S: bool> {
 }
 
 impl<const S: bool> Row<'_, S> {
+    /// Notes the slots and speeds of the GPUs, leaving out those without slots; answers whether all have the
+    /// same number.
+    #[inline(never)]
+    pub fn note_gpus(&mut self, slots: &[u32], speed: &[f32]) -> bool {
+        let (mut gpus, mut first, mut even, mut sum) = (0usize, 0u32, true, 0.0);
+        put(self.b.first, 0, 0);
+        for (&n, &speed) in slots.iter().zip(speed).filter(|(slots, _)| **slots > 0) {
+            first += n;
+            put(self.b.first, gpus + 1, first);
+            put(self.b.speed, gpus, f64::from(speed));
+            even &= n == at(self.b.first, 1);
+            sum += f64::from(speed);
+            gpus += 1;
+        }
+        self.b.fit(gpus);
+        self.rest = part_mut(core::mem::take(&mut self.rest), 0, gpus);
+        self.fill = part_mut(core::mem::take(&mut self.fill), 0, gpus);
+        if S {
+            // mean speed 1; eight bits less for loads leave room for the times of slow GPUs
+            self.factor = 1.0 / 256.0;
+            for (x, y) in self.b.speed.iter_mut().zip(self.b.slowness.iter_mut()) {
+                *x = *x * gpus as f64 / sum;
+                *y = 1.0 / *x;
+            }
+        }
+        even
+    }
+
     pub fn experts(&self) -> usize {
         self.count.len()
     }

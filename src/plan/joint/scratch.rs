@@ -1,58 +1,67 @@
-//! The joint planner's memory: one carve list.
+//! The joint planner's memory: one carve list, straight into the row and its board, so that the stack holds
+//! each slice once.
 
-use crate::arena::Arena;
+use super::board::Board;
+use super::row::Row;
+use crate::arena::{Arena, Carve, Need};
 use crate::order::sort_buffer;
 
-/// Every array of the planner. [`super::row::Row`] and [`super::board::Board`] say what each holds.
-pub struct Scratch<'a> {
-    pub order: &'a mut [u64],
-    pub keys: &'a mut [u64],
-    pub tmp: &'a mut [u64],
-    pub w: &'a mut [u64],
-    pub load: &'a mut [u64],
-    pub rest: &'a mut [u64],
-    pub tree: &'a mut [u64],
-    pub count: &'a mut [u32],
-    pub start: &'a mut [u32],
-    pub extra: &'a mut [u32],
-    pub expert: &'a mut [u32],
-    pub gpu: &'a mut [u32],
-    pub on: &'a mut [u32],
-    pub hold: &'a mut [u32],
-    pub here: &'a mut [u32],
-    pub first: &'a mut [u32],
-    pub fill: &'a mut [u32],
-    pub reach: &'a mut [u32],
-    pub scaled: &'a mut [f32],
-    pub speed: &'a mut [f64],
-    pub slowness: &'a mut [f64],
+/// A row of these sizes, all its arrays taken, nothing in them.
+#[inline(never)] // what building takes is off the stack while planning
+pub fn carve<'a, const S: bool>(
+    arena: &'a mut Arena,
+    experts: usize,
+    slots: usize,
+    gpus: usize,
+) -> Row<'a, S> {
+    list(&mut arena.rest(), experts, slots, gpus)
 }
 
-/// Takes the scratch for rows of up to these sizes: O(E + P + G).
-pub fn carve<'a>(arena: &mut Arena<'a>, experts: usize, slots: usize, gpus: usize) -> Scratch<'a> {
+#[inline(always)]
+fn list<'a, const S: bool>(
+    arena: &mut impl Carve<'a>,
+    experts: usize,
+    slots: usize,
+    gpus: usize,
+) -> Row<'a, S> {
     let tree = gpus.checked_next_power_of_two().unwrap_or(usize::MAX / 2).saturating_mul(2);
     let more = |n: usize, by: usize| n.saturating_add(by);
-    Scratch {
-        order: arena.u64s.take(experts),
-        keys: arena.u64s.take(slots),
-        tmp: arena.u64s.take(more(slots, sort_buffer(slots))),
-        w: arena.u64s.take(slots),
-        load: arena.u64s.take(gpus),
-        rest: arena.u64s.take(gpus),
-        tree: arena.u64s.take(tree),
-        count: arena.u32s.take(experts),
-        start: arena.u32s.take(experts),
-        extra: arena.u32s.take(slots),
-        expert: arena.u32s.take(slots),
-        gpu: arena.u32s.take(slots),
-        on: arena.u32s.take(slots),
-        hold: arena.u32s.take(slots),
-        here: arena.u32s.take(slots),
-        first: arena.u32s.take(more(gpus, 1)),
-        fill: arena.u32s.take(gpus),
-        reach: arena.u32s.take(more(more(experts, gpus), 3)),
-        scaled: arena.f32s.take(experts),
-        speed: arena.f64s.take(gpus),
-        slowness: arena.f64s.take(gpus),
+    let speeds = if S { gpus } else { 0 };
+    Row {
+        b: Board {
+            gpus,
+            w: arena.u64s(slots),
+            expert: arena.u32s(slots),
+            gpu: arena.u32s(slots),
+            on: arena.u32s(slots),
+            first: arena.u32s(more(gpus, 1)),
+            load: arena.u64s(gpus),
+            speed: arena.f64s(speeds),
+            slowness: arena.f64s(speeds),
+        },
+        cap: 0,
+        scaled: arena.f32s(experts),
+        factor: 1.0,
+        order: arena.u64s(experts),
+        count: arena.u32s(experts),
+        extra: arena.u32s(slots),
+        extras: 0,
+        upto: 0,
+        keys: arena.u64s(slots),
+        tmp: arena.u64s(more(slots, sort_buffer(slots))),
+        start: arena.u32s(experts),
+        hold: arena.u32s(slots),
+        here: arena.u32s(slots),
+        rest: arena.u64s(gpus),
+        tree: arena.u64s(tree),
+        reach: arena.u32s(more(more(experts, gpus), 3)),
+        fill: arena.u32s(gpus),
     }
+}
+
+/// What rows of up to these sizes need: O(E + P + G).
+pub fn need(experts: usize, slots: usize, gpus: usize) -> Need {
+    let mut need = Need::default();
+    list::<true>(&mut need, experts, slots, gpus);
+    need
 }
