@@ -14,7 +14,7 @@ ifeq ($(shell uname -s),Linux)
 SONAME := -C link-arg=-Wl$(comma)-soname$(comma)libeplb.so.$(ABI)
 endif
 
-.PHONY: abi abi-update bounds bounds-update firmware help lib checked trap demo test proof installed break stack bench install clean
+.PHONY: abi abi-update bounds bounds-update firmware help lib checked unoptimised trap demo test proof installed break stack bench install clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -26,6 +26,11 @@ lib:
 # The release code with the checks of a debug build.
 checked:
 	$(CARGO) rustc --profile checked --lib --crate-type staticlib -- --cfg standalone
+
+# The code as `cargo build` makes it, without any optimisation.
+unoptimised:
+	CARGO_PROFILE_DEV_PANIC=abort CARGO_PROFILE_DEV_LTO=fat CARGO_PROFILE_DEV_OPT_LEVEL=0 \
+	  $(CARGO) rustc --lib --crate-type staticlib --target-dir $(TARGET)/unoptimised -- --cfg standalone
 
 # The archive that does not link when a panic is reachable: c_tests/Makefile, "trap".
 trap:
@@ -66,7 +71,7 @@ stack: lib
 	$(MAKE) -C c_tests stack TARGET=$(TARGET)
 
 ## make firmware  the library without an operating system: six targets in qemu, compared with this machine
-firmware: lib checked
+firmware: lib checked unoptimised
 	c_tests/firmware/setup.sh $(TARGET)
 	$(MAKE) -C c_tests/firmware TARGET=$(TARGET)
 
