@@ -342,7 +342,7 @@ void decode_arguments(call *c, input *in) {
   }
   c->problem_arg = argument(c, in, &c->problem, sizeof c->problem);
   c->placement_arg = argument(c, in, &c->placement, sizeof c->placement);
-  if (!rarely(in, 16)) c->options_arg = argument(c, in, &c->options, sizeof c->options);
+  c->options_arg = rarely(in, 16) ? NULL : argument(c, in, &c->options, sizeof c->options);
   if (c->options_arg == NULL) c->options = (eplb_options)EPLB_OPTIONS_INIT;
 }
 
