@@ -14,7 +14,7 @@ ifeq ($(shell uname -s),Linux)
 SONAME := -C link-arg=-Wl$(comma)-soname$(comma)libeplb.so.$(ABI)
 endif
 
-.PHONY: abi abi-update bounds bounds-update firmware help lib checked trap demo test proof installed break stack bench install clean
+.PHONY: aarch64 asan coverage fuzz abi abi-update bounds bounds-update firmware help lib checked unoptimised trap demo test proof installed break stack bench install clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -26,6 +26,11 @@ lib:
 # The release code with the checks of a debug build.
 checked:
 	$(CARGO) rustc --profile checked --lib --crate-type staticlib -- --cfg standalone
+
+# The code as `cargo build` makes it, without any optimisation.
+unoptimised:
+	CARGO_PROFILE_DEV_PANIC=abort CARGO_PROFILE_DEV_LTO=fat CARGO_PROFILE_DEV_OPT_LEVEL=0 \
+	  $(CARGO) rustc --lib --crate-type staticlib --target-dir $(TARGET)/unoptimised -- --cfg standalone
 
 # The archive that does not link when a panic is reachable: c_tests/Makefile, "trap".
 trap:
@@ -66,9 +71,29 @@ stack: lib
 	$(MAKE) -C c_tests stack TARGET=$(TARGET)
 
 ## make firmware  the library without an operating system: six targets in qemu, compared with this machine
-firmware: lib checked
+firmware: lib checked unoptimised
 	c_tests/firmware/setup.sh $(TARGET)
 	$(MAKE) -C c_tests/firmware TARGET=$(TARGET)
+
+## make aarch64   the Rust tests that plan, on aarch64 Linux in qemu-user (installs what it needs, as root on Debian 12)
+PLANNING := --lib --test vectors --test properties --test balanced --test bound
+aarch64:
+	c_tests/firmware/aarch64_tests.sh $(TARGET) -q $(PLANNING)
+
+## make asan      the Rust tests that plan, and the fuzz corpus from C, under AddressSanitizer (needs clang-19)
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+asan:
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address $(CARGO) test -q --target $(HOST) --target-dir $(TARGET)/asan $(PLANNING)
+	$(MAKE) -C fuzz replay-asan TARGET=$(TARGET)
+
+## make fuzz      [SECONDS=60] every C function that long, two at a time (needs clang-19); see fuzz/Makefile
+fuzz:
+	$(MAKE) -C fuzz all TARGET=$(TARGET)
+	$(MAKE) -C fuzz -j2 -k --output-sync=target run TARGET=$(TARGET) SECONDS=$(or $(SECONDS),60)
+
+## make coverage  lines of src/ that the tests reach, at least 98 %; names the others (needs llvm-cov of rustc's LLVM)
+coverage:
+	c_tests/bounds/coverage.sh $(TARGET) 98
 
 ## make bounds    instructions, workspace, stack and code against c_tests/bounds/bounds.txt; bounds-update rewrites it
 bounds: lib

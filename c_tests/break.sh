@@ -48,6 +48,10 @@ sees() {
 of_copy() { CARGO_TARGET_DIR=$target/broken make -s "$@"; }
 topic() { of_copy lib && make -s -C c_tests "$1" TARGET="$target/broken" "${@:2}"; }
 rust_test() { CARGO_TARGET_DIR=$target "${CARGO:-cargo}" test -q --test "$1"; }
+replay() { of_copy lib checked && make -s -C fuzz replay TARGET="$target/broken"; }
+profiles() { # of the two that matter here
+  of_copy lib checked && make -s -C c_tests/firmware profiles TARGET="$target/broken" DEBUG_ARCHIVE="$target/broken/checked/libeplb.a"
+}
 proof_of_traps() { of_copy trap && make -s -C c_tests trap TARGET="$target/broken"; }
 
 ffi=src/ffi/mod.rs
@@ -110,6 +114,16 @@ mend
 sabotage "another digest" src/placement/mod.rs 's/0xcbf2_9ce4_8422_2325/0xcbf2_9ce4_8422_2326/'
 sees "digest.c:[0-9]*: .*failed" topic digest
 sees "Error 1" topic freestanding
+mend
+
+sabotage "a result that depends on the profile" src/placement/mod.rs \
+  's/0xcbf2_9ce4_8422_2325_u64/& + cfg!(debug_assertions) as u64/'
+sees "replay plan: release .*, checked .*" replay
+sees "checked: lines that differ from the host's" profiles
+mend
+
+sabotage "a rank too high by one, seen by the corpus" src/plan/hierarchy.rs 's/\*entry = rank as i32;/*entry = rank as i32 + 1;/'
+sees "plan.c:[0-9]*: not so: .*" replay
 mend
 
 sabotage "a workspace too small by a byte" src/ffi/memory.rs 's/if size < bytes/if size + 1 < bytes/'

@@ -132,7 +132,7 @@ static void garbage_shape(eplb_problem *p, input *in) {
   uint8_t which = take_byte(in);
   for (int i = 0; i < 7; i++)
     if (which >> i & 1) *fields[i] = garbage_size(in);
-  if (p->num_gpus > 0x10000 && p->num_gpus < 0x80000000) p->num_gpus = 0x10000;
+  if (p->num_gpus > 0x1000 && p->num_gpus < 0x80000000) p->num_gpus = 0x1000;
   if (which >> 7) p->load_window_stride = rarely(in, 2) ? UINT64_MAX - below(in, 4) : (uint64_t)take_word(in) << below(in, 32);
 }
 
@@ -342,7 +342,7 @@ void decode_arguments(call *c, input *in) {
   }
   c->problem_arg = argument(c, in, &c->problem, sizeof c->problem);
   c->placement_arg = argument(c, in, &c->placement, sizeof c->placement);
-  if (!rarely(in, 16)) c->options_arg = argument(c, in, &c->options, sizeof c->options);
+  c->options_arg = rarely(in, 16) ? NULL : argument(c, in, &c->options, sizeof c->options);
   if (c->options_arg == NULL) c->options = (eplb_options)EPLB_OPTIONS_INIT;
 }
 
@@ -375,6 +375,51 @@ int32_t plan_into(call *c, int fill) {
   workspace ws = make_workspace(c, EPLB_OPERATION_PLAN, fill);
   if (ws.status != EPLB_STATUS_OK) return ws.status;
   return eplb_plan(c->problem_arg, c->options_arg, ws.block, ws.size, c->placement_arg, NULL, 0);
+}
+
+/* Fills the receiving slots of a layer one expert after another, each node from the experts of its share. */
+static void deal_layer(const call *c, int32_t *slot) {
+  const eplb_problem *p = &c->problem;
+  uint32_t experts = p->num_logical_experts;
+  uint32_t nodes = is_hierarchical(p, c->options.scope) && p->num_nodes <= p->num_groups ? p->num_nodes : 1;
+  uint32_t groups = nodes > 1 ? p->num_groups : 1;
+  uint32_t node = UINT32_MAX, first = 0, len = experts, next = 0;
+  for (uint32_t gpu = 0; gpu < p->num_gpus; gpu++) {
+    if (nodes > 1 && node_of(p, gpu) != node) {
+      node = node_of(p, gpu);
+      first = (uint32_t)((uint64_t)node * groups / nodes * (experts / groups));
+      len = (uint32_t)((uint64_t)(node + 1) * groups / nodes * (experts / groups)) - first;
+      next = 0;
+    }
+    int receives = !p->gpu_state || p->gpu_state[gpu] == EPLB_GPU_ALIVE;
+    for (uint32_t i = 0; i < slots_of(p, gpu); i++)
+      *slot++ = receives && i < len && first + len <= experts ? (int32_t)(first + next++ % len) : -1;
+  }
+}
+
+int deal_into(call *c) {
+  const eplb_problem *p = &c->problem;
+  eplb_placement *m = &c->placement;
+  size_t size, align;
+  input none = {NULL, 0};
+  decode_outputs(c, &none, 0xff); /* ranks and rows without a replica are -1 */
+  plain_arguments(c);
+  if (eplb_workspace(EPLB_OPERATION_EVALUATE, c->problem_arg, c->options_arg, &size, &align) != EPLB_STATUS_OK) return 0;
+  if (!m->physical_to_logical || !m->replica_rank || !m->logical_count || !m->logical_to_physical) return 0;
+  for (uint32_t layer = 0; layer < p->num_layers; layer++) {
+    int32_t *slot = m->physical_to_logical + (size_t)layer * p->num_physical_experts;
+    int32_t *count = m->logical_count + (size_t)layer * p->num_logical_experts;
+    deal_layer(c, slot);
+    memset(count, 0, p->num_logical_experts * sizeof *count);
+    for (uint32_t s = 0; s < p->num_physical_experts; s++) {
+      if (slot[s] < 0) continue;
+      int32_t rank = count[slot[s]]++;
+      size_t row = (size_t)layer * p->num_logical_experts + (uint32_t)slot[s];
+      m->replica_rank[(size_t)layer * p->num_physical_experts + s] = rank;
+      if ((uint32_t)rank < m->max_replicas) m->logical_to_physical[row * m->max_replicas + (uint32_t)rank] = (int32_t)s;
+    }
+  }
+  return 1;
 }
 
 int is_known_status(int32_t status) {

@@ -76,6 +76,9 @@ workspace make_workspace(call *c, uint32_t operation, int fill);
 /* Plans into fresh arrays with all maps; the placement is c->placement afterwards. OK or the status. */
 int32_t plan_into(call *c, int fill);
 
+/* Fills fresh arrays with all maps without the planner; the placement keeps most rules. 0 where the problem is refused. */
+int deal_into(call *c);
+
 /* The topology, by the letter of the header. */
 uint32_t slots_of(const eplb_problem *p, uint32_t gpu);
 uint32_t node_of(const eplb_problem *p, uint32_t gpu);

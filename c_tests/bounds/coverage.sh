@@ -11,7 +11,8 @@ major=$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
 cov=llvm-cov-$major profdata=llvm-profdata-$major
 if ! command -v "$cov" > /dev/null; then
   echo "coverage     $cov is not installed: skipped"
-  exit 0
+  [ "${CI:-}" != true ]
+  exit
 fi
 rm -rf "$build/profiles"
 mkdir -p "$build/profiles"

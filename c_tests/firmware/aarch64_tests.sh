@@ -1,8 +1,11 @@
 #!/bin/sh
 # usage: aarch64_tests.sh TARGET_FOLDER [arguments of cargo test, as --test vectors]
+#        aarch64_tests.sh --packages   names the packages of Debian that it installs
 # The Rust tests on aarch64 Linux, in qemu-user. Debian's standard library for arm64 is unpacked into
 # TARGET_FOLDER/arm64, beside a sysroot of links; nothing foreign is installed.
 set -eu
+packages="rustc-web cargo-web gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static"
+[ "$1" = --packages ] && echo $packages && exit
 mkdir -p "$1"
 target=$(cd "$1" && pwd)
 shift
@@ -10,7 +13,6 @@ cd "$(dirname "$0")/../.."
 triple=aarch64-unknown-linux-gnu
 arm64=$target/arm64
 
-packages="rustc-web cargo-web gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static"
 missing=
 for package in $packages; do
   dpkg-query -W -f '${Status}' "$package" 2> /dev/null | grep -q 'ok installed' || missing="$missing $package"

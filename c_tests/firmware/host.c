@@ -8,7 +8,7 @@
 #include "x86_64.h"
 #endif
 
-enum { STACK = 256 * 1024 };
+enum { STACK = 64 * 1024 };
 _Alignas(64) unsigned char target_stack[STACK]; /* a stack of its own, so that it can be painted */
 
 void target_write(const char *text) { fputs(text, stdout); }

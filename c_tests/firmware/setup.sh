@@ -1,16 +1,18 @@
 #!/bin/sh
 # usage: setup.sh TARGET_FOLDER
+#        setup.sh --packages   names the packages of Debian that it installs
 # Installs what the firmware tests need (on Debian 12, as root) and builds the archives for processors without
 # an operating system. rustup's toolchain has no core for them; Debian's rustc-web comes with the source of core
 # that fits it, so core is built along. TARGET_FOLDER/deb is theirs alone: two compilers, two folders.
 set -eu
+packages="rustc-web cargo-web rust-web-src
+  gcc-arm-none-eabi gcc-riscv64-unknown-elf gcc-aarch64-linux-gnu
+  qemu-system-arm qemu-system-misc qemu-system-x86"
+[ "$1" = --packages ] && echo $packages && exit
 mkdir -p "$1"
 target=$(cd "$1" && pwd)
 cd "$(dirname "$0")/../.."
 
-packages="rustc-web cargo-web rust-web-src
-  gcc-arm-none-eabi gcc-riscv64-unknown-elf gcc-aarch64-linux-gnu
-  qemu-system-arm qemu-system-misc qemu-system-x86"
 missing=
 for package in $packages; do
   dpkg-query -W -f '${Status}' "$package" 2> /dev/null | grep -q 'ok installed' || missing="$missing $package"
