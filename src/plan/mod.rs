@@ -7,6 +7,7 @@ mod no_worse;
 pub mod policy;
 
 use crate::arena::{Arena, Need};
+use crate::dispatch;
 use crate::metrics::{self, Report};
 use crate::placement::{self, LayerMaps, PlacementMut};
 use crate::problem::{Problem, Scope, Shape};
@@ -24,6 +25,8 @@ pub enum eplb_operation {
     Evaluate = 1,
     /// eplb_check.
     Check = 2,
+    /// eplb_dispatch.
+    Dispatch = 4,
 }
 
 pub use eplb_operation as Operation;
@@ -31,7 +34,7 @@ pub use eplb_operation as Operation;
 impl TryFrom<u32> for Operation {
     type Error = Status;
     fn try_from(number: u32) -> Result<Self, Status> {
-        [Operation::Plan, Operation::Evaluate, Operation::Check]
+        [Operation::Plan, Operation::Evaluate, Operation::Check, Operation::Dispatch]
             .into_iter()
             .find(|&operation| operation as u32 == number)
             .ok_or(Status::UnknownOperation)
@@ -182,6 +185,7 @@ pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Resu
             Ok(metrics::need(shape, options.scope))
         }
         Operation::Check => Ok(placement::need(shape)),
+        Operation::Dispatch => dispatch::need(shape),
     }
 }
 

@@ -1,0 +1,70 @@
+//! The ruler's question: how balanced would a placement be with its loads split exactly?
+
+use super::Scratch;
+use super::flow::Effort;
+use super::level::time;
+use crate::arena::Arena;
+use crate::order::widen;
+use crate::problem::Shape;
+use crate::status::Status;
+
+/// The largest time under the split, and the bound; in the unit of the loads.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Judged {
+    /// Largest load / speed of a GPU.
+    pub largest: f64,
+    /// No split has a smaller one.
+    pub bound: f64,
+}
+
+/// Scratch of the question.
+#[derive(Debug)]
+pub struct Judge<'a> {
+    scratch: Scratch<'a>,
+}
+
+impl<'a> Judge<'a> {
+    /// Takes the scratch: O(P + E + G).
+    ///
+    /// # Errors
+    /// [`Status::ShapeTooLarge`] above 65,535 GPUs.
+    pub fn carve(arena: &mut Arena<'a>, shape: &Shape) -> Result<Self, Status> {
+        super::admit(shape)?;
+        Ok(Judge { scratch: Scratch::carve(arena, shape) })
+    }
+
+    /// Splits the loads `[E]` of one layer over the replicas of `slots`, which holds a serving one of each expert.
+    ///
+    /// Loads become integers: times the power of two that brings their sum, `total`, to 2^51 or above, rounded
+    /// down. So the figures are within (E + G) / 2^51 of the real optimum, relatively: 1e-9 up to two million
+    /// experts.
+    pub fn split(&mut self, shape: &Shape, slots: &[i32], load: &[f32], total: f64) -> Judged {
+        if total <= 0.0 {
+            return Judged::default();
+        }
+        // 2^51 <= total * scale < 2^52: the exponents of f64 are biased by 1023
+        let exponent = (total.to_bits() >> 52) as i64 - 1023;
+        let scale = power_of_two(51 - exponent);
+        for (place, &load) in self.scratch.replicas.total.iter_mut().zip(load) {
+            *place = (widen(load) * scale) as u64;
+        }
+        let found = self.scratch.split(shape, slots, &mut Effort::new(0, shape));
+        let topology = shape.topology();
+        let unit = power_of_two(exponent - 51);
+        let bound = self.scratch.level.time(topology) * unit;
+        if found {
+            return Judged { largest: bound, bound };
+        }
+        let loads = self.scratch.replicas.load.iter().enumerate();
+        let largest = loads.fold(0.0, |most, (gpu, &load)| {
+            let time = time(load, topology.speed(gpu));
+            if time > most { time } else { most }
+        });
+        Judged { largest: largest * unit, bound }
+    }
+}
+
+/// 2^n, for n of a normal f64.
+fn power_of_two(n: i64) -> f64 {
+    f64::from_bits(((1023 + n) as u64) << 52)
+}
