@@ -72,35 +72,27 @@ impl<'a> Local<'a> {
         }
     }
 
-    /// Reads who sends what: `tokens` is `[G][E]`. O(G P).
+    /// Reads who sends what of the experts that are shared: `tokens` is `[G][E]`. O(G P).
     fn read(&mut self, replicas: &Replicas, tokens: &[u32]) {
         let experts = replicas.total.len();
-        for expert in 0..experts {
+        for expert in (0..experts).filter(|&expert| replicas.is_shared(expert)) {
             let range = replicas.of_expert(expert);
             for replica in range.clone() {
-                let node = self.node_of(replicas, replica);
+                let gpu = at(replicas.gpu, replica) as usize;
+                let node = at(self.node, gpu);
                 let first = range.clone().find(|&other| self.node_of(replicas, other) == node);
                 put(self.home, replica, first.unwrap_or(replica) as u32);
-                put(self.own, replica, 0);
+                put(self.own, replica, u64::from(at(tokens, gpu * experts + expert)));
                 put(self.sent, replica, 0);
                 put(self.got, replica, 0);
             }
-        }
-        for (gpu, row) in tokens.chunks_exact(experts.max(1)).enumerate() {
-            let node = at(self.node, gpu);
-            for (expert, &tokens) in row.iter().enumerate() {
-                let range = replicas.of_expert(expert);
-                if tokens == 0 || range.len() < 2 {
-                    continue;
-                }
-                for replica in range {
-                    if self.node_of(replicas, replica) == node {
-                        if at(self.home, replica) as usize == replica {
-                            add(self.sent, replica, u64::from(tokens));
-                        }
-                        if at(replicas.gpu, replica) as usize == gpu {
-                            put(self.own, replica, u64::from(tokens));
-                        }
+            let column = tokens.iter().skip(expert).step_by(experts.max(1));
+            for (&tokens, &node) in column.zip(self.node.iter()) {
+                if tokens > 0 {
+                    let mut homes = range.clone();
+                    let home = homes.find(|&replica| self.node_of(replicas, replica) == node);
+                    if let Some(home) = home {
+                        add(self.sent, home, u64::from(tokens));
                     }
                 }
             }
@@ -114,12 +106,13 @@ impl<'a> Local<'a> {
     /// The least traffic with no level at all: own tokens stay, those of the node are dealt among its replicas,
     /// the others among all.
     fn start(&mut self, replicas: &mut Replicas) {
-        for expert in 0..replicas.total.len() {
-            let range = replicas.of_expert(expert);
-            let mut rest = at(replicas.total, expert);
-            if range.len() < 2 || rest == 0 {
+        let experts = 0..replicas.total.len();
+        for expert in experts {
+            if !replicas.is_shared(expert) {
                 continue;
             }
+            let range = replicas.of_expert(expert);
+            let mut rest = at(replicas.total, expert);
             for replica in range.clone() {
                 put(replicas.tokens, replica, at(self.own, replica));
             }

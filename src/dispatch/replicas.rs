@@ -69,6 +69,18 @@ impl<'a> Replicas<'a> {
         end.saturating_sub(at(self.count, expert) as usize)..end
     }
 
+    /// The replica of an expert that has no other.
+    #[inline]
+    pub fn only(&self, expert: usize) -> Option<usize> {
+        (at(self.count, expert) == 1).then(|| (at(self.end, expert) as usize).wrapping_sub(1))
+    }
+
+    /// Whether an expert has tokens and several replicas.
+    #[inline]
+    pub fn is_shared(&self, expert: usize) -> bool {
+        at(self.count, expert) > 1 && at(self.total, expert) > 0
+    }
+
     /// The replicas on a GPU that share their tokens with others.
     #[inline]
     pub fn of_gpu(&self, gpu: usize) -> Range<usize> {

@@ -1,6 +1,6 @@
 //! From the tokens of each replica to the quotas of each source.
 
-use super::at::{at, put};
+use super::at::{at, put, take};
 use super::replicas::Replicas;
 
 /// Tokens that leave where they come from.
@@ -23,19 +23,9 @@ pub fn write(replicas: &Replicas, quota: &mut [u32]) {
     }
 }
 
-/// Which GPUs a round of [`by_source`] is about.
-#[derive(Clone, Copy, PartialEq)]
-enum Round {
-    /// The source itself.
-    Gpu,
-    /// Those of its node.
-    Node,
-    /// All.
-    Any,
-}
-
-/// Writes the quotas of each source: `tokens` is `[G][E]`, `quota` `[G][P]`. Own tokens first; then those of
-/// the node; then the rest. Sources in order, each fills the replicas with room in order. O(G P).
+/// Writes the quotas of each source: `tokens` is `[G][E]`, `quota` `[G][P]`. Of an expert with several replicas
+/// own tokens first; then those of the node; then the rest: sources in order, each fills the replicas with room
+/// in order. O(G P).
 ///
 /// The tokens of the replicas are used up.
 pub fn by_source(
@@ -48,64 +38,72 @@ pub fn by_source(
     let slots = quota.len().checked_div(node.len()).unwrap_or(0);
     quota.fill(0);
     let mut traffic = Traffic::default();
-    for round in [Round::Gpu, Round::Node, Round::Any] {
-        let rows = tokens.chunks_exact(experts.max(1)).zip(quota.chunks_exact_mut(slots.max(1)));
-        for (source, (tokens, quota)) in rows.enumerate() {
-            for (expert, &tokens) in tokens.iter().enumerate() {
-                if tokens > 0 {
-                    let sent = send(replicas, node, (source, expert), tokens, quota, round);
-                    match round {
-                        Round::Gpu => {}
-                        Round::Node => traffic.leaving_gpu += sent,
-                        Round::Any => {
-                            traffic.leaving_gpu += sent;
-                            traffic.leaving_node += sent;
-                        }
-                    }
-                }
+    let rows = tokens.chunks_exact(experts.max(1)).zip(quota.chunks_exact_mut(slots.max(1)));
+    for (source, (tokens, quota)) in rows.enumerate() {
+        let home = at(node, source);
+        for (expert, &tokens) in tokens.iter().enumerate() {
+            if tokens > 0
+                && let Some(replica) = replicas.only(expert)
+            {
+                put(quota, at(replicas.slot, replica) as usize, tokens);
+                let gpu = at(replicas.gpu, replica) as usize;
+                traffic.leaving_gpu += if gpu == source { 0 } else { u64::from(tokens) };
+                traffic.leaving_node += if at(node, gpu) == home { 0 } else { u64::from(tokens) };
             }
+        }
+    }
+    for expert in 0..experts {
+        if replicas.is_shared(expert) {
+            spread(replicas, node, expert, tokens, slots, quota, &mut traffic);
         }
     }
     traffic
 }
 
-/// One source, one expert, one round: how many tokens have been given away in it.
-fn send(
+/// Spreads the tokens of one expert.
+fn spread(
     replicas: &mut Replicas,
     node: &[u32],
-    (source, expert): (usize, usize),
-    tokens: u32,
+    expert: usize,
+    tokens: &[u32],
+    slots: usize,
     quota: &mut [u32],
-    round: Round,
-) -> u64 {
+    traffic: &mut Traffic,
+) {
+    let experts = replicas.total.len();
     let range = replicas.of_expert(expert);
-    let mut left = u64::from(tokens);
-    if round != Round::Gpu {
-        for replica in range.clone() {
-            left -= u64::from(at(quota, at(replicas.slot, replica) as usize));
-        }
-    }
-    let mut sent = 0;
-    for replica in range {
-        if left == 0 {
-            break;
-        }
+    for replica in range.clone() {
         let gpu = at(replicas.gpu, replica) as usize;
-        let concerns = match round {
-            Round::Gpu => gpu == source,
-            Round::Node => at(node, gpu) == at(node, source),
-            Round::Any => true,
-        };
-        let amount = left.min(at(replicas.tokens, replica));
-        if !concerns || amount == 0 {
-            continue;
-        }
-        super::at::take(replicas.tokens, replica, amount);
-        left -= amount;
-        sent += amount;
-        if let Some(place) = quota.get_mut(at(replicas.slot, replica) as usize) {
-            *place += amount as u32;
+        let own = u64::from(at(tokens, gpu * experts + expert)).min(at(replicas.tokens, replica));
+        take(replicas.tokens, replica, own);
+        put(quota, gpu * slots + at(replicas.slot, replica) as usize, own as u32);
+    }
+    for within_node in [true, false] {
+        let column = tokens.iter().skip(expert).step_by(experts.max(1));
+        let rows = column.zip(quota.chunks_exact_mut(slots.max(1)));
+        for ((&tokens, quota), &home) in rows.zip(node) {
+            let given = |replica| u64::from(at(quota, at(replicas.slot, replica) as usize));
+            let mut left = u64::from(tokens);
+            if left > 0 {
+                left -= range.clone().map(given).sum::<u64>();
+            }
+            for replica in range.clone() {
+                if left == 0 {
+                    break;
+                }
+                let near = at(node, at(replicas.gpu, replica) as usize) == home;
+                let amount = left.min(at(replicas.tokens, replica));
+                if amount == 0 || within_node && !near {
+                    continue;
+                }
+                take(replicas.tokens, replica, amount);
+                left -= amount;
+                traffic.leaving_gpu += amount;
+                traffic.leaving_node += if within_node { 0 } else { amount };
+                if let Some(place) = quota.get_mut(at(replicas.slot, replica) as usize) {
+                    *place += amount as u32;
+                }
+            }
         }
     }
-    sent
 }
