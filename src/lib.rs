@@ -43,7 +43,7 @@ pub use dispatch::{Batch, Lengths, QuotasMut, Split, SplitKind, SplitReport, dis
 pub use metrics::{Metrics, Report, evaluate};
 pub use placement::{Placement, PlacementMut, Promises, Violation, ViolationKind, check, digest};
 pub use plan::policy::{Policy, Recipe};
-pub use plan::{Operation, Options, plan, workspace};
+pub use plan::{EPLB_FLAG_DISPATCH, Operation, Options, plan, workspace};
 pub use problem::{Problem, Scope, Shape, Spec};
 pub use status::Status;
 pub use topology::{EPLB_GPU_ALIVE, EPLB_GPU_DEAD, EPLB_GPU_LEAVING, Topology};

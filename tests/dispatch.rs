@@ -268,3 +268,190 @@ fn the_traffic_is_the_least_of_all_splits() {
         }
     }
 }
+
+/// FIELD case C.
+#[test]
+fn published_optima() {
+    let eplb = [
+        5, 6, 5, 7, 8, 4, 3, 4, 10, 9, 10, 2, 0, 1, 11, 1, //
+        7, 10, 6, 8, 6, 11, 8, 9, 2, 4, 5, 1, 5, 0, 3, 1,
+    ];
+    let tokens = [
+        90, 132, 40, 61, 104, 165, 39, 4, 73, 56, 183, 86, //
+        20, 107, 104, 64, 19, 197, 187, 157, 172, 86, 16, 27,
+    ];
+    let load = tokens.map(|tokens| tokens as f32);
+    let spec = Spec {
+        num_layers: 2,
+        num_logical_experts: 12,
+        num_physical_experts: 16,
+        num_gpus: 8,
+        load: &load,
+        ..Spec::default()
+    };
+    let out = dispatch(&spec, 0, &eplb, &tokens, false).unwrap();
+    let times: Vec<f64> = out.splits.iter().map(|split| split.largest_time).collect();
+    assert_eq!(times, [154.0, 173.0]);
+    let metrics = judge(&spec, &eplb);
+    assert_eq!((metrics[0].max_gpu_load, metrics[1].max_gpu_load), (156.0, 179.5));
+    assert_eq!(out.splits[0].balance, 1033.0 / 8.0 / 154.0);
+
+    let load = [120.0, 30.0, 25.0, 20.0];
+    let spec = Spec {
+        num_layers: 1,
+        num_logical_experts: 4,
+        num_physical_experts: 6,
+        num_gpus: 2,
+        load: &load,
+        ..Spec::default()
+    };
+    let slots = [0, 1, 2, 3, 0, 0];
+    let out = dispatch(&spec, 0, &slots, &[120, 30, 25, 20], false).unwrap();
+    assert_eq!(out.splits[0].largest_time, 98.0);
+    let metrics = judge(&spec, &slots)[0];
+    assert!((metrics.dispatch_bound - 97.5).abs() < 1e-9 * 97.5);
+    assert!((metrics.dispatch_balance - 1.0).abs() < 1e-9);
+}
+
+fn judge(spec: &Spec, slots: &[i32]) -> Vec<eplb::Metrics> {
+    common::evaluate_with(spec, &Placement::of(slots), eplb::EPLB_FLAG_DISPATCH).unwrap()
+}
+
+/// The ruler's figure is the set formula in real numbers, for loads of any size.
+#[test]
+fn the_ruler_judges_by_the_set_formula() {
+    let mut rng = rng(3);
+    for round in 0..loads::times(500, 5000) {
+        let mut random = random(&mut rng, 6, 1000, false);
+        random.states = None;
+        let experts = random.instance.tokens[0].len();
+        random.instance.speed.iter_mut().for_each(|speed| *speed = (*speed).max(1));
+        if random.speeds.is_none() {
+            random.instance.speed.fill(8);
+        }
+        if (0..experts).any(|expert| random.instance.holders(expert).is_empty()) {
+            continue;
+        }
+        let speeds: Vec<f32> = random.instance.speed.iter().map(|&s| s as f32 / 8.0).collect();
+        random.speeds = random.speeds.map(|_| speeds);
+        // subnormal to huge
+        let scale = [1.0, 1e-30, 1e30, 0.37, f32::from_bits(1)][round % 5];
+        let load: Vec<f32> =
+            random.instance.tokens[0].iter().map(|&tokens| tokens as f32 * scale).collect();
+        let spec = Spec { load: &load, ..random.spec() };
+        let metrics = judge(&spec, &random.slots())[0];
+        let gpus = random.instance.gpus.len();
+        let mut worst = 0.0_f64;
+        for set in 1_u32..1 << gpus {
+            let inside = |gpu: usize| set >> gpu & 1 == 1;
+            let closed = (0..experts)
+                .filter(|&expert| random.instance.holders(expert).iter().all(|&gpu| inside(gpu)));
+            let load: f64 = closed.map(|expert| f64::from(load[expert])).sum();
+            let speed: u64 =
+                (0..gpus).filter(|&g| inside(g)).map(|g| random.instance.speed[g]).sum();
+            worst = worst.max(load / (speed as f64 / 8.0));
+        }
+        let near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * b;
+        assert!(near(metrics.dispatch_bound, worst), "{} {worst}", metrics.dispatch_bound);
+        if worst > 0.0 {
+            assert!(near(metrics.dispatch_balance, metrics.mean_gpu_load / worst));
+        } else {
+            assert_eq!(metrics.dispatch_balance, 1.0);
+        }
+    }
+}
+
+/// Nothing, one token, and more than 32 bits can add up: every token has a quota.
+#[test]
+fn extreme_amounts() {
+    let slots = [0, 1, 2, 0, 0, 1, 3, 2];
+    let spec = Spec {
+        num_layers: 1,
+        num_logical_experts: 4,
+        num_physical_experts: 8,
+        num_nodes: 2,
+        num_gpus: 4,
+        ..Spec::default()
+    };
+    for amount in [0, 1, 2, 3, 5, 1 << 31, u32::MAX] {
+        for by_source in [false, true] {
+            let rows = if by_source { 4 } else { 1 };
+            let out = dispatch(&spec, 0, &slots, &vec![amount; 4 * rows], by_source).unwrap();
+            for quota in out.quota.chunks(8) {
+                for expert in 0..4 {
+                    let sum: u64 = (0..8)
+                        .filter(|&slot| slots[slot] == expert)
+                        .map(|slot| u64::from(quota[slot]))
+                        .sum();
+                    assert_eq!(sum, u64::from(amount));
+                }
+            }
+            let total = u64::from(amount) * 4 * rows as u64;
+            assert_eq!(out.splits[0].tokens, total);
+            assert_eq!(out.splits[0].largest_time, total.div_ceil(4) as f64);
+        }
+    }
+}
+
+/// More than 2^52 tokens in a layer are refused.
+#[test]
+fn too_many_tokens() {
+    let gpus = 1024;
+    let experts = 1025;
+    let slots: Vec<i32> = (0..2 * gpus).map(|slot| slot % experts).collect();
+    let mut tokens = vec![u32::MAX; 1024 * 1025];
+    let spec = Spec {
+        num_layers: 1,
+        num_logical_experts: experts as u32,
+        num_physical_experts: 2048,
+        num_gpus: 1024,
+        ..Spec::default()
+    };
+    let found = dispatch(&spec, 1, &slots, &tokens, true);
+    assert_eq!(found.unwrap_err(), Status::DispatchTokens);
+    tokens.iter_mut().for_each(|tokens| *tokens /= 2);
+    assert!(dispatch(&spec, 1, &slots, &tokens, true).is_ok());
+}
+
+/// Whatever the effort: a valid split, marked as what it is, never below the bound; and with enough the best.
+#[test]
+fn effort_runs_out_in_every_place() {
+    let mut rng = rng(4);
+    let mut kinds = [0; 3];
+    for _ in 0..loads::times(60, 600) {
+        let random = random(&mut rng, 8, 60, true);
+        let best = random.dispatch(0).splits[0];
+        for effort in 1..200 {
+            let out = random.dispatch(effort);
+            random.check(&out);
+            let split = &out.splits[0];
+            kinds[split.kind as usize] += 1;
+            assert!(split.bound <= best.bound && split.largest_time >= best.largest_time);
+            match split.kind {
+                SplitKind::Exact => assert_eq!(*split, best),
+                SplitKind::Time => {
+                    assert_eq!(split.largest_time, best.largest_time);
+                    let traffic = |s: &Split| (s.leaving_node, s.leaving_gpu);
+                    assert!(traffic(split) >= traffic(&best));
+                }
+                SplitKind::Even => {}
+            }
+        }
+    }
+    assert!(kinds.iter().all(|&seen| seen > 0), "{kinds:?}");
+}
+
+/// A wrong length is refused, from Rust.
+#[test]
+fn lengths_are_checked() {
+    let spec = Spec {
+        num_layers: 1,
+        num_logical_experts: 2,
+        num_physical_experts: 2,
+        num_gpus: 2,
+        ..Spec::default()
+    };
+    assert_eq!(dispatch(&spec, 0, &[0, 1], &[1; 3], false).unwrap_err(), Status::ArrayLength);
+    assert_eq!(dispatch(&spec, 0, &[0], &[1; 2], false).unwrap_err(), Status::ArrayLength);
+    assert_eq!(dispatch(&spec, 0, &[0, 1], &[1; 2], true).unwrap_err(), Status::ArrayLength);
+}

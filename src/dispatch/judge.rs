@@ -6,7 +6,6 @@ use super::level::time;
 use crate::arena::Arena;
 use crate::order::widen;
 use crate::problem::Shape;
-use crate::status::Status;
 
 /// The largest time under the split, and the bound; in the unit of the loads.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -24,21 +23,17 @@ pub struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    /// Takes the scratch: O(P + E + G).
-    ///
-    /// # Errors
-    /// [`Status::ShapeTooLarge`] above 65,535 GPUs.
-    pub fn carve(arena: &mut Arena<'a>, shape: &Shape) -> Result<Self, Status> {
-        super::admit(shape)?;
-        Ok(Judge { scratch: Scratch::carve(arena, shape) })
+    /// Takes the scratch: O(P + E + G). For a shape that [`super::admit`] takes.
+    pub fn carve(arena: &mut Arena<'a>, shape: &Shape) -> Self {
+        Judge { scratch: Scratch::carve(arena, shape) }
     }
 
     /// Splits the loads `[E]` of one layer over the replicas of `slots`, which holds a serving one of each expert.
     ///
-    /// Loads become integers: times the power of two that brings their sum, `total`, to 2^51 or above, rounded
-    /// down. So the figures are within (E + G) / 2^51 of the real optimum, relatively: 1e-9 up to two million
+    /// Loads become integers: times the power of two that brings their sum to 2^51 or above, rounded down. So the figures are within (E + G) / 2^51 of the real optimum, relatively: 1e-9 up to two million
     /// experts.
-    pub fn split(&mut self, shape: &Shape, slots: &[i32], load: &[f32], total: f64) -> Judged {
+    pub fn split(&mut self, shape: &Shape, slots: &[i32], load: &[f32]) -> Judged {
+        let total = load.iter().fold(0.0, |sum, &load| sum + widen(load));
         if total <= 0.0 {
             return Judged::default();
         }

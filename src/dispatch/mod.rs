@@ -14,7 +14,7 @@ mod replicas;
 mod route;
 mod spread;
 
-pub use judge::{Judge, Judged};
+pub use judge::Judge;
 pub use route::route;
 
 use crate::arena::{Arena, Need};

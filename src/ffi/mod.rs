@@ -6,12 +6,14 @@
 // the docs are for C: [L][P] is a shape, not a link
 #![allow(rustdoc::broken_intra_doc_links)]
 
+mod dispatch;
 mod memory;
 #[cfg(standalone)]
 mod panic;
 mod read;
 mod types;
 
+pub use dispatch::{eplb_batch, eplb_dispatch, eplb_quotas};
 pub use types::{eplb_options, eplb_placement, eplb_problem};
 
 use crate::metrics::{self, Metrics, Report, eplb_metrics};
@@ -150,13 +152,14 @@ pub unsafe extern "C" fn eplb_plan(
 /// Only physical_to_logical is read. Slots on dead GPUs do not count; every expert needs a replica on
 /// a GPU that is not dead.
 ///
-/// problem, options  as for eplb_plan; of the options only the scope matters.
+/// problem, options  as for eplb_plan; of the options only scope and flags matter.
 /// workspace         as eplb_workspace(EPLB_OPERATION_EVALUATE) says.
 /// placement         in: what to measure.
 /// per_layer         out: [L] metrics.
 /// metrics_size      sizeof(eplb_metrics).
 ///
-/// Returns EPLB_STATUS_OK, or a negative code with per_layer as it was. O(L (P + E log E)).
+/// Returns EPLB_STATUS_OK, or a negative code with per_layer as it was. O(L (P + E log E)); with
+/// EPLB_FLAG_DISPATCH the time of eplb_dispatch without sources more.
 ///
 /// # Safety
 /// Pointers are NULL or point to as much memory as the struct fields say.
@@ -189,6 +192,7 @@ pub unsafe extern "C" fn eplb_evaluate(
         metrics::evaluate(
             &problem,
             options.scope,
+            options.judges_dispatch(),
             arena,
             &Placement::of(slots),
             &mut |layer, metrics| {
@@ -349,7 +353,7 @@ fn checked_options<'a>(
     if options.reserved != 0 {
         return Err(Status::ReservedNotZero);
     }
-    if options.flags != 0 {
+    if options.flags & !plan::EPLB_FLAG_DISPATCH != 0 {
         return Err(Status::UnknownFlag);
     }
     Ok(Options {

@@ -41,6 +41,10 @@ impl TryFrom<u32> for Operation {
     }
 }
 
+/// options.flags: the metrics also say how balanced the placement is when tokens are split over replicas as
+/// eplb_dispatch does: dispatch_balance, dispatch_bound.
+pub const EPLB_FLAG_DISPATCH: u32 = 8;
+
 /// How to plan. The default is policy BALANCED, scope AUTO, from nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options<'a> {
@@ -63,6 +67,13 @@ pub struct Options<'a> {
     pub previous: Option<&'a [i32]>,
 }
 
+impl Options<'_> {
+    /// Whether the metrics are to say what dispatch makes of the placement.
+    pub fn judges_dispatch(&self) -> bool {
+        self.flags & EPLB_FLAG_DISPATCH != 0
+    }
+}
+
 /// Which way a plan goes, decided from the shape and the options alone.
 #[derive(Clone, Copy)]
 enum Way {
@@ -71,9 +82,10 @@ enum Way {
 }
 
 fn admit(shape: &Shape, options: &Options) -> Result<Way, Status> {
-    if options.flags != 0 {
+    if options.flags & !EPLB_FLAG_DISPATCH != 0 {
         return Err(Status::UnsupportedFlag);
     }
+    metrics::admit_dispatch(shape, options.judges_dispatch())?;
     if options.previous.is_some() {
         return Err(Status::UnsupportedPrevious);
     }
@@ -89,14 +101,15 @@ fn admit(shape: &Shape, options: &Options) -> Result<Way, Status> {
 impl Way {
     /// What a layer needs: road and ruler take turns on the same memory.
     #[inline(never)] // sizing is over before planning takes the stack
-    fn need(self, shape: &Shape, scope: Scope) -> Need {
+    fn need(self, shape: &Shape, options: &Options) -> Need {
+        let scope = options.scope;
         let road = match self {
             Way::Balanced => balanced::need(shape, scope)
                 .max(no_worse::need(shape, scope))
                 .max(Need { u32s: shape.num_logical_experts(), ..Need::default() }),
             Way::Recipe(recipe) => hierarchy::need(shape, scope, recipe),
         };
-        road.max(metrics::need(shape, scope))
+        road.max(metrics::need(shape, scope, options.judges_dispatch()))
     }
 
     /// Plans a layer. `arena` holds what `need` says.
@@ -179,10 +192,11 @@ fn plan_rows(
 /// What the operation would refuse for its shape and options.
 pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Result<Need, Status> {
     match operation {
-        Operation::Plan => Ok(admit(shape, options)?.need(shape, options.scope)),
+        Operation::Plan => Ok(admit(shape, options)?.need(shape, options)),
         Operation::Evaluate => {
-            metrics::admit(shape)?;
-            Ok(metrics::need(shape, options.scope))
+            let dispatch = options.judges_dispatch();
+            metrics::admit(shape, dispatch)?;
+            Ok(metrics::need(shape, options.scope, dispatch))
         }
         Operation::Check => Ok(placement::need(shape)),
         Operation::Dispatch => dispatch::need(shape),
@@ -212,7 +226,7 @@ pub fn plan(
     if let Way::Recipe(_) = way {
         policy::admit_loads(problem)?;
     }
-    let mut shared = arena.part(way.need(shape, options.scope));
+    let mut shared = arena.part(way.need(shape, options));
     arena.finish()?;
 
     for layer in 0..shape.num_layers() {
@@ -220,8 +234,9 @@ pub fn plan(
         way.plan_layer(problem, options, layer, &mut shared, &mut layer_maps);
         if let Some(report) = report.as_mut() {
             let slots = &*layer_maps.physical_to_logical;
-            let (scope, arena) = (options.scope, shared.rest());
-            report(layer, &metrics::measure_layer(problem, layer, scope, arena, slots));
+            let how = (options.scope, options.judges_dispatch());
+            let arena = shared.rest();
+            report(layer, &metrics::measure_layer(problem, layer, how, arena, slots));
         }
     }
     Ok(())

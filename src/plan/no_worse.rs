@@ -25,7 +25,7 @@ pub fn need(shape: &Shape, scope: Scope) -> Need {
         arena.u32s.take(shape.num_physical_experts());
         let road =
             policy::recipe(Policy::Deepseek).map(|recipe| hierarchy::need(shape, scope, recipe));
-        arena.part(road.unwrap_or_default().max(metrics::need(shape, scope)));
+        arena.part(road.unwrap_or_default().max(metrics::need(shape, scope, false)));
     }
     arena.need()
 }

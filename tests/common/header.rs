@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// The files whose public items are the C face. cbindgen is given these alone: fed the whole crate it
 /// would leak constants of the core.
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 9] = [
     "src/status.rs",
     "src/topology.rs",
     "src/problem.rs",
@@ -12,6 +12,7 @@ const SOURCES: [&str; 8] = [
     "src/plan/mod.rs",
     "src/placement/check.rs",
     "src/metrics/mod.rs",
+    "src/dispatch/mod.rs",
     "src/ffi/types.rs",
 ];
 
@@ -28,7 +29,7 @@ fn root() -> &'static Path {
 pub fn generate() -> Vec<u8> {
     let config = cbindgen::Config::from_file(root().join("cbindgen.toml")).expect("cbindgen.toml");
     let mut builder = cbindgen::Builder::new().with_config(config);
-    for source in SOURCES.into_iter().chain(["src/ffi/mod.rs"]) {
+    for source in SOURCES.into_iter().chain(["src/ffi/mod.rs", "src/ffi/dispatch.rs"]) {
         builder = builder.with_src(root().join(source));
     }
     let mut header = Vec::new();
