@@ -33,7 +33,7 @@ fn dispatch(
     by_source: bool,
 ) -> Result<Dispatched, Status> {
     let shape = Shape::new(spec)?;
-    let max_replicas = shape.topology().num_gpus();
+    let max_replicas = shape.topology().num_gpus().min(16);
     let lengths = Lengths::new(&shape, by_source, max_replicas)?;
     let mut out = Dispatched {
         quota: vec![u32::MAX; lengths.quota],
