@@ -1063,41 +1063,6 @@ int32_t eplb_dispatch(const struct eplb_problem *problem,
                       const struct eplb_batch *batch,
                       const struct eplb_quotas *out);
 
-/*
- Splits the tokens of a batch over the replicas of their experts: whole tokens, exact, the same on every rank.
-
- The largest time of a GPU (tokens / speed) is the smallest that any split into whole tokens has. Where the
- batch says which GPU sends what, the fewest tokens leave the node of their source, and among such splits the
- fewest leave its GPU. Of equally good splits the algorithm of docs/SPEC.md, "Dispatch", takes one: a function
- of its input alone. Dead GPUs get nothing, whatever their slots hold; GPUs that are leaving serve. Of several
- slots of an expert on one GPU the first gets all that the GPU gets.
-
- problem         sizes and topology, of one layer or several; load may be NULL, groups do not matter.
- options         effort bounds the replicas looked at in a layer, 0 = 16,384 for each slot; when it runs out,
-                 the split is even and marked so. Nothing else matters. NULL = all defaults.
- workspace       scratch, of the size and alignment that eplb_workspace(EPLB_OPERATION_DISPATCH) says: the
-                 same with sources and without.
- workspace_size  its bytes.
- placement       in: physical_to_logical; nothing else is looked at.
- batch           in: tokens.
- out             out: quotas, routing table, a report a layer.
-
- Returns EPLB_STATUS_OK, or a negative code with every output as it was: EPLB_STATUS_DISPATCH_NO_REPLICA,
- EPLB_STATUS_DISPATCH_DEAD_SOURCE, EPLB_STATUS_DISPATCH_TOKENS, EPLB_STATUS_DISPATCH_SOURCES,
- EPLB_STATUS_PLACEMENT_EXPERT, EPLB_STATUS_MAX_REPLICAS for this call alone; EPLB_STATUS_SHAPE_TOO_LARGE
- above 65,535 GPUs. About O(E + P + the ways found) a layer, with sources O(G P) more.
-
- # Safety
- Pointers are NULL or point to as much memory as the struct fields say.
- */
-int32_t eplb_dispatch(const struct eplb_problem *problem,
-                      const struct eplb_options *options,
-                      void *workspace,
-                      size_t workspace_size,
-                      const struct eplb_placement *placement,
-                      const struct eplb_batch *batch,
-                      const struct eplb_quotas *out);
-
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus

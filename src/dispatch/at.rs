@@ -29,3 +29,18 @@ pub fn take(values: &mut [u64], index: usize, less: u64) {
         *place = place.wrapping_sub(less);
     }
 }
+
+/// Row `index` of rows of `len`; empty when it is not there. In place of `chunks_exact` where two of them go
+/// in step: their `zip` divides.
+#[inline]
+pub fn row<T>(values: &[T], index: usize, len: usize) -> &[T] {
+    let rest = values.get(index.saturating_mul(len)..);
+    rest.and_then(|rest| rest.get(..len)).unwrap_or_default()
+}
+
+/// The same to be written.
+#[inline]
+pub fn row_mut<T>(values: &mut [T], index: usize, len: usize) -> &mut [T] {
+    let rest = values.get_mut(index.saturating_mul(len)..);
+    rest.and_then(|rest| rest.get_mut(..len)).unwrap_or_default()
+}

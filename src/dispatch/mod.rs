@@ -22,7 +22,7 @@ use crate::placement::Placement;
 use crate::problem::Shape;
 use crate::status::Status;
 use crate::topology::Topology;
-use at::add;
+use at::{add, row, row_mut};
 use flow::{Effort, Flow};
 use level::{Level, time};
 use local::Local;
@@ -187,6 +187,16 @@ impl Lengths {
             route_slot: table,
         })
     }
+
+    fn of_a_layer(self, shape: &Shape) -> Self {
+        let each = |len: usize| len.checked_div(shape.num_layers()).unwrap_or(0);
+        Lengths {
+            tokens: each(self.tokens),
+            quota: each(self.quota),
+            route_end: each(self.route_end),
+            route_slot: each(self.route_slot),
+        }
+    }
 }
 
 /// Splits the tokens of a batch over the replicas of `placement`, layer by layer. Calls `report` once a layer,
@@ -224,9 +234,10 @@ pub fn dispatch(
     let mut local = Local::carve(&mut arena, shape);
     arena.finish()?;
 
+    let each = lengths.of_a_layer(shape);
     let table = out.route_end.is_some() || out.route_slot.is_some();
     for layer in 0..shape.num_layers() {
-        let tokens = part(batch.tokens, layer, lengths.tokens, shape);
+        let tokens = row(batch.tokens, layer, each.tokens);
         total_tokens(shape, batch, tokens, scratch.replicas.total)?;
         let found = scratch.replicas.count(shape, placement.layer(shape, layer))?;
         if table && found.most_replicas as usize > out.max_replicas {
@@ -235,7 +246,7 @@ pub fn dispatch(
     }
     local.place(shape.topology());
     for layer in 0..shape.num_layers() {
-        let tokens = part(batch.tokens, layer, lengths.tokens, shape);
+        let tokens = row(batch.tokens, layer, each.tokens);
         // has been checked: good
         total_tokens(shape, batch, tokens, scratch.replicas.total)?;
         let slots = placement.layer(shape, layer);
@@ -244,10 +255,10 @@ pub fn dispatch(
             split_layer(shape, slots, tokens, batch, &mut scratch, &mut local, effort);
 
         let replicas = &mut scratch.replicas;
-        let quota = part_mut(out.quota, layer, lengths.quota, shape);
+        let quota = row_mut(out.quota, layer, each.quota);
         let mut split = judge_layer(shape.topology(), replicas, kind, bound);
         if let Some(slots) = out.route_slot.as_deref_mut() {
-            let slots = part_mut(slots, layer, lengths.route_slot, shape);
+            let slots = row_mut(slots, layer, each.route_slot);
             route::write_slots(replicas, out.max_replicas, slots);
         }
         let traffic = if batch.by_source {
@@ -259,11 +270,11 @@ pub fn dispatch(
         split.leaving_node = traffic.leaving_node;
         split.leaving_gpu = traffic.leaving_gpu;
         if let Some(ends) = out.route_end.as_deref_mut() {
-            let ends = part_mut(ends, layer, lengths.route_end, shape);
+            let ends = row_mut(ends, layer, each.route_end);
             let width = shape.num_logical_experts().saturating_mul(out.max_replicas);
-            let rows = quota.chunks_exact(shape.num_physical_experts().max(1));
-            for (quota, ends) in rows.zip(ends.chunks_exact_mut(width.max(1))) {
-                route::write_ends(replicas, out.max_replicas, quota, ends);
+            for source in 0..if batch.by_source { local.node.len() } else { 1 } {
+                let quota = row(quota, source, shape.num_physical_experts());
+                route::write_ends(replicas, out.max_replicas, quota, row_mut(ends, source, width));
             }
         }
         if let Some(report) = report.as_mut() {
@@ -299,17 +310,6 @@ fn split_layer(
         SplitKind::Time
     };
     (kind, bound)
-}
-
-/// The part of one layer.
-fn part<'a>(all: &'a [u32], layer: usize, len: usize, shape: &Shape) -> &'a [u32] {
-    let each = len.checked_div(shape.num_layers()).unwrap_or(0);
-    all.get(layer * each..).and_then(|rest| rest.get(..each)).unwrap_or_default()
-}
-
-fn part_mut<'a, T>(all: &'a mut [T], layer: usize, len: usize, shape: &Shape) -> &'a mut [T] {
-    let each = len.checked_div(shape.num_layers()).unwrap_or(0);
-    all.get_mut(layer * each..).and_then(|rest| rest.get_mut(..each)).unwrap_or_default()
 }
 
 /// Sums the tokens of each expert over the sources.

@@ -1,6 +1,6 @@
 //! From the tokens of each replica to the quotas of each source.
 
-use super::at::{at, put, take};
+use super::at::{at, put, row, row_mut, take};
 use super::replicas::Replicas;
 
 /// Tokens that leave where they come from.
@@ -38,9 +38,8 @@ pub fn by_source(
     let slots = quota.len().checked_div(node.len()).unwrap_or(0);
     quota.fill(0);
     let mut traffic = Traffic::default();
-    let rows = tokens.chunks_exact(experts.max(1)).zip(quota.chunks_exact_mut(slots.max(1)));
-    for (source, (tokens, quota)) in rows.enumerate() {
-        let home = at(node, source);
+    for (source, &home) in node.iter().enumerate() {
+        let (tokens, quota) = (row(tokens, source, experts), row_mut(quota, source, slots));
         for (expert, &tokens) in tokens.iter().enumerate() {
             if tokens > 0
                 && let Some(replica) = replicas.only(expert)
@@ -80,8 +79,8 @@ fn spread(
     }
     for within_node in [true, false] {
         let column = tokens.iter().skip(expert).step_by(experts.max(1));
-        let rows = column.zip(quota.chunks_exact_mut(slots.max(1)));
-        for ((&tokens, quota), &home) in rows.zip(node) {
+        for (source, (&tokens, &home)) in column.zip(node).enumerate() {
+            let quota = row_mut(quota, source, slots);
             let given = |replica| u64::from(at(quota, at(replicas.slot, replica) as usize));
             let mut left = u64::from(tokens);
             if left > 0 {

@@ -29,7 +29,7 @@ fn root() -> &'static Path {
 pub fn generate() -> Vec<u8> {
     let config = cbindgen::Config::from_file(root().join("cbindgen.toml")).expect("cbindgen.toml");
     let mut builder = cbindgen::Builder::new().with_config(config);
-    for source in SOURCES.into_iter().chain(["src/ffi/mod.rs", "src/ffi/dispatch.rs"]) {
+    for source in SOURCES.into_iter().chain(["src/ffi/mod.rs"]) {
         builder = builder.with_src(root().join(source));
     }
     let mut header = Vec::new();
