@@ -112,13 +112,13 @@ fn random(rng: &mut Rng, most_gpus: usize, most_tokens: usize, by_source: bool) 
         tokens: vec![vec![0; experts]; if by_source { gpus } else { 1 }],
     };
     let skew = 1 + rng.below(most_tokens);
-    for source in 0..instance.tokens.len() {
-        for expert in 0..experts {
-            let lost = instance.holders(expert).is_empty();
-            let silent = by_source && states[source] == 0;
+    let lost: Vec<bool> = (0..experts).map(|e| instance.holders(e).is_empty()).collect();
+    for (row, &state) in instance.tokens.iter_mut().zip(&states) {
+        let silent = by_source && state == 0;
+        for (tokens, &lost) in row.iter_mut().zip(&lost) {
             if !lost && !silent && rng.below(5) > 0 {
                 let most = if rng.below(3) == 0 { most_tokens } else { skew };
-                instance.tokens[source][expert] = rng.below(most + 1) as u64;
+                *tokens = rng.below(most + 1) as u64;
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::Scratch;
 use super::flow::Effort;
 use super::level::time;
-use crate::arena::Arena;
+use crate::arena::{Arena, Need};
 use crate::order::widen;
 use crate::problem::Shape;
 
@@ -16,47 +16,43 @@ pub struct Judged {
     pub bound: f64,
 }
 
-/// Scratch of the question.
-#[derive(Debug)]
-pub struct Judge<'a> {
-    scratch: Scratch<'a>,
+/// What [`judge`] needs of an arena, for a shape that [`super::admit`] takes: O(P + E + G).
+pub fn judge_need(shape: &Shape) -> Need {
+    let mut arena = Arena::counting();
+    Scratch::carve(&mut arena, shape);
+    arena.need()
 }
 
-impl<'a> Judge<'a> {
-    /// Takes the scratch: O(P + E + G). For a shape that [`super::admit`] takes.
-    pub fn carve(arena: &mut Arena<'a>, shape: &Shape) -> Self {
-        Judge { scratch: Scratch::carve(arena, shape) }
+/// Splits the loads `[E]` of one layer over the replicas of `slots`, which holds a serving one of each expert.
+///
+/// Loads become integers: times the power of two that brings their sum to 2^51 or above, rounded down. So the
+/// figures are within (E + G) / 2^51 of the real optimum, relatively: 1e-9 up to two million experts.
+#[inline(never)] // so that its scratch is on the stack only meanwhile
+pub fn judge(shape: &Shape, slots: &[i32], load: &[f32], mut arena: Arena) -> Judged {
+    let mut scratch = Scratch::carve(&mut arena, shape);
+    let total = load.iter().fold(0.0, |sum, &load| sum + widen(load));
+    if total <= 0.0 {
+        return Judged::default();
     }
-
-    /// Splits the loads `[E]` of one layer over the replicas of `slots`, which holds a serving one of each expert.
-    ///
-    /// Loads become integers: times the power of two that brings their sum to 2^51 or above, rounded down. So the figures are within (E + G) / 2^51 of the real optimum, relatively: 1e-9 up to two million
-    /// experts.
-    pub fn split(&mut self, shape: &Shape, slots: &[i32], load: &[f32]) -> Judged {
-        let total = load.iter().fold(0.0, |sum, &load| sum + widen(load));
-        if total <= 0.0 {
-            return Judged::default();
-        }
-        // 2^51 <= total * scale < 2^52: the exponents of f64 are biased by 1023
-        let exponent = (total.to_bits() >> 52) as i64 - 1023;
-        let scale = power_of_two(51 - exponent);
-        for (place, &load) in self.scratch.replicas.total.iter_mut().zip(load) {
-            *place = (widen(load) * scale) as u64;
-        }
-        let found = self.scratch.split(shape, slots, &mut Effort::new(0, shape));
-        let topology = shape.topology();
-        let unit = power_of_two(exponent - 51);
-        let bound = self.scratch.level.time(topology) * unit;
-        if found {
-            return Judged { largest: bound, bound };
-        }
-        let loads = self.scratch.replicas.load.iter().enumerate();
-        let largest = loads.fold(0.0, |most, (gpu, &load)| {
-            let time = time(load, topology.speed(gpu));
-            if time > most { time } else { most }
-        });
-        Judged { largest: largest * unit, bound }
+    // 2^51 <= total * scale < 2^52: the exponents of f64 are biased by 1023
+    let exponent = (total.to_bits() >> 52) as i64 - 1023;
+    let scale = power_of_two(51 - exponent);
+    for (place, &load) in scratch.replicas.total.iter_mut().zip(load) {
+        *place = (widen(load) * scale) as u64;
     }
+    let found = scratch.split(shape, slots, &mut Effort::new(0, shape));
+    let topology = shape.topology();
+    let unit = power_of_two(exponent - 51);
+    let bound = scratch.level.time(topology) * unit;
+    if found {
+        return Judged { largest: bound, bound };
+    }
+    let loads = scratch.replicas.load.iter().enumerate();
+    let largest = loads.fold(0.0, |most, (gpu, &load)| {
+        let time = time(load, topology.speed(gpu));
+        if time > most { time } else { most }
+    });
+    Judged { largest: largest * unit, bound }
 }
 
 /// 2^n, for n of a normal f64.

@@ -106,8 +106,7 @@ impl<'a> Local<'a> {
     /// The least traffic with no level at all: own tokens stay, those of the node are dealt among its replicas,
     /// the others among all.
     fn start(&mut self, replicas: &mut Replicas) {
-        let experts = 0..replicas.total.len();
-        for expert in experts {
+        for expert in 0..replicas.total.len() {
             if !replicas.is_shared(expert) {
                 continue;
             }
@@ -121,13 +120,11 @@ impl<'a> Local<'a> {
                 let own = self.of_home(first, &range).map(|replica| at(self.own, replica));
                 let own: u64 = own.sum();
                 let mates = self.of_home(first, &range).count();
-                let mut place = 0;
                 let left = at(self.sent, first).saturating_sub(own);
                 let share = left.checked_div(mates as u64).unwrap_or(0);
                 let more = left - share * mates as u64;
-                for replica in self.of_home(first, &range) {
-                    add(replicas.tokens, replica, share + u64::from(place < more));
-                    place += 1;
+                for (place, replica) in self.of_home(first, &range).enumerate() {
+                    add(replicas.tokens, replica, share + u64::from((place as u64) < more));
                 }
                 rest = rest.saturating_sub(at(self.sent, first));
             }

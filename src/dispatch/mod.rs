@@ -14,7 +14,7 @@ mod replicas;
 mod route;
 mod spread;
 
-pub use judge::Judge;
+pub use judge::{judge, judge_need};
 pub use route::route;
 
 use crate::arena::{Arena, Need};

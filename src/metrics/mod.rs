@@ -11,7 +11,7 @@ mod polish;
 mod weigh;
 
 use crate::arena::{Arena, Need};
-use crate::dispatch::{self, Judge};
+use crate::dispatch;
 use crate::order::widen;
 use crate::placement::Placement;
 use crate::problem::{Problem, Scope, Shape};
@@ -74,18 +74,24 @@ pub struct Scratch<'a> {
     /// `[N]` load, then speed of each node.
     node: &'a mut [f64],
     bound: lower::Scratch<'a>,
-    judge: Option<Judge<'a>>,
+    /// what judging dispatch takes, when it is asked for: carved anew for each layer, off this stack
+    judge: Option<Arena<'a>>,
 }
 
 impl<'a> Scratch<'a> {
     /// Takes the scratch of the ruler: O(E + G + N + K), and O(P) to judge dispatch.
-    pub fn carve(arena: &mut Arena<'a>, shape: &Shape, scope: Scope, dispatch: bool) -> Self {
+    pub fn carve(
+        arena: &mut Arena<'a>,
+        shape: &Shape,
+        scope: Scope,
+        judges_dispatch: bool,
+    ) -> Self {
         Scratch {
             count: arena.u32s.take(shape.num_logical_experts()),
             mark: arena.u32s.take(shape.num_logical_experts()),
             node: arena.f64s.take(shape.topology().num_nodes().saturating_mul(2)),
             bound: lower::Scratch::carve(arena, shape, bounded_by_groups(shape, scope)),
-            judge: dispatch.then(|| Judge::carve(arena, shape)),
+            judge: judges_dispatch.then(|| arena.part(dispatch::judge_need(shape))),
         }
     }
 }
@@ -212,8 +218,8 @@ fn measure(problem: &Problem, layer: usize, slots: &[i32], scratch: &mut Scratch
     metrics.gap =
         if metrics.bound > 0.0 { metrics.max_gpu_load / metrics.bound - 1.0 } else { 0.0 };
     metrics.worst_window_balance = metrics.balance;
-    if let Some(judge) = &mut scratch.judge {
-        let judged = judge.split(problem.shape(), slots, problem.load(0, layer));
+    if let Some(arena) = &mut scratch.judge {
+        let judged = dispatch::judge(problem.shape(), slots, problem.load(0, layer), arena.rest());
         metrics.dispatch_balance = ratio(metrics.mean_gpu_load, judged.largest);
         metrics.dispatch_bound = judged.bound;
     }
