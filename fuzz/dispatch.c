@@ -71,7 +71,8 @@ static void judge(const call *c, const eplb_batch *b, const eplb_quotas *q, uint
   }
   REQUIRE(split->tokens == all && split->largest_time == largest && split->busiest_gpu < p->num_gpus);
   REQUIRE(split->bound <= largest && (split->bound == largest || split->kind == EPLB_SPLIT_KIND_EVEN));
-  REQUIRE(all == 0 ? split->balance == 1 : split->balance > 0);
+  double balance = largest > 0 ? (double)all / total_speed / largest : 1, off = split->balance - balance;
+  REQUIRE(off < 1e-12 * balance && -off < 1e-12 * balance);
   if (rows > 1) REQUIRE(split->leaving_gpu == away && split->leaving_node == abroad);
   if (rows == 1 && b->num_sources == 0) REQUIRE(split->leaving_gpu == 0 && split->leaving_node == 0);
   for (uint32_t row = 0; row < rows; row++)

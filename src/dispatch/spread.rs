@@ -1,6 +1,6 @@
 //! From the tokens of each replica to the quotas of each source.
 
-use super::at::{at, put, row, row_mut, take};
+use super::at::{at, put, row_mut, take};
 use super::replicas::Replicas;
 
 /// Tokens that leave where they come from.
@@ -38,22 +38,24 @@ pub fn by_source(
     let slots = quota.len().checked_div(node.len()).unwrap_or(0);
     quota.fill(0);
     let mut traffic = Traffic::default();
-    for (source, &home) in node.iter().enumerate() {
-        let (tokens, quota) = (row(tokens, source, experts), row_mut(quota, source, slots));
-        for (expert, &tokens) in tokens.iter().enumerate() {
-            if tokens > 0
-                && let Some(replica) = replicas.only(expert)
-            {
-                put(quota, at(replicas.slot, replica) as usize, tokens);
-                let gpu = at(replicas.gpu, replica) as usize;
-                traffic.leaving_gpu += if gpu == source { 0 } else { u64::from(tokens) };
-                traffic.leaving_node += if at(node, gpu) == home { 0 } else { u64::from(tokens) };
-            }
-        }
-    }
     for expert in 0..experts {
         if replicas.is_shared(expert) {
             spread(replicas, node, expert, tokens, slots, quota, &mut traffic);
+        } else if let Some(replica) = replicas.only(expert) {
+            let slot = at(replicas.slot, replica) as usize;
+            let gpu = at(replicas.gpu, replica) as usize;
+            let home = at(node, gpu);
+            let mut near = 0;
+            let sent = tokens.iter().skip(expert).step_by(experts.max(1));
+            let got = quota.iter_mut().skip(slot).step_by(slots.max(1));
+            for ((&tokens, quota), &node) in sent.zip(got).zip(node) {
+                *quota = tokens;
+                near += if node == home { u64::from(tokens) } else { 0 };
+            }
+            let total = at(replicas.total, expert);
+            let own = u64::from(at(tokens, gpu * experts + expert));
+            traffic.leaving_gpu += total - own;
+            traffic.leaving_node += total - near;
         }
     }
     traffic
@@ -78,14 +80,18 @@ fn spread(
         put(quota, gpu * slots + at(replicas.slot, replica) as usize, own as u32);
     }
     for within_node in [true, false] {
+        let room = |replica| at(replicas.tokens, replica);
+        if range.clone().map(room).sum::<u64>() == 0 {
+            return;
+        }
         let column = tokens.iter().skip(expert).step_by(experts.max(1));
         for (source, (&tokens, &home)) in column.zip(node).enumerate() {
+            if tokens == 0 {
+                continue;
+            }
             let quota = row_mut(quota, source, slots);
             let given = |replica| u64::from(at(quota, at(replicas.slot, replica) as usize));
-            let mut left = u64::from(tokens);
-            if left > 0 {
-                left -= range.clone().map(given).sum::<u64>();
-            }
+            let mut left = u64::from(tokens) - range.clone().map(given).sum::<u64>();
             for replica in range.clone() {
                 if left == 0 {
                     break;
