@@ -7,7 +7,7 @@
 //! whatever the level; then what is above the level goes, by the cheapest way each time, to GPUs below it
 //! (successive shortest paths), which ends in the least cost.
 
-use super::at::{add, at, put, take};
+use super::at::{add, at, put, row, take};
 use super::flow::Effort;
 use super::level::Level;
 use super::replicas::{Replicas, deal};
@@ -26,6 +26,12 @@ const PASSES: i64 = 1;
 pub struct Local<'a> {
     /// `[G]` node of each GPU.
     pub node: &'a mut [u32],
+    /// `[E]` the experts that are shared, as many as `num_shared`.
+    shared: &'a mut [u32],
+    num_shared: usize,
+    /// `[E]` slot of the replica of an expert that has no other, and its node; NONE for the others.
+    lone_slot: &'a mut [u32],
+    lone_node: &'a mut [u32],
     /// `[P]` the first replica of the same expert on the same node, of each replica.
     home: &'a mut [u32],
     /// `[P]` tokens of the expert that the GPU of a replica sends.
@@ -44,15 +50,22 @@ pub struct Local<'a> {
 /// No way yet.
 const FAR: i64 = i64::MAX;
 
+/// No slot.
+pub const NONE: u32 = u32::MAX;
+
 /// A replica that none gave to: the way starts here.
 const START: u32 = u32::MAX;
 
 impl<'a> Local<'a> {
-    /// Takes the scratch: O(P + G).
+    /// Takes the scratch: O(E + P + G).
     pub fn carve(arena: &mut Arena<'a>, shape: &Shape) -> Self {
         let (gpus, slots) = (shape.topology().num_gpus(), shape.num_physical_experts());
         Local {
             node: arena.u32s.take(gpus),
+            shared: arena.u32s.take(shape.num_logical_experts()),
+            num_shared: 0,
+            lone_slot: arena.u32s.take(shape.num_logical_experts()),
+            lone_node: arena.u32s.take(shape.num_logical_experts()),
             home: arena.u32s.take(slots),
             own: arena.u64s.take(slots),
             sent: arena.u64s.take(slots),
@@ -72,28 +85,58 @@ impl<'a> Local<'a> {
         }
     }
 
+    /// Tells experts with a choice from those without. What follows goes through sources row by row: a column
+    /// of a large batch has a cache line a row.
+    pub fn sort_out(&mut self, replicas: &Replicas) {
+        self.num_shared = 0;
+        for expert in 0..replicas.total.len() {
+            let only = replicas.only(expert);
+            let slot = only.map_or(NONE, |replica| at(replicas.slot, replica));
+            let node = only.map_or(NONE, |replica| self.node_of(replicas, replica));
+            put(self.lone_slot, expert, slot);
+            put(self.lone_node, expert, node);
+            if replicas.is_shared(expert) {
+                put(self.shared, self.num_shared, expert as u32);
+                self.num_shared += 1;
+            }
+        }
+    }
+
+    /// The experts that are shared.
+    pub fn shared(&self) -> &[u32] {
+        self.shared.get(..self.num_shared).unwrap_or_default()
+    }
+
+    /// Slot and node of each expert that is on one GPU.
+    pub fn lone(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.lone_slot.iter().copied().zip(self.lone_node.iter().copied())
+    }
+
     /// Reads who sends what of the experts that are shared: `tokens` is `[G][E]`. O(G P).
     fn read(&mut self, replicas: &Replicas, tokens: &[u32]) {
         let experts = replicas.total.len();
-        for expert in (0..experts).filter(|&expert| replicas.is_shared(expert)) {
-            let range = replicas.of_expert(expert);
+        let shared = self.shared.get(..self.num_shared).unwrap_or_default();
+        let node_of = |replica| at(self.node, at(replicas.gpu, replica) as usize);
+        for &expert in shared {
+            let range = replicas.of_expert(expert as usize);
             for replica in range.clone() {
                 let gpu = at(replicas.gpu, replica) as usize;
-                let node = at(self.node, gpu);
-                let first = range.clone().find(|&other| self.node_of(replicas, other) == node);
+                let first = range.clone().find(|&other| node_of(other) == at(self.node, gpu));
                 put(self.home, replica, first.unwrap_or(replica) as u32);
-                put(self.own, replica, u64::from(at(tokens, gpu * experts + expert)));
+                put(self.own, replica, u64::from(at(tokens, gpu * experts + expert as usize)));
                 put(self.sent, replica, 0);
                 put(self.got, replica, 0);
             }
-            let column = tokens.iter().skip(expert).step_by(experts.max(1));
-            for (&tokens, &node) in column.zip(self.node.iter()) {
-                if tokens > 0 {
-                    let mut homes = range.clone();
-                    let home = homes.find(|&replica| self.node_of(replicas, replica) == node);
-                    if let Some(home) = home {
-                        add(self.sent, home, u64::from(tokens));
-                    }
+        }
+        for (source, &node) in self.node.iter().enumerate() {
+            let tokens = row(tokens, source, experts);
+            for &expert in shared {
+                let tokens = u64::from(at(tokens, expert as usize));
+                let mut range = replicas.of_expert(expert as usize);
+                if tokens > 0
+                    && let Some(home) = range.find(|&replica| node_of(replica) == node)
+                {
+                    add(self.sent, home, tokens);
                 }
             }
         }
@@ -155,6 +198,7 @@ impl<'a> Local<'a> {
         tokens: &[u32],
         effort: &mut Effort,
     ) -> bool {
+        self.sort_out(replicas);
         self.read(replicas, tokens);
         replicas.clear();
         self.start(replicas);

@@ -262,7 +262,7 @@ pub fn dispatch(
             route::write_slots(replicas, out.max_replicas, slots);
         }
         let traffic = if batch.by_source {
-            spread::by_source(replicas, local.node, tokens, quota)
+            spread::by_source(replicas, &mut local, tokens, quota)
         } else {
             spread::write(replicas, quota);
             Traffic::default()

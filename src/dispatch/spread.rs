@@ -1,6 +1,7 @@
 //! From the tokens of each replica to the quotas of each source.
 
-use super::at::{at, put, row_mut, take};
+use super::at::{at, put, row, row_mut, take};
+use super::local::Local;
 use super::replicas::Replicas;
 
 /// Tokens that leave where they come from.
@@ -30,85 +31,104 @@ pub fn write(replicas: &Replicas, quota: &mut [u32]) {
 /// The tokens of the replicas are used up.
 pub fn by_source(
     replicas: &mut Replicas,
-    node: &[u32],
+    local: &mut Local,
     tokens: &[u32],
     quota: &mut [u32],
 ) -> Traffic {
+    local.sort_out(replicas);
     let experts = replicas.total.len();
-    let slots = quota.len().checked_div(node.len()).unwrap_or(0);
+    let slots = quota.len().checked_div(local.node.len()).unwrap_or(0);
     quota.fill(0);
-    let mut traffic = Traffic::default();
-    for expert in 0..experts {
-        if replicas.is_shared(expert) {
-            spread(replicas, node, expert, tokens, slots, quota, &mut traffic);
-        } else if let Some(replica) = replicas.only(expert) {
-            let slot = at(replicas.slot, replica) as usize;
-            let gpu = at(replicas.gpu, replica) as usize;
-            let home = at(node, gpu);
-            let mut near = 0;
-            let sent = tokens.iter().skip(expert).step_by(experts.max(1));
-            let got = quota.iter_mut().skip(slot).step_by(slots.max(1));
-            for ((&tokens, quota), &node) in sent.zip(got).zip(node) {
-                *quota = tokens;
-                near += if node == home { u64::from(tokens) } else { 0 };
-            }
-            let total = at(replicas.total, expert);
-            let own = u64::from(at(tokens, gpu * experts + expert));
-            traffic.leaving_gpu += total - own;
-            traffic.leaving_node += total - near;
+    let (mut all, mut own, mut near) = (0, 0, 0);
+    for (source, &node) in local.node.iter().enumerate() {
+        let (tokens, quota) = (row(tokens, source, experts), row_mut(quota, source, slots));
+        for ((slot, home), &tokens) in local.lone().zip(tokens) {
+            put(quota, slot as usize, tokens); // NONE is no slot
+            all += u64::from(tokens);
+            near += if home == node { u64::from(tokens) } else { 0 };
         }
     }
-    traffic
+    for expert in 0..experts {
+        let only = replicas.only(expert);
+        let gpu = only.map(|replica| at(replicas.gpu, replica) as usize);
+        own += gpu.map_or(0, |gpu| u64::from(at(tokens, gpu * experts + expert)));
+    }
+    for &expert in local.shared() {
+        let kept = keep(replicas, expert as usize, tokens, slots, quota);
+        own += kept;
+        near += kept;
+    }
+    for (source, &node) in local.node.iter().enumerate() {
+        let (tokens, quota) = (row(tokens, source, experts), row_mut(quota, source, slots));
+        for &expert in local.shared() {
+            let near_by = Some((&*local.node, node));
+            near += fill(replicas, expert as usize, at(tokens, expert as usize), quota, near_by);
+        }
+    }
+    for source in 0..local.node.len() {
+        let (tokens, quota) = (row(tokens, source, experts), row_mut(quota, source, slots));
+        for &expert in local.shared() {
+            fill(replicas, expert as usize, at(tokens, expert as usize), quota, None);
+        }
+    }
+    Traffic { leaving_node: all - near, leaving_gpu: all - own }
 }
 
-/// Spreads the tokens of one expert.
-fn spread(
+/// Own tokens of a shared expert stay: how many.
+fn keep(
     replicas: &mut Replicas,
-    node: &[u32],
     expert: usize,
     tokens: &[u32],
     slots: usize,
     quota: &mut [u32],
-    traffic: &mut Traffic,
-) {
+) -> u64 {
     let experts = replicas.total.len();
-    let range = replicas.of_expert(expert);
-    for replica in range.clone() {
+    let mut kept = 0;
+    for replica in replicas.of_expert(expert) {
         let gpu = at(replicas.gpu, replica) as usize;
         let own = u64::from(at(tokens, gpu * experts + expert)).min(at(replicas.tokens, replica));
         take(replicas.tokens, replica, own);
         put(quota, gpu * slots + at(replicas.slot, replica) as usize, own as u32);
+        kept += own;
     }
-    for within_node in [true, false] {
-        let room = |replica| at(replicas.tokens, replica);
-        if range.clone().map(room).sum::<u64>() == 0 {
-            return;
+    kept
+}
+
+/// What a source has left of an expert fills the replicas with room; those on a node alone where `near` names
+/// the nodes of all GPUs and one of them. How many tokens that were.
+fn fill(
+    replicas: &mut Replicas,
+    expert: usize,
+    tokens: u32,
+    quota: &mut [u32],
+    near: Option<(&[u32], u32)>,
+) -> u64 {
+    if tokens == 0 {
+        return 0;
+    }
+    let range = replicas.of_expert(expert);
+    let mut room = 0;
+    let mut left = u64::from(tokens);
+    for replica in range.clone() {
+        room += at(replicas.tokens, replica);
+        left -= u64::from(at(quota, at(replicas.slot, replica) as usize));
+    }
+    if room == 0 || left == 0 {
+        return 0;
+    }
+    let mut filled = 0;
+    for replica in range {
+        let gpu = at(replicas.gpu, replica) as usize;
+        if near.is_some_and(|(nodes, node)| at(nodes, gpu) != node) {
+            continue;
         }
-        let column = tokens.iter().skip(expert).step_by(experts.max(1));
-        for (source, (&tokens, &home)) in column.zip(node).enumerate() {
-            if tokens == 0 {
-                continue;
-            }
-            let quota = row_mut(quota, source, slots);
-            let given = |replica| u64::from(at(quota, at(replicas.slot, replica) as usize));
-            let mut left = u64::from(tokens) - range.clone().map(given).sum::<u64>();
-            for replica in range.clone() {
-                if left == 0 {
-                    break;
-                }
-                let near = at(node, at(replicas.gpu, replica) as usize) == home;
-                let amount = left.min(at(replicas.tokens, replica));
-                if amount == 0 || within_node && !near {
-                    continue;
-                }
-                take(replicas.tokens, replica, amount);
-                left -= amount;
-                traffic.leaving_gpu += amount;
-                traffic.leaving_node += if within_node { 0 } else { amount };
-                if let Some(place) = quota.get_mut(at(replicas.slot, replica) as usize) {
-                    *place += amount as u32;
-                }
-            }
+        let amount = left.min(at(replicas.tokens, replica));
+        take(replicas.tokens, replica, amount);
+        left -= amount;
+        filled += amount;
+        if let Some(place) = quota.get_mut(at(replicas.slot, replica) as usize) {
+            *place += amount as u32;
         }
     }
+    filled
 }
