@@ -53,7 +53,7 @@ OFFSET(eplb_placement, replica_rank, 16, 12);
 OFFSET(eplb_placement, logical_count, 24, 16);
 OFFSET(eplb_placement, logical_to_physical, 32, 20);
 
-SIZE(eplb_metrics, 64, 64);
+SIZE(eplb_metrics, 96, 96);
 OFFSET(eplb_metrics, mean_gpu_load, 0, 0);
 OFFSET(eplb_metrics, max_gpu_load, 8, 8);
 OFFSET(eplb_metrics, balance, 16, 16);
@@ -63,6 +63,35 @@ OFFSET(eplb_metrics, bound, 40, 40);
 OFFSET(eplb_metrics, gap, 48, 48);
 OFFSET(eplb_metrics, duplicates, 56, 56);
 OFFSET(eplb_metrics, busiest_gpu, 60, 60);
+OFFSET(eplb_metrics, worst_window_balance, 64, 64);
+OFFSET(eplb_metrics, worst_window, 72, 72);
+OFFSET(eplb_metrics, moved_slots, 76, 76);
+OFFSET(eplb_metrics, dispatch_balance, 80, 80);
+OFFSET(eplb_metrics, dispatch_bound, 88, 88);
+
+SIZE(eplb_batch, 16, 12);
+OFFSET(eplb_batch, struct_size, 0, 0);
+OFFSET(eplb_batch, num_sources, 4, 4);
+OFFSET(eplb_batch, tokens, 8, 8);
+
+SIZE(eplb_quotas, 48, 28);
+OFFSET(eplb_quotas, struct_size, 0, 0);
+OFFSET(eplb_quotas, max_replicas, 4, 4);
+OFFSET(eplb_quotas, quota, 8, 8);
+OFFSET(eplb_quotas, route_end, 16, 12);
+OFFSET(eplb_quotas, route_slot, 24, 16);
+OFFSET(eplb_quotas, per_layer, 32, 20);
+OFFSET(eplb_quotas, split_size, 40, 24);
+
+SIZE(eplb_split, 56, 56);
+OFFSET(eplb_split, largest_time, 0, 0);
+OFFSET(eplb_split, bound, 8, 8);
+OFFSET(eplb_split, balance, 16, 16);
+OFFSET(eplb_split, tokens, 24, 24);
+OFFSET(eplb_split, leaving_node, 32, 32);
+OFFSET(eplb_split, leaving_gpu, 40, 40);
+OFFSET(eplb_split, kind, 48, 48);
+OFFSET(eplb_split, busiest_gpu, 52, 52);
 
 SIZE(eplb_violation, 24, 24);
 OFFSET(eplb_violation, struct_size, 0, 0);
@@ -78,8 +107,12 @@ SIZE(eplb_operation, 4, 4);
 SIZE(eplb_policy, 4, 4);
 SIZE(eplb_scope, 4, 4);
 SIZE(eplb_violation_kind, 4, 4);
+SIZE(eplb_split_kind, 4, 4);
 
 ASSERT(EPLB_OPERATION_PLAN == 0 && EPLB_OPERATION_EVALUATE == 1 && EPLB_OPERATION_CHECK == 2);
+ASSERT(EPLB_OPERATION_DISPATCH == 4);
+ASSERT(EPLB_FLAG_DISPATCH == 8);
+ASSERT(EPLB_SPLIT_KIND_EXACT == 0 && EPLB_SPLIT_KIND_TIME == 1 && EPLB_SPLIT_KIND_EVEN == 2);
 ASSERT(EPLB_POLICY_BALANCED == 0 && EPLB_POLICY_DEEPSEEK == 1 && EPLB_POLICY_MULTI_SWAP == 2);
 ASSERT(EPLB_POLICY_K2_HYBRID == 3 && EPLB_POLICY_HYBRID_ARGMAX == 4 && EPLB_POLICY_PEAK_AWARE == 5);
 ASSERT(EPLB_POLICY_WATERFILL == 6 && EPLB_POLICY_WATERFILL_FIXUP == 7);
@@ -95,12 +128,14 @@ ASSERT(EPLB_VERSION >= 0x000100); /* and as a number of the preprocessor: */
 #endif
 
 /* Every initialiser, every function: called as documented. */
-int32_t every_function(float *load, int32_t *slots, void *workspace, eplb_metrics *per_layer);
-int32_t every_function(float *load, int32_t *slots, void *workspace, eplb_metrics *per_layer) {
+int32_t every_function(float *load, int32_t *slots, void *workspace, eplb_metrics *per_layer, uint32_t *quota);
+int32_t every_function(float *load, int32_t *slots, void *workspace, eplb_metrics *per_layer, uint32_t *quota) {
   eplb_problem problem = EPLB_PROBLEM_INIT;
   eplb_options options = EPLB_OPTIONS_INIT;
   eplb_placement placement = EPLB_PLACEMENT_INIT;
   eplb_violation first = EPLB_VIOLATION_INIT;
+  eplb_batch batch = EPLB_BATCH_INIT;
+  eplb_quotas quotas = EPLB_QUOTAS_INIT;
   size_t size = 0, align = 0;
   uint64_t digest = 0;
   int32_t status;
@@ -115,5 +150,10 @@ int32_t every_function(float *load, int32_t *slots, void *workspace, eplb_metric
     status = eplb_evaluate(&problem, &options, workspace, size, &placement, per_layer, sizeof *per_layer);
   if (status == EPLB_STATUS_OK) status = eplb_check(&problem, &options, workspace, size, &placement, &first);
   if (status == EPLB_STATUS_OK) status = eplb_digest(&problem, &placement, &digest);
+  batch.tokens = quota;
+  quotas.quota = quota + 1;
+  if (status == EPLB_STATUS_OK)
+    status = eplb_dispatch(&problem, &options, workspace, size, &placement, &batch, &quotas);
+  if (status == EPLB_STATUS_OK && eplb_route(quota, slots, 1, 0) < -1) status = -1;
   return eplb_status_string(status) != NULL && eplb_version() == EPLB_VERSION ? status : -1;
 }

@@ -49,6 +49,10 @@ static const struct {
     {EPLB_STATUS_UNSUPPORTED_NODES, -85},
     {EPLB_STATUS_UNSUPPORTED_STATE, -86},
     {EPLB_STATUS_UNSUPPORTED_FLAG, -87},
+    {EPLB_STATUS_DISPATCH_NO_REPLICA, -100},
+    {EPLB_STATUS_DISPATCH_DEAD_SOURCE, -101},
+    {EPLB_STATUS_DISPATCH_TOKENS, -102},
+    {EPLB_STATUS_DISPATCH_SOURCES, -103},
 };
 
 /* Every code in the list above has a text of its own; no other number has one. */
@@ -81,6 +85,8 @@ static void initialisers(void) {
   eplb_options options = EPLB_OPTIONS_INIT;
   eplb_placement placement = EPLB_PLACEMENT_INIT;
   eplb_violation violation = EPLB_VIOLATION_INIT;
+  eplb_batch batch = EPLB_BATCH_INIT;
+  eplb_quotas quotas = EPLB_QUOTAS_INIT;
   CHECK_EQUAL(problem.struct_size, sizeof problem);
   CHECK_EQUAL(options.struct_size, sizeof options);
   CHECK_EQUAL(placement.struct_size, sizeof placement);
@@ -89,6 +95,10 @@ static void initialisers(void) {
   CHECK(zero_but_for_the_size(&options, sizeof options));
   CHECK(zero_but_for_the_size(&placement, sizeof placement));
   CHECK(zero_but_for_the_size(&violation, sizeof violation));
+  CHECK_EQUAL(batch.struct_size, sizeof batch);
+  CHECK_EQUAL(quotas.struct_size, sizeof quotas);
+  CHECK(zero_but_for_the_size(&batch, sizeof batch));
+  CHECK(zero_but_for_the_size(&quotas, sizeof quotas));
 }
 
 int main(void) {

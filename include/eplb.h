@@ -33,12 +33,14 @@
   { sizeof(eplb_problem), 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL }
 #define EPLB_OPTIONS_INIT { sizeof(eplb_options), 0, 0, 0, 0, 0, 0, 0, NULL }
 #define EPLB_PLACEMENT_INIT { sizeof(eplb_placement), 0, NULL, NULL, NULL, NULL }
+#define EPLB_BATCH_INIT { sizeof(eplb_batch), 0, NULL }
+#define EPLB_QUOTAS_INIT { sizeof(eplb_quotas), 0, NULL, NULL, NULL, NULL, 0 }
 #define EPLB_VIOLATION_INIT { sizeof(eplb_violation), EPLB_VIOLATION_KIND_NONE, 0, 0, 0, 0 }
 
 /*
  Bytes of workspace, a multiple of 8, that suffice for eplb_plan, eplb_evaluate and eplb_check with any
- policy: E logical experts, P >= E physical experts, G GPUs, no previous placement, one window. A constant
- expression, so that a static array of uint64_t can be sized by it:
+ policy, and for eplb_dispatch: E logical experts, P >= E physical experts, G <= P GPUs, no previous placement,
+ one window, no flags. A constant expression, so that a static array of uint64_t can be sized by it:
 
    static uint64_t workspace[EPLB_WORKSPACE_BOUND(256, 288, 32) / sizeof(uint64_t)];
 
@@ -53,6 +55,30 @@
 #define EPLB_WORKSPACE_BOUND_GROUPS(E, P, G, K, N) \
   (EPLB_WORKSPACE_BOUND(E, P, G) + sizeof(uint64_t) * (((P) + 1) / 2) + sizeof(uint64_t) * 6 * (K) + \
    sizeof(uint64_t) * 6 * (N))
+
+/*
+ Routing, as a pure function: the physical expert that token number `token` of an expert (and source) goes to,
+ -1 when there are fewer tokens. Every rank that has the table gets the same answer without talking.
+
+ route_end     the row of eplb_quotas.route_end: for layer l, expert e and source s the one that begins at
+               (l * E + e) * max_replicas, with sources at ((l * G + s) * E + e) * max_replicas.
+ route_slot    the row of eplb_quotas.route_slot, which begins at (l * E + e) * max_replicas.
+ max_replicas  the width of both.
+ token         from 0.
+
+ Reads max_replicas + 1 words, the same ones whatever the token. For device code define EPLB_INLINE before this
+ header is included, for instance as static inline __host__ __device__.
+ */
+#ifndef EPLB_INLINE
+#define EPLB_INLINE static inline
+#endif
+EPLB_INLINE int32_t eplb_route(const uint32_t *route_end, const int32_t *route_slot, uint32_t max_replicas,
+                               uint32_t token) {
+  uint32_t r = 0;
+  for (uint32_t i = 0; i < max_replicas; i++)
+    if (route_end[i] <= token) r++;
+  return r < max_replicas ? route_slot[r] : -1;
+}
 
 
 /*
@@ -69,6 +95,17 @@
  gpu_state: the GPU is about to leave. It can be read from and receives nothing.
  */
 #define EPLB_GPU_LEAVING 2
+
+/*
+ options.flags: the metrics also say how balanced the placement is when tokens are split over replicas as
+ eplb_dispatch does: dispatch_balance, dispatch_bound.
+ */
+#define EPLB_FLAG_DISPATCH 8
+
+/*
+ No slot.
+ */
+#define NONE UINT32_MAX
 
 /*
  Version of this header: (major << 16) | (minor << 8) | patch.
@@ -129,6 +166,35 @@ enum eplb_violation_kind
 typedef enum eplb_violation_kind eplb_violation_kind;
 #else
 typedef uint32_t eplb_violation_kind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/*
+ How good a split is.
+ */
+enum eplb_split_kind
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /*
+   The largest time is the least, and among such splits the fewest tokens leave their node, then their GPU.
+   */
+  EPLB_SPLIT_KIND_EXACT = 0,
+  /*
+   The largest time is the least, but options.effort ran out before the fewest tokens that leave were found.
+   */
+  EPLB_SPLIT_KIND_TIME = 1,
+  /*
+   options.effort ran out: the tokens of every expert in equal parts on the GPUs that hold it.
+   */
+  EPLB_SPLIT_KIND_EVEN = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum eplb_split_kind eplb_split_kind;
+#else
+typedef uint32_t eplb_split_kind;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
@@ -324,6 +390,22 @@ enum eplb_status
    A flag is not served by this policy or version.
    */
   EPLB_STATUS_UNSUPPORTED_FLAG = -87,
+  /*
+   eplb_dispatch: an expert has tokens and no replica on a GPU that serves.
+   */
+  EPLB_STATUS_DISPATCH_NO_REPLICA = -100,
+  /*
+   eplb_dispatch: a dead GPU has tokens to send.
+   */
+  EPLB_STATUS_DISPATCH_DEAD_SOURCE = -101,
+  /*
+   eplb_dispatch: the tokens of a layer sum to more than 2^52.
+   */
+  EPLB_STATUS_DISPATCH_TOKENS = -102,
+  /*
+   eplb_dispatch: num_sources is neither 0 nor num_gpus.
+   */
+  EPLB_STATUS_DISPATCH_SOURCES = -103,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -353,6 +435,10 @@ enum eplb_operation
    eplb_check.
    */
   EPLB_OPERATION_CHECK = 2,
+  /*
+   eplb_dispatch.
+   */
+  EPLB_OPERATION_DISPATCH = 4,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -558,7 +644,7 @@ typedef struct eplb_options {
    */
   uint32_t max_moves_per_gpu_pair;
   /*
-   EPLB_FLAG_*, or-ed. None is served yet: 0.
+   EPLB_FLAG_*, or-ed.
    */
   uint32_t flags;
   /*
@@ -650,6 +736,28 @@ typedef struct eplb_metrics {
    The busiest GPU, lowest index first among equals.
    */
   uint32_t busiest_gpu;
+  /*
+   The smallest balance of a window.
+   */
+  double worst_window_balance;
+  /*
+   The window of worst_window_balance, lowest index first among equals.
+   */
+  uint32_t worst_window;
+  /*
+   Slots of GPUs that are alive whose expert differs from options.previous; 0 without one.
+   */
+  uint32_t moved_slots;
+  /*
+   The balance when tokens are split over the replicas as eplb_dispatch does, not evenly; 0 unless
+   EPLB_FLAG_DISPATCH is set.
+   */
+  double dispatch_balance;
+  /*
+   However tokens are split over the replicas of this placement, the busiest GPU has at least this load /
+   speed; 0 unless EPLB_FLAG_DISPATCH is set.
+   */
+  double dispatch_bound;
 } eplb_metrics;
 
 /*
@@ -682,6 +790,107 @@ typedef struct eplb_violation {
    */
   int32_t gpu;
 } eplb_violation;
+
+/*
+ The tokens of a batch. EPLB_BATCH_INIT sets struct_size and zeroes the rest.
+ */
+typedef struct eplb_batch {
+  /*
+   sizeof(eplb_batch).
+   */
+  uint32_t struct_size;
+  /*
+   0: it is not known, or does not matter, where tokens come from. num_gpus: every GPU sends its own.
+   */
+  uint32_t num_sources;
+  /*
+   [L][E] tokens of each expert; with sources [L][G][E] tokens that each GPU sends to each expert. At most
+   2^52 in a layer; none from a dead GPU.
+   */
+  const uint32_t *tokens;
+} eplb_batch;
+
+/*
+ What eplb_dispatch reports of one layer. Times are tokens / speed of the GPU, tokens where no speeds are given.
+ */
+typedef struct eplb_split {
+  /*
+   The largest time of a GPU.
+   */
+  double largest_time;
+  /*
+   No split in whole tokens has a smaller largest time: equal to largest_time but for EPLB_SPLIT_KIND_EVEN.
+   */
+  double bound;
+  /*
+   Tokens / total speed of the GPUs that are alive, over largest_time; 1.0 when there are no tokens.
+   */
+  double balance;
+  /*
+   Tokens of the layer.
+   */
+  uint64_t tokens;
+  /*
+   Tokens that leave the node of their source; 0 when sources are not given.
+   */
+  uint64_t leaving_node;
+  /*
+   Tokens that leave the GPU of their source, those that leave its node included; 0 when sources are not given.
+   */
+  uint64_t leaving_gpu;
+  /*
+   EPLB_SPLIT_KIND_*.
+   */
+  eplb_split_kind kind;
+  /*
+   The GPU of largest_time, lowest index first among equals.
+   */
+  uint32_t busiest_gpu;
+} eplb_split;
+
+/*
+ Where eplb_dispatch writes. EPLB_QUOTAS_INIT sets struct_size and zeroes the rest. quota is always needed;
+ NULL for the others means that they are not wanted. Every element of every array that is given is written, or
+ none at all.
+
+ The routing table says which tokens are whose: those of an expert (and source) are numbered from 0, in
+ any order that all ranks agree on, and token i goes to the first place r of the row of route_end with
+ i < route_end[r], that is to physical expert route_slot[r]. eplb_route does that. Without sources the
+ numbers run over all GPUs, so that a rank has to know how many tokens of the expert come before its own.
+ */
+typedef struct eplb_quotas {
+  /*
+   sizeof(eplb_quotas).
+   */
+  uint32_t struct_size;
+  /*
+   Width of the routing table, at least the largest number of GPUs that serve and hold an expert. Not
+   looked at when neither route_end nor route_slot is given.
+   */
+  uint32_t max_replicas;
+  /*
+   [L][P] tokens that each physical expert gets; with sources [L][G][P] of each source.
+   */
+  uint32_t *quota;
+  /*
+   [L][E][max_replicas], with sources [L][G][E][max_replicas]: one more than the last token of each place;
+   places beyond the replicas of the expert repeat the last.
+   */
+  uint32_t *route_end;
+  /*
+   [L][E][max_replicas] the physical experts of an expert that serve, ascending (of several on one GPU the
+   first), then -1. The same for all sources.
+   */
+  int32_t *route_slot;
+  /*
+   [L] what is known of each layer.
+   */
+  struct eplb_split *per_layer;
+  /*
+   sizeof(eplb_split); not looked at when per_layer is NULL.
+   */
+  size_t split_size;
+} eplb_quotas;
 
 
 
@@ -752,13 +961,14 @@ int32_t eplb_plan(const struct eplb_problem *problem,
  Only physical_to_logical is read. Slots on dead GPUs do not count; every expert needs a replica on
  a GPU that is not dead.
 
- problem, options  as for eplb_plan; of the options only the scope matters.
+ problem, options  as for eplb_plan; of the options only scope and flags matter.
  workspace         as eplb_workspace(EPLB_OPERATION_EVALUATE) says.
  placement         in: what to measure.
  per_layer         out: [L] metrics.
  metrics_size      sizeof(eplb_metrics).
 
- Returns EPLB_STATUS_OK, or a negative code with per_layer as it was. O(L (P + E log E)).
+ Returns EPLB_STATUS_OK, or a negative code with per_layer as it was. O(L (P + E log E)); with
+ EPLB_FLAG_DISPATCH the time of eplb_dispatch without sources more.
 
  # Safety
  Pointers are NULL or point to as much memory as the struct fields say.
@@ -822,6 +1032,41 @@ const char *eplb_status_string(int32_t status);
  (before 1.0: the same minor version) means that the two fit.
  */
 uint32_t eplb_version(void);
+
+/*
+ Splits the tokens of a batch over the replicas of their experts: whole tokens, exact, the same on every rank.
+
+ The largest time of a GPU (tokens / speed) is the smallest that any split into whole tokens has. Where the
+ batch says which GPU sends what, the fewest tokens leave the node of their source, and among such splits the
+ fewest leave its GPU. Of equally good splits the algorithm of docs/SPEC.md, "Dispatch", takes one: a function
+ of its input alone. Dead GPUs get nothing, whatever their slots hold; GPUs that are leaving serve. Of several
+ slots of an expert on one GPU the first gets all that the GPU gets.
+
+ problem         sizes and topology, of one layer or several; load may be NULL, groups do not matter.
+ options         effort bounds the replicas looked at in a layer, 0 = 16,384 for each slot; when it runs out,
+                 the split is even and marked so. Nothing else matters. NULL = all defaults.
+ workspace       scratch, of the size and alignment that eplb_workspace(EPLB_OPERATION_DISPATCH) says: the
+                 same with sources and without.
+ workspace_size  its bytes.
+ placement       in: physical_to_logical; nothing else is looked at.
+ batch           in: tokens.
+ out             out: quotas, routing table, a report a layer.
+
+ Returns EPLB_STATUS_OK, or a negative code with every output as it was: EPLB_STATUS_DISPATCH_NO_REPLICA,
+ EPLB_STATUS_DISPATCH_DEAD_SOURCE, EPLB_STATUS_DISPATCH_TOKENS, EPLB_STATUS_DISPATCH_SOURCES,
+ EPLB_STATUS_PLACEMENT_EXPERT, EPLB_STATUS_MAX_REPLICAS for this call alone; EPLB_STATUS_SHAPE_TOO_LARGE
+ above 65,535 GPUs. About O(E + P + the ways found) a layer, with sources O(G P) more.
+
+ # Safety
+ Pointers are NULL or point to as much memory as the struct fields say.
+ */
+int32_t eplb_dispatch(const struct eplb_problem *problem,
+                      const struct eplb_options *options,
+                      void *workspace,
+                      size_t workspace_size,
+                      const struct eplb_placement *placement,
+                      const struct eplb_batch *batch,
+                      const struct eplb_quotas *out);
 
 #ifdef __cplusplus
 }  // extern "C"

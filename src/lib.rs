@@ -7,7 +7,7 @@
 //! 0. `status`: codes, pinned for ever
 //! 1. `order`, `arena`, `topology`: sorts and heaps; the workspace; the GPUs
 //! 2. `problem`, `placement`: the validated input; the maps, their check and digest
-//! 3. `metrics`: the ruler and the lower bound
+//! 3. `metrics`, `dispatch`: the ruler and the lower bound; tokens over replicas
 //! 4. [`replicate`], [`pack`]: how many replicas; which GPU
 //! 5. `plan`: whole placements
 //! 6. [`fixed`], [`ffi`]: the planner that owns its arrays; the C face, the only unsafe code
@@ -24,6 +24,7 @@
 )]
 
 mod arena;
+mod dispatch;
 mod metrics;
 mod order;
 mod placement;
@@ -38,10 +39,11 @@ pub mod pack;
 pub mod replicate;
 
 pub use arena::{Arena, Carve, Need};
+pub use dispatch::{Batch, Lengths, QuotasMut, Split, SplitKind, SplitReport, dispatch, route};
 pub use metrics::{Metrics, Report, evaluate};
 pub use placement::{Placement, PlacementMut, Promises, Violation, ViolationKind, check, digest};
 pub use plan::policy::{Policy, Recipe};
-pub use plan::{Operation, Options, plan, workspace};
+pub use plan::{EPLB_FLAG_DISPATCH, Operation, Options, plan, workspace};
 pub use problem::{Problem, Scope, Shape, Spec};
 pub use status::Status;
 pub use topology::{EPLB_GPU_ALIVE, EPLB_GPU_DEAD, EPLB_GPU_LEAVING, Topology};

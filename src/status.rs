@@ -113,13 +113,22 @@ pub enum eplb_status {
     UnsupportedState = -86,
     /// A flag is not served by this policy or version.
     UnsupportedFlag = -87,
+
+    /// eplb_dispatch: an expert has tokens and no replica on a GPU that serves.
+    DispatchNoReplica = -100,
+    /// eplb_dispatch: a dead GPU has tokens to send.
+    DispatchDeadSource = -101,
+    /// eplb_dispatch: the tokens of a layer sum to more than 2^52.
+    DispatchTokens = -102,
+    /// eplb_dispatch: num_sources is neither 0 nor num_gpus.
+    DispatchSources = -103,
 }
 
 pub use eplb_status as Status;
 
 impl Status {
     /// Every code, in the order of the list above.
-    pub const ALL: [Status; 45] = [
+    pub const ALL: [Status; 49] = [
         Status::Ok,
         Status::NullPointer,
         Status::MisalignedPointer,
@@ -165,6 +174,10 @@ impl Status {
         Status::UnsupportedNodes,
         Status::UnsupportedState,
         Status::UnsupportedFlag,
+        Status::DispatchNoReplica,
+        Status::DispatchDeadSource,
+        Status::DispatchTokens,
+        Status::DispatchSources,
     ];
 
     /// The number of the code, as C sees it.
@@ -270,6 +283,16 @@ impl Status {
                 c"this policy needs every GPU alive: make gpu_state NULL or all EPLB_GPU_ALIVE"
             }
             Status::UnsupportedFlag => c"a flag is not served by this policy or version: clear it",
+            Status::DispatchNoReplica => {
+                c"an expert has tokens and no replica on a serving GPU: repair the placement, or drop the tokens"
+            }
+            Status::DispatchDeadSource => {
+                c"a dead GPU has tokens to send: set its row of the batch to 0"
+            }
+            Status::DispatchTokens => c"the tokens of a layer sum to more than 2^52: split the batch",
+            Status::DispatchSources => {
+                c"num_sources is wrong: 0 for tokens [L][E], num_gpus for tokens [L][G][E]"
+            }
         }
     }
 }

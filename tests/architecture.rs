@@ -19,8 +19,10 @@ const ROWS: [&[&str]; 8] = [
 ];
 
 /// Arrows inside a row, each with its reason.
-const SAME_ROW: [(&str, &str, &str); 1] =
-    [("placement", "problem", "the lengths of the maps are those of the validated shape")];
+const SAME_ROW: [(&str, &str, &str); 2] = [
+    ("placement", "problem", "the lengths of the maps are those of the validated shape"),
+    ("metrics", "dispatch", "the ruler also says what an exact split makes of a placement"),
+];
 
 const LONGEST_FILE: usize = 500;
 

@@ -5,6 +5,7 @@
  * usage: bounds workspace            "workspace SHAPE OPERATION/POLICY BYTES" lines
  *        bounds stack                "stack FUNCTION BYTES" lines
  *        bounds plan SHAPE POLICY N  plans N times and prints nothing
+ *        bounds plan SHAPE dispatch N, or dispatch_sources: splits batches over a plan N times
  *        bounds list                 "SHAPE POLICY" lines, all pairs
  */
 #include "eplb.h"
@@ -23,7 +24,7 @@ static const shape shapes[] = {
     {"8/12/4", 8, 12, 4, 1, 1},          {"128/160/32", 128, 160, 32, 1, 1},      {"256/288/32", 256, 288, 32, 1, 1},
     {"256/288/96", 256, 288, 96, 1, 1}, {"256/288/32/8x4", 256, 288, 32, 8, 4},
 };
-enum { SHAPES = sizeof shapes / sizeof *shapes, EXPERTS = 256, SLOTS = 288, LAYERS = 4, ROOM = 1 << 17 };
+enum { SHAPES = sizeof shapes / sizeof *shapes, EXPERTS = 256, SLOTS = 288, LAYERS = 4, GPUS = 96, ROOM = 1 << 17 };
 
 static const char *const policies[] = {"BALANCED", "DEEPSEEK", "MULTI_SWAP", "K2_HYBRID", "HYBRID_ARGMAX",
                                        "PEAK_AWARE", "WATERFILL", "WATERFILL_FIXUP"};
@@ -80,12 +81,47 @@ static void plan(const shape *s, uint32_t policy, long times) {
     if (eplb_plan(&p, &options, workspace, sizeof workspace, &maps, NULL, 0) != EPLB_STATUS_OK) stop("no plan");
 }
 
+/* A batch for a plan of DEEPSEEK; the GPUs send alike. */
+static uint32_t tokens[LAYERS * GPUS * EXPERTS], quota[LAYERS * GPUS * SLOTS];
+static eplb_split splits[LAYERS];
+
+static void make_batch(const shape *s, int sources, eplb_batch *batch, eplb_quotas *quotas) {
+  eplb_problem p = problem_of(s);
+  uint32_t rows = sources ? s->gpus : 1, random = 88172645u;
+  *batch = (eplb_batch)EPLB_BATCH_INIT;
+  *quotas = (eplb_quotas)EPLB_QUOTAS_INIT;
+  for (uint32_t i = 0; i < LAYERS * rows * s->experts; i++) {
+    random ^= random << 13;
+    random ^= random >> 17;
+    random ^= random << 5;
+    /* other loads than those that were planned for */
+    uint32_t layer = i / (rows * s->experts), expert = i % s->experts;
+    tokens[i] = (uint32_t)p.load[layer * s->experts + (expert + expert / 7) % s->experts] / rows / 8 + random % 3;
+  }
+  batch->num_sources = sources ? s->gpus : 0;
+  batch->tokens = tokens;
+  quotas->quota = quota;
+  quotas->per_layer = splits;
+  quotas->split_size = sizeof *splits;
+}
+
+static void dispatch(const shape *s, int sources, long times) {
+  eplb_problem p = problem_of(s);
+  eplb_placement maps = placement_of(s);
+  eplb_batch batch;
+  eplb_quotas quotas;
+  plan(s, EPLB_POLICY_DEEPSEEK, 1);
+  make_batch(s, sources, &batch, &quotas);
+  while (times-- > 0)
+    if (eplb_dispatch(&p, NULL, workspace, sizeof workspace, &maps, &batch, &quotas) != EPLB_STATUS_OK) stop("no split");
+}
+
 static void print_workspaces(void) {
-  static const char *const operations[] = {"plan", "evaluate", "check"};
+  static const char *const operations[] = {"plan", "evaluate", "check", "", "dispatch"};
   for (uint32_t i = 0; i < SHAPES; i++) {
     eplb_problem p = problem_of(&shapes[i]);
-    for (uint32_t operation = 0; operation < 3; operation++)
-      for (uint32_t policy = 0; policy < (operation == EPLB_OPERATION_PLAN ? (uint32_t)POLICIES : 1u); policy++) {
+    for (uint32_t operation = 0; operation < 5; operation++)
+      for (uint32_t policy = 0; policy < (operation == EPLB_OPERATION_PLAN ? (uint32_t)POLICIES : operation != 3); policy++) {
         eplb_options options = EPLB_OPTIONS_INIT;
         size_t size = 0, align;
         options.policy = policy;
@@ -103,6 +139,8 @@ typedef struct job {
   uint32_t policy;
   const shape *s;
   size_t bytes;
+  eplb_batch batch;
+  eplb_quotas quotas;
 } job;
 
 static void call(const job *j, const eplb_problem *p, const eplb_options *o, const eplb_placement *maps) {
@@ -115,6 +153,7 @@ static void call(const job *j, const eplb_problem *p, const eplb_options *o, con
   case 2: status = eplb_check(p, o, workspace, sizeof workspace, maps, NULL); break;
   case 3: status = eplb_workspace(EPLB_OPERATION_PLAN, p, o, &size, &align); break;
   case 4: status = eplb_digest(p, maps, &digest); break;
+  case 5: status = eplb_dispatch(p, o, workspace, sizeof workspace, maps, &j->batch, &j->quotas); break;
   default: eplb_status_string(-40); break;
   }
   if (status != EPLB_STATUS_OK) stop("a call failed");
@@ -144,14 +183,15 @@ static void *measure(void *argument) {
 /* On a thread of its own, so that the depth does not depend on the environment. */
 static size_t stack_of(int function, uint32_t policy, const shape *s) {
   pthread_t thread;
-  job j = {function, policy, s, 0};
+  job j = {function, policy, s, 0, EPLB_BATCH_INIT, EPLB_QUOTAS_INIT};
+  make_batch(s, 1, &j.batch, &j.quotas);
   if (pthread_create(&thread, NULL, measure, &j) != 0 || pthread_join(thread, NULL) != 0) stop("no thread");
   return j.bytes;
 }
 
 static void print_stacks(void) {
-  static const char *const functions[] = {"eplb_plan", "eplb_evaluate", "eplb_check", "eplb_workspace", "eplb_digest", "eplb_status_string"};
-  for (int function = 0; function < 6; function++)
+  static const char *const functions[] = {"eplb_plan", "eplb_evaluate", "eplb_check", "eplb_workspace", "eplb_digest", "eplb_dispatch", "eplb_status_string"};
+  for (int function = 0; function < 7; function++)
     for (uint32_t policy = 0; policy < (function == 0 ? (uint32_t)POLICIES : 1u); policy++) {
       size_t most = 0;
       for (size_t i = 0; i < SHAPES; i++) {
@@ -169,11 +209,15 @@ int main(int argc, char **argv) {
   if (argc == 2 && !strcmp(argv[1], "list")) {
     for (size_t i = 0; i < SHAPES; i++)
       for (size_t k = 0; k < POLICIES; k++) printf("%s %s\n", shapes[i].name, policies[k]);
+    for (size_t i = 0; i < SHAPES; i++) printf("%s dispatch\n%s dispatch_sources\n", shapes[i].name, shapes[i].name);
     return 0;
   }
   for (size_t i = 0; argc == 5 && !strcmp(argv[1], "plan") && i < SHAPES; i++)
     for (uint32_t k = 0; k < POLICIES; k++)
       if (!strcmp(argv[2], shapes[i].name) && !strcmp(argv[3], policies[k])) return plan(&shapes[i], k, atol(argv[4])), 0;
+  for (size_t i = 0; argc == 5 && !strcmp(argv[1], "plan") && i < SHAPES; i++)
+    if (!strcmp(argv[2], shapes[i].name) && !strncmp(argv[3], "dispatch", 8))
+      return dispatch(&shapes[i], argv[3][8] == '_', atol(argv[4])), 0;
   fprintf(stderr, "usage: %s workspace | stack | list | plan SHAPE POLICY N\n", argv[0]);
   return 1;
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # usage: bounds.sh compare|update libeplb.a BUILD_DIRECTORY
-# What the library costs, as numbers: instructions per call of eplb_plan (4 layers), workspace, stack, code. All
+# What the library costs, as numbers: instructions per call of eplb_plan and eplb_dispatch (4 layers), workspace, stack, code. All
 # repeat exactly with one compiler, so a rise is a change of the code. `compare` fails when a figure is more than
 # 3 % above bounds.txt, `update` rewrites that file, in the commit that says why.
 set -eu
@@ -27,7 +27,7 @@ instructions() {
 }
 
 {
-  echo "# Made by bounds.sh update; see there. Instructions are per call of eplb_plan with 4 layers; the rest is bytes."
+  echo "# Made by bounds.sh update; see there. Instructions are per call of eplb_plan or eplb_dispatch with 4 layers; the rest is bytes."
   echo "# $compiler"
   ar p "$archive" "$(ar t "$archive" | grep '^eplb')" > "$build/own.o"
   size "$build/own.o" | awk 'NR == 2 { print "code own_object " $1 }'

@@ -13,6 +13,7 @@ extern const char is_constant[EPLB_WORKSPACE_BOUND_GROUPS(64, 72, 8, 8, 4) % 8 =
 enum { POLICIES = 8, MOST_GPUS = 2400 };
 
 static uint32_t slots_of[MOST_GPUS];
+static float speed_of[MOST_GPUS];
 static unsigned long queries, failures;
 static double loosest; /* bound / need of the neediest policy, at shapes that serve */
 static char loosest_shape[64];
@@ -33,6 +34,13 @@ static size_t most(const eplb_problem *problem, uint32_t scope) {
   if (size > most) most = size;
   for (uint32_t policy = 0; policy < POLICIES; policy++) {
     size = bytes_of(EPLB_OPERATION_PLAN, problem, policy, scope);
+    if (size > most) most = size;
+  }
+  if (problem->num_gpus <= problem->num_physical_experts && problem->num_gpus <= MOST_GPUS) {
+    eplb_problem fast = *problem;
+    for (uint32_t gpu = 0; gpu < problem->num_gpus; gpu++) speed_of[gpu] = (float)(1 + gpu % 2);
+    fast.gpu_speed = speed_of; /* dispatch needs more for them */
+    size = bytes_of(EPLB_OPERATION_DISPATCH, &fast, EPLB_POLICY_BALANCED, scope);
     if (size > most) most = size;
   }
   return most;

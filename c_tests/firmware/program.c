@@ -18,6 +18,7 @@ enum {
   MAX_LAYER_EXPERTS = 512, /* L * E */
   MAX_LAYER_SLOTS = 640,
   MAX_TABLE = 4096, /* L * E * (P - E + 1): wider tables are not asked for */
+  MAX_BATCH = 20480, /* L * G * E and L * G * P: larger batches have no sources */
   POLICIES = 8,
   GENERATED = 300,
   MAX_LINES = 500 * POLICIES
@@ -106,6 +107,10 @@ static uint64_t workspace[EPLB_WORKSPACE_BOUND_GROUPS(MAX_EXPERTS, MAX_SLOTS, MA
 static eplb_problem problem;
 static eplb_options options;
 static eplb_placement placement;
+static uint32_t tokens[MAX_BATCH], quota[MAX_BATCH];
+static eplb_split splits[MAX_LAYERS];
+static eplb_batch batch;
+static eplb_quotas quotas;
 static eplb_violation violation = EPLB_VIOLATION_INIT;
 static uint64_t digest;
 static size_t size, align;
@@ -119,6 +124,9 @@ static int32_t evaluate(void) {
 }
 static int32_t check(void) {
   return eplb_check(&problem, &options, workspace, sizeof workspace, &placement, &violation);
+}
+static int32_t dispatch(void) {
+  return eplb_dispatch(&problem, &options, workspace, sizeof workspace, &placement, &batch, &quotas);
 }
 static int32_t hash(void) { return eplb_digest(&problem, &placement, &digest); }
 
@@ -203,7 +211,7 @@ __attribute__((noinline)) static int32_t call(int32_t (*function)(void), size_t 
 }
 
 static struct {
-  size_t query, balanced, others, evaluate, check, digest;
+  size_t query, balanced, others, evaluate, check, digest, dispatch;
 } deepest;
 
 /* --- lines ----------------------------------------------------------------------------------------- */
@@ -258,13 +266,6 @@ static uint64_t fold_outputs(void) {
   return fold(all, planned, layers * sizeof planned[0]);
 }
 
-/* --- the run --------------------------------------------------------------------------------------- */
-
-static const char *const load_names[] = {"uniform", "skewed", "equal", "zero", "one-hot", "huge", "subnormal", "mixed",
-                                         "vector"};
-
-static uint32_t seen[MAX_LINES]; /* what the outputs of each line folded to */
-static size_t lines, differ;
 static int failed;
 
 static void fail(const char *what) {
@@ -273,6 +274,37 @@ static void fail(const char *what) {
   end_line();
   failed = 1;
 }
+
+/* Splits a batch over the plan, with sources or without, and folds what comes out. */
+static uint64_t fold_dispatch(uint64_t all, const shape *s, int with_sources) {
+  uint32_t rows = with_sources ? s->gpus : 1;
+  eplb_batch b = EPLB_BATCH_INIT;
+  eplb_quotas q = EPLB_QUOTAS_INIT;
+  if (s->layers * rows * s->slots > MAX_BATCH) return all;
+  for (uint32_t i = 0; i < s->layers * rows * s->experts; i++) {
+    uint32_t bits = (i + 1) * 2654435761u, row = i / s->experts % rows;
+    int silent = with_sources && (s->extras & DEAD) && state[row] == EPLB_GPU_DEAD;
+    tokens[i] = silent ? 0 : bits % 97 < 12 ? bits >> 20 : bits >> 27;
+  }
+  b.num_sources = with_sources ? rows : 0;
+  b.tokens = tokens;
+  q.quota = quota;
+  q.per_layer = splits;
+  q.split_size = sizeof splits[0];
+  batch = b;
+  quotas = q;
+  if (call(dispatch, &deepest.dispatch) != EPLB_STATUS_OK) fail("eplb_dispatch");
+  all = fold(all, quota, s->layers * rows * s->slots * sizeof quota[0]);
+  return fold(all, splits, s->layers * sizeof splits[0]);
+}
+
+/* --- the run --------------------------------------------------------------------------------------- */
+
+static const char *const load_names[] = {"uniform", "skewed", "equal", "zero", "one-hot", "huge", "subnormal", "mixed",
+                                         "vector"};
+
+static uint32_t seen[MAX_LINES]; /* what the outputs of each line folded to */
+static size_t lines, differ;
 
 /* Plans a shape with every policy. The first time prints a line each; with flush-to-zero says what differs. */
 static void run(const shape *s, int flushing) {
@@ -301,7 +333,7 @@ static void run(const shape *s, int flushing) {
       if (measuring != EPLB_STATUS_OK || fold(0, planned, s->layers * sizeof planned[0]) !=
                                              fold(0, measured, s->layers * sizeof measured[0]))
         fail("eplb_evaluate");
-      all = fold_outputs();
+      all = fold_dispatch(fold_dispatch(fold_outputs(), s, 0), s, 1);
     }
     uint32_t folded = (uint32_t)(all ^ all >> 32);
     if (lines >= MAX_LINES) fail("too many lines");
@@ -369,6 +401,7 @@ int program(void) {
   field(" evaluate=", (int64_t)deepest.evaluate);
   field(" check=", (int64_t)deepest.check);
   field(" digest=", (int64_t)deepest.digest);
+  field(" dispatch=", (int64_t)deepest.dispatch);
   end_line();
   put(failed ? "FAILED" : "passed");
   end_line();

@@ -27,16 +27,16 @@ kept() { # MAP SECTION FILE
 field() { sed -n "s/^stack .*$2=\([0-9]*\).*/\1/p" "$build/$1.txt"; }
 
 echo
-echo "| target | code | constants | compiler's helpers | stack: BALANCED | other policies | evaluate | check | workspace query |"
-echo "|---|---|---|---|---|---|---|---|---|"
+echo "| target | code | constants | compiler's helpers | stack: BALANCED | other policies | evaluate | check | dispatch | workspace query |"
+echo "|---|---|---|---|---|---|---|---|---|---|"
 for target in "$@"; do
   map=$build/$target.map
   own='libeplb.a.eplb'
   helpers='compiler_builtins|libgcc'
-  printf '| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n' "$target" \
+  printf '| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n' "$target" \
     "$(kept "$map" text "$own")" "$(kept "$map" '(rodata|data)' "$own")" "$(kept "$map" '(text|rodata)' "$helpers")" \
     "$(field "$target" plan_balanced)" "$(field "$target" plan_others)" "$(field "$target" evaluate)" \
-    "$(field "$target" check)" "$(field "$target" workspace)"
+    "$(field "$target" check)" "$(field "$target" dispatch)" "$(field "$target" workspace)"
 done
 echo
 echo "Workspace in bytes, the same on every target:"

@@ -83,7 +83,8 @@ pub fn evaluate(spec: &Spec, scope: Scope, placement: &[i32]) -> Result<Vec<Metr
     let mut memory = Memory::new(need);
     let mut metrics = Vec::with_capacity(problem.shape().num_layers());
     let report: eplb::Report = &mut |_, layer| metrics.push(*layer);
-    eplb::evaluate(&problem, scope, memory.arena(), &Placement::of(placement), report)?;
+    let placement = Placement::of(placement);
+    eplb::evaluate(&problem, scope, false, memory.arena(), &placement, report)?;
     Ok(metrics)
 }
 

@@ -6,7 +6,7 @@ use super::types::{eplb_options, eplb_problem};
 use crate::metrics::{Metrics, eplb_metrics};
 use crate::placement::map_lengths;
 use crate::plan::policy::Policy;
-use crate::plan::{Operation, Options};
+use crate::plan::{self, Operation, Options};
 use crate::problem::{Problem, Scope, Shape, Spec};
 use crate::status::Status;
 
@@ -45,7 +45,7 @@ pub fn checked_options<'a>(
     if options.reserved != 0 {
         return Err(Status::ReservedNotZero);
     }
-    if options.flags != 0 {
+    if options.flags & !plan::EPLB_FLAG_DISPATCH != 0 {
         return Err(Status::UnknownFlag);
     }
     Ok(Options {

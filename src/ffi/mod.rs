@@ -7,12 +7,14 @@
 #![allow(rustdoc::broken_intra_doc_links)]
 
 mod call;
+mod dispatch;
 mod memory;
 #[cfg(standalone)]
 mod panic;
 mod read;
 mod types;
 
+pub use dispatch::{eplb_batch, eplb_dispatch, eplb_quotas};
 pub use types::{eplb_options, eplb_placement, eplb_problem};
 
 use crate::arena::{Arena, Need};
@@ -22,7 +24,7 @@ use crate::placement::{
 };
 use crate::plan::policy::Policy;
 use crate::plan::{self, Operation, Options};
-use crate::problem::{Problem, Scope};
+use crate::problem::Problem;
 use crate::status::Status;
 use call::{
     answer, checked_options, checked_shape, loads, note_metrics, read_options, reporter, shape,
@@ -195,13 +197,14 @@ unsafe fn checked_plan<'a>(
 /// Only physical_to_logical is read. Slots on dead GPUs do not count; every expert needs a replica on
 /// a GPU that is not dead.
 ///
-/// problem, options  as for eplb_plan; of the options only the scope matters.
+/// problem, options  as for eplb_plan; of the options only scope and flags matter.
 /// workspace         as eplb_workspace(EPLB_OPERATION_EVALUATE) says.
 /// placement         in: what to measure.
 /// per_layer         out: [L] metrics.
 /// metrics_size      sizeof(eplb_metrics).
 ///
-/// Returns EPLB_STATUS_OK, or a negative code with per_layer as it was. O(L (P + E log E)).
+/// Returns EPLB_STATUS_OK, or a negative code with per_layer as it was. O(L (P + E log E)); with
+/// EPLB_FLAG_DISPATCH the time of eplb_dispatch without sources more.
 ///
 /// # Safety
 /// Pointers are NULL or point to as much memory as the struct fields say.
@@ -226,18 +229,19 @@ pub unsafe extern "C" fn eplb_evaluate(
             per_layer,
             metrics_size,
         );
-        let Evaluation { problem, scope, slots, need } =
+        let Evaluation { problem, options, slots, need } =
             checked.as_ref().map_err(|status| *status)?;
         let arena = memory::arena(workspace.cast(), need);
         let report = &mut reporter(per_layer, metrics_size);
-        metrics::evaluate(problem, *scope, arena, &Placement::of(slots), report)
+        let (scope, dispatch) = (options.scope, options.judges_dispatch());
+        metrics::evaluate(problem, scope, dispatch, arena, &Placement::of(slots), report)
     })
 }
 
 /// A call of [`eplb_evaluate`] that has been checked.
 struct Evaluation<'a> {
     problem: Problem<'a>,
-    scope: Scope,
+    options: Options<'a>,
     slots: &'a [i32],
     need: Need,
 }
@@ -272,7 +276,7 @@ unsafe fn checked_evaluation<'a>(
         note_metrics(&mut memory, per_layer, metrics_size, problem.shape(), false)?;
         memory.workspace(workspace.cast(), workspace_size, need)?;
         memory.check_overlap()?;
-        Ok(Evaluation { problem: *problem, scope: options.scope, slots, need: *need })
+        Ok(Evaluation { problem: *problem, options: *options, slots, need: *need })
     }
 }
 

@@ -11,6 +11,7 @@ mod polish;
 mod weigh;
 
 use crate::arena::{Arena, Carve, Need};
+use crate::dispatch;
 use crate::order::widen;
 use crate::placement::{Placement, PlacementMut};
 use crate::problem::{Problem, Scope, Shape};
@@ -44,6 +45,18 @@ pub struct eplb_metrics {
     pub duplicates: u32,
     /// The busiest GPU, lowest index first among equals.
     pub busiest_gpu: u32,
+    /// The smallest balance of a window.
+    pub worst_window_balance: f64,
+    /// The window of worst_window_balance, lowest index first among equals.
+    pub worst_window: u32,
+    /// Slots of GPUs that are alive whose expert differs from options.previous; 0 without one.
+    pub moved_slots: u32,
+    /// The balance when tokens are split over the replicas as eplb_dispatch does, not evenly; 0 unless
+    /// EPLB_FLAG_DISPATCH is set.
+    pub dispatch_balance: f64,
+    /// However tokens are split over the replicas of this placement, the busiest GPU has at least this load /
+    /// speed; 0 unless EPLB_FLAG_DISPATCH is set.
+    pub dispatch_bound: f64,
 }
 
 pub use eplb_metrics as Metrics;
@@ -61,13 +74,17 @@ pub struct Scratch<'a> {
     /// `[N]` load, then speed of each node.
     node: &'a mut [f64],
     bound: lower::Scratch<'a>,
+    /// what judging dispatch takes, when it is asked for: carved anew for each layer, off this stack
+    judge: Option<Arena<'a>>,
 }
 
 impl<'a> Scratch<'a> {
     /// Takes the scratch of the ruler: O(E + G + N + K).
     #[inline(never)] // what building takes is off the stack while measuring
-    fn carve(arena: &'a mut Arena, shape: &Shape, scope: Scope) -> Self {
-        Scratch::list(&mut arena.rest(), shape, scope)
+    fn carve(arena: &'a mut Arena, shape: &Shape, scope: Scope, dispatch: bool) -> Self {
+        let mut rest = arena.rest();
+        let scratch = Scratch::list(&mut rest, shape, scope);
+        Scratch { judge: dispatch.then_some(rest), ..scratch }
     }
 
     #[inline(always)]
@@ -77,6 +94,7 @@ impl<'a> Scratch<'a> {
             mark: arena.u32s(shape.num_logical_experts()),
             node: arena.f64s(shape.topology().num_nodes().saturating_mul(2)),
             bound: lower::Scratch::carve(arena, shape, bounded_by_groups(shape, scope)),
+            judge: None,
         }
     }
 }
@@ -90,30 +108,43 @@ fn bounded_by_groups(shape: &Shape, scope: Scope) -> bool {
 /// Refuses what the ruler does not measure yet.
 ///
 /// # Errors
-/// [`Status::UnsupportedWindows`].
-pub fn admit(shape: &Shape) -> Result<(), Status> {
+/// [`Status::UnsupportedWindows`]; [`Status::ShapeTooLarge`] when `dispatch` is to be judged on more than
+/// 65,535 GPUs.
+pub fn admit(shape: &Shape, dispatch: bool) -> Result<(), Status> {
+    admit_dispatch(shape, dispatch)?;
     if shape.num_windows() > 1 { Err(Status::UnsupportedWindows) } else { Ok(()) }
 }
 
+/// The part of [`admit`] that is about dispatch.
+///
+/// # Errors
+/// [`Status::ShapeTooLarge`].
+pub fn admit_dispatch(shape: &Shape, dispatch: bool) -> Result<(), Status> {
+    if dispatch { dispatch::admit(shape) } else { Ok(()) }
+}
+
 /// Measures every layer of a placement with the loads of the problem. Calls `report` once a layer,
-/// in order. `scope` decides whether the bound is that of groups. O(L (P + E log E)), where a gap is left
-/// up to 400 times as much for a sharper bound; workspace O(E + G + N + K).
+/// in order. `scope` decides whether the bound is that of groups, `dispatch` whether the split of tokens is
+/// judged too. O(L (P + E log E)), where a gap is left up to 400 times as much for a sharper bound; workspace
+/// O(E + G + N + K), with `dispatch` O(P) more.
 ///
 /// # Errors
 /// [`Status::ArrayLength`], [`Status::UnsupportedWindows`], [`Status::WorkspaceTooSmall`],
-/// [`Status::PlacementExpert`], [`Status::PlacementMissing`]; `report` has then not been called.
+/// [`Status::PlacementExpert`], [`Status::PlacementMissing`], [`Status::ShapeTooLarge`]; `report` has then not
+/// been called.
 pub fn evaluate(
     problem: &Problem,
     scope: Scope,
+    dispatch: bool,
     mut arena: Arena,
     placement: &Placement,
     report: Report,
 ) -> Result<(), Status> {
     let shape = problem.shape();
     placement.check_lengths(shape)?;
-    admit(shape)?;
-    arena.check(need(shape, scope))?;
-    let mut scratch = Scratch::carve(&mut arena, shape, scope);
+    admit(shape, dispatch)?;
+    arena.check(need(shape, scope, dispatch))?;
+    let mut scratch = Scratch::carve(&mut arena, shape, scope, dispatch);
     scratch.bound.note(shape);
     for layer in 0..shape.num_layers() {
         count_serving(shape, placement.layer(shape, layer), &mut scratch)?;
@@ -128,10 +159,10 @@ pub fn evaluate(
 
 /// What a layer needs.
 #[inline(never)]
-pub fn need(shape: &Shape, scope: Scope) -> Need {
+pub fn need(shape: &Shape, scope: Scope, dispatch: bool) -> Need {
     let mut need = Need::default();
     Scratch::list(&mut need, shape, scope);
-    need
+    if dispatch { need.plus(dispatch::judge_need(shape)) } else { need }
 }
 
 /// Measures and reports one layer whose slots are known to be good: what a plan has just written.
@@ -140,11 +171,12 @@ pub fn report_layer(
     problem: &Problem,
     layer: usize,
     scope: Scope,
+    dispatch: bool,
     arena: &mut Arena,
     maps: &PlacementMut,
     report: &mut Report,
 ) {
-    let mut scratch = Scratch::carve(arena, problem.shape(), scope);
+    let mut scratch = Scratch::carve(arena, problem.shape(), scope, dispatch);
     let slots = maps.slots(problem.shape(), layer);
     scratch.bound.note(problem.shape());
     // a plan leaves no expert out, so that counting cannot fail
@@ -163,7 +195,7 @@ pub fn largest_load(
     arena: &mut Arena,
     slots: &[i32],
 ) -> Metrics {
-    let mut scratch = Scratch::carve(arena, problem.shape(), scope);
+    let mut scratch = Scratch::carve(arena, problem.shape(), scope, false);
     match count_serving(problem.shape(), slots, &mut scratch) {
         Ok(()) => weigh(problem, layer, slots, &mut scratch),
         Err(_) => Metrics::default(),
@@ -187,7 +219,7 @@ fn count_serving(shape: &Shape, slots: &[i32], scratch: &mut Scratch) -> Result<
     if scratch.count.contains(&0) { Err(Status::PlacementMissing) } else { Ok(()) }
 }
 
-/// The ruler, the bound and the gap.
+/// The ruler, the bound and the gap; and dispatch, where it is judged.
 fn measure(problem: &Problem, layer: usize, slots: &[i32], scratch: &mut Scratch) -> Metrics {
     let mut metrics = weigh(problem, layer, slots, scratch);
     // mathematically the bound is no larger; do not let rounding say otherwise
@@ -195,6 +227,12 @@ fn measure(problem: &Problem, layer: usize, slots: &[i32], scratch: &mut Scratch
     metrics.bound = if bound < metrics.max_gpu_load { bound } else { metrics.max_gpu_load };
     metrics.gap =
         if metrics.bound > 0.0 { metrics.max_gpu_load / metrics.bound - 1.0 } else { 0.0 };
+    metrics.worst_window_balance = metrics.balance;
+    if let Some(arena) = &mut scratch.judge {
+        let judged = dispatch::judge(problem.shape(), slots, problem.load(0, layer), arena.rest());
+        metrics.dispatch_balance = ratio(metrics.mean_gpu_load, judged.largest);
+        metrics.dispatch_bound = judged.bound;
+    }
     metrics
 }
 

@@ -7,6 +7,7 @@ mod no_worse;
 pub mod policy;
 
 use crate::arena::{Arena, Need};
+use crate::dispatch;
 use crate::metrics::{self, Report};
 use crate::placement::{self, PlacementMut};
 use crate::problem::{Problem, Scope, Shape};
@@ -24,6 +25,8 @@ pub enum eplb_operation {
     Evaluate = 1,
     /// eplb_check.
     Check = 2,
+    /// eplb_dispatch.
+    Dispatch = 4,
 }
 
 pub use eplb_operation as Operation;
@@ -31,12 +34,16 @@ pub use eplb_operation as Operation;
 impl TryFrom<u32> for Operation {
     type Error = Status;
     fn try_from(number: u32) -> Result<Self, Status> {
-        [Operation::Plan, Operation::Evaluate, Operation::Check]
+        [Operation::Plan, Operation::Evaluate, Operation::Check, Operation::Dispatch]
             .into_iter()
             .find(|&operation| operation as u32 == number)
             .ok_or(Status::UnknownOperation)
     }
 }
+
+/// options.flags: the metrics also say how balanced the placement is when tokens are split over replicas as
+/// eplb_dispatch does: dispatch_balance, dispatch_bound.
+pub const EPLB_FLAG_DISPATCH: u32 = 8;
 
 /// How to plan. The default is policy BALANCED, scope AUTO, from nothing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,6 +67,13 @@ pub struct Options<'a> {
     pub previous: Option<&'a [i32]>,
 }
 
+impl Options<'_> {
+    /// Whether the metrics are to say what dispatch makes of the placement.
+    pub fn judges_dispatch(&self) -> bool {
+        self.flags & EPLB_FLAG_DISPATCH != 0
+    }
+}
+
 /// Which way a plan goes, decided from the shape and the options alone.
 #[derive(Clone, Copy)]
 enum Way {
@@ -68,9 +82,10 @@ enum Way {
 }
 
 fn admit(shape: &Shape, options: &Options) -> Result<Way, Status> {
-    if options.flags != 0 {
+    if options.flags & !EPLB_FLAG_DISPATCH != 0 {
         return Err(Status::UnsupportedFlag);
     }
+    metrics::admit_dispatch(shape, options.judges_dispatch())?;
     if options.previous.is_some() {
         return Err(Status::UnsupportedPrevious);
     }
@@ -86,14 +101,15 @@ fn admit(shape: &Shape, options: &Options) -> Result<Way, Status> {
 impl Way {
     /// What a layer needs: road and ruler take turns on the same memory.
     #[inline(never)] // sizing is over before planning takes the stack
-    fn need(self, shape: &Shape, scope: Scope) -> Need {
+    fn need(self, shape: &Shape, options: &Options) -> Need {
+        let scope = options.scope;
         let road = match self {
             Way::Balanced => balanced::need(shape, scope)
                 .max(no_worse::need(shape, scope))
                 .max(Need { u32s: shape.num_logical_experts(), ..Need::default() }),
             Way::Recipe(recipe) => hierarchy::need(shape, scope, recipe),
         };
-        road.max(metrics::need(shape, scope))
+        road.max(metrics::need(shape, scope, options.judges_dispatch()))
     }
 }
 
@@ -153,12 +169,14 @@ fn plan_balanced(
 #[inline(never)] // sizing is over before planning takes the stack
 pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Result<Need, Status> {
     match operation {
-        Operation::Plan => Ok(admit(shape, options)?.need(shape, options.scope)),
+        Operation::Plan => Ok(admit(shape, options)?.need(shape, options)),
         Operation::Evaluate => {
-            metrics::admit(shape)?;
-            Ok(metrics::need(shape, options.scope))
+            let dispatch = options.judges_dispatch();
+            metrics::admit(shape, dispatch)?;
+            Ok(metrics::need(shape, options.scope, dispatch))
         }
         Operation::Check => Ok(placement::need(shape)),
+        Operation::Dispatch => dispatch::need(shape),
     }
 }
 
@@ -193,7 +211,8 @@ pub(crate) fn plan_into(
     for layer in 0..problem.shape().num_layers() {
         plan_layer(way, problem, options, layer, arena, maps);
         if let Some(report) = report.as_mut() {
-            metrics::report_layer(problem, layer, options.scope, arena, maps, report);
+            let (scope, dispatch) = (options.scope, options.judges_dispatch());
+            metrics::report_layer(problem, layer, scope, dispatch, arena, maps, report);
         }
     }
     Ok(())
@@ -215,7 +234,7 @@ fn check(
     if let Way::Recipe(_) = way {
         policy::admit_loads(problem)?;
     }
-    arena.check(way.need(shape, options.scope))?;
+    arena.check(way.need(shape, options))?;
     Ok(way)
 }
 

@@ -24,7 +24,7 @@ pub fn need(shape: &Shape, scope: Scope) -> Need {
     match policy::recipe(Policy::Deepseek) {
         Some(recipe) if concerns(shape, scope) => {
             let kept = Need { u32s: shape.num_physical_experts(), ..Need::default() };
-            hierarchy::need(shape, scope, recipe).max(metrics::need(shape, scope)).plus(kept)
+            hierarchy::need(shape, scope, recipe).max(metrics::need(shape, scope, false)).plus(kept)
         }
         _ => Need::default(),
     }

@@ -87,11 +87,23 @@ pub fn plan(spec: &Spec, options: &Options) -> Result<Plan, Status> {
 
 /// Measures a placement.
 pub fn evaluate(spec: &Spec, placement: &Placement) -> Result<Vec<Metrics>, Status> {
+    evaluate_with(spec, placement, 0)
+}
+
+/// Measures a placement, with flags.
+pub fn evaluate_with(
+    spec: &Spec,
+    placement: &Placement,
+    flags: u32,
+) -> Result<Vec<Metrics>, Status> {
     let problem = Problem::new(spec)?;
-    let need = eplb::workspace(Operation::Evaluate, problem.shape(), &Options::default())?;
+    let options = Options { flags, ..Options::default() };
+    let need = eplb::workspace(Operation::Evaluate, problem.shape(), &options)?;
     let mut metrics = Vec::new();
     let mut memory = Memory::new(&need);
-    eplb::evaluate(&problem, Scope::Auto, memory.arena(), placement, &mut |_, m| metrics.push(*m))?;
+    let (dispatch, arena) = (options.judges_dispatch(), memory.arena());
+    let report = &mut |_: usize, m: &Metrics| metrics.push(*m);
+    eplb::evaluate(&problem, Scope::Auto, dispatch, arena, placement, report)?;
     Ok(metrics)
 }
 

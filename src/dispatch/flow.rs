@@ -1,0 +1,177 @@
+//! The least largest time: tokens flow from GPUs above the level to GPUs below it, and where they cannot the
+//! level rises.
+//!
+//! From a GPU above the level, the GPUs that its tokens can get to are searched, breadth first: a GPU passes
+//! tokens of an expert on to any other replica of it. When none of them is below the level, the GPUs reached
+//! are a closed set: all that they hold belongs to experts without a replica outside. No split is done sooner
+//! than these GPUs with that load, so the level rises to exactly that (the step of a discrete Newton method,
+//! or of Dinkelbach's), and the search goes on. The last such set proves the result optimal.
+
+use super::at::{add, at, put, take};
+use super::level::Level;
+use super::replicas::Replicas;
+use crate::arena::Carve;
+use crate::problem::Shape;
+use crate::topology::Topology;
+
+/// Scratch of the search.
+#[derive(Debug)]
+pub struct Flow<'a> {
+    /// `[G]` the GPUs reached, in order.
+    queue: &'a mut [u32],
+    /// `[G]` the search that last reached a GPU, `[E]` an expert.
+    gpu_seen: &'a mut [u32],
+    expert_seen: &'a mut [u32],
+    /// `[G]` how a GPU was reached: the replica that gives, the replica that gets.
+    giver: &'a mut [u32],
+    getter: &'a mut [u32],
+    search: u32,
+}
+
+/// Work that may still be done, in replicas looked at.
+#[derive(Debug)]
+pub struct Effort(u64);
+
+impl Effort {
+    /// What the caller allows; 0 is the default, which a search does not get to: so much a replica.
+    pub fn new(given: u32, shape: &Shape) -> Self {
+        const A_REPLICA: u64 = 1 << 14;
+        let default = (shape.num_physical_experts() as u64).saturating_mul(A_REPLICA);
+        // a search costs at least one, so that their number fits 32 bits
+        Effort(if given == 0 { default.min(u64::from(u32::MAX)) } else { u64::from(given) })
+    }
+
+    /// For what has been done within the effort before.
+    pub fn unlimited() -> Self {
+        Effort(u64::MAX)
+    }
+
+    /// Spends; false when it is all gone.
+    #[inline]
+    pub fn spend(&mut self, work: u64) -> bool {
+        self.0 = self.0.saturating_sub(work);
+        self.0 > 0
+    }
+}
+
+impl<'a> Flow<'a> {
+    /// Takes the scratch: O(G + E).
+    pub fn carve(arena: &mut impl Carve<'a>, shape: &Shape) -> Self {
+        let (gpus, experts) = (shape.topology().num_gpus(), shape.num_logical_experts());
+        Flow {
+            queue: arena.u32s(gpus),
+            gpu_seen: arena.u32s(gpus),
+            expert_seen: arena.u32s(experts),
+            giver: arena.u32s(gpus),
+            getter: arena.u32s(gpus),
+            search: 0,
+        }
+    }
+
+    /// Splits the tokens so that the largest time is the least: in `replicas`, and in `level`. False when the
+    /// effort ran out: the split is then any, and the level what is proven so far.
+    pub fn split(
+        &mut self,
+        topology: &Topology,
+        replicas: &mut Replicas,
+        level: &mut Level,
+        effort: &mut Effort,
+    ) -> bool {
+        self.gpu_seen.fill(0);
+        self.expert_seen.fill(0);
+        self.search = 0;
+        let gpus = topology.num_gpus();
+        // all GPUs are a closed set, and so is one with what it holds alone
+        let mut serving = 0;
+        for gpu in (0..gpus).filter(|&gpu| topology.serves(gpu)) {
+            put(self.queue, serving, gpu as u32);
+            serving += 1;
+        }
+        level.drain();
+        let total = replicas.total.iter().sum();
+        level.raise(topology, self.queue.get(..serving).unwrap_or_default(), total);
+        level.raise_to_loads(topology, replicas.load);
+        replicas.split_evenly();
+        for gpu in 0..gpus {
+            while at(replicas.load, gpu) > at(level.capacity, gpu) {
+                match self.reach(gpu, replicas, level, effort) {
+                    Ok(below) => self.push(gpu, below, replicas, level),
+                    Err(reached) => {
+                        let closed = self.queue.get(..reached).unwrap_or_default();
+                        let load = |&gpu: &u32| at(replicas.load, gpu as usize);
+                        level.raise(topology, closed, closed.iter().map(load).sum());
+                    }
+                }
+                if !effort.spend(1) {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// The first GPU below the level that tokens of `from` can get to, or the number of GPUs they can get to.
+    fn reach(
+        &mut self,
+        from: usize,
+        replicas: &Replicas,
+        level: &Level,
+        effort: &mut Effort,
+    ) -> Result<usize, usize> {
+        self.search += 1;
+        put(self.gpu_seen, from, self.search);
+        put(self.queue, 0, from as u32);
+        let (mut next, mut reached) = (0, 1);
+        while next < reached {
+            let gpu = at(self.queue, next) as usize;
+            next += 1;
+            for place in replicas.of_gpu(gpu) {
+                let giver = replicas.at_place(place);
+                let expert = at(replicas.expert, giver) as usize;
+                if at(replicas.tokens, giver) == 0 || at(self.expert_seen, expert) == self.search {
+                    continue;
+                }
+                put(self.expert_seen, expert, self.search);
+                let others = replicas.of_expert(expert);
+                effort.spend(others.len() as u64);
+                for getter in others {
+                    let to = at(replicas.gpu, getter) as usize;
+                    if at(self.gpu_seen, to) == self.search {
+                        continue;
+                    }
+                    put(self.gpu_seen, to, self.search);
+                    put(self.giver, to, giver as u32);
+                    put(self.getter, to, getter as u32);
+                    if at(replicas.load, to) < at(level.capacity, to) {
+                        return Ok(to);
+                    }
+                    put(self.queue, reached, to as u32);
+                    reached += 1;
+                }
+            }
+        }
+        Err(reached)
+    }
+
+    /// Sends as much as it takes, fits and can pass, from one end of the way found to the other.
+    fn push(&self, from: usize, to: usize, replicas: &mut Replicas, level: &Level) {
+        let above = at(replicas.load, from) - at(level.capacity, from);
+        let room = at(level.capacity, to) - at(replicas.load, to);
+        let mut amount = above.min(room);
+        let mut gpu = to;
+        while gpu != from {
+            let giver = at(self.giver, gpu) as usize;
+            amount = amount.min(at(replicas.tokens, giver));
+            gpu = at(replicas.gpu, giver) as usize;
+        }
+        gpu = to;
+        while gpu != from {
+            let giver = at(self.giver, gpu) as usize;
+            take(replicas.tokens, giver, amount);
+            add(replicas.tokens, at(self.getter, gpu) as usize, amount);
+            gpu = at(replicas.gpu, giver) as usize;
+        }
+        take(replicas.load, from, amount);
+        add(replicas.load, to, amount);
+    }
+}

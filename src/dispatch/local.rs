@@ -1,0 +1,337 @@
+//! Fewest tokens that leave their node, then their GPU, at the level that the flow has found.
+//!
+//! For an expert the traffic depends on how many tokens each replica gets, not on whose: tokens of a GPU go to
+//! its own replica as far as that takes them, then to those of its node. So a replica beyond what its own GPU
+//! sends costs a token that leaves its GPU, and a node beyond what its GPUs send one that leaves its node:
+//! convex costs in a network of experts, their nodes, and GPUs. Everything starts where it is cheapest,
+//! whatever the level; then what is above the level goes, by the cheapest way each time, to GPUs below it
+//! (successive shortest paths), which ends in the least cost.
+
+use super::at::{add, at, put, row, take};
+use super::flow::Effort;
+use super::level::Level;
+use super::replicas::{Replicas, deal};
+use crate::arena::Carve;
+use crate::problem::Shape;
+use crate::topology::Topology;
+
+/// A way costs so much for a token that leaves its node, for one that leaves its GPU, and for each GPU it passes:
+/// the shortest of the cheapest, which also never passes an expert twice. 65,535 GPUs at most.
+const LEAVES_NODE: i64 = 1 << 40;
+const LEAVES_GPU: i64 = 1 << 20;
+const PASSES: i64 = 1;
+
+/// What is known of sources, and scratch of the search.
+#[derive(Debug)]
+pub struct Local<'a> {
+    /// `[G]` node of each GPU.
+    pub node: &'a mut [u32],
+    /// `[E]` the experts that are shared, as many as `num_shared`.
+    shared: &'a mut [u32],
+    num_shared: usize,
+    /// `[E]` slot of the replica of an expert that has no other, and its node; NONE for the others.
+    lone_slot: &'a mut [u32],
+    lone_node: &'a mut [u32],
+    /// `[P]` the first replica of the same expert on the same node, of each replica.
+    home: &'a mut [u32],
+    /// `[P]` tokens of the expert that the GPU of a replica sends.
+    own: &'a mut [u64],
+    /// `[P]` at the first replica on a node: tokens of the expert that the node sends, and that it gets.
+    sent: &'a mut [u64],
+    got: &'a mut [u64],
+    /// `[G]` cost of the cheapest way to a GPU.
+    cost: &'a mut [u64],
+    queue: &'a mut [u32],
+    queued: &'a mut [u32],
+    giver: &'a mut [u32],
+    getter: &'a mut [u32],
+}
+
+/// No way yet.
+const FAR: i64 = i64::MAX;
+
+/// No slot.
+pub const NONE: u32 = u32::MAX;
+
+/// A replica that none gave to: the way starts here.
+const START: u32 = u32::MAX;
+
+impl<'a> Local<'a> {
+    /// Takes the scratch: O(E + P + G).
+    pub fn carve(arena: &mut impl Carve<'a>, shape: &Shape) -> Self {
+        let (gpus, slots) = (shape.topology().num_gpus(), shape.num_physical_experts());
+        Local {
+            node: arena.u32s(gpus),
+            shared: arena.u32s(shape.num_logical_experts()),
+            num_shared: 0,
+            lone_slot: arena.u32s(shape.num_logical_experts()),
+            lone_node: arena.u32s(shape.num_logical_experts()),
+            home: arena.u32s(slots),
+            own: arena.u64s(slots),
+            sent: arena.u64s(slots),
+            got: arena.u64s(slots),
+            cost: arena.u64s(gpus),
+            queue: arena.u32s(gpus),
+            queued: arena.u32s(gpus),
+            giver: arena.u32s(gpus),
+            getter: arena.u32s(gpus),
+        }
+    }
+
+    /// Notes the nodes.
+    pub fn place(&mut self, topology: &Topology) {
+        for (gpu, node) in self.node.iter_mut().enumerate() {
+            *node = topology.node(gpu) as u32;
+        }
+    }
+
+    /// Tells experts with a choice from those without. What follows goes through sources row by row: a column
+    /// of a large batch has a cache line a row.
+    pub fn sort_out(&mut self, replicas: &Replicas) {
+        self.num_shared = 0;
+        for expert in 0..replicas.total.len() {
+            let only = replicas.only(expert);
+            let slot = only.map_or(NONE, |replica| at(replicas.slot, replica));
+            let node = only.map_or(NONE, |replica| self.node_of(replicas, replica));
+            put(self.lone_slot, expert, slot);
+            put(self.lone_node, expert, node);
+            if replicas.is_shared(expert) {
+                put(self.shared, self.num_shared, expert as u32);
+                self.num_shared += 1;
+            }
+        }
+    }
+
+    /// The experts that are shared.
+    pub fn shared(&self) -> &[u32] {
+        self.shared.get(..self.num_shared).unwrap_or_default()
+    }
+
+    /// Slot and node of each expert that is on one GPU.
+    pub fn lone(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.lone_slot.iter().copied().zip(self.lone_node.iter().copied())
+    }
+
+    /// Reads who sends what of the experts that are shared: `tokens` is `[G][E]`. O(G P).
+    fn read(&mut self, replicas: &Replicas, tokens: &[u32]) {
+        let experts = replicas.total.len();
+        let shared = self.shared.get(..self.num_shared).unwrap_or_default();
+        let node_of = |replica| at(self.node, at(replicas.gpu, replica) as usize);
+        for &expert in shared {
+            let range = replicas.of_expert(expert as usize);
+            for replica in range.clone() {
+                let gpu = at(replicas.gpu, replica) as usize;
+                let first = range.clone().find(|&other| node_of(other) == at(self.node, gpu));
+                put(self.home, replica, first.unwrap_or(replica) as u32);
+                put(self.own, replica, u64::from(at(tokens, gpu * experts + expert as usize)));
+                put(self.sent, replica, 0);
+                put(self.got, replica, 0);
+            }
+        }
+        for (source, &node) in self.node.iter().enumerate() {
+            let tokens = row(tokens, source, experts);
+            for &expert in shared {
+                let tokens = u64::from(at(tokens, expert as usize));
+                let mut range = replicas.of_expert(expert as usize);
+                if tokens > 0
+                    && let Some(home) = range.find(|&replica| node_of(replica) == node)
+                {
+                    add(self.sent, home, tokens);
+                }
+            }
+        }
+    }
+
+    fn node_of(&self, replicas: &Replicas, replica: usize) -> u32 {
+        at(self.node, at(replicas.gpu, replica) as usize)
+    }
+
+    /// The least traffic with no level at all: own tokens stay, those of the node are dealt among its replicas,
+    /// the others among all.
+    fn start(&mut self, replicas: &mut Replicas) {
+        for expert in 0..replicas.total.len() {
+            if !replicas.is_shared(expert) {
+                continue;
+            }
+            let range = replicas.of_expert(expert);
+            let mut rest = at(replicas.total, expert);
+            for replica in range.clone() {
+                put(replicas.tokens, replica, at(self.own, replica));
+            }
+            for first in range.clone().filter(|&replica| at(self.home, replica) as usize == replica)
+            {
+                let own = self.of_home(first, &range).map(|replica| at(self.own, replica));
+                let own: u64 = own.sum();
+                let mates = self.of_home(first, &range).count();
+                let left = at(self.sent, first).saturating_sub(own);
+                let share = left.checked_div(mates as u64).unwrap_or(0);
+                let more = left - share * mates as u64;
+                for (place, replica) in self.of_home(first, &range).enumerate() {
+                    add(replicas.tokens, replica, share + u64::from((place as u64) < more));
+                }
+                rest = rest.saturating_sub(at(self.sent, first));
+            }
+            let tokens = &mut *replicas.tokens;
+            deal(rest, range.clone(), |replica, share| add(tokens, replica, share));
+            for replica in range {
+                let tokens = at(replicas.tokens, replica);
+                add(self.got, at(self.home, replica) as usize, tokens);
+                add(replicas.load, at(replicas.gpu, replica) as usize, tokens);
+            }
+        }
+    }
+
+    fn of_home(
+        &self,
+        first: usize,
+        range: &core::ops::Range<usize>,
+    ) -> impl Iterator<Item = usize> {
+        let home = &*self.home;
+        range.clone().filter(move |&replica| at(home, replica) as usize == first)
+    }
+
+    /// Splits the tokens anew, at a level that admits a split. False when the effort ran out.
+    pub fn split(
+        &mut self,
+        replicas: &mut Replicas,
+        level: &Level,
+        tokens: &[u32],
+        effort: &mut Effort,
+    ) -> bool {
+        self.sort_out(replicas);
+        self.read(replicas, tokens);
+        replicas.clear();
+        self.start(replicas);
+        while self.search(replicas, level, effort) {
+            let Some(to) = self.cheapest(replicas, level) else { return false };
+            self.push(to, replicas, level);
+        }
+        let mut loads = replicas.load.iter().zip(level.capacity.iter());
+        loads.all(|(load, capacity)| load <= capacity)
+    }
+
+    /// Finds the cheapest ways from the GPUs above the level to all others. False when none is above it, or the
+    /// effort has run out. First in, first out: each GPU is looked at again when a cheaper way to it is found.
+    fn search(&mut self, replicas: &Replicas, level: &Level, effort: &mut Effort) -> bool {
+        let gpus = self.cost.len();
+        self.cost.fill(FAR as u64);
+        self.queued.fill(0);
+        let (mut next, mut waiting) = (0, 0);
+        for gpu in 0..gpus {
+            if at(replicas.load, gpu) > at(level.capacity, gpu) {
+                put(self.cost, gpu, 0);
+                put(self.giver, gpu, START);
+                put(self.queue, waiting, gpu as u32);
+                put(self.queued, gpu, 1);
+                waiting += 1;
+            }
+        }
+        if waiting == 0 {
+            return false;
+        }
+        while waiting > 0 {
+            let gpu = at(self.queue, next) as usize;
+            next = if next + 1 == gpus { 0 } else { next + 1 };
+            waiting -= 1;
+            put(self.queued, gpu, 0);
+            for place in replicas.of_gpu(gpu) {
+                let giver = replicas.at_place(place);
+                let tokens = at(replicas.tokens, giver);
+                if tokens == 0 {
+                    continue;
+                }
+                let home = at(self.home, giver);
+                let mut base = at(self.cost, gpu) as i64 + PASSES;
+                if tokens > at(self.own, giver) {
+                    base -= LEAVES_GPU;
+                }
+                let mut abroad = base;
+                if at(self.got, home as usize) > at(self.sent, home as usize) {
+                    abroad -= LEAVES_NODE;
+                }
+                let others = replicas.of_expert(at(replicas.expert, giver) as usize);
+                if !effort.spend(others.len() as u64) {
+                    return false;
+                }
+                for getter in others {
+                    let to = at(replicas.gpu, getter) as usize;
+                    let there = at(self.home, getter);
+                    let mut cost = if there == home { base } else { abroad };
+                    if at(replicas.tokens, getter) >= at(self.own, getter) {
+                        cost += LEAVES_GPU;
+                    }
+                    let there = there as usize;
+                    if there != home as usize && at(self.got, there) >= at(self.sent, there) {
+                        cost += LEAVES_NODE;
+                    }
+                    if cost >= at(self.cost, to) as i64 {
+                        continue;
+                    }
+                    put(self.cost, to, cost as u64);
+                    put(self.giver, to, giver as u32);
+                    put(self.getter, to, getter as u32);
+                    if at(self.queued, to) == 0 {
+                        put(self.queued, to, 1);
+                        let end = next + waiting;
+                        put(self.queue, if end >= gpus { end - gpus } else { end }, to as u32);
+                        waiting += 1;
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    /// The GPU below the level that is cheapest to get to, lowest first among equals.
+    fn cheapest(&self, replicas: &Replicas, level: &Level) -> Option<usize> {
+        let mut best = None;
+        let mut least = FAR;
+        for (gpu, &cost) in self.cost.iter().enumerate() {
+            let cost = cost as i64;
+            if cost < least && at(replicas.load, gpu) < at(level.capacity, gpu) {
+                least = cost;
+                best = Some(gpu);
+            }
+        }
+        best
+    }
+
+    /// Sends along the way to `to` as much as goes at its cost.
+    fn push(&mut self, to: usize, replicas: &mut Replicas, level: &Level) {
+        let mut amount = at(level.capacity, to).saturating_sub(at(replicas.load, to));
+        let mut gpu = to;
+        while at(self.giver, gpu) != START {
+            let (giver, getter) = (at(self.giver, gpu) as usize, at(self.getter, gpu) as usize);
+            let (held, own) = (at(replicas.tokens, giver), at(self.own, giver));
+            amount = amount.min(if held > own { held - own } else { held });
+            let (held, own) = (at(replicas.tokens, getter), at(self.own, getter));
+            if held < own {
+                amount = amount.min(own - held);
+            }
+            let (home, there) = (at(self.home, giver) as usize, at(self.home, getter) as usize);
+            if home != there {
+                let (got, sent) = (at(self.got, home), at(self.sent, home));
+                if got > sent {
+                    amount = amount.min(got - sent);
+                }
+                let (got, sent) = (at(self.got, there), at(self.sent, there));
+                if got < sent {
+                    amount = amount.min(sent - got);
+                }
+            }
+            gpu = at(replicas.gpu, giver) as usize;
+        }
+        amount = amount.min(at(replicas.load, gpu).saturating_sub(at(level.capacity, gpu)));
+        take(replicas.load, gpu, amount);
+        add(replicas.load, to, amount);
+        gpu = to;
+        while at(self.giver, gpu) != START {
+            let (giver, getter) = (at(self.giver, gpu) as usize, at(self.getter, gpu) as usize);
+            take(replicas.tokens, giver, amount);
+            add(replicas.tokens, getter, amount);
+            take(self.got, at(self.home, giver) as usize, amount);
+            add(self.got, at(self.home, getter) as usize, amount);
+            gpu = at(replicas.gpu, giver) as usize;
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! The replicas of a layer by expert and by GPU: the edges of the graph in which tokens flow.
+
+use super::at::{add, at, put};
+use crate::arena::Carve;
+use crate::problem::Shape;
+use crate::status::Status;
+use core::ops::Range;
+
+/// The replicas that serve, numbered by expert and in an expert by slot. Of several slots of an expert on one
+/// GPU only the first counts: the GPU has the weights once it has them, and one of its slots can take all
+/// that the GPU gets.
+#[derive(Debug)]
+pub struct Replicas<'a> {
+    /// `[E]` the number after the last replica of each expert.
+    end: &'a mut [u32],
+    /// `[E]` replicas of each expert.
+    count: &'a mut [u32],
+    /// `[E]` one more than the last GPU on which the expert was seen.
+    mark: &'a mut [u32],
+    /// `[P]` slot, GPU and expert of each replica.
+    pub slot: &'a mut [u32],
+    pub gpu: &'a mut [u32],
+    pub expert: &'a mut [u32],
+    /// `[G]` the place after the last of each GPU in `by_gpu`.
+    gpu_end: &'a mut [u32],
+    /// `[P]` the replicas whose expert has tokens and several of them, GPU by GPU.
+    by_gpu: &'a mut [u32],
+    /// `[E]` tokens of each expert.
+    pub total: &'a mut [u64],
+    /// `[P]` tokens of each replica.
+    pub tokens: &'a mut [u64],
+    /// `[G]` tokens of each GPU.
+    pub load: &'a mut [u64],
+}
+
+/// What every layer is checked for before the first is split.
+#[derive(Clone, Copy, Debug)]
+pub struct Found {
+    /// Tokens of all experts.
+    pub tokens: u64,
+    /// Replicas of the expert that has most.
+    pub most_replicas: u32,
+}
+
+impl<'a> Replicas<'a> {
+    /// Takes the arrays: O(P + E + G).
+    pub fn carve(arena: &mut impl Carve<'a>, shape: &Shape) -> Self {
+        let (experts, slots) = (shape.num_logical_experts(), shape.num_physical_experts());
+        let gpus = shape.topology().num_gpus();
+        Replicas {
+            end: arena.u32s(experts),
+            count: arena.u32s(experts),
+            mark: arena.u32s(experts),
+            slot: arena.u32s(slots),
+            gpu: arena.u32s(slots),
+            expert: arena.u32s(slots),
+            gpu_end: arena.u32s(gpus),
+            by_gpu: arena.u32s(slots),
+            total: arena.u64s(experts),
+            tokens: arena.u64s(slots),
+            load: arena.u64s(gpus),
+        }
+    }
+
+    /// The replicas of an expert.
+    #[inline]
+    pub fn of_expert(&self, expert: usize) -> Range<usize> {
+        let end = at(self.end, expert) as usize;
+        end.saturating_sub(at(self.count, expert) as usize)..end
+    }
+
+    /// The replica of an expert that has no other.
+    #[inline]
+    pub fn only(&self, expert: usize) -> Option<usize> {
+        (at(self.count, expert) == 1).then(|| (at(self.end, expert) as usize).wrapping_sub(1))
+    }
+
+    /// Whether an expert has tokens and several replicas.
+    #[inline]
+    pub fn is_shared(&self, expert: usize) -> bool {
+        at(self.count, expert) > 1 && at(self.total, expert) > 0
+    }
+
+    /// The replicas on a GPU that share their tokens with others.
+    #[inline]
+    pub fn of_gpu(&self, gpu: usize) -> Range<usize> {
+        let start = if gpu == 0 { 0 } else { at(self.gpu_end, gpu - 1) };
+        start as usize..at(self.gpu_end, gpu) as usize
+    }
+
+    /// The replica at a place of [`Replicas::of_gpu`].
+    #[inline]
+    pub fn at_place(&self, place: usize) -> usize {
+        at(self.by_gpu, place) as usize
+    }
+
+    /// Calls `visit` with every replica that serves: GPU, slot, expert. In order of the slots.
+    fn for_each(
+        mark: &mut [u32],
+        shape: &Shape,
+        slots: &[i32],
+        mut visit: impl FnMut(usize, usize, usize),
+    ) {
+        mark.fill(0);
+        let topology = shape.topology();
+        let mut first = 0;
+        for gpu in 0..topology.num_gpus() {
+            let len = topology.slots(gpu);
+            if topology.serves(gpu) {
+                let held = slots.get(first..).and_then(|rest| rest.get(..len)).unwrap_or_default();
+                for (place, &expert) in held.iter().enumerate() {
+                    // an empty slot, -1, has no mark
+                    if let Some(mark) = mark.get_mut(expert as usize)
+                        && *mark != gpu as u32 + 1
+                    {
+                        *mark = gpu as u32 + 1;
+                        visit(gpu, first + place, expert as usize);
+                    }
+                }
+            }
+            first += len;
+        }
+    }
+
+    /// Counts the replicas of the experts whose tokens are in `total`.
+    ///
+    /// # Errors
+    /// [`Status::PlacementExpert`], [`Status::DispatchNoReplica`], [`Status::DispatchTokens`].
+    pub fn count(&mut self, shape: &Shape, slots: &[i32]) -> Result<Found, Status> {
+        let experts = shape.num_logical_experts();
+        if slots.iter().any(|&expert| expert < -1 || expert >= experts as i32) {
+            return Err(Status::PlacementExpert);
+        }
+        let count = &mut *self.count;
+        count.fill(0);
+        Self::for_each(self.mark, shape, slots, |_, _, expert| {
+            if let Some(count) = count.get_mut(expert) {
+                *count += 1;
+            }
+        });
+        let mut found = Found { tokens: 0, most_replicas: 0 };
+        for (&total, &count) in self.total.iter().zip(count.iter()) {
+            if total > 0 && count == 0 {
+                return Err(Status::DispatchNoReplica);
+            }
+            found.tokens = found.tokens.saturating_add(total);
+            found.most_replicas = found.most_replicas.max(count);
+        }
+        if found.tokens > super::MOST_TOKENS { Err(Status::DispatchTokens) } else { Ok(found) }
+    }
+
+    /// Numbers the replicas that [`Replicas::count`] has counted, and gives those that have no choice their
+    /// tokens: `load` is then what no split can move.
+    pub fn number(&mut self, shape: &Shape, slots: &[i32]) {
+        let mut start = 0;
+        for (end, &count) in self.end.iter_mut().zip(self.count.iter()) {
+            *end = start; // grows to the end as replicas come
+            start += count;
+        }
+        self.load.fill(0);
+        self.gpu_end.fill(0);
+        let (end, count, total) = (&mut *self.end, &*self.count, &*self.total);
+        let (of_slot, of_gpu, of_expert) = (&mut *self.slot, &mut *self.gpu, &mut *self.expert);
+        let (by_gpu, gpu_end, load) = (&mut *self.by_gpu, &mut *self.gpu_end, &mut *self.load);
+        let tokens = &mut *self.tokens;
+        let mut shared = 0;
+        Self::for_each(self.mark, shape, slots, |gpu, slot, expert| {
+            let Some(end) = end.get_mut(expert) else { return };
+            let replica = *end as usize;
+            *end += 1;
+            put(of_slot, replica, slot as u32);
+            put(of_gpu, replica, gpu as u32);
+            put(of_expert, replica, expert as u32);
+            let total = at(total, expert);
+            if at(count, expert) < 2 {
+                put(tokens, replica, total);
+                add(load, gpu, total);
+            } else if total > 0 {
+                put(by_gpu, shared, replica as u32);
+                shared += 1;
+                put(gpu_end, gpu, shared as u32);
+            }
+        });
+        // a GPU without shared replicas ends where the one before it does
+        let mut last = 0;
+        for end in gpu_end.iter_mut() {
+            last = last.max(*end);
+            *end = last;
+        }
+    }
+
+    /// Splits the tokens of every expert with several replicas evenly: the first replicas get one more.
+    /// `load` holds what no split can move.
+    pub fn split_evenly(&mut self) {
+        let mut first = 0;
+        for (&total, &count) in self.total.iter().zip(self.count.iter()) {
+            let range = first..first + count as usize;
+            first = range.end;
+            if count < 2 {
+                continue;
+            }
+            let replicas = self.tokens.get_mut(range.clone()).unwrap_or_default();
+            deal(total, replicas.iter_mut(), |tokens, share| *tokens = share);
+            let gpus = self.gpu.get(range).unwrap_or_default();
+            for (&tokens, &gpu) in replicas.iter().zip(gpus) {
+                add(self.load, gpu as usize, tokens);
+            }
+        }
+    }
+
+    /// Takes the tokens of every expert with several replicas back from the GPUs.
+    pub fn clear(&mut self) {
+        let mut first = 0;
+        for &count in self.count.iter() {
+            let range = first..first + count as usize;
+            first = range.end;
+            if count < 2 {
+                continue;
+            }
+            let gpus = self.gpu.get(range.clone()).unwrap_or_default();
+            let replicas = self.tokens.get_mut(range).unwrap_or_default();
+            for (tokens, &gpu) in replicas.iter_mut().zip(gpus) {
+                super::at::take(self.load, gpu as usize, core::mem::take(tokens));
+            }
+        }
+    }
+}
+
+/// Deals `total` in equal parts, the first ones one more.
+pub fn deal<T>(total: u64, to: impl ExactSizeIterator<Item = T>, mut give: impl FnMut(T, u64)) {
+    let parts = to.len() as u64;
+    let share = total.checked_div(parts).unwrap_or(0);
+    let more = total - share * parts;
+    for (i, item) in to.enumerate() {
+        give(item, share + u64::from((i as u64) < more));
+    }
+}
