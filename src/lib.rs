@@ -7,7 +7,7 @@
 //! 0. `status`: codes, pinned for ever
 //! 1. `order`, `arena`, `topology`: sorts and heaps; the workspace; the GPUs
 //! 2. `problem`, `placement`: the validated input; the maps, their check and digest
-//! 3. `metrics`: the ruler and the lower bound
+//! 3. `metrics`, `load`: the ruler and the lower bound; the load tracker, change detection, forecasts
 //! 4. [`replicate`], [`pack`]: how many replicas; which GPU
 //! 5. `plan`: whole placements
 //! 6. [`fixed`], [`ffi`]: the planner that owns its arrays; the C face, the only unsafe code
@@ -24,6 +24,7 @@
 )]
 
 mod arena;
+mod load;
 mod metrics;
 mod order;
 mod placement;
@@ -38,6 +39,11 @@ pub mod pack;
 pub mod replicate;
 
 pub use arena::{Arena, Need, Pool};
+pub use load::change::{Change, MAX_JUDGED_WINDOWS, window_weights};
+pub use load::forecast::{Forecast, ForecastMethod, forecast};
+pub use load::saved::{TrackerConfig, TrackerNeed};
+pub use load::tracker::Tracker;
+pub use load::windows::{Windows, WindowsShape};
 pub use metrics::{Metrics, Report, evaluate};
 pub use placement::{Placement, PlacementMut, Promises, Violation, ViolationKind, check, digest};
 pub use plan::policy::{Policy, Recipe};

@@ -113,13 +113,39 @@ pub enum eplb_status {
     UnsupportedState = -86,
     /// A flag is not served by this policy or version.
     UnsupportedFlag = -87,
+
+    /// The memory holds no load tracker, or one of another version or byte order.
+    TrackerForeign = -90,
+    /// The memory of a load tracker is damaged, or was saved in the middle of a call.
+    TrackerTorn = -91,
+    /// The memory of a load tracker is smaller than eplb_tracker_size() says.
+    TrackerTooSmall = -92,
+    /// eplb_tracker_observe: there is no such layer.
+    TrackerLayer = -93,
+    /// eplb_tracker_observe: the number of counts is not that of the experts, or of the slots.
+    TrackerCounts = -94,
+    /// eplb_tracker_observe: tokens were counted at an empty slot.
+    TrackerSlot = -95,
+    /// eplb_tracker_close, eplb_tracker_windows: there is no step, no window yet.
+    TrackerEmpty = -96,
+
+    /// oldest is not below num_windows.
+    OldestWindow = -115,
+    /// eplb_window_weights: more windows than it judges.
+    TooManyWindows = -116,
+    /// eplb_window_weights: an option is not finite, negative, or out of its range.
+    ChangeOption = -117,
+    /// The forecast's method is not one of EPLB_FORECAST_METHOD_*.
+    UnknownForecast = -118,
+    /// eplb_forecast: half_life or sigmas is not finite, negative, or out of its range.
+    ForecastOption = -119,
 }
 
 pub use eplb_status as Status;
 
 impl Status {
     /// Every code, in the order of the list above.
-    pub const ALL: [Status; 45] = [
+    pub const ALL: [Status; 57] = [
         Status::Ok,
         Status::NullPointer,
         Status::MisalignedPointer,
@@ -165,6 +191,18 @@ impl Status {
         Status::UnsupportedNodes,
         Status::UnsupportedState,
         Status::UnsupportedFlag,
+        Status::TrackerForeign,
+        Status::TrackerTorn,
+        Status::TrackerTooSmall,
+        Status::TrackerLayer,
+        Status::TrackerCounts,
+        Status::TrackerSlot,
+        Status::TrackerEmpty,
+        Status::OldestWindow,
+        Status::TooManyWindows,
+        Status::ChangeOption,
+        Status::UnknownForecast,
+        Status::ForecastOption,
     ];
 
     /// The number of the code, as C sees it.
@@ -270,6 +308,36 @@ impl Status {
                 c"this policy needs every GPU alive: make gpu_state NULL or all EPLB_GPU_ALIVE"
             }
             Status::UnsupportedFlag => c"a flag is not served by this policy or version: clear it",
+            Status::TrackerForeign => {
+                c"the memory holds no load tracker of this version and byte order: make one with eplb_tracker_init"
+            }
+            Status::TrackerTorn => {
+                c"the memory of the load tracker is damaged: save it between calls, not during one; start anew with eplb_tracker_init"
+            }
+            Status::TrackerTooSmall => {
+                c"the memory is too small for the load tracker: ask eplb_tracker_size for the size"
+            }
+            Status::TrackerLayer => c"there is no such layer: layers are numbered below num_layers",
+            Status::TrackerCounts => {
+                c"the number of counts is wrong: num_logical_experts without a placement row, with one the length of the row"
+            }
+            Status::TrackerSlot => {
+                c"tokens were counted at an empty slot: give the row of the placement that was in force"
+            }
+            Status::TrackerEmpty => {
+                c"there is nothing yet: observe a step before closing a window, close a window before asking for windows"
+            }
+            Status::OldestWindow => c"oldest is bad: it is the place of a window, below num_windows",
+            Status::TooManyWindows => {
+                c"there are more windows than are judged: give the newest 64, as windows of their own"
+            }
+            Status::ChangeOption => {
+                c"an option of the change detection is bad: all are finite and at least 0, before at most 1, each_layer 0 or 1"
+            }
+            Status::UnknownForecast => c"unknown forecast: use one of EPLB_FORECAST_METHOD_*",
+            Status::ForecastOption => {
+                c"an option of the forecast is bad: half_life is finite and at least 2^-10, sigmas finite and at least 0"
+            }
         }
     }
 }
