@@ -1149,7 +1149,7 @@ int32_t eplb_tracker_windows(void *memory, size_t memory_size, struct eplb_windo
  before the last change weigh change.before, the others 1. A mixture of workloads that come and go is no
  change. At least 3 windows are needed to tell one; windows without tokens in a layer are passed over.
 
- windows        what was observed; at most 64. Their window_weight is not looked at.
+ windows        what was observed; at most 32. Their window_weight is not looked at.
  change         how a change is told; NULL = all defaults.
  window_weight  out: [L][W], places as in load; can be the problem's window_weight as it is.
  num_counted    out: [L] how many of the newest windows are since the last change; NULL = not wanted.

@@ -329,7 +329,7 @@ impl Status {
             }
             Status::OldestWindow => c"oldest is bad: it is the place of a window, below num_windows",
             Status::TooManyWindows => {
-                c"there are more windows than are judged: give the newest 64, as windows of their own"
+                c"there are more windows than are judged: give the newest 32, as windows of their own"
             }
             Status::ChangeOption => {
                 c"an option of the change detection is bad: all are finite and at least 0, before at most 1, each_layer 0 or 1"

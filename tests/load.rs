@@ -373,8 +373,8 @@ fn change_options() {
     assert_eq!(refused, Err(Status::ArrayLength));
     assert_eq!(weight, [7.0; 4]);
 
-    let many = Ring::new(&domain(&mut StdRng::seed_from_u64(1), 65, 1, 1, 0.1), 0);
-    let refused = window_weights(&many.windows(None), &fine, &mut [0.0; 65], None);
+    let many = Ring::new(&domain(&mut StdRng::seed_from_u64(1), 33, 1, 1, 0.1), 0);
+    let refused = window_weights(&many.windows(None), &fine, &mut [0.0; 33], None);
     assert_eq!(refused, Err(Status::TooManyWindows));
 }
 

@@ -200,7 +200,7 @@ __attribute__((noinline)) static int32_t call(int32_t (*function)(void), size_t 
 }
 
 static struct {
-  size_t query, balanced, others, evaluate, check, digest;
+  size_t query, balanced, others, evaluate, check, digest, load, weights, forecast;
 } deepest;
 
 /* --- lines ----------------------------------------------------------------------------------------- */
@@ -326,6 +326,8 @@ static void run(const shape *s, int flushing) {
   }
 }
 
+#include "loads.h"
+
 static void run_all(int flushing) {
   seed = 2026;
   lines = 0;
@@ -334,6 +336,7 @@ static void run_all(int flushing) {
     shape s = generated();
     run(&s, flushing);
   }
+  run_loads(flushing);
 }
 
 int program(void) {
@@ -356,6 +359,9 @@ int program(void) {
   field(" evaluate=", (int64_t)deepest.evaluate);
   field(" check=", (int64_t)deepest.check);
   field(" digest=", (int64_t)deepest.digest);
+  field(" tracker=", (int64_t)deepest.load);
+  field(" window_weights=", (int64_t)deepest.weights);
+  field(" forecast=", (int64_t)deepest.forecast);
   end_line();
   put(failed ? "FAILED" : "passed");
   end_line();

@@ -28,7 +28,7 @@ pub struct Cli {
     #[arg(long, value_enum, value_name = "ORDER", conflicts_with_all = ["out", "engine"])]
     pub replay: Option<Order>,
     /// Windows that a plan of the replay in time is made on
-    #[arg(long, value_name = "W", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(long, value_name = "W", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=32))]
     pub windows: u32,
     /// Where to draw the load of the GPUs before and after
     #[arg(long, value_name = "FILE", default_value = "target/demo/balance.svg")]

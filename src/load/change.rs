@@ -27,7 +27,7 @@ use crate::order::widen;
 use crate::status::Status;
 
 /// Most windows that [`window_weights`] judges: what its sums take of the stack is bounded by it.
-pub const MAX_JUDGED_WINDOWS: usize = 64;
+pub const MAX_JUDGED_WINDOWS: usize = 32;
 
 /// Fewest windows that tell a change: with two there is nothing to tell it from.
 const FEWEST: usize = 3;
