@@ -190,13 +190,15 @@ fn add_layer(
         }
     }
     let Some(rows) = rows.get(..n).filter(|_| seen > 0.0) else { return };
-    let share = |&(loads, per_total): &(&[f32], f64), expert: usize| {
-        Some(widen(*loads.get(expert)?) * per_total)
-    };
 
     let mut used = 0.0;
+    let mut shares = [0.0_f64; MAX_JUDGED_WINDOWS];
     for expert in 0..windows.shape().num_logical_experts() {
-        let sum: f64 = rows.iter().filter_map(|row| share(row, expert)).sum();
+        let mut sum = 0.0;
+        for (share, (loads, per_total)) in shares.iter_mut().zip(rows) {
+            *share = loads.get(expert).map_or(0.0, |&load| widen(load) * per_total);
+            sum += *share;
+        }
         if sum <= 0.0 {
             continue;
         }
@@ -204,9 +206,9 @@ fn add_layer(
         let mean = sum / seen;
         let per_mean = 1.0 / mean;
         let (mut off, mut before) = (0.0, None);
-        for (row, cut) in rows.iter().zip(cuts.iter_mut()) {
+        for ((&share, (_, per_total)), cut) in shares.iter().zip(rows).zip(cuts.iter_mut()) {
             cut.off += off * off * per_mean;
-            if let Some(share) = share(row, expert) {
+            if *per_total > 0.0 {
                 let step = share - before.unwrap_or(share);
                 cut.step += 0.5 * step * step * per_mean;
                 off += share - mean;
