@@ -128,7 +128,8 @@ fn tracker_refuses() {
     let mut memory = Memory::new(&config(2, 2, 3, 1));
     memory.open().observe(0, &[1, 2, 3], None).unwrap();
     let before = (memory.words.clone(), memory.ring.clone());
-    let refusals: [(u32, &[u32], Option<&[i32]>, Status); 8] = [
+    type Refusal<'a> = (u32, &'a [u32], Option<&'a [i32]>, Status);
+    let refusals: [Refusal; 8] = [
         (2, &[1, 2, 3], None, Status::TrackerLayer),
         (0, &[1, 2], None, Status::TrackerCounts),
         (0, &[1, 2, 3, 4], None, Status::TrackerCounts),
@@ -278,10 +279,10 @@ fn changes_against_the_definitions() {
 
         let each = Change { each_layer: true, before: 0.25, ..Change::default() };
         let (weights, counted) = ring.judge(&each);
-        for layer in 0..layers {
+        for (layer, (row, &counted)) in weights.iter().zip(&counted).enumerate() {
             let cut = reference::before_change(&loads, &[layer], 6.0, 0.3);
-            assert_eq!(counted[layer] as usize, n - cut, "seed {seed}");
-            let small = weights[layer].iter().filter(|&&weight| weight == 0.25).count();
+            assert_eq!(counted as usize, n - cut, "seed {seed}");
+            let small = row.iter().filter(|&&weight| weight == 0.25).count();
             assert_eq!(small, cut);
         }
     }
@@ -400,29 +401,26 @@ fn forecasts_against_sums() {
         };
         let (last, mean) = (made(ForecastMethod::Last), made(ForecastMethod::Mean));
         let (half, high) = (made(ForecastMethod::HalfLife), made(ForecastMethod::MeanPlusSigma));
-        for layer in 0..layers {
-            for expert in 0..experts {
-                let at = layer * experts + expert;
-                let values: Vec<(f64, f64)> = (0..n)
-                    .map(|time| {
-                        let place = ring.shape.place(time);
-                        let weight = if weighted { weight[layer * n + place] } else { 1.0 };
-                        (loads[time][layer][expert], weight.into())
-                    })
-                    .collect();
-                let faded: Vec<(f64, f64)> = values
-                    .iter()
-                    .enumerate()
-                    .map(|(time, &(x, v))| (x, v * 0.5_f64.powf((n - 1 - time) as f64 / 1.5)))
-                    .collect();
-                let (m, deviation) = reference::mean_and_deviation(&values);
-                let close = |found: f32, expected: f64| {
-                    (f64::from(found) - expected).abs() <= 1e-6 * expected
-                };
-                assert_eq!(f64::from(last[at]), values[n - 1].0);
-                assert!(close(mean[at], m) && close(high[at], m + 2.0 * deviation));
-                assert!(close(half[at], reference::mean_and_deviation(&faded).0));
-            }
+        for at in 0..layers * experts {
+            let (layer, expert) = (at / experts, at % experts);
+            let values: Vec<(f64, f64)> = (0..n)
+                .map(|time| {
+                    let place = ring.shape.place(time);
+                    let weight = if weighted { weight[layer * n + place] } else { 1.0 };
+                    (loads[time][layer][expert], weight.into())
+                })
+                .collect();
+            let faded: Vec<(f64, f64)> = values
+                .iter()
+                .enumerate()
+                .map(|(time, &(x, v))| (x, v * 0.5_f64.powf((n - 1 - time) as f64 / 1.5)))
+                .collect();
+            let (m, deviation) = reference::mean_and_deviation(&values);
+            let close =
+                |found: f32, expected: f64| (f64::from(found) - expected).abs() <= 1e-6 * expected;
+            assert_eq!(f64::from(last[at]), values[n - 1].0);
+            assert!(close(mean[at], m) && close(high[at], m + 2.0 * deviation));
+            assert!(close(half[at], reference::mean_and_deviation(&faded).0));
         }
     }
 }
