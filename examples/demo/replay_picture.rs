@@ -35,14 +35,17 @@ pub fn draw(replay: &Replay, trace: &Trace, cluster: &Cluster, path: &Path) -> O
     let (head, area) = root.margin(14, 10, 20, 24).split_vertically(58);
     let title = format!("{}: balance of windows that the plan has not seen", trace.source);
     let subtitle = format!(
-        "{} experts on {} slots, {} GPUs; {}; policy {}, scope {}. Planned on {seen} windows{}.",
+        "{} experts on {} slots, {} GPUs; {}; policy {}, scope {}. Planned on {}.",
         trace.experts,
         cluster.slots,
         cluster.gpus,
         extent(trace),
         policy_name(*policy),
         scope_name(cluster),
-        if *order == Order::Time { " before" } else { ", all but the one" },
+        match order {
+            Order::Time => format!("the {seen} windows before"),
+            Order::LeaveOneOut => format!("the other {seen} windows"),
+        },
     );
     text(&head, &title, (16, 2), 25, &INK)?;
     text(&head, &subtitle, (16, 36), 15, &FAINT)?;

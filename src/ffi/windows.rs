@@ -99,7 +99,8 @@ unsafe impl Plain for eplb_forecast_options {
 /// (difference of the shares)^2 / mean share, the mean square of the relative change of an expert's load. A
 /// change is a cut in time with windows that are alike on both sides of it and far apart across it. Windows from
 /// before the last change weigh change.before, the others 1. A mixture of workloads that come and go is no
-/// change. At least 3 windows are needed to tell one; windows without tokens in a layer are passed over.
+/// change. At least 3 windows are needed to tell one; windows without tokens in a layer are passed over. Loads are
+/// taken for counts of tokens, which scatter by chance; for loads in another unit say tokens_per_load.
 ///
 /// windows        what was observed; at most 32. Their window_weight is not looked at.
 /// change         how a change is told; NULL = all defaults.
