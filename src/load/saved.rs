@@ -93,6 +93,14 @@ impl Sums {
         self.t = self.t.wrapping_add(by.wrapping_mul(place as u64));
     }
 
+    /// Words that begin at `place` have grown: by `added` in all, and by `placed` when each is taken times how
+    /// far it is from `place`.
+    #[inline]
+    pub fn raise(&mut self, place: usize, added: u64, placed: u64) {
+        self.s = self.s.wrapping_add(added);
+        self.t = self.t.wrapping_add(placed).wrapping_add(added.wrapping_mul(place as u64));
+    }
+
     /// Sums of words that begin at `place`.
     pub fn add(&mut self, place: usize, words: impl Iterator<Item = u32>) {
         for (at, word) in words.enumerate() {

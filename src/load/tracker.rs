@@ -220,9 +220,14 @@ fn check_slots(counts: &[u32], row: &[i32], experts: u32) -> Result<(), Status> 
 
 /// Adds counts to counters that begin at the word `first`.
 fn add(sums: &mut Sums, first: usize, counters: &mut [u32], counts: &[u32]) {
-    for (at, (counter, &count)) in counters.iter_mut().zip(counts).enumerate() {
+    // what is added, and each times its place among the counters: no product of 64-bit numbers in the loop
+    let (mut added, mut placed) = (0_u64, 0_u64);
+    for (at, (counter, &count)) in (0_u32..).zip(counters.iter_mut().zip(counts)) {
         let sum = counter.saturating_add(count);
-        sums.change(first + at, *counter, sum);
+        let by = u64::from(sum.wrapping_sub(*counter));
+        added = added.wrapping_add(by);
+        placed = placed.wrapping_add(by * u64::from(at));
         *counter = sum;
     }
+    sums.raise(first, added, placed);
 }
