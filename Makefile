@@ -38,7 +38,8 @@ trap:
 
 ## make demo      [TRACE=file.csv] [SLOTS=288 GPUS=32 NODES=4 GROUPS=8] [SCOPE=auto] [POLICY=..] [OUT=plan.json] [SVG=file.svg]
 ##                plans every window of a trace of expert loads: balance before and after, time, distance to the bound
-DEMO_ARGS = $(foreach name,TRACE SLOTS GPUS NODES GROUPS SCOPE POLICY OUT SVG,\
+##                REPLAY=time [WINDOWS=8] or leave-one-out: what plans bring on windows they have not seen; TRACE=a.csv,b.csv
+DEMO_ARGS = $(foreach name,TRACE SLOTS GPUS NODES GROUPS SCOPE POLICY OUT SVG REPLAY WINDOWS,\
   $(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) '$($(name))'))
 demo:
 	$(CARGO) run --release --example demo -- $(strip $(DEMO_ARGS))

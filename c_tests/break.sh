@@ -202,6 +202,18 @@ sabotage "a strategy that reaches for the C face" $joint/road.rs '$a #[allow(unu
 sees ".plan. may not import .ffi." rust_test architecture
 mend
 
+sabotage "a counter that starts again" src/load/tracker.rs 's/let sum = counter.saturating_add(count);/let sum = counter.wrapping_add(count);/'
+sees "failed: load\[0\] == 4294967296" topic tracker
+mend
+
+sabotage "torn memory taken for whole" src/load/tracker.rs 's/if sums != self.header.sums {/if false {/'
+sees "found 0, expected -91" topic tracker
+mend
+
+sabotage "a change that is seen a window late" src/load/change.rs 's/                best = k;/best = k - 1;/; s/^            best = k;/            best = k - 1;/'
+sees "failed: s.counted\[layer\] == TIMES - cut" topic forecast
+mend
+
 sabotage "an import upward" src/order.rs '$a #[allow(unused)]\nuse crate::plan::plan;'
 sees ".order. may not import .plan." rust_test architecture
 mend

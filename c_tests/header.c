@@ -101,6 +101,40 @@ OFFSET(eplb_violation, slot, 12, 12);
 OFFSET(eplb_violation, expert, 16, 16);
 OFFSET(eplb_violation, gpu, 20, 20);
 
+SIZE(eplb_tracker_config, 24, 24);
+OFFSET(eplb_tracker_config, struct_size, 0, 0);
+OFFSET(eplb_tracker_config, num_windows, 4, 4);
+OFFSET(eplb_tracker_config, num_layers, 8, 8);
+OFFSET(eplb_tracker_config, num_logical_experts, 12, 12);
+OFFSET(eplb_tracker_config, steps_per_window, 16, 16);
+OFFSET(eplb_tracker_config, reserved, 20, 20);
+
+SIZE(eplb_windows, 56, 48);
+OFFSET(eplb_windows, struct_size, 0, 0);
+OFFSET(eplb_windows, num_windows, 4, 4);
+OFFSET(eplb_windows, num_layers, 8, 8);
+OFFSET(eplb_windows, num_logical_experts, 12, 12);
+OFFSET(eplb_windows, oldest, 16, 16);
+OFFSET(eplb_windows, reserved, 20, 20);
+OFFSET(eplb_windows, load_window_stride, 24, 24);
+OFFSET(eplb_windows, closed, 32, 32);
+OFFSET(eplb_windows, load, 40, 40);
+OFFSET(eplb_windows, window_weight, 48, 44);
+
+SIZE(eplb_change, 24, 24);
+OFFSET(eplb_change, struct_size, 0, 0);
+OFFSET(eplb_change, each_layer, 4, 4);
+OFFSET(eplb_change, ratio, 8, 8);
+OFFSET(eplb_change, distance, 12, 12);
+OFFSET(eplb_change, before, 16, 16);
+OFFSET(eplb_change, tokens_per_load, 20, 20);
+
+SIZE(eplb_forecast_options, 16, 16);
+OFFSET(eplb_forecast_options, struct_size, 0, 0);
+OFFSET(eplb_forecast_options, method, 4, 4);
+OFFSET(eplb_forecast_options, half_life, 8, 8);
+OFFSET(eplb_forecast_options, sigmas, 12, 12);
+
 /* The enums are as wide as the fields and results that hold them. */
 SIZE(eplb_status, 4, 4);
 SIZE(eplb_operation, 4, 4);
@@ -108,6 +142,7 @@ SIZE(eplb_policy, 4, 4);
 SIZE(eplb_scope, 4, 4);
 SIZE(eplb_violation_kind, 4, 4);
 SIZE(eplb_split_kind, 4, 4);
+SIZE(eplb_forecast_method, 4, 4);
 
 ASSERT(EPLB_OPERATION_PLAN == 0 && EPLB_OPERATION_EVALUATE == 1 && EPLB_OPERATION_CHECK == 2);
 ASSERT(EPLB_OPERATION_DISPATCH == 4);
@@ -122,6 +157,8 @@ ASSERT(EPLB_VIOLATION_KIND_NONE == 0 && EPLB_VIOLATION_KIND_EXPERT == 1 && EPLB_
 ASSERT(EPLB_VIOLATION_KIND_EMPTY == 3 && EPLB_VIOLATION_KIND_MISSING == 4 && EPLB_VIOLATION_KIND_DUPLICATE == 5);
 ASSERT(EPLB_VIOLATION_KIND_NODE == 6 && EPLB_VIOLATION_KIND_COUNT == 7 && EPLB_VIOLATION_KIND_RANK == 8);
 ASSERT(EPLB_VIOLATION_KIND_TABLE == 9);
+ASSERT(EPLB_FORECAST_METHOD_LAST == 0 && EPLB_FORECAST_METHOD_MEAN == 1 && EPLB_FORECAST_METHOD_HALF_LIFE == 2);
+ASSERT(EPLB_FORECAST_METHOD_MEAN_PLUS_SIGMA == 3);
 ASSERT(EPLB_VERSION >= 0x000100); /* and as a number of the preprocessor: */
 #if EPLB_VERSION < 0x000100
 #error EPLB_VERSION
@@ -156,4 +193,23 @@ int32_t every_function(float *load, int32_t *slots, void *workspace, eplb_metric
     status = eplb_dispatch(&problem, &options, workspace, size, &placement, &batch, &quotas);
   if (status == EPLB_STATUS_OK && eplb_route(quota, slots, 1, 0) < -1) status = -1;
   return eplb_status_string(status) != NULL && eplb_version() == EPLB_VERSION ? status : -1;
+}
+
+int32_t every_function_of_loads(void *memory, const uint32_t *counts, float *load);
+int32_t every_function_of_loads(void *memory, const uint32_t *counts, float *load) {
+  eplb_tracker_config config = EPLB_TRACKER_CONFIG_INIT;
+  eplb_windows windows = EPLB_WINDOWS_INIT;
+  eplb_change change = EPLB_CHANGE_INIT;
+  eplb_forecast_options forecast = EPLB_FORECAST_INIT;
+  size_t size = 0, align = 0;
+  int32_t status;
+  config.num_windows = config.num_layers = config.num_logical_experts = 1;
+  status = eplb_tracker_size(&config, &size, &align);
+  if (status == EPLB_STATUS_OK) status = eplb_tracker_init(&config, memory, size);
+  if (status == EPLB_STATUS_OK) status = eplb_tracker_observe(memory, size, 0, counts, 1, NULL);
+  if (status == EPLB_STATUS_OK) status = eplb_tracker_close(memory, size);
+  if (status == EPLB_STATUS_OK) status = eplb_tracker_windows(memory, size, &windows);
+  if (status == EPLB_STATUS_OK) status = eplb_window_weights(&windows, &change, load, NULL);
+  if (status == EPLB_STATUS_OK) status = eplb_forecast(&windows, &forecast, load);
+  return status;
 }

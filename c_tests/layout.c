@@ -53,6 +53,18 @@ static const struct {
     {EPLB_STATUS_DISPATCH_DEAD_SOURCE, -101},
     {EPLB_STATUS_DISPATCH_TOKENS, -102},
     {EPLB_STATUS_DISPATCH_SOURCES, -103},
+    {EPLB_STATUS_TRACKER_FOREIGN, -90},
+    {EPLB_STATUS_TRACKER_TORN, -91},
+    {EPLB_STATUS_TRACKER_TOO_SMALL, -92},
+    {EPLB_STATUS_TRACKER_LAYER, -93},
+    {EPLB_STATUS_TRACKER_COUNTS, -94},
+    {EPLB_STATUS_TRACKER_SLOT, -95},
+    {EPLB_STATUS_TRACKER_EMPTY, -96},
+    {EPLB_STATUS_OLDEST_WINDOW, -115},
+    {EPLB_STATUS_TOO_MANY_WINDOWS, -116},
+    {EPLB_STATUS_CHANGE_OPTION, -117},
+    {EPLB_STATUS_UNKNOWN_FORECAST, -118},
+    {EPLB_STATUS_FORECAST_OPTION, -119},
 };
 
 /* Every code in the list above has a text of its own; no other number has one. */
@@ -87,10 +99,22 @@ static void initialisers(void) {
   eplb_violation violation = EPLB_VIOLATION_INIT;
   eplb_batch batch = EPLB_BATCH_INIT;
   eplb_quotas quotas = EPLB_QUOTAS_INIT;
+  eplb_tracker_config tracker = EPLB_TRACKER_CONFIG_INIT;
+  eplb_windows windows = EPLB_WINDOWS_INIT;
+  eplb_change change = EPLB_CHANGE_INIT;
+  eplb_forecast_options forecast = EPLB_FORECAST_INIT;
   CHECK_EQUAL(problem.struct_size, sizeof problem);
   CHECK_EQUAL(options.struct_size, sizeof options);
   CHECK_EQUAL(placement.struct_size, sizeof placement);
   CHECK_EQUAL(violation.struct_size, sizeof violation);
+  CHECK_EQUAL(tracker.struct_size, sizeof tracker);
+  CHECK_EQUAL(windows.struct_size, sizeof windows);
+  CHECK_EQUAL(change.struct_size, sizeof change);
+  CHECK_EQUAL(forecast.struct_size, sizeof forecast);
+  CHECK(zero_but_for_the_size(&tracker, sizeof tracker));
+  CHECK(zero_but_for_the_size(&windows, sizeof windows));
+  CHECK(zero_but_for_the_size(&change, sizeof change));
+  CHECK(zero_but_for_the_size(&forecast, sizeof forecast));
   CHECK(zero_but_for_the_size(&problem, sizeof problem));
   CHECK(zero_but_for_the_size(&options, sizeof options));
   CHECK(zero_but_for_the_size(&placement, sizeof placement));

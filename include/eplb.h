@@ -36,6 +36,10 @@
 #define EPLB_BATCH_INIT { sizeof(eplb_batch), 0, NULL }
 #define EPLB_QUOTAS_INIT { sizeof(eplb_quotas), 0, NULL, NULL, NULL, NULL, 0 }
 #define EPLB_VIOLATION_INIT { sizeof(eplb_violation), EPLB_VIOLATION_KIND_NONE, 0, 0, 0, 0 }
+#define EPLB_TRACKER_CONFIG_INIT { sizeof(eplb_tracker_config), 0, 0, 0, 0, 0 }
+#define EPLB_WINDOWS_INIT { sizeof(eplb_windows), 0, 0, 0, 0, 0, 0, 0, NULL, NULL }
+#define EPLB_CHANGE_INIT { sizeof(eplb_change), 0, 0, 0, 0, 0 }
+#define EPLB_FORECAST_INIT { sizeof(eplb_forecast_options), 0, 0, 0 }
 
 /*
  Bytes of workspace, a multiple of 8, that suffice for eplb_plan, eplb_evaluate and eplb_check with any
@@ -195,6 +199,39 @@ enum eplb_split_kind
 typedef enum eplb_split_kind eplb_split_kind;
 #else
 typedef uint32_t eplb_split_kind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/*
+ How eplb_forecast makes one load of the windows.
+ */
+enum eplb_forecast_method
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /*
+   The newest window, whatever its weight.
+   */
+  EPLB_FORECAST_METHOD_LAST = 0,
+  /*
+   The weighted mean.
+   */
+  EPLB_FORECAST_METHOD_MEAN = 1,
+  /*
+   The mean in which a window counts half as much as one that is half_life windows younger.
+   */
+  EPLB_FORECAST_METHOD_HALF_LIFE = 2,
+  /*
+   The mean and so many standard deviations over the windows: more replicas for what varies.
+   */
+  EPLB_FORECAST_METHOD_MEAN_PLUS_SIGMA = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum eplb_forecast_method eplb_forecast_method;
+#else
+typedef uint32_t eplb_forecast_method;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
@@ -406,6 +443,54 @@ enum eplb_status
    eplb_dispatch: num_sources is neither 0 nor num_gpus.
    */
   EPLB_STATUS_DISPATCH_SOURCES = -103,
+  /*
+   The memory holds no load tracker, or one of another version or byte order.
+   */
+  EPLB_STATUS_TRACKER_FOREIGN = -90,
+  /*
+   The memory of a load tracker is damaged, or was saved in the middle of a call.
+   */
+  EPLB_STATUS_TRACKER_TORN = -91,
+  /*
+   The memory of a load tracker is smaller than eplb_tracker_size() says.
+   */
+  EPLB_STATUS_TRACKER_TOO_SMALL = -92,
+  /*
+   eplb_tracker_observe: there is no such layer.
+   */
+  EPLB_STATUS_TRACKER_LAYER = -93,
+  /*
+   eplb_tracker_observe: the number of counts is not that of the experts, or of the slots.
+   */
+  EPLB_STATUS_TRACKER_COUNTS = -94,
+  /*
+   eplb_tracker_observe: tokens were counted at an empty slot.
+   */
+  EPLB_STATUS_TRACKER_SLOT = -95,
+  /*
+   eplb_tracker_close, eplb_tracker_windows: there is no step, no window yet.
+   */
+  EPLB_STATUS_TRACKER_EMPTY = -96,
+  /*
+   oldest is not below num_windows.
+   */
+  EPLB_STATUS_OLDEST_WINDOW = -115,
+  /*
+   eplb_window_weights: more windows than it judges.
+   */
+  EPLB_STATUS_TOO_MANY_WINDOWS = -116,
+  /*
+   eplb_window_weights: an option is not finite, negative, or out of its range.
+   */
+  EPLB_STATUS_CHANGE_OPTION = -117,
+  /*
+   The forecast's method is not one of EPLB_FORECAST_METHOD_*.
+   */
+  EPLB_STATUS_UNKNOWN_FORECAST = -118,
+  /*
+   eplb_forecast: half_life or sigmas is not finite, negative, or out of its range.
+   */
+  EPLB_STATUS_FORECAST_OPTION = -119,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -892,6 +977,142 @@ typedef struct eplb_quotas {
   size_t split_size;
 } eplb_quotas;
 
+/*
+ What a load tracker is made for. EPLB_TRACKER_CONFIG_INIT sets struct_size and zeroes the rest; the num_*
+ fields, all at least 1 and at most 2^31 - 1, must then be set.
+ */
+typedef struct eplb_tracker_config {
+  /*
+   sizeof(eplb_tracker_config).
+   */
+  uint32_t struct_size;
+  /*
+   W: windows that the ring keeps.
+   */
+  uint32_t num_windows;
+  /*
+   L: MoE layers.
+   */
+  uint32_t num_layers;
+  /*
+   E: logical experts of a layer.
+   */
+  uint32_t num_logical_experts;
+  /*
+   Steps after which a window closes by itself; 0 = eplb_tracker_close alone closes it.
+   */
+  uint32_t steps_per_window;
+  /*
+   0.
+   */
+  uint32_t reserved;
+} eplb_tracker_config;
+
+/*
+ Load windows, as eplb_tracker_windows tells them or as the caller keeps them. EPLB_WINDOWS_INIT sets
+ struct_size and zeroes the rest; the num_* fields, all at least 1, and load must then be set.
+
+ Windows may lie in a ring: the one at place oldest is the oldest, the next younger one follows, and after the
+ last place comes the first. oldest = 0 is plain order of time.
+ */
+typedef struct eplb_windows {
+  /*
+   sizeof(eplb_windows).
+   */
+  uint32_t struct_size;
+  /*
+   W: windows that are filled.
+   */
+  uint32_t num_windows;
+  /*
+   L: MoE layers.
+   */
+  uint32_t num_layers;
+  /*
+   E: logical experts of a layer.
+   */
+  uint32_t num_logical_experts;
+  /*
+   Place of the oldest window, below W.
+   */
+  uint32_t oldest;
+  /*
+   0.
+   */
+  uint32_t reserved;
+  /*
+   Elements of load from one window to the next; 0 = L * E.
+   */
+  uint64_t load_window_stride;
+  /*
+   Windows that the tracker has closed since it was made; not looked at when given.
+   */
+  uint64_t closed;
+  /*
+   [W][L][E] tokens of each expert, finite, >= 0: a problem's load.
+   */
+  const float *load;
+  /*
+   [L][W] weight of each window in each layer, finite, >= 0, not all 0 in a layer: a problem's
+   window_weight. NULL: all equal.
+   */
+  const float *window_weight;
+} eplb_windows;
+
+/*
+ How an abrupt change of the load is told. EPLB_CHANGE_INIT sets struct_size and zeroes the rest, which is the
+ default of every field; a NULL pointer means the same.
+ */
+typedef struct eplb_change {
+  /*
+   sizeof(eplb_change).
+   */
+  uint32_t struct_size;
+  /*
+   0: all layers of the call are judged together, since a change of domain shows in all. 1: each by itself.
+   */
+  uint32_t each_layer;
+  /*
+   The spread between the windows before and after a change, over that within them, at least; 0 = 6.
+   */
+  float ratio;
+  /*
+   The squared distance of the mean windows before and after a change, at least; 0 = 0.3.
+   */
+  float distance;
+  /*
+   Weight of windows from before a change, 0 to 1: a little keeps what may come back in sight.
+   */
+  float before;
+  /*
+   Tokens that a load of 1 stands for, to judge the scatter of counts; 0 = 1.
+   */
+  float tokens_per_load;
+} eplb_change;
+
+/*
+ How to make one load of the windows. EPLB_FORECAST_INIT sets struct_size and zeroes the rest, which is the
+ newest window; a NULL pointer means the same.
+ */
+typedef struct eplb_forecast_options {
+  /*
+   sizeof(eplb_forecast_options).
+   */
+  uint32_t struct_size;
+  /*
+   EPLB_FORECAST_METHOD_*.
+   */
+  uint32_t method;
+  /*
+   Windows after which a window counts half, at least 2^-10; 0 = 1. Of EPLB_FORECAST_METHOD_HALF_LIFE.
+   */
+  float half_life;
+  /*
+   Standard deviations above the mean, at least 0. Of EPLB_FORECAST_METHOD_MEAN_PLUS_SIGMA.
+   */
+  float sigmas;
+} eplb_forecast_options;
+
 
 
 
@@ -1067,6 +1288,149 @@ int32_t eplb_dispatch(const struct eplb_problem *problem,
                       const struct eplb_placement *placement,
                       const struct eplb_batch *batch,
                       const struct eplb_quotas *out);
+
+/*
+ Says how much memory a load tracker takes: 80 + 4 L + 4 L E (W + 1) bytes.
+
+ config  what it is made for.
+ size    out: bytes.
+ align   out: alignment in bytes, a power of two.
+
+ Returns EPLB_STATUS_OK, or a negative code with *size and *align as they were. O(1).
+
+ # Safety
+ Pointers are NULL or valid.
+ */
+int32_t eplb_tracker_size(const struct eplb_tracker_config *config, size_t *size, size_t *align);
+
+/*
+ Makes a load tracker that has seen nothing in memory of the caller's. Afterwards the memory belongs to the
+ tracker: eplb_tracker_* alone write to it, one call at a time.
+
+ It is plain data without pointers. Copied while no call is running it can be kept in a file and taken up by
+ another process, of the same byte order, at any address: no call is needed for that. A hash guards its
+ header and sums guard the rest.
+
+ config       what it is made for.
+ memory       out: what eplb_tracker_size says; what it holds does not matter.
+ memory_size  its bytes.
+
+ Returns EPLB_STATUS_OK, or a negative code with the memory as it was. O(W L E).
+
+ # Safety
+ Pointers are NULL or valid; memory has memory_size bytes.
+ */
+int32_t eplb_tracker_init(const struct eplb_tracker_config *config, void *memory, size_t memory_size);
+
+/*
+ Adds the tokens of one step of one layer to the open window.
+
+ Counters are 32 bits and stop at 2^32 - 1. With steps_per_window the window closes as soon as every layer
+ has been given so many steps, or when a layer comes that already has them: one that was left out then has
+ fewer. Layers may change placement at different times: the row is of this layer and this step.
+
+ memory               a load tracker.
+ memory_size          its bytes.
+ layer                below L.
+ counts               [num_counts] tokens of each logical expert, or of each slot.
+ num_counts           E, or with a row the slots P of the layer.
+ physical_to_logical  [P] this layer's row of the placement in force, -1 = empty slot, whose count must be
+                      0. NULL: counts are of logical experts.
+
+ Returns EPLB_STATUS_OK, or a negative code with nothing counted. O(E) or O(P); O(L E) when the window
+ closes.
+
+ # Safety
+ Pointers are NULL or valid; memory has memory_size bytes.
+ */
+int32_t eplb_tracker_observe(void *memory,
+                             size_t memory_size,
+                             uint32_t layer,
+                             const uint32_t *counts,
+                             uint32_t num_counts,
+                             const int32_t *physical_to_logical);
+
+/*
+ Closes the open window: it becomes the newest of the ring, as float, in place of the oldest when the
+ ring is full. Counts up to 2^24 are kept exactly, larger ones rounded to nearest.
+
+ memory       a load tracker.
+ memory_size  its bytes.
+
+ Returns EPLB_STATUS_OK, or a negative code with nothing changed: EPLB_STATUS_TRACKER_EMPTY when nothing
+ was observed since the last window. O(L E).
+
+ # Safety
+ Pointers are NULL or valid; memory has memory_size bytes.
+ */
+int32_t eplb_tracker_close(void *memory, size_t memory_size);
+
+/*
+ Tells the closed windows: where they lie, how many, and which is the oldest. Checks the whole memory, so
+ call it once after restoring a saved tracker.
+
+ The load that it tells of lies in the tracker's memory and can be a problem's load as it is, with
+ num_windows as told: the order of windows does not matter to a plan. It changes when a window closes.
+
+ memory       a load tracker.
+ memory_size  its bytes.
+ windows      out, but for struct_size: EPLB_WINDOWS_INIT prepares one. window_weight is made NULL.
+
+ Returns EPLB_STATUS_OK, or a negative code with *windows as it was: EPLB_STATUS_TRACKER_EMPTY while no
+ window has been closed, EPLB_STATUS_TRACKER_TORN when the memory is damaged. O(W L E).
+
+ # Safety
+ Pointers are NULL or valid; memory has memory_size bytes.
+ */
+int32_t eplb_tracker_windows(void *memory, size_t memory_size, struct eplb_windows *windows);
+
+/*
+ Says how much each window should count, so that a plan does not cling to what the load was before it
+ changed abruptly, nor forget how much it varies since.
+
+ A window is its distribution of tokens over experts; the squared distance of two is the sum over experts of
+ (difference of the shares)^2 / mean share, the mean square of the relative change of an expert's load. A
+ change is a cut in time with windows that are alike on both sides of it and far apart across it. Windows from
+ before the last change weigh change.before, the others 1. A mixture of workloads that come and go is no
+ change. At least 3 windows are needed to tell one; windows without tokens in a layer are passed over. Loads are
+ taken for counts of tokens, which scatter by chance; for loads in another unit say tokens_per_load.
+
+ windows        what was observed; at most 32. Their window_weight is not looked at.
+ change         how a change is told; NULL = all defaults.
+ window_weight  out: [L][W], places as in load; can be the problem's window_weight as it is.
+ num_counted    out: [L] how many of the newest windows are since the last change; NULL = not wanted.
+
+ Returns EPLB_STATUS_OK, or a negative code with the outputs as they were. O(L W E) for each change that is
+ found, and once more. No workspace.
+
+ # Safety
+ Pointers are NULL or point to as much memory as the struct fields say.
+ */
+int32_t eplb_window_weights(const struct eplb_windows *windows,
+                            const struct eplb_change *change,
+                            float *window_weight,
+                            uint32_t *num_counted);
+
+/*
+ Makes one load matrix of several windows, for a policy that plans on one.
+
+ With x the windows of an expert's load, v their window_weight (1 without) and sums over the windows:
+ EPLB_FORECAST_METHOD_LAST gives x of the newest window; _MEAN gives m = sum v x / sum v; _HALF_LIFE the same
+ with v 2^(-age / half_life), age 0 for the newest window (and the newest alone when all others have faded
+ out); _MEAN_PLUS_SIGMA gives m + sigmas sqrt(sum v (x - m)^2 / sum v), at most the largest float.
+
+ windows   what was observed.
+ forecast  how; NULL = the newest window.
+ load      out: [L][E] loads, in the unit of the windows.
+
+ Returns EPLB_STATUS_OK, or a negative code with load as it was. The same bytes on every machine. O(W L E).
+
+ # Safety
+ Pointers are NULL or point to as much memory as the struct fields say.
+ */
+int32_t eplb_forecast(const struct eplb_windows *windows,
+                      const struct eplb_forecast_options *forecast,
+                      float *load);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -7,7 +7,8 @@
 //! 0. `status`: codes, pinned for ever
 //! 1. `order`, `arena`, `topology`: sorts and heaps; the workspace; the GPUs
 //! 2. `problem`, `placement`: the validated input; the maps, their check and digest
-//! 3. `metrics`, `dispatch`: the ruler and the lower bound; tokens over replicas
+//! 3. `metrics`, `load`, `dispatch`: the ruler and the lower bound; the load tracker, change detection, forecasts;
+//!    tokens over replicas
 //! 4. [`replicate`], [`pack`]: how many replicas; which GPU
 //! 5. `plan`: whole placements
 //! 6. [`fixed`], [`ffi`]: the planner that owns its arrays; the C face, the only unsafe code
@@ -25,6 +26,7 @@
 
 mod arena;
 mod dispatch;
+mod load;
 mod metrics;
 mod order;
 mod placement;
@@ -40,6 +42,11 @@ pub mod replicate;
 
 pub use arena::{Arena, Carve, Need};
 pub use dispatch::{Batch, Lengths, QuotasMut, Split, SplitKind, SplitReport, dispatch, route};
+pub use load::change::{Change, MAX_JUDGED_WINDOWS, window_weights};
+pub use load::forecast::{Forecast, ForecastMethod, forecast};
+pub use load::saved::{TrackerConfig, TrackerNeed};
+pub use load::tracker::Tracker;
+pub use load::windows::{Windows, WindowsShape};
 pub use metrics::{Metrics, Report, evaluate};
 pub use placement::{Placement, PlacementMut, Promises, Violation, ViolationKind, check, digest};
 pub use plan::policy::{Policy, Recipe};

@@ -276,7 +276,7 @@ impl<'a> Problem<'a> {
 
 /// Finite and not negative, decided by bits: flush-to-zero cannot change the answer, and one
 /// integer maximum over the array is all that a good array costs.
-fn check_loads(loads: &[f32]) -> Result<(), Status> {
+pub(crate) fn check_loads(loads: &[f32]) -> Result<(), Status> {
     let largest = loads.iter().fold(0, |most, load| most.max(load.to_bits()));
     if largest <= f32::MAX.to_bits() {
         return Ok(());
@@ -295,6 +295,6 @@ fn check_loads(loads: &[f32]) -> Result<(), Status> {
 }
 
 /// +0.0 or -0.0, and nothing that flush-to-zero would take for it.
-fn is_zero(value: f32) -> bool {
+pub(crate) fn is_zero(value: f32) -> bool {
     value.to_bits() << 1 == 0
 }

@@ -122,13 +122,38 @@ pub enum eplb_status {
     DispatchTokens = -102,
     /// eplb_dispatch: num_sources is neither 0 nor num_gpus.
     DispatchSources = -103,
+    /// The memory holds no load tracker, or one of another version or byte order.
+    TrackerForeign = -90,
+    /// The memory of a load tracker is damaged, or was saved in the middle of a call.
+    TrackerTorn = -91,
+    /// The memory of a load tracker is smaller than eplb_tracker_size() says.
+    TrackerTooSmall = -92,
+    /// eplb_tracker_observe: there is no such layer.
+    TrackerLayer = -93,
+    /// eplb_tracker_observe: the number of counts is not that of the experts, or of the slots.
+    TrackerCounts = -94,
+    /// eplb_tracker_observe: tokens were counted at an empty slot.
+    TrackerSlot = -95,
+    /// eplb_tracker_close, eplb_tracker_windows: there is no step, no window yet.
+    TrackerEmpty = -96,
+
+    /// oldest is not below num_windows.
+    OldestWindow = -115,
+    /// eplb_window_weights: more windows than it judges.
+    TooManyWindows = -116,
+    /// eplb_window_weights: an option is not finite, negative, or out of its range.
+    ChangeOption = -117,
+    /// The forecast's method is not one of EPLB_FORECAST_METHOD_*.
+    UnknownForecast = -118,
+    /// eplb_forecast: half_life or sigmas is not finite, negative, or out of its range.
+    ForecastOption = -119,
 }
 
 pub use eplb_status as Status;
 
 impl Status {
     /// Every code, in the order of the list above.
-    pub const ALL: [Status; 49] = [
+    pub const ALL: [Status; 61] = [
         Status::Ok,
         Status::NullPointer,
         Status::MisalignedPointer,
@@ -178,6 +203,18 @@ impl Status {
         Status::DispatchDeadSource,
         Status::DispatchTokens,
         Status::DispatchSources,
+        Status::TrackerForeign,
+        Status::TrackerTorn,
+        Status::TrackerTooSmall,
+        Status::TrackerLayer,
+        Status::TrackerCounts,
+        Status::TrackerSlot,
+        Status::TrackerEmpty,
+        Status::OldestWindow,
+        Status::TooManyWindows,
+        Status::ChangeOption,
+        Status::UnknownForecast,
+        Status::ForecastOption,
     ];
 
     /// The number of the code, as C sees it.
@@ -292,6 +329,36 @@ impl Status {
             Status::DispatchTokens => c"the tokens of a layer sum to more than 2^52: split the batch",
             Status::DispatchSources => {
                 c"num_sources is wrong: 0 for tokens [L][E], num_gpus for tokens [L][G][E]"
+            }
+            Status::TrackerForeign => {
+                c"the memory holds no load tracker of this version and byte order: make one with eplb_tracker_init"
+            }
+            Status::TrackerTorn => {
+                c"the memory of the load tracker is damaged: save it between calls, not during one; start anew with eplb_tracker_init"
+            }
+            Status::TrackerTooSmall => {
+                c"the memory is too small for the load tracker: ask eplb_tracker_size for the size"
+            }
+            Status::TrackerLayer => c"there is no such layer: layers are numbered below num_layers",
+            Status::TrackerCounts => {
+                c"the number of counts is wrong: num_logical_experts without a placement row, with one the length of the row"
+            }
+            Status::TrackerSlot => {
+                c"tokens were counted at an empty slot: give the row of the placement that was in force"
+            }
+            Status::TrackerEmpty => {
+                c"there is nothing yet: observe a step before closing a window, close a window before asking for windows"
+            }
+            Status::OldestWindow => c"oldest is bad: it is the place of a window, below num_windows",
+            Status::TooManyWindows => {
+                c"there are more windows than are judged: give the newest 32, as windows of their own"
+            }
+            Status::ChangeOption => {
+                c"an option of the change detection is bad: all are finite and at least 0, before at most 1, each_layer 0 or 1"
+            }
+            Status::UnknownForecast => c"unknown forecast: use one of EPLB_FORECAST_METHOD_*",
+            Status::ForecastOption => {
+                c"an option of the forecast is bad: half_life is finite and at least 2^-10, sigmas finite and at least 0"
             }
         }
     }

@@ -199,6 +199,68 @@ fn plans_draws_and_exports() {
 }
 
 #[test]
+fn replays_traces_that_follow_each_other() {
+    let folder = folder("replay");
+    let file = |name: &str, hot: usize| {
+        let mut text = HEADER.to_string();
+        for window in 0..6 {
+            let mut load = [3 + window % 2, 2, 2];
+            load[hot] = 20;
+            text += &format!("{window},0,{},{},{}\n", load[0], load[1], load[2]);
+        }
+        std::fs::write(folder.join(name), text).unwrap();
+    };
+    file("a.csv", 0);
+    file("b.csv", 2);
+    std::fs::write(folder.join("c.csv"), format!("{HEADER}a,1,6,6,2\n")).unwrap();
+    let cluster = "--slots 4 --gpus 2 --scope global --svg r.svg";
+    let run = |more: &str| {
+        let arguments: Vec<&str> = cluster.split(' ').chain(more.split(' ')).collect();
+        let output = demo(&folder, &arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+
+    let out = run("--trace a.csv,b.csv --replay time --windows 3");
+    assert!(out.contains("a, b: 12 windows, 1 layer, 3 experts"), "{out}");
+    // settled, the window of the change, after it, settled
+    assert!(out.lines().any(|line| line.ends_with("3-5        6      7-8     9-11")), "{out}");
+    let figures = |name: &str| -> Vec<f64> {
+        let line = out.lines().find(|line| line.starts_with(name)).unwrap();
+        line[name.len()..].split_whitespace().map(|figure| figure.parse().unwrap()).collect()
+    };
+    let last = figures("last window ");
+    assert_eq!(last.len(), 6);
+    assert!(last[1] == last[3] && last[3] < last[4], "nobody foresaw the change: {last:?}");
+    let svg = std::fs::read_to_string(folder.join("r.svg")).unwrap();
+    assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>") && !svg.contains("NaN"));
+
+    let out = run("--trace a.csv --replay leave-one-out --policy deepseek");
+    assert!(out.contains("planned on the other 5 windows"), "{out}");
+    let single =
+        |line: &str| line.starts_with("robust ") && line.ends_with("plans a single window");
+    assert!(out.lines().any(single), "{out}");
+
+    let refused = |more: &str| {
+        let arguments: Vec<&str> = cluster.split(' ').chain(more.split(' ')).collect();
+        refusal(&folder, &arguments)
+    };
+    assert_eq!(
+        refused("--trace a.csv,c.csv"),
+        "c.csv: the layers and experts are not those of the traces before: 1, 3"
+    );
+    assert_eq!(
+        refused("--trace a.csv --replay time --windows 6"),
+        "a: 6 windows are too few for this replay"
+    );
+    assert_eq!(
+        refused("--trace c.csv --replay leave-one-out"),
+        "c: 1 windows are too few for this replay"
+    );
+    assert!(refused("--trace a.csv --replay time --policy all").contains("one policy"));
+}
+
+#[test]
 fn exports_no_duplicates_to_an_engine_that_cannot_hold_them() {
     let folder = folder("duplicates");
     std::fs::write(folder.join("t.csv"), format!("{HEADER}a,0,6,6,2\n")).unwrap(); // 1 2 | 0 0

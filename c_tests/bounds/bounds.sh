@@ -20,9 +20,12 @@ ${CC:-cc} -std=c11 -O1 -Wall -Wextra -Werror -I"$here/../../include" "$here/boun
 # static: the loader's lazy binding is not on the stack
 ${CC:-cc} -std=c11 -O1 -static -I"$here/../../include" "$here/bounds.c" "$archive" -o "$build/bounds-static" -pthread
 
-# Instructions of a program that plans so many times.
+${CC:-cc} -std=c11 -O1 -Wall -Wextra -Werror -I"$here/../../include" "$here/loads.c" "$archive" -o "$build/loads" -pthread
+${CC:-cc} -std=c11 -O1 -static -I"$here/../../include" "$here/loads.c" "$archive" -o "$build/loads-static" -pthread
+
+# Instructions of a program that plans, or does something else, so many times.
 instructions() {
-  valgrind --tool=callgrind --callgrind-out-file=/dev/null "$build/bounds" plan "$@" 2>&1 |
+  valgrind --tool=callgrind --callgrind-out-file=/dev/null "$@" 2>&1 |
     sed -n 's/.*Collected *: *\([0-9]*\).*/\1/p'
 }
 
@@ -32,12 +35,19 @@ instructions() {
   ar p "$archive" "$(ar t "$archive" | grep '^eplb')" > "$build/own.o"
   size "$build/own.o" | awk 'NR == 2 { print "code own_object " $1 }'
   "$build/bounds" workspace
+  "$build/loads" sizes
   "$build/bounds-static" stack
+  "$build/loads-static" stack
   if command -v valgrind > /dev/null; then
     # two numbers of plans, so that what the program does besides cancels out
     "$build/bounds" list | while read -r shape policy; do
-      once=$(instructions "$shape" "$policy" 1) thrice=$(instructions "$shape" "$policy" 3)
+      once=$(instructions "$build/bounds" plan "$shape" "$policy" 1)
+      thrice=$(instructions "$build/bounds" plan "$shape" "$policy" 3)
       echo "instructions $shape/$policy $(((thrice - once) / 2))"
+    done
+    "$build/loads" list | while read -r name; do
+      once=$(instructions "$build/loads" run "$name" 1) thrice=$(instructions "$build/loads" run "$name" 3)
+      echo "instructions $name $(((thrice - once) / 2))"
     done
   fi
 } > "$build/bounds.txt"

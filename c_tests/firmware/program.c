@@ -211,7 +211,7 @@ __attribute__((noinline)) static int32_t call(int32_t (*function)(void), size_t 
 }
 
 static struct {
-  size_t query, balanced, others, evaluate, check, digest, dispatch;
+  size_t query, balanced, others, evaluate, check, digest, dispatch, load, weights, forecast;
 } deepest;
 
 /* --- lines ----------------------------------------------------------------------------------------- */
@@ -364,6 +364,8 @@ static void run(const shape *s, int flushing) {
   }
 }
 
+#include "loads.h"
+
 static void run_all(int flushing) {
   seed = 2026;
   lines = 0;
@@ -379,6 +381,7 @@ static void run_all(int flushing) {
                0};
     run(&s, flushing);
   }
+  run_loads(flushing);
 }
 
 int program(void) {
@@ -402,6 +405,9 @@ int program(void) {
   field(" check=", (int64_t)deepest.check);
   field(" digest=", (int64_t)deepest.digest);
   field(" dispatch=", (int64_t)deepest.dispatch);
+  field(" tracker=", (int64_t)deepest.load);
+  field(" window_weights=", (int64_t)deepest.weights);
+  field(" forecast=", (int64_t)deepest.forecast);
   end_line();
   put(failed ? "FAILED" : "passed");
   end_line();

@@ -12,9 +12,10 @@ const DEFAULT_POLICY: &str = "balanced";
 #[derive(Debug, Parser)]
 #[command(name = "demo", version)]
 pub struct Cli {
-    /// Trace to plan, as CSV: window,layer,expert_0,...; without one, loads of DeepSeek-V3 shape are generated
-    #[arg(long, value_name = "FILE")]
-    pub trace: Option<PathBuf>,
+    /// Traces to plan, as CSV: window,layer,expert_0,...; several, with commas between, follow each other in time.
+    /// Without one, loads of DeepSeek-V3 shape are generated
+    #[arg(long, value_name = "FILE", value_delimiter = ',')]
+    pub trace: Vec<PathBuf>,
     /// Seed of the generated trace
     #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "trace")]
     pub seed: u64,
@@ -23,6 +24,12 @@ pub struct Cli {
     /// How to plan; all compares every policy that is served
     #[arg(long, value_name = "NAME", default_value = DEFAULT_POLICY, value_parser = policy)]
     pub policy: PolicyChoice,
+    /// Plan on windows that were seen, score on one that was not: in order of time, or each window in turn
+    #[arg(long, value_enum, value_name = "ORDER", conflicts_with_all = ["out", "engine"])]
+    pub replay: Option<Order>,
+    /// Windows that a plan of the replay in time is made on
+    #[arg(long, value_name = "W", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=32))]
+    pub windows: u32,
     /// Where to draw the load of the GPUs before and after
     #[arg(long, value_name = "FILE", default_value = "target/demo/balance.svg")]
     pub svg: PathBuf,
@@ -81,6 +88,15 @@ pub enum PolicyChoice {
     All,
     /// This one.
     One(Policy),
+}
+
+/// Which windows a plan of the replay has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Order {
+    /// Those just before the one it is scored on
+    Time,
+    /// All but the one it is scored on
+    LeaveOneOut,
 }
 
 /// Serving engines whose files `--out` can write.

@@ -17,6 +17,8 @@ pub enum Error {
     Refused(Status),
     /// The engine cannot take this placement.
     Export(String),
+    /// What was asked for cannot be replayed.
+    Replay(String),
     /// A file cannot be written.
     Write(PathBuf, Box<dyn std::error::Error>),
     /// Standard output is gone.
@@ -27,7 +29,7 @@ impl Error {
     /// 2 when the input is at fault, 1 when the output is, 0 when nobody reads on.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Trace(_) | Error::Refused(_) | Error::Export(_) => 2,
+            Error::Trace(_) | Error::Refused(_) | Error::Export(_) | Error::Replay(_) => 2,
             Error::Print(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             Error::Write(..) | Error::Print(_) => 1,
         }
@@ -64,7 +66,7 @@ impl fmt::Display for Error {
         match self {
             Error::Trace(error) => error.fmt(f),
             Error::Refused(status) => status.fmt(f),
-            Error::Export(why) => f.write_str(why),
+            Error::Export(why) | Error::Replay(why) => f.write_str(why),
             Error::Write(path, error) => write!(f, "{}: {error}", path.display()),
             Error::Print(error) => write!(f, "standard output: {error}"),
         }

@@ -8,6 +8,9 @@ mod generate;
 mod paint;
 mod picture;
 mod plan;
+mod replay;
+mod replay_picture;
+mod replay_table;
 mod table;
 mod trace;
 
@@ -19,10 +22,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use eplb::{Policy, Status};
 
-use cli::{Cli, Engine, PolicyChoice, policy_name};
+use cli::{Cli, Engine, Order, PolicyChoice, policy_name};
 use error::Error;
 use picture::Picture;
 use plan::{Contiguous, Run, Summary};
+use replay::Replay;
 use trace::Trace;
 
 fn main() -> ExitCode {
@@ -38,10 +42,13 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli, out: &mut impl Write) -> Result<(), Error> {
-    let trace = match &cli.trace {
-        Some(path) => Trace::read(path)?,
+    let trace = match Trace::read_all(&cli.trace)? {
+        Some(trace) => trace,
         None => generate::deepseek_v3(cli.seed),
     };
+    if let Some(order) = cli.replay {
+        return replay(cli, &trace, order, out);
+    }
     let runs = match cli.policy {
         PolicyChoice::One(policy) => vec![plan::run(&trace, &cli.cluster, policy)?],
         PolicyChoice::All => every_policy(cli, &trace)?,
@@ -71,6 +78,20 @@ fn run(cli: &Cli, out: &mut impl Write) -> Result<(), Error> {
     if let Some(path) = &cli.out {
         write_placement(cli, &trace, best.policy, path, out)?;
     }
+    Ok(())
+}
+
+/// Plans along the trace with every strategy, scored on what it has not seen.
+fn replay(cli: &Cli, trace: &Trace, order: Order, out: &mut impl Write) -> Result<(), Error> {
+    let PolicyChoice::One(policy) = cli.policy else {
+        return Err(Error::Replay("a replay compares strategies, with one policy".to_string()));
+    };
+    let replay = Replay::run(trace, &cli.cluster, policy, order, cli.windows as usize)?;
+    table::heading(out, trace, &cli.cluster)?;
+    replay_table::print(out, &replay)?;
+    make_room(&cli.svg)?;
+    replay_picture::draw(&replay, trace, &cli.cluster, &cli.svg).map_err(Error::write(&cli.svg))?;
+    writeln!(out, "\n{}: balance of every strategy, step by step", cli.svg.display())?;
     Ok(())
 }
 

@@ -73,6 +73,24 @@ pub fn plan(
     Ok(Planned { placement, metrics, time })
 }
 
+/// Plans once, for whatever `spec` holds; `[L][P]`.
+pub fn place(spec: &Spec, scope: Scope, policy: Policy) -> Result<Vec<i32>, Status> {
+    let problem = Problem::new(spec)?;
+    let options = Options { policy, scope, ..Options::default() };
+    let mut memory = Memory::new(eplb::workspace(Operation::Plan, problem.shape(), &options)?);
+    let mut placement =
+        vec![0; problem.shape().num_layers() * problem.shape().num_physical_experts()];
+    let maps = PlacementMut {
+        physical_to_logical: &mut placement,
+        replica_rank: None,
+        logical_count: None,
+        logical_to_physical: None,
+        max_replicas: 0,
+    };
+    eplb::plan(&problem, &options, memory.arena(), maps, None)?;
+    Ok(placement)
+}
+
 /// How good `placement` is for the loads of `spec`, layer by layer.
 pub fn evaluate(spec: &Spec, scope: Scope, placement: &[i32]) -> Result<Vec<Metrics>, Status> {
     let problem = Problem::new(spec)?;

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 pub struct Trace {
     /// Where it comes from, in a few words: for titles.
     pub source: String,
+    /// Windows of each of the traces that were joined.
+    pub parts: Vec<usize>,
     /// Names of the windows, in order of first appearance.
     pub windows: Vec<String>,
     /// Numbers of the layers, ascending.
@@ -33,6 +35,35 @@ impl Trace {
             what: What::Unreadable(error),
         })?;
         Trace::parse(path, &bytes)
+    }
+
+    /// Reads files that follow each other in time.
+    pub fn read_all(paths: &[PathBuf]) -> Result<Option<Trace>, TraceError> {
+        let mut joined: Option<Trace> = None;
+        for path in paths {
+            let next = Trace::read(path)?;
+            joined = Some(match joined {
+                Some(trace) => trace.join(next).map_err(|what| TraceError {
+                    path: path.clone(),
+                    place: None,
+                    what,
+                })?,
+                None => next,
+            });
+        }
+        Ok(joined)
+    }
+
+    /// The windows of this trace and then those of another of the same shape.
+    fn join(mut self, next: Trace) -> Result<Trace, What> {
+        if (&self.layers, self.experts) != (&next.layers, next.experts) {
+            return Err(What::OtherShape { layers: self.layers.len(), experts: self.experts });
+        }
+        self.source = format!("{}, {}", self.source, next.source);
+        self.parts.extend(next.parts);
+        self.windows.extend(next.windows);
+        self.load.extend(next.load);
+        Ok(self)
     }
 
     /// Reads `bytes`; `path` is what errors and titles call them.
@@ -77,6 +108,7 @@ impl Trace {
             }
         }
         Ok(Trace {
+            parts: vec![windows.len()],
             source: path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
             windows: windows.into_iter().map(|(name, _)| name).collect(),
             layers: layers.into_iter().collect(),
@@ -208,6 +240,7 @@ enum What {
     Negative(String),
     Duplicate { window: String, layer: u32, first: u64 },
     MissingLayer { window: String, layer: u32 },
+    OtherShape { layers: usize, experts: usize },
 }
 
 impl fmt::Display for TraceError {
@@ -235,6 +268,12 @@ impl fmt::Display for TraceError {
             What::Negative(text) => write!(f, "the count {text:?} is negative"),
             What::Duplicate { window, layer, first } => {
                 write!(f, "layer {layer} of window {window:?} is already in row {first}")
+            }
+            What::OtherShape { layers, experts } => {
+                write!(
+                    f,
+                    "the layers and experts are not those of the traces before: {layers}, {experts}"
+                )
             }
             What::MissingLayer { window, layer } => {
                 write!(f, "window {window:?}, which begins here, has no row for layer {layer}")

@@ -12,10 +12,19 @@ mod memory;
 #[cfg(standalone)]
 mod panic;
 mod read;
+mod tracker;
 mod types;
+mod windows;
 
 pub use dispatch::{eplb_batch, eplb_dispatch, eplb_quotas};
+pub use tracker::{
+    eplb_tracker_close, eplb_tracker_config, eplb_tracker_init, eplb_tracker_observe,
+    eplb_tracker_size, eplb_tracker_windows,
+};
 pub use types::{eplb_options, eplb_placement, eplb_problem};
+pub use windows::{
+    eplb_change, eplb_forecast, eplb_forecast_options, eplb_window_weights, eplb_windows,
+};
 
 use crate::arena::{Arena, Need};
 use crate::metrics::{self, Report, eplb_metrics};

@@ -1,0 +1,52 @@
+//! The replay in the terminal.
+
+use std::io::{self, Write};
+
+use super::cli::{Order, policy_name};
+use super::replay::{Replay, mean};
+
+/// One row a strategy: all steps, and where there are several traces the phases.
+pub fn print(out: &mut impl Write, replay: &Replay) -> io::Result<()> {
+    let Replay { order, seen, steps, phases, outcomes, .. } = replay;
+    let what = match order {
+        Order::Time => format!("planned on the {seen} windows before"),
+        Order::LeaveOneOut => format!("planned on the other {seen} windows"),
+    };
+    let policy = policy_name(replay.policy);
+    writeln!(out, "\nPolicy {policy}, {what}: balance in the unseen window, mean over layers\n")?;
+    let names: Vec<String> = outcomes.iter().map(|outcome| outcome.strategy.name()).collect();
+    let width = names.iter().map(String::len).max().unwrap_or(0);
+
+    write!(out, "{:width$}    mean   worst", "")?;
+    phases.iter().try_for_each(|(name, _)| write!(out, "  {name:>7}"))?;
+    write!(out, "\n{:width$}   {:>5}    step", "strategy", range(steps))?;
+    phases.iter().try_for_each(|(_, of)| write!(out, "  {:>7}", range(of)))?;
+    writeln!(out)?;
+    for (name, outcome) in names.iter().zip(outcomes) {
+        write!(out, "{name:width$}")?;
+        let Some(balance) = &outcome.balance else {
+            writeln!(out, "  {policy} plans a single window")?;
+            continue;
+        };
+        let worst = balance.iter().copied().fold(1.0, f64::min);
+        write!(out, "  {:6.4}  {worst:6.4}", mean(balance, steps, steps))?;
+        phases.iter().try_for_each(|(_, of)| write!(out, "   {:6.4}", mean(balance, steps, of)))?;
+        writeln!(out)?;
+    }
+    if !phases.is_empty() {
+        writeln!(
+            out,
+            "\nnew = the first window of a trace, which nobody could foresee; after = while plans still see\n\
+             windows from before; settled = all that plans see is of the same trace."
+        )?;
+    }
+    Ok(())
+}
+
+/// 21..28 -> "21-27".
+fn range(steps: &std::ops::Range<usize>) -> String {
+    match steps.len() {
+        1 => steps.start.to_string(),
+        _ => format!("{}-{}", steps.start, steps.end - 1),
+    }
+}
