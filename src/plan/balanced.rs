@@ -4,10 +4,12 @@
 //! Any topology: GPUs that do not receive stay empty, slots and speeds may differ, nodes may be anywhere.
 
 use super::joint::{self, Row};
+use super::robust;
+use super::windows::Windows;
 use crate::arena::{Arena, Need};
 use crate::metrics::assignment::Assignment;
 use crate::order::widen;
-use crate::problem::{Scope, Shape};
+use crate::problem::{Problem, Scope, Shape};
 use crate::status::Status;
 
 /// Assignments of groups to nodes tried at most; 8 groups on 4 nodes take a few dozen.
@@ -24,12 +26,9 @@ const NONE: u32 = u32::MAX;
 /// Refuses what BALANCED cannot honour, and shapes without a placement.
 ///
 /// # Errors
-/// [`Status::UnsupportedWindows`], [`Status::TooFewSlots`], [`Status::ExpertsNotDivisible`],
+/// [`Status::TooFewSlots`], [`Status::ExpertsNotDivisible`], [`Status::Infeasible`],
 /// [`Status::ShapeTooLarge`] for more than 65,535 GPUs.
 pub fn admit(shape: &Shape, scope: Scope) -> Result<(), Status> {
-    if shape.num_windows() > 1 {
-        return Err(Status::UnsupportedWindows);
-    }
     let experts = shape.num_logical_experts();
     let usable = (0..shape.topology().num_gpus()).map(|gpu| shape.usable_slots(gpu));
     if usable.fold(0_usize, |sum, slots| sum.saturating_add(slots)) < experts {
@@ -82,6 +81,8 @@ pub struct Scratch<'a> {
     rows: Rows<'a>,
     /// Hierarchical scope on several nodes alone, with the best plan so far.
     groups: Option<(Assignment<'a>, &'a mut [u32])>,
+    /// Several windows alone.
+    windows: Option<Windows<'a>>,
 }
 
 /// The row at hand, and where its GPUs are.
@@ -98,12 +99,13 @@ struct Rows<'a> {
     slots: &'a mut [u32],
     speed: &'a mut [f32],
     placed: &'a mut [u32],
-    /// What the joint planner carves for each row anew.
-    joint: Arena<'a>,
+    /// What the joint planner, or the robust one, carves for each row anew.
+    planner: Arena<'a>,
 }
 
 impl<'a> Scratch<'a> {
-    /// Takes the scratch of the road, and notes the topology in it: O(E + P + G + N + K).
+    /// Takes the scratch of the road, and notes the topology in it: O(E + P + G + N + K), with several
+    /// windows O(W (E + G)) more.
     pub fn carve(arena: &mut Arena<'a>, shape: &Shape, scope: Scope) -> Self {
         let (experts, gpus) = (shape.num_logical_experts(), shape.topology().num_gpus());
         let slots = shape.num_physical_experts();
@@ -111,6 +113,13 @@ impl<'a> Scratch<'a> {
         let hierarchical = shape.is_hierarchical(scope) && shape.topology().num_nodes() > 1;
         let mut joint = Arena::counting();
         joint::carve(&mut joint, experts, slots, gpus);
+        let mut planner = joint.need();
+        let windows = shape.num_windows();
+        if windows > 1 {
+            let mut robust = Arena::counting();
+            robust::carve(&mut robust, experts, slots, gpus, windows);
+            planner = planner.max(robust.need());
+        }
         let mut rows = Rows {
             first_slot: arena.u32s.take(gpus),
             gpu_row: arena.u32s.take(gpus),
@@ -121,12 +130,13 @@ impl<'a> Scratch<'a> {
             slots: arena.u32s.take(gpus),
             speed: arena.f32s.take(gpus),
             placed: arena.u32s.take(slots),
-            joint: arena.part(joint.need()),
+            planner: arena.part(planner),
         };
         rows.note_gpus(shape, hierarchical);
         let groups =
             hierarchical.then(|| (Assignment::carve(arena, shape), arena.u32s.take(slots)));
-        Scratch { rows, groups }
+        let windows = (windows > 1).then(|| Windows::carve(arena, shape));
+        Scratch { rows, groups, windows }
     }
 }
 
@@ -140,9 +150,8 @@ pub fn need(shape: &Shape, scope: Scope) -> Need {
 /// A layer and what limits its plan.
 #[derive(Clone, Copy, Debug)]
 pub struct Layer<'a> {
-    pub shape: &'a Shape<'a>,
-    /// `[E]`.
-    pub load: &'a [f32],
+    pub problem: &'a Problem<'a>,
+    pub index: usize,
     /// Replicas that an expert may have.
     pub most_replicas: usize,
     /// `options.effort`.
@@ -151,19 +160,42 @@ pub struct Layer<'a> {
 
 /// Plans one layer and writes physical_to_logical.
 ///
+/// Windows that differ are planned for together; else any that counts stands for all.
+pub fn plan_layer(layer: &Layer, scratch: &mut Scratch, slots: &mut [i32]) {
+    let Scratch { rows, groups, windows } = scratch;
+    let mut window = 0;
+    if let Some(windows) = windows {
+        windows.note(layer.problem, layer.index, rows.speed_of_all(layer.problem.shape()));
+        if !windows.alike(layer.problem, layer.index) {
+            plan_windows(layer, rows, groups.as_mut().map(|(groups, _)| groups), windows, slots);
+            return;
+        }
+        window = windows.first();
+    }
+    let load = layer.problem.load(window, layer.index);
+    match groups {
+        None => {
+            slots.fill(-1);
+            rows.plan(layer, Source::Load(load), 0, None, slots);
+        }
+        Some((groups, kept)) => plan_groups(layer, rows, groups, kept, load, slots),
+    }
+}
+
 /// Groups go to nodes so that the busiest node has the least to do. Where the GPUs of a node cannot be made
 /// as even as that, which takes few slots, other assignments are planned, too, while their nodes allow
 /// better.
-pub fn plan_layer(layer: &Layer, scratch: &mut Scratch, slots: &mut [i32]) {
-    let Scratch { rows, groups } = scratch;
-    let Some((groups, kept)) = groups else {
-        slots.fill(-1);
-        rows.plan(layer, 0, None, slots);
-        return;
-    };
+fn plan_groups(
+    layer: &Layer,
+    rows: &mut Rows,
+    groups: &mut Assignment,
+    kept: &mut [u32],
+    load: &[f32],
+    slots: &mut [i32],
+) {
     let size = groups.size();
-    let floor = groups.assign(layer.load, ASSIGNMENTS).floor;
-    let mut best = rows.plan_all(layer, groups.node_of(), size, f64::INFINITY, slots);
+    let floor = groups.assign(load, ASSIGNMENTS).floor;
+    let mut best = rows.plan_all(layer, load, groups.node_of(), size, f64::INFINITY, slots);
     if best <= floor * CLOSE {
         return;
     }
@@ -174,7 +206,7 @@ pub fn plan_layer(layer: &Layer, scratch: &mut Scratch, slots: &mut [i32]) {
             return 0.0;
         }
         visits -= 1;
-        let time = rows.plan_all(layer, node_of, size, best, slots);
+        let time = rows.plan_all(layer, load, node_of, size, best, slots);
         if time < best {
             best = time;
             keep(slots, kept);
@@ -184,6 +216,37 @@ pub fn plan_layer(layer: &Layer, scratch: &mut Scratch, slots: &mut [i32]) {
     for (slot, &kept) in slots.iter_mut().zip(kept.iter()) {
         *slot = kept as i32;
     }
+}
+
+/// The same for windows that differ: groups go to nodes by the mean over the windows, then swap nodes as
+/// experts swap GPUs.
+fn plan_windows(
+    layer: &Layer,
+    rows: &mut Rows,
+    groups: Option<&mut Assignment>,
+    windows: &mut Windows,
+    slots: &mut [i32],
+) {
+    slots.fill(-1);
+    let Some(groups) = groups else {
+        rows.plan(layer, Source::Windows(windows), 0, None, slots);
+        return;
+    };
+    let size = groups.size();
+    groups.assign(windows.mean(layer.problem, layer.index), ASSIGNMENTS);
+    rows.swap_groups(layer, windows, groups);
+    for node in 0..layer.problem.shape().topology().num_nodes() {
+        let source = Source::Windows(windows);
+        rows.plan(layer, source, node as u32, Some((groups.node_of(), size)), slots);
+    }
+}
+
+/// What a row is planned on.
+enum Source<'s, 'a> {
+    /// `[E]` one load.
+    Load(&'s [f32]),
+    /// All windows that count.
+    Windows(&'s mut Windows<'a>),
 }
 
 fn keep(slots: &[i32], kept: &mut [u32]) {
@@ -213,6 +276,7 @@ impl Rows<'_> {
     fn plan_all(
         &mut self,
         layer: &Layer,
+        load: &[f32],
         node_of: &[u32],
         size: usize,
         limit: f64,
@@ -220,8 +284,8 @@ impl Rows<'_> {
     ) -> f64 {
         slots.fill(-1);
         let mut worst = 0.0;
-        for node in 0..layer.shape.topology().num_nodes() {
-            self.plan(layer, node as u32, Some((node_of, size)), slots);
+        for node in 0..layer.problem.shape().topology().num_nodes() {
+            self.plan(layer, Source::Load(load), node as u32, Some((node_of, size)), slots);
             let time = self.largest_time();
             if time > worst {
                 worst = time;
@@ -237,23 +301,27 @@ impl Rows<'_> {
     fn plan(
         &mut self,
         layer: &Layer,
+        source: Source,
         row: u32,
         groups: Option<(&[u32], usize)>,
         physical_to_logical: &mut [i32],
     ) {
         let mut experts = 0;
         let mut gather = |range: core::ops::Range<usize>| {
-            let load = layer.load.get(range.clone()).unwrap_or_default();
-            let expert = self.expert.iter_mut().skip(experts);
-            let to = expert.zip(self.load.iter_mut().skip(experts));
-            for ((to, to_load), (expert, &load)) in to.zip(range.zip(load)) {
+            for (to, expert) in self.expert.iter_mut().skip(experts).zip(range.clone()) {
                 *to = expert as u32;
-                *to_load = load.abs(); // -0.0 becomes 0.0
             }
-            experts += load.len();
+            if let Source::Load(load) = &source {
+                let load = load.get(range.clone()).unwrap_or_default();
+                for (to, &load) in self.load.iter_mut().skip(experts).zip(load) {
+                    *to = load.abs(); // -0.0 becomes 0.0
+                }
+            }
+            experts += range.len();
         };
+        let shape = layer.problem.shape();
         match groups {
-            None => gather(0..layer.load.len()),
+            None => gather(0..shape.num_logical_experts()),
             Some((node_of, size)) => {
                 let here = node_of.iter().enumerate().filter(|(_, of)| **of == row);
                 here.for_each(|(group, _)| gather(group * size..(group + 1) * size));
@@ -261,13 +329,13 @@ impl Rows<'_> {
         }
         let (mut gpus, mut all) = (0, 0);
         for (gpu, _) in self.gpu_row.iter().enumerate().filter(|(_, of)| **of == row) {
-            let usable = layer.shape.usable_slots(gpu).min(experts);
+            let usable = shape.usable_slots(gpu).min(experts);
             if let (Some(name), Some(slots), Some(speed)) =
                 (self.gpu.get_mut(gpus), self.slots.get_mut(gpus), self.speed.get_mut(gpus))
             {
                 *name = gpu as u32;
                 *slots = usable as u32;
-                *speed = layer.shape.topology().speed(gpu);
+                *speed = shape.topology().speed(gpu);
                 gpus += 1;
                 all += usable;
             }
@@ -291,8 +359,26 @@ impl Rows<'_> {
         let filled = keep_to(experts.saturating_mul(most), slots);
         let placed = placed.get_mut(..filled).unwrap_or_default();
         let effort = layer.effort;
-        let row = Row { load, slots, speed, most_replicas: most as u32, effort };
-        joint::plan(&row, self.joint.rest(), placed);
+        match source {
+            Source::Load(_) => {
+                let row = Row { load, slots, speed, most_replicas: most as u32, effort };
+                joint::plan(&row, self.planner.rest(), placed);
+            }
+            Source::Windows(windows) => {
+                let expert = self.expert.get(..experts).unwrap_or_default();
+                let (share, weight) = windows.gather(layer.problem, layer.index, expert, 1);
+                let row = robust::Row {
+                    share,
+                    weight,
+                    slots,
+                    speed,
+                    most_replicas: most as u32,
+                    effort,
+                    start: false,
+                };
+                robust::plan(row, self.planner.rest(), placed);
+            }
+        }
 
         let mut placed = placed.iter();
         for (&gpu, &slots) in self.gpu.iter().zip(slots.iter()) {
@@ -300,6 +386,69 @@ impl Rows<'_> {
             let entries = physical_to_logical.get_mut(first..).unwrap_or_default();
             for (entry, &placed) in entries.iter_mut().zip(placed.by_ref().take(slots as usize)) {
                 *entry = self.expert.get(placed as usize).map_or(-1, |&expert| expert as i32);
+            }
+        }
+    }
+
+    /// The speed of all GPUs that take part.
+    fn speed_of_all(&self, shape: &Shape) -> f64 {
+        let parts = self.gpu_row.iter().enumerate().filter(|(_, row)| **row != NONE);
+        parts.fold(0.0, |sum, (gpu, _)| sum + f64::from(shape.topology().speed(gpu)))
+    }
+
+    /// Swaps groups between the nodes where that is better over the windows: nodes are a row of GPUs, groups
+    /// are experts with one replica each.
+    fn swap_groups(&mut self, layer: &Layer, windows: &mut Windows, groups: &mut Assignment) {
+        let size = groups.size();
+        let (mut nodes, mut filled) = (0, 0);
+        for node in 0..layer.problem.shape().topology().num_nodes() {
+            let first = filled;
+            for (group, _) in
+                groups.node_of().iter().enumerate().filter(|(_, of)| **of == node as u32)
+            {
+                if let (Some(expert), Some(placed)) =
+                    (self.expert.get_mut(group), self.placed.get_mut(filled))
+                {
+                    *expert = (group * size) as u32;
+                    *placed = group as u32;
+                    filled += 1;
+                }
+            }
+            if let (true, Some(name), Some(slots), Some(speed)) = (
+                filled > first,
+                self.gpu.get_mut(nodes),
+                self.slots.get_mut(nodes),
+                self.speed.get_mut(nodes),
+            ) {
+                *name = node as u32;
+                *slots = (filled - first) as u32;
+                *speed = groups.node_speed(node) as f32;
+                nodes += 1;
+            }
+        }
+        let (Some(expert), Some(placed), Some(slots), Some(speed)) = (
+            self.expert.get(..filled),
+            self.placed.get_mut(..filled),
+            self.slots.get(..nodes),
+            self.speed.get(..nodes),
+        ) else {
+            return;
+        };
+        let (share, weight) = windows.gather(layer.problem, layer.index, expert, size);
+        let row = robust::Row {
+            share,
+            weight,
+            slots,
+            speed,
+            most_replicas: 1,
+            effort: layer.effort,
+            start: true,
+        };
+        robust::plan(row, self.planner.rest(), placed);
+        let mut placed = placed.iter();
+        for (&node, &slots) in self.gpu.iter().zip(slots) {
+            for &group in placed.by_ref().take(slots as usize) {
+                groups.put(group as usize, node);
             }
         }
     }

@@ -5,6 +5,8 @@ mod hierarchy;
 mod joint;
 mod no_worse;
 pub mod policy;
+mod robust;
+mod windows;
 
 use crate::arena::{Arena, Need};
 use crate::metrics::{self, Report};
@@ -149,7 +151,9 @@ fn plan_balanced(
     let most = if maps.max_replicas == 0 { usize::MAX } else { maps.max_replicas };
     let slots = &mut *maps.physical_to_logical;
     plan_rows(problem, options, layer, most, arena, slots);
-    if no_worse::concerns(shape, options.scope) && most >= most_replicas(shape) {
+    if shape.num_windows() == 1
+        && no_worse::concerns(shape, options.scope)
+        && most >= most_replicas(shape) {
         no_worse::or_deepseek(problem, layer, options.scope, arena.rest(), slots);
     }
     maps.number(arena.rest().u32s.take(shape.num_logical_experts()));
@@ -164,9 +168,9 @@ fn plan_rows(
     arena: &mut Arena,
     slots: &mut [i32],
 ) {
-    let (shape, load, effort) = (problem.shape(), problem.load(0, layer), options.effort);
+    let (shape, effort) = (problem.shape(), options.effort);
     let mut scratch = balanced::Scratch::carve(&mut arena.rest(), shape, options.scope);
-    let layer = balanced::Layer { shape, load, most_replicas, effort };
+    let layer = balanced::Layer { problem, index: layer, most_replicas, effort };
     balanced::plan_layer(&layer, &mut scratch, slots);
 }
 

@@ -50,7 +50,7 @@ pub fn carve<'a>(arena: &mut Arena<'a>, experts: usize, slots: usize, gpus: usiz
         here: arena.u32s.take(slots),
         first: arena.u32s.take(more(gpus, 1)),
         fill: arena.u32s.take(gpus),
-        reach: arena.u32s.take(more(more(experts, gpus), 3)),
+        reach: arena.u32s.take(super::reach::memory(experts, gpus)),
         scaled: arena.f32s.take(experts),
         speed: arena.f64s.take(gpus),
         slowness: arena.f64s.take(gpus),

@@ -1,0 +1,97 @@
+//! The row while it is planned: which expert sits in which slot, and what each GPU has to do in each window.
+
+use super::lanes::{self, Block, Gauge, WIDE};
+use crate::plan::joint::at::{at, part, part_mut, put};
+
+pub struct Board<'a> {
+    /// Blocks to an expert or a GPU.
+    pub blocks: usize,
+    /// By expert: its load in each window, and that of one of its replicas.
+    pub load: &'a [Block],
+    pub replica: &'a mut [Block],
+    pub count: &'a mut [u32],
+    /// Weight of each window, the largest being 1.
+    pub weight: &'a [Block],
+    /// Where times are cut off.
+    pub most: f32,
+    /// By slot: expert. GPU g has the slots first[g]..first[g + 1].
+    pub on: &'a mut [u32],
+    pub first: &'a [u32],
+    /// By GPU: time for a unit of load, the mean of the speeds being 1; its load in each window; its cost.
+    pub slowness: &'a [f32],
+    pub sum: &'a mut [Block],
+    pub cost: &'a mut [f32],
+    /// By GPU: the window, as an index into the lanes, in which it costs most.
+    pub worst: &'a mut [u32],
+}
+
+impl Board<'_> {
+    pub fn gpus(&self) -> usize {
+        self.cost.len()
+    }
+
+    #[inline(always)]
+    pub fn start(&self, gpu: usize) -> usize {
+        at(self.first, gpu) as usize
+    }
+
+    #[inline(always)]
+    pub fn held(&self, gpu: usize) -> &[u32] {
+        part(self.on, self.start(gpu), self.start(gpu + 1))
+    }
+
+    #[inline(always)]
+    pub fn of_expert(&self, expert: u32) -> &[Block] {
+        let from = expert as usize * self.blocks;
+        part(self.replica, from, from + self.blocks)
+    }
+
+    #[inline(always)]
+    pub fn of_gpu(&self, gpu: usize) -> &[Block] {
+        part(self.sum, gpu * self.blocks, (gpu + 1) * self.blocks)
+    }
+
+    #[inline(always)]
+    pub fn gauge(&self, gpu: usize) -> Gauge {
+        Gauge { slowness: at(self.slowness, gpu), most: self.most }
+    }
+
+    /// Does `gpu` hold a replica of `expert`? Only an expert with several can meet itself.
+    #[inline(always)]
+    pub fn meets(&self, gpu: usize, expert: u32) -> bool {
+        at(self.count, expert as usize) > 1 && self.held(gpu).contains(&expert)
+    }
+
+    /// The load of a replica of each expert, from its count.
+    pub fn share(&mut self) {
+        for (expert, &count) in self.count.iter().enumerate() {
+            let (from, to) = (expert * self.blocks, (expert + 1) * self.blocks);
+            lanes::scale(
+                part_mut(self.replica, from, to),
+                part(self.load, from, to),
+                1.0 / count as f32,
+            );
+        }
+    }
+
+    /// Adds up what `gpu` holds, in order of its slots, so that sums do not drift.
+    #[inline(never)]
+    pub fn add_up(&mut self, gpu: usize) {
+        let n = self.blocks;
+        let sum = part_mut(self.sum, gpu * n, (gpu + 1) * n);
+        sum.fill([0.0; WIDE]);
+        let (from, to) = (at(self.first, gpu) as usize, at(self.first, gpu + 1) as usize);
+        for &expert in part(self.on, from, to) {
+            let from = expert as usize * n;
+            lanes::add(sum, part(self.replica, from, from + n));
+        }
+        let (cost, worst) = lanes::cost(sum, self.weight, Gauge { slowness: at(self.slowness, gpu), most: self.most });
+        put(self.cost, gpu, cost);
+        put(self.worst, gpu, worst as u32);
+    }
+
+    /// What all GPUs cost together.
+    pub fn total(&self) -> f64 {
+        self.cost.iter().fold(0.0, |sum, &cost| sum + f64::from(cost))
+    }
+}

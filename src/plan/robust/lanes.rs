@@ -1,0 +1,143 @@
+//! Windows side by side, eight to a block, so that one instruction does several where the processor can. The
+//! order of adding is written down, so that it does not matter whether it can.
+//!
+//! All of it is f32: add, subtract, multiply and compare, nothing else, so that every machine gets the same
+//! bits. Nothing here is ever subnormal: loads are cut off below before they are raised to a power.
+
+/// Windows in a block.
+pub const WIDE: usize = 8;
+/// Eight windows.
+pub type Block = [f32; WIDE];
+
+/// Blocks that hold `windows`.
+pub fn blocks(windows: usize) -> usize {
+    windows.div_ceil(WIDE)
+}
+
+/// Times below this part of the mean cost as much as this: 2^-3, whose 24th power is still far from
+/// subnormal.
+const LEAST: f32 = 0.125;
+/// Times above this many times the mean cost as much as this: sums of the 24th power stay finite.
+pub const MOST: f32 = 16.0;
+
+/// weight * time^24, the time cut off at `LEAST` and `most`.
+#[inline(always)]
+pub fn power(time: f32, most: f32, weight: f32) -> f32 {
+    let t = if time > LEAST { time } else { LEAST };
+    let t = if t < most { t } else { most };
+    let t2 = t * t;
+    let t4 = t2 * t2;
+    let t8 = t4 * t4;
+    t8 * t8 * t8 * weight
+}
+
+#[inline(always)]
+fn sum(block: &Block) -> f32 {
+    let &[a, b, c, d, e, f, g, h] = block;
+    let (a, b, c, d) = (a + e, b + f, c + g, d + h);
+    (a + c) + (b + d)
+}
+
+/// How a GPU turns load into cost.
+#[derive(Clone, Copy)]
+pub struct Gauge {
+    /// Time for a unit of load.
+    pub slowness: f32,
+    /// [`MOST`], told so late that no compiler makes a branch of it.
+    pub most: f32,
+}
+
+/// What `rest` costs when `item` comes, or when it goes: the sum over the windows of weight * time^24. In
+/// `all`: by window.
+///
+/// Kept out of line, and writing to memory, because that is what compilers turn into vectors.
+#[inline(never)]
+pub fn cost_after<const COMES: bool>(
+    all: &mut Block,
+    rest: &[Block],
+    item: &[Block],
+    weight: &[Block],
+    gauge: Gauge,
+) -> f32 {
+    *all = [0.0; WIDE];
+    for ((rest, item), weight) in rest.iter().zip(item).zip(weight) {
+        for i in 0..WIDE {
+            let load = if COMES { rest[i] + item[i] } else { rest[i] - item[i] };
+            all[i] += power(load * gauge.slowness, gauge.most, weight[i]);
+        }
+    }
+    sum(all)
+}
+
+/// What loads cost, and in which window most, as an index into the lanes; the first of equals.
+pub fn cost(load: &[Block], weight: &[Block], gauge: Gauge) -> (f32, usize) {
+    let mut all = [0.0; WIDE];
+    let (mut most, mut at) = (-1.0, 0);
+    for (block, (load, weight)) in load.iter().zip(weight).enumerate() {
+        for i in 0..WIDE {
+            let cost = power(load[i] * gauge.slowness, gauge.most, weight[i]);
+            all[i] += cost;
+            if cost > most {
+                most = cost;
+                at = WIDE * block + i;
+            }
+        }
+    }
+    (sum(&all), at)
+}
+
+/// The largest load over the windows after `plus` came.
+#[inline(always)]
+pub fn largest(load: &[Block], plus: &[Block]) -> f32 {
+    let mut most = [0.0; WIDE];
+    for (load, plus) in load.iter().zip(plus) {
+        for ((most, &load), &plus) in most.iter_mut().zip(load).zip(plus) {
+            let now = load + plus;
+            *most = if now > *most { now } else { *most };
+        }
+    }
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
+    let [a, b, c, d, e, f, g, h] = most;
+    let (a, b, c, d) = (larger(a, e), larger(b, f), larger(c, g), larger(d, h));
+    larger(larger(a, c), larger(b, d))
+}
+
+/// Adds.
+#[inline(always)]
+pub fn add(load: &mut [Block], plus: &[Block]) {
+    for (load, plus) in load.iter_mut().zip(plus) {
+        for (load, &plus) in load.iter_mut().zip(plus) {
+            *load += plus;
+        }
+    }
+}
+
+/// Multiplies into `to`.
+#[inline(always)]
+pub fn scale(to: &mut [Block], from: &[Block], by: f32) {
+    for (to, from) in to.iter_mut().zip(from) {
+        for (to, &from) in to.iter_mut().zip(from) {
+            *to = from * by;
+        }
+    }
+}
+
+/// `from` less `minus`, into `to`.
+#[inline(always)]
+pub fn less(to: &mut [Block], from: &[Block], minus: &[Block]) {
+    for ((to, from), minus) in to.iter_mut().zip(from).zip(minus) {
+        for i in 0..WIDE {
+            to[i] = from[i] - minus[i];
+        }
+    }
+}
+
+/// `from` and `plus`, into `to`.
+#[inline(always)]
+pub fn more(to: &mut [Block], from: &[Block], plus: &[Block]) {
+    for ((to, from), plus) in to.iter_mut().zip(from).zip(plus) {
+        for i in 0..WIDE {
+            to[i] = from[i] + plus[i];
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The robust planner's memory: one carve list.
+
+use super::lanes::{Block, WIDE, blocks};
+use crate::arena::{Arena, Pool};
+use crate::order::sort_buffer;
+use crate::plan::joint::reach;
+
+/// Every array of the planner; see the modules for what each holds.
+pub struct Scratch<'a> {
+    pub keys: &'a mut [u64],
+    pub buffer: &'a mut [u64],
+    pub count: &'a mut [u32],
+    pub reach: &'a mut [u32],
+    pub on: &'a mut [u32],
+    pub first: &'a mut [u32],
+    pub fill: &'a mut [u32],
+    pub changed: &'a mut [u32],
+    pub seen: &'a mut [u32],
+    pub next: &'a mut [u32],
+    pub kept_on: &'a mut [u32],
+    pub kept_changed: &'a mut [u32],
+    pub kept_seen: &'a mut [u32],
+    pub mean: &'a mut [f32],
+    pub peak: &'a mut [f32],
+    pub slowness: &'a mut [f32],
+    pub cost: &'a mut [f32],
+    pub worst: &'a mut [u32],
+    pub window: &'a mut [u64],
+    pub weight: &'a mut [Block],
+    pub replica: &'a mut [Block],
+    pub sum: &'a mut [Block],
+    pub theirs: &'a mut [Block],
+    pub ours: &'a mut [Block],
+}
+
+/// Takes the scratch for rows of up to these sizes: O(W (E + G) + P).
+pub fn carve<'a>(
+    arena: &mut Arena<'a>,
+    experts: usize,
+    slots: usize,
+    gpus: usize,
+    windows: usize,
+) -> Scratch<'a> {
+    let n = blocks(windows);
+    let u32s = &mut arena.u32s;
+    let scratch_u32 = [slots, gpus.saturating_add(1), gpus, gpus, gpus, gpus, slots, gpus, gpus, gpus];
+    let [on, first, fill, changed, seen, next, kept_on, kept_changed, kept_seen, worst] =
+        scratch_u32.map(|len| u32s.take(len));
+    Scratch {
+        keys: arena.u64s.take(experts),
+        buffer: arena.u64s.take(sort_buffer(experts)),
+        count: arena.u32s.take(experts),
+        reach: arena.u32s.take(reach::memory(experts, gpus)),
+        on,
+        first,
+        fill,
+        changed,
+        seen,
+        next,
+        kept_on,
+        kept_changed,
+        kept_seen,
+        mean: arena.f32s.take(experts),
+        peak: arena.f32s.take(experts),
+        slowness: arena.f32s.take(gpus),
+        cost: arena.f32s.take(gpus),
+        worst,
+        window: arena.u64s.take(slots),
+        weight: take_blocks(&mut arena.f32s, n),
+        replica: take_blocks(&mut arena.f32s, experts.saturating_mul(n)),
+        sum: take_blocks(&mut arena.f32s, gpus.saturating_mul(n)),
+        theirs: take_blocks(&mut arena.f32s, n),
+        ours: take_blocks(&mut arena.f32s, n),
+    }
+}
+
+/// Whole blocks.
+pub fn take_blocks<'a>(pool: &mut Pool<'a, f32>, blocks: usize) -> &'a mut [Block] {
+    pool.take(blocks.saturating_mul(WIDE)).as_chunks_mut().0
+}
