@@ -1,6 +1,6 @@
 //! The row while it is planned: which expert sits in which slot, and what each GPU has to do in each window.
 
-use super::lanes::{self, Block, Gauge, WIDE};
+use super::lanes::{self, Block, WIDE};
 use crate::plan::joint::at::{at, part, part_mut, put};
 
 pub struct Board<'a> {
@@ -12,8 +12,6 @@ pub struct Board<'a> {
     pub count: &'a mut [u32],
     /// Weight of each window, the largest being 1.
     pub weight: &'a [Block],
-    /// Where times are cut off.
-    pub most: f32,
     /// By slot: expert. GPU g has the slots first[g]..first[g + 1].
     pub on: &'a mut [u32],
     pub first: &'a [u32],
@@ -51,11 +49,6 @@ impl Board<'_> {
         part(self.sum, gpu * self.blocks, (gpu + 1) * self.blocks)
     }
 
-    #[inline(always)]
-    pub fn gauge(&self, gpu: usize) -> Gauge {
-        Gauge { slowness: at(self.slowness, gpu), most: self.most }
-    }
-
     /// Does `gpu` hold a replica of `expert`? Only an expert with several can meet itself.
     #[inline(always)]
     pub fn meets(&self, gpu: usize, expert: u32) -> bool {
@@ -85,7 +78,7 @@ impl Board<'_> {
             let from = expert as usize * n;
             lanes::add(sum, part(self.replica, from, from + n));
         }
-        let (cost, worst) = lanes::cost(sum, self.weight, Gauge { slowness: at(self.slowness, gpu), most: self.most });
+        let (cost, worst) = lanes::cost(sum, self.weight, at(self.slowness, gpu));
         put(self.cost, gpu, cost);
         put(self.worst, gpu, worst as u32);
     }

@@ -18,13 +18,14 @@ pub fn blocks(windows: usize) -> usize {
 /// subnormal.
 const LEAST: f32 = 0.125;
 /// Times above this many times the mean cost as much as this: sums of the 24th power stay finite.
-pub const MOST: f32 = 16.0;
+const MOST: f32 = 16.0;
 
-/// weight * time^24, the time cut off at `LEAST` and `most`.
+/// weight * time^24, the time cut off at `LEAST` and `MOST`: the latter as integers, since of a minimum of floats
+/// compilers make branches.
 #[inline(always)]
-pub fn power(time: f32, most: f32, weight: f32) -> f32 {
+pub fn power(time: f32, weight: f32) -> f32 {
     let t = if time > LEAST { time } else { LEAST };
-    let t = if t < most { t } else { most };
+    let t = f32::from_bits((t.to_bits() as i32).min(MOST.to_bits() as i32) as u32);
     let t2 = t * t;
     let t4 = t2 * t2;
     let t8 = t4 * t4;
@@ -38,44 +39,40 @@ fn sum(block: &Block) -> f32 {
     (a + c) + (b + d)
 }
 
-/// How a GPU turns load into cost.
-#[derive(Clone, Copy)]
-pub struct Gauge {
-    /// Time for a unit of load.
-    pub slowness: f32,
-    /// [`MOST`], told so late that no compiler makes a branch of it.
-    pub most: f32,
-}
-
-/// What `rest` costs when `item` comes, or when it goes: the sum over the windows of weight * time^24. In
-/// `all`: by window.
+/// What `rest` costs when `item` comes, or when it goes, on a GPU that takes `slowness` for a unit: the sum
+/// over the windows of weight * time^24. In `costs`: by window.
 ///
-/// Kept out of line, and writing to memory, because that is what compilers turn into vectors.
+/// Out of line, and through memory, because that is what compilers turn into vectors.
 #[inline(never)]
 pub fn cost_after<const COMES: bool>(
-    all: &mut Block,
+    costs: &mut [Block],
     rest: &[Block],
     item: &[Block],
     weight: &[Block],
-    gauge: Gauge,
+    slowness: f32,
 ) -> f32 {
-    *all = [0.0; WIDE];
-    for ((rest, item), weight) in rest.iter().zip(item).zip(weight) {
+    let flat = costs.as_flattened_mut().iter_mut().zip(rest.as_flattened());
+    let flat = flat.zip(item.as_flattened()).zip(weight.as_flattened());
+    for (((cost, rest), item), weight) in flat {
+        let load = if COMES { rest + item } else { rest - item };
+        *cost = power(load * slowness, *weight);
+    }
+    let mut all = [0.0; WIDE];
+    for cost in costs.iter() {
         for i in 0..WIDE {
-            let load = if COMES { rest[i] + item[i] } else { rest[i] - item[i] };
-            all[i] += power(load * gauge.slowness, gauge.most, weight[i]);
+            all[i] += cost[i];
         }
     }
-    sum(all)
+    sum(&all)
 }
 
 /// What loads cost, and in which window most, as an index into the lanes; the first of equals.
-pub fn cost(load: &[Block], weight: &[Block], gauge: Gauge) -> (f32, usize) {
+pub fn cost(load: &[Block], weight: &[Block], slowness: f32) -> (f32, usize) {
     let mut all = [0.0; WIDE];
     let (mut most, mut at) = (-1.0, 0);
     for (block, (load, weight)) in load.iter().zip(weight).enumerate() {
         for i in 0..WIDE {
-            let cost = power(load[i] * gauge.slowness, gauge.most, weight[i]);
+            let cost = power(load[i] * slowness, weight[i]);
             all[i] += cost;
             if cost > most {
                 most = cost;

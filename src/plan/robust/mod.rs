@@ -78,7 +78,6 @@ pub fn plan(row: Row, mut arena: Arena, out: &mut [u32]) {
         replica: s.replica,
         count: s.count,
         weight: s.weight,
-        most: core::hint::black_box(lanes::MOST),
         on: s.on,
         first: s.first,
         slowness: s.slowness,
@@ -101,7 +100,7 @@ pub fn plan(row: Row, mut arena: Arena, out: &mut [u32]) {
         window: s.window,
         theirs: s.theirs,
         ours: s.ours,
-        costs: &mut [0.0; WIDE],
+        costs: s.costs,
         left: if row.effort == 0 { EFFORT } else { u64::from(row.effort) },
     };
     sight.start();

@@ -31,6 +31,7 @@ pub struct Scratch<'a> {
     pub sum: &'a mut [Block],
     pub theirs: &'a mut [Block],
     pub ours: &'a mut [Block],
+    pub costs: &'a mut [Block],
 }
 
 /// Takes the scratch for rows of up to these sizes: O(W (E + G) + P).
@@ -71,6 +72,7 @@ pub fn carve<'a>(
         sum: take_blocks(&mut arena.f32s, gpus.saturating_mul(n)),
         theirs: take_blocks(&mut arena.f32s, n),
         ours: take_blocks(&mut arena.f32s, n),
+        costs: take_blocks(&mut arena.f32s, n),
     }
 }
 

@@ -31,7 +31,7 @@ pub struct Sight<'a> {
     pub theirs: &'a mut [Block],
     pub ours: &'a mut [Block],
     /// Of one of them, by window.
-    pub costs: &'a mut Block,
+    pub costs: &'a mut [Block],
     /// Units of effort left.
     pub left: u64,
 }
@@ -112,7 +112,6 @@ fn look(b: &Board, sight: &mut Sight, h: usize) -> Look {
     insertion_sort(mine, usize::MAX);
     let (theirs, ours, costs) = (&mut *sight.theirs, &mut *sight.ours, &mut *sight.costs);
     let (slowness, cost) = (at(b.slowness, h), at(b.cost, h));
-    let gauge = b.gauge(h);
     let time = at(sums, h * stride + lane) * slowness;
     let seen = at(sight.seen, h);
     let all = at(sight.changed, h) > seen;
@@ -128,7 +127,6 @@ fn look(b: &Board, sight: &mut Sight, h: usize) -> Look {
             continue;
         }
         let slowness_there = at(b.slowness, q);
-        let gauge_there = b.gauge(q);
         let gap = time - at(sums, q * stride + lane) * slowness_there;
         if gap <= 0.0 {
             continue;
@@ -161,7 +159,7 @@ fn look(b: &Board, sight: &mut Sight, h: usize) -> Look {
                 let going = at(b.on, give);
                 let then = y_there + at(replica, going as usize * stride + there);
                 let limit = together + best;
-                if lanes::power(then * slowness_there, b.most, there_weight) >= limit {
+                if lanes::power(then * slowness_there, there_weight) >= limit {
                     continue;
                 }
                 left = left.saturating_sub(weighing);
@@ -172,11 +170,11 @@ fn look(b: &Board, sight: &mut Sight, h: usize) -> Look {
                     lanes::more(ours, b.of_gpu(h), minus);
                 }
                 let plus = b.of_expert(going);
-                let other = lanes::cost_after::<true>(costs, theirs, plus, b.weight, gauge_there);
+                let other = lanes::cost_after::<true>(costs, theirs, plus, b.weight, slowness_there);
                 if other >= limit {
                     continue;
                 }
-                let here = lanes::cost_after::<false>(costs, ours, plus, b.weight, gauge);
+                let here = lanes::cost_after::<false>(costs, ours, plus, b.weight, slowness);
                 let gain = here + other - together;
                 if gain < best && !b.meets(q, going) && !b.meets(h, coming) {
                     best = gain;
