@@ -160,15 +160,15 @@ pub struct Layer<'a> {
 
 /// Plans one layer and writes physical_to_logical.
 ///
-/// Windows that differ are planned for together; else any that counts stands for all.
-pub fn plan_layer(layer: &Layer, scratch: &mut Scratch, slots: &mut [i32]) {
+/// Windows that differ are planned for together; else any that counts stands for all, and the answer is which.
+pub fn plan_layer(layer: &Layer, scratch: &mut Scratch, slots: &mut [i32]) -> Option<usize> {
     let Scratch { rows, groups, windows } = scratch;
     let mut window = 0;
     if let Some(windows) = windows {
         windows.note(layer.problem, layer.index, rows.speed_of_all(layer.problem.shape()));
         if !windows.alike(layer.problem, layer.index) {
             plan_windows(layer, rows, groups.as_mut().map(|(groups, _)| groups), windows, slots);
-            return;
+            return None;
         }
         window = windows.first();
     }
@@ -180,6 +180,7 @@ pub fn plan_layer(layer: &Layer, scratch: &mut Scratch, slots: &mut [i32]) {
         }
         Some((groups, kept)) => plan_groups(layer, rows, groups, kept, load, slots),
     }
+    Some(window)
 }
 
 /// Groups go to nodes so that the busiest node has the least to do. Where the GPUs of a node cannot be made

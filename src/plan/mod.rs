@@ -150,11 +150,12 @@ fn plan_balanced(
     let shape = problem.shape();
     let most = if maps.max_replicas == 0 { usize::MAX } else { maps.max_replicas };
     let slots = &mut *maps.physical_to_logical;
-    plan_rows(problem, options, layer, most, arena, slots);
-    if shape.num_windows() == 1
+    let alone = plan_rows(problem, options, layer, most, arena, slots);
+    if let Some(window) = alone
         && no_worse::concerns(shape, options.scope)
-        && most >= most_replicas(shape) {
-        no_worse::or_deepseek(problem, layer, options.scope, arena.rest(), slots);
+        && most >= most_replicas(shape)
+    {
+        no_worse::or_deepseek(problem, window, layer, options.scope, arena.rest(), slots);
     }
     maps.number(arena.rest().u32s.take(shape.num_logical_experts()));
 }
@@ -167,11 +168,11 @@ fn plan_rows(
     most_replicas: usize,
     arena: &mut Arena,
     slots: &mut [i32],
-) {
+) -> Option<usize> {
     let (shape, effort) = (problem.shape(), options.effort);
     let mut scratch = balanced::Scratch::carve(&mut arena.rest(), shape, options.scope);
     let layer = balanced::Layer { problem, index: layer, most_replicas, effort };
-    balanced::plan_layer(&layer, &mut scratch, slots);
+    balanced::plan_layer(&layer, &mut scratch, slots)
 }
 
 /// What an operation needs of an arena, whatever the number of layers. O(G).
@@ -181,10 +182,7 @@ fn plan_rows(
 pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Result<Need, Status> {
     match operation {
         Operation::Plan => Ok(admit(shape, options)?.need(shape, options.scope)),
-        Operation::Evaluate => {
-            metrics::admit(shape)?;
-            Ok(metrics::need(shape, options.scope))
-        }
+        Operation::Evaluate => Ok(metrics::need(shape, options.scope)),
         Operation::Check => Ok(placement::need(shape)),
     }
 }

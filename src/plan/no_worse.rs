@@ -39,10 +39,11 @@ fn is_plain(load: &[f32]) -> bool {
     load.iter().all(|&load| plain(load) && load <= limit)
 }
 
-/// Puts DEEPSEEK's plan of a layer in the place of `slots` where it is better.
+/// Puts DEEPSEEK's plan of a window of a layer in the place of `slots` where it is better.
 #[inline(never)]
 pub fn or_deepseek(
     problem: &Problem,
+    window: usize,
     layer: usize,
     scope: Scope,
     mut arena: Arena,
@@ -50,20 +51,20 @@ pub fn or_deepseek(
 ) {
     let shape = problem.shape();
     let Some(recipe) = policy::recipe(Policy::Deepseek) else { return };
-    if !is_plain(problem.load(0, layer)) {
+    if !is_plain(problem.load(window, layer)) {
         return;
     }
     let kept = arena.u32s.take(slots.len());
     for (kept, &slot) in kept.iter_mut().zip(slots.iter()) {
         *kept = slot as u32;
     }
-    let ours = metrics::largest_load(problem, layer, scope, arena.rest(), slots);
+    let ours = metrics::largest_load(problem, window, layer, scope, arena.rest(), slots);
 
     let road = Road::new(shape, scope);
     let mut scratch = hierarchy::Scratch::carve(&mut arena.rest(), &road, recipe);
     let mut maps = LayerMaps::of(slots);
-    hierarchy::plan_layer(&road, recipe, problem.load(0, layer), &mut scratch, &mut maps);
-    let theirs = metrics::largest_load(problem, layer, scope, arena.rest(), slots);
+    hierarchy::plan_layer(&road, recipe, problem.load(window, layer), &mut scratch, &mut maps);
+    let theirs = metrics::largest_load(problem, window, layer, scope, arena.rest(), slots);
     if theirs.duplicates > 0 || theirs.max_gpu_load >= ours.max_gpu_load {
         for (slot, &kept) in slots.iter_mut().zip(kept.iter()) {
             *slot = kept as i32;

@@ -10,7 +10,7 @@ use crate::order::{descending, index_of, insertion_sort, load_of_descending};
 use crate::plan::joint::at::{at, part, put};
 
 /// Partners among which the best swap is chosen, once there is one.
-const PARTNERS: u32 = 4;
+const PARTNERS: u32 = 2;
 /// A swap must take off this part of what its two GPUs cost, so that rounding never decides.
 const GRAIN: f32 = 1.0 / 65_536.0;
 /// Units of effort for each block of windows of a swap that is weighed; a pair that is only looked at is one.
