@@ -91,6 +91,8 @@ struct Rows<'a> {
     /// `[G]` first slot of each GPU; its row, which is its node or 0, or `NONE`.
     first_slot: &'a mut [u32],
     gpu_row: &'a mut [u32],
+    /// Of all GPUs that take part.
+    mean_speed: f64,
     /// `[E']` experts, their loads and replicas, `[G']` GPUs, their slots and speeds, `[P']` the answer.
     expert: &'a mut [u32],
     load: &'a mut [f32],
@@ -123,6 +125,7 @@ impl<'a> Scratch<'a> {
         let mut rows = Rows {
             first_slot: arena.u32s.take(gpus),
             gpu_row: arena.u32s.take(gpus),
+            mean_speed: 1.0,
             expert: arena.u32s.take(experts),
             load: arena.f32s.take(experts),
             count: arena.u32s.take(experts),
@@ -133,6 +136,7 @@ impl<'a> Scratch<'a> {
             planner: arena.part(planner),
         };
         rows.note_gpus(shape, hierarchical);
+        rows.mean_speed = rows.mean_speed(shape);
         let groups =
             hierarchical.then(|| (Assignment::carve(arena, shape), arena.u32s.take(slots)));
         let windows = (windows > 1).then(|| Windows::carve(arena, shape));
@@ -165,7 +169,7 @@ pub fn plan_layer(layer: &Layer, scratch: &mut Scratch, slots: &mut [i32]) -> Op
     let Scratch { rows, groups, windows } = scratch;
     let mut window = 0;
     if let Some(windows) = windows {
-        windows.note(layer.problem, layer.index, rows.speed_of_all(layer.problem.shape()));
+        windows.note(layer.problem, layer.index, rows.gpus().count());
         if !windows.alike(layer.problem, layer.index) {
             plan_windows(layer, rows, groups.as_mut().map(|(groups, _)| groups), windows, slots);
             return None;
@@ -373,6 +377,7 @@ impl Rows<'_> {
                     weight,
                     slots,
                     speed,
+                    mean_speed: self.mean_speed,
                     most_replicas: most as u32,
                     effort,
                     start: false,
@@ -391,10 +396,15 @@ impl Rows<'_> {
         }
     }
 
-    /// The speed of all GPUs that take part.
-    fn speed_of_all(&self, shape: &Shape) -> f64 {
-        let parts = self.gpu_row.iter().enumerate().filter(|(_, row)| **row != NONE);
-        parts.fold(0.0, |sum, (gpu, _)| sum + f64::from(shape.topology().speed(gpu)))
+    /// The GPUs that take part.
+    fn gpus(&self) -> impl Iterator<Item = usize> + '_ {
+        self.gpu_row.iter().enumerate().filter(|(_, row)| **row != NONE).map(|(gpu, _)| gpu)
+    }
+
+    /// Their mean speed.
+    fn mean_speed(&self, shape: &Shape) -> f64 {
+        let speeds = self.gpus().map(|gpu| f64::from(shape.topology().speed(gpu)));
+        speeds.fold(0.0, |sum, speed| sum + speed) / self.gpus().count() as f64
     }
 
     /// Swaps groups between the nodes where that is better over the windows: nodes are a row of GPUs, groups
@@ -423,7 +433,7 @@ impl Rows<'_> {
             ) {
                 *name = node as u32;
                 *slots = (filled - first) as u32;
-                *speed = groups.node_speed(node) as f32;
+                *speed = (groups.node_speed(node) / self.mean_speed) as f32;
                 nodes += 1;
             }
         }
@@ -441,6 +451,7 @@ impl Rows<'_> {
             weight,
             slots,
             speed,
+            mean_speed: 1.0,
             most_replicas: 1,
             effort: layer.effort,
             start: true,

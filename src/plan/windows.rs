@@ -11,8 +11,8 @@ const TINY: f64 = f64::from_bits((1023 - 80) << 52);
 /// What counts in the layer at hand.
 #[derive(Debug)]
 pub struct Windows<'a> {
-    /// `[W]` of the windows that count, which are `count`: number, the load that a GPU of speed 1 would have
-    /// if all were even, and weight, the largest being 1.
+    /// `[W]` of the windows that count, which are `count`: number, the load that a GPU would have on average,
+    /// and weight, the largest being 1.
     number: &'a mut [u32],
     unit: &'a mut [f64],
     weight: &'a mut [f32],
@@ -37,8 +37,8 @@ impl<'a> Windows<'a> {
         }
     }
 
-    /// Notes the windows of a layer that have weight and load. `speed`: of all GPUs that take part.
-    pub fn note(&mut self, problem: &Problem, layer: usize, speed: f64) {
+    /// Notes the windows of a layer that have weight and load. `gpus`: how many take part.
+    pub fn note(&mut self, problem: &Problem, layer: usize, gpus: usize) {
         self.count = 0;
         let mut heaviest = 0.0;
         for window in 0..problem.shape().num_windows() {
@@ -51,7 +51,7 @@ impl<'a> Windows<'a> {
                 (self.number.get_mut(self.count), self.unit.get_mut(self.count))
             {
                 *number = window as u32;
-                *unit = total / speed;
+                *unit = total / gpus as f64;
                 self.count += 1;
             }
             heaviest = if weight > heaviest { weight } else { heaviest };

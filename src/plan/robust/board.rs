@@ -7,7 +7,7 @@ pub struct Board<'a> {
     /// Blocks to an expert or a GPU.
     pub blocks: usize,
     /// By expert: its load in each window, and that of one of its replicas.
-    pub load: &'a [Block],
+    pub load: &'a mut [Block],
     pub replica: &'a mut [Block],
     pub count: &'a mut [u32],
     /// Weight of each window, the largest being 1.
@@ -64,6 +64,23 @@ impl Board<'_> {
                 part(self.load, from, to),
                 1.0 / count as f32,
             );
+        }
+    }
+
+    /// Makes a window in which one replica alone is more than the mean count from that replica on: what no
+    /// placement can help must not drown the other windows.
+    pub fn level(&mut self) {
+        let fastest = self.slowness.iter().fold(f32::INFINITY, |a, &b| if b < a { b } else { a });
+        for lane in 0..self.blocks * WIDE {
+            let lanes = self.replica.as_flattened().iter().skip(lane).step_by(self.blocks * WIDE);
+            let most = lanes.fold(0.0, |most, &x| if x > most { x } else { most }) * fastest;
+            if most <= 1.0 {
+                continue;
+            }
+            for all in [&mut *self.load, &mut *self.replica] {
+                let all = all.as_flattened_mut().iter_mut().skip(lane);
+                all.step_by(self.blocks * WIDE).for_each(|x| *x /= most);
+            }
         }
     }
 

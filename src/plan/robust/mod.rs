@@ -27,16 +27,17 @@ const EFFORT: u64 = 400_000;
 
 /// What the robust planner plans.
 pub struct Row<'a> {
-    /// Share of each expert in each window, `[E]` times [`blocks`] of windows: 1 is what a GPU of speed 1
-    /// would have if all were even. Neither negative nor subnormal. Overwritten.
+    /// Share of each expert in each window, `[E]` times [`blocks`] of windows: 1 is what a GPU of mean
+    /// speed would have if all were even. Neither negative nor subnormal. Overwritten.
     pub share: &'a mut [Block],
     /// By window: weight, above 0, the largest being 1.
     pub weight: &'a [f32],
     /// Slots of each GPU, at most as many as experts. Their sum is at least the experts, and at most
     /// `most_replicas` times as many.
     pub slots: &'a [u32],
-    /// Speed of each GPU, above 0.
+    /// Speed of each GPU, above 0, and the mean of all that share the load, also those of other rows.
     pub speed: &'a [f32],
+    pub mean_speed: f64,
     /// Replicas that an expert may have, at most one on each GPU with slots.
     pub most_replicas: u32,
     /// Units of effort; 0 = default.
@@ -70,7 +71,7 @@ pub fn plan(row: Row, mut arena: Arena, out: &mut [u32]) {
     for ((gpu, &slots), &speed) in row.slots.iter().enumerate().zip(row.speed) {
         first += slots;
         put(s.first, gpu + 1, first);
-        put(s.slowness, gpu, 1.0 / speed);
+        put(s.slowness, gpu, slowness(row.mean_speed / f64::from(speed)));
     }
     let mut board = Board {
         blocks: n,
@@ -86,6 +87,7 @@ pub fn plan(row: Row, mut arena: Arena, out: &mut [u32]) {
         worst: s.worst,
     };
     board.share();
+    board.level();
     if !row.start && !greedy::greedy(&mut board, s.mean, s.keys, s.buffer, s.fill) {
         greedy::construct(&mut board, s.keys, s.buffer, s.fill);
     }
@@ -110,4 +112,11 @@ pub fn plan(row: Row, mut arena: Arena, out: &mut [u32]) {
     for (to, &expert) in out.iter_mut().zip(board.on.iter()) {
         *to = expert;
     }
+}
+
+/// As f32, and no further from 1 than sums of loads can bear.
+fn slowness(x: f64) -> f32 {
+    const FAR: f64 = (1_u64 << 32) as f64;
+    let x = if x > 1.0 / FAR { x } else { 1.0 / FAR };
+    (if x < FAR { x } else { FAR }) as f32
 }
