@@ -72,6 +72,9 @@ pub fn construct(b: &mut Board, keys: &mut [u64], buffer: &mut [u64], fill: &mut
 fn clear(b: &mut Board, fill: &mut [u32]) {
     fill.fill(0);
     b.sum.fill([0.0; WIDE]);
+    for gpu in 0..b.gpus() {
+        note(b, fill, gpu);
+    }
 }
 
 fn holds(b: &Board, fill: &[u32], gpu: usize, expert: u32) -> bool {
@@ -85,6 +88,14 @@ fn enter(b: &mut Board, fill: &mut [u32], gpu: usize, expert: u32) {
     add(fill, gpu, 1);
     let from = expert as usize * n;
     lanes::add(part_mut(b.sum, gpu * n, (gpu + 1) * n), part(b.replica, from, from + n));
+    note(b, fill, gpu);
+}
+
+/// Notes the largest time of a GPU, infinite when it is full, where its cost will be.
+fn note(b: &mut Board, fill: &[u32], gpu: usize) {
+    let full = b.start(gpu) + at(fill, gpu) as usize >= b.start(gpu + 1);
+    let time = lanes::largest(b.of_gpu(gpu)) * at(b.slowness, gpu);
+    put(b.cost, gpu, if full { f32::INFINITY } else { time });
 }
 
 /// The GPU with room that ends lowest, lowest index first.
@@ -92,13 +103,13 @@ fn lightest(b: &Board, fill: &[u32], expert: u32) -> u32 {
     let several = at(b.count, expert as usize) > 1;
     let (mut best, mut to) = (f32::INFINITY, NONE);
     let load = b.of_expert(expert);
-    let gpus = b.sum.chunks_exact(b.blocks.max(1)).zip(b.slowness).zip(b.first.windows(2));
-    for ((gpu, ((sum, &slowness), ends)), &fill_here) in gpus.enumerate().zip(fill) {
-        let &[from, end] = ends else { break };
-        if from + fill_here >= end {
+    let gpus = b.sum.chunks_exact(b.blocks.max(1)).zip(b.slowness).zip(b.cost.iter());
+    for (gpu, ((sum, &slowness), &now)) in gpus.enumerate() {
+        // full, or no candidate even with nothing more
+        if now >= best {
             continue;
         }
-        let time = lanes::largest(sum, load) * slowness;
+        let time = lanes::largest_with(sum, load) * slowness;
         if time < best && !(several && holds(b, fill, gpu, expert)) {
             best = time;
             to = gpu as u32;
@@ -125,6 +136,7 @@ fn make_room(b: &mut Board, fill: &mut [u32], expert: u32) -> bool {
                     enter(b, fill, to, other);
                     put(b.on, slot, expert);
                     add_up_to(b, from, at(fill, from) as usize);
+                    note(b, fill, from);
                     return true;
                 }
             }

@@ -83,14 +83,19 @@ pub fn cost(load: &[Block], weight: &[Block], slowness: f32) -> (f32, usize) {
     (sum(&all), at)
 }
 
+/// The largest load over the windows.
+pub fn largest(load: &[Block]) -> f32 {
+    load.as_flattened().iter().fold(0.0, |most, &load| if load > most { load } else { most })
+}
+
 /// The largest load over the windows after `plus` came.
 #[inline(always)]
-pub fn largest(load: &[Block], plus: &[Block]) -> f32 {
+pub fn largest_with(load: &[Block], plus: &[Block]) -> f32 {
     let mut most = [0.0; WIDE];
     for (load, plus) in load.iter().zip(plus) {
-        for ((most, &load), &plus) in most.iter_mut().zip(load).zip(plus) {
-            let now = load + plus;
-            *most = if now > *most { now } else { *most };
+        for i in 0..WIDE {
+            let now = load[i] + plus[i];
+            most[i] = if now > most[i] { now } else { most[i] };
         }
     }
     let larger = |a: f32, b: f32| if b > a { b } else { a };

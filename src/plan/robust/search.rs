@@ -25,8 +25,9 @@ pub struct Sight<'a> {
     pub seen: &'a mut [u32],
     /// By GPU: the partner where it goes on.
     pub next: &'a mut [u32],
-    /// Of the GPU at hand: keys of its slots by falling load in its worst window.
-    pub window: &'a mut [u64],
+    /// Of the GPU at hand: keys of its slots by falling load in its worst window, and those loads.
+    pub keys: &'a mut [u64],
+    pub mine: &'a mut [f32],
     /// Loads of the partner without what it would give, and of the GPU at hand with it.
     pub theirs: &'a mut [Block],
     pub ours: &'a mut [Block],
@@ -105,11 +106,15 @@ fn look(b: &Board, sight: &mut Sight, h: usize) -> Look {
     let sums = b.sum.as_flattened();
     let lane = at(b.worst, h) as usize;
     let (from, to) = (b.start(h), b.start(h + 1));
-    let mine = sight.window.get_mut(..to - from).unwrap_or_default();
-    for ((key, &expert), slot) in mine.iter_mut().zip(part(b.on, from, to)).zip(from..) {
+    let keys = sight.keys.get_mut(..to - from).unwrap_or_default();
+    for ((key, &expert), slot) in keys.iter_mut().zip(part(b.on, from, to)).zip(from..) {
         *key = descending(at(replica, expert as usize * stride + lane), slot);
     }
-    insertion_sort(mine, usize::MAX);
+    insertion_sort(keys, usize::MAX);
+    let mine = sight.mine.get_mut(..to - from).unwrap_or_default();
+    for (mine, &key) in mine.iter_mut().zip(keys.iter()) {
+        *mine = load_of_descending(key);
+    }
     let (theirs, ours, costs) = (&mut *sight.theirs, &mut *sight.ours, &mut *sight.costs);
     let (slowness, cost) = (at(b.slowness, h), at(b.cost, h));
     let time = at(sums, h * stride + lane) * slowness;
@@ -142,27 +147,27 @@ fn look(b: &Board, sight: &mut Sight, h: usize) -> Look {
         let there = at(b.worst, q) as usize;
         let there_now = at(sums, q * stride + there);
         let there_weight = at(b.weight.as_flattened(), there);
+        let (mut looked, mut weighed) = (0_u64, 0_u64);
+        let mut limit = together + best;
         for (take, &coming) in (b.start(q)..).zip(b.held(q)) {
             let y = at(replica, coming as usize * stride + lane);
             let y_there = there_now - at(replica, coming as usize * stride + there);
-            left = left.saturating_sub((to - from) as u64);
             let mut ready = false;
-            for &key in mine.iter() {
-                let crossing = load_of_descending(key) - y;
+            looked = looked.wrapping_add(1);
+            for (&x, &key) in mine.iter().zip(keys.iter()) {
+                let crossing = x - y;
                 if crossing >= room {
                     continue;
                 }
                 if crossing <= 0.0 {
                     break;
                 }
-                let give = index_of(key);
-                let going = at(b.on, give);
+                let going = at(b.on, index_of(key));
                 let then = y_there + at(replica, going as usize * stride + there);
-                let limit = together + best;
                 if lanes::power(then * slowness_there, there_weight) >= limit {
                     continue;
                 }
-                left = left.saturating_sub(weighing);
+                weighed = weighed.wrapping_add(1);
                 if !ready {
                     ready = true;
                     let minus = b.of_expert(coming);
@@ -178,10 +183,13 @@ fn look(b: &Board, sight: &mut Sight, h: usize) -> Look {
                 let gain = here + other - together;
                 if gain < best && !b.meets(q, going) && !b.meets(h, coming) {
                     best = gain;
-                    found = Some((gain, Pair { give, take, to: q }));
+                    limit = together + best;
+                    found = Some((gain, Pair { give: index_of(key), take, to: q }));
                 }
             }
         }
+        looked = looked.wrapping_mul((to - from) as u64).wrapping_add(weighed.wrapping_mul(weighing));
+        left = left.saturating_sub(looked);
         if left == 0 || (partners >= PARTNERS && found.is_some()) {
             break;
         }
