@@ -22,8 +22,8 @@ use board::Board;
 use kicks::Kept;
 use search::Sight;
 
-/// Units of effort when the caller does not say.
-const EFFORT: u64 = 400_000;
+/// Units of effort for each GPU, when the caller does not say.
+const EFFORT: u64 = 2_000;
 
 /// What the robust planner plans.
 pub struct Row<'a> {
@@ -98,13 +98,13 @@ pub fn plan(row: Row, mut arena: Arena, out: &mut [u32]) {
         now: 1,
         changed: s.changed,
         seen: s.seen,
-        next: s.next,
+        order: s.order,
         keys: s.slot_keys,
         mine: s.mine,
         theirs: s.theirs,
         ours: s.ours,
         costs: s.costs,
-        left: if row.effort == 0 { EFFORT } else { u64::from(row.effort) },
+        left: if row.effort == 0 { EFFORT * gpus as u64 } else { u64::from(row.effort) },
     };
     sight.start();
     search::search(&mut board, &mut sight);

@@ -16,7 +16,7 @@ pub struct Scratch<'a> {
     pub fill: &'a mut [u32],
     pub changed: &'a mut [u32],
     pub seen: &'a mut [u32],
-    pub next: &'a mut [u32],
+    pub order: &'a mut [u64],
     pub kept_on: &'a mut [u32],
     pub kept_changed: &'a mut [u32],
     pub kept_seen: &'a mut [u32],
@@ -45,8 +45,8 @@ pub fn carve<'a>(
 ) -> Scratch<'a> {
     let n = blocks(windows);
     let u32s = &mut arena.u32s;
-    let scratch_u32 = [slots, gpus.saturating_add(1), gpus, gpus, gpus, gpus, slots, gpus, gpus, gpus];
-    let [on, first, fill, changed, seen, next, kept_on, kept_changed, kept_seen, worst] =
+    let scratch_u32 = [slots, gpus.saturating_add(1), gpus, gpus, gpus, slots, gpus, gpus, gpus];
+    let [on, first, fill, changed, seen, kept_on, kept_changed, kept_seen, worst] =
         scratch_u32.map(|len| u32s.take(len));
     Scratch {
         keys: arena.u64s.take(experts),
@@ -58,7 +58,7 @@ pub fn carve<'a>(
         fill,
         changed,
         seen,
-        next,
+        order: arena.u64s.take(gpus),
         kept_on,
         kept_changed,
         kept_seen,

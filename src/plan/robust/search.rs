@@ -1,4 +1,6 @@
-//! The search: the GPU that costs most swaps a replica for one that is lighter in its worst window.
+//! The search: the GPU that costs most swaps a replica for one that is lighter in its worst window, with the
+//! GPU that has least to do in that window, if any swap with it helps, or else the next; the best swap with
+//! that one.
 //!
 //! A GPU that finds no partner waits until one of the others has changed, and then looks at those alone:
 //! `seen` and `changed` tell the time of its last full look and of their last change. So nothing is looked
@@ -6,11 +8,9 @@
 
 use super::board::Board;
 use super::lanes::{self, Block, WIDE};
-use crate::order::{descending, index_of, insertion_sort, load_of_descending};
-use crate::plan::joint::at::{at, part, put};
+use crate::order::{ascending, descending, index_of, insertion_sort, load_of_descending};
+use crate::plan::joint::at::{at, part, part_mut, put};
 
-/// Partners among which the best swap is chosen, once there is one.
-const PARTNERS: u32 = 2;
 /// A swap must take off this part of what its two GPUs cost, so that rounding never decides.
 const GRAIN: f32 = 1.0 / 65_536.0;
 /// Units of effort for each block of windows of a swap that is weighed; a pair that is only looked at is one.
@@ -23,8 +23,8 @@ pub struct Sight<'a> {
     /// By GPU: when it changed last, and when it had seen all others and found no swap.
     pub changed: &'a mut [u32],
     pub seen: &'a mut [u32],
-    /// By GPU: the partner where it goes on.
-    pub next: &'a mut [u32],
+    /// Partners by rising load in the worst window of the GPU at hand.
+    pub order: &'a mut [u64],
     /// Of the GPU at hand: keys of its slots by falling load in its worst window, and those loads.
     pub keys: &'a mut [u64],
     pub mine: &'a mut [f32],
@@ -43,7 +43,6 @@ impl Sight<'_> {
         self.now = 1;
         self.changed.fill(1);
         self.seen.fill(0);
-        self.next.fill(0);
     }
 
     pub fn touch(&mut self, gpu: usize) {
@@ -99,7 +98,7 @@ fn swap(b: &mut Board, pair: Pair) {
     put(b.on, pair.take, give);
 }
 
-/// Looks for partners of GPU `h`, the next in turn first.
+/// Looks for a partner of GPU `h`, the one with least to do in its worst window first.
 fn look(b: &Board, sight: &mut Sight, h: usize) -> Look {
     let stride = WIDE * b.blocks;
     let replica = b.replica.as_flattened();
@@ -122,26 +121,23 @@ fn look(b: &Board, sight: &mut Sight, h: usize) -> Look {
     let all = at(sight.changed, h) > seen;
     let weighing = WEIGHING * b.blocks as u64;
     let mut found = None;
-    let mut partners = 0;
     let mut left = sight.left;
     let gpus = b.gpus();
-    let mut q = at(sight.next, h) as usize;
-    for _ in 0..gpus {
-        q = if q + 1 < gpus { q + 1 } else { 0 };
-        if q == h || !(all || at(sight.changed, q) > seen) {
-            continue;
+    let mut candidates = 0;
+    for q in 0..gpus {
+        let load = at(sums, q * stride + lane) * at(b.slowness, q);
+        if q != h && load < time && (all || at(sight.changed, q) > seen) {
+            put(sight.order, candidates, ascending(load, q));
+            candidates += 1;
         }
+    }
+    insertion_sort(part_mut(sight.order, 0, candidates), usize::MAX);
+    for &key in part(sight.order, 0, candidates) {
+        let q = index_of(key);
         let slowness_there = at(b.slowness, q);
         let gap = time - at(sums, q * stride + lane) * slowness_there;
-        if gap <= 0.0 {
-            continue;
-        }
-        partners += 1;
         let together = cost + at(b.cost, q);
-        let mut best = match found {
-            Some((gain, _)) => gain,
-            None => -GRAIN * together,
-        };
+        let mut best = -GRAIN * together;
         // the most that may cross over: q must not end above where h is now
         let room = gap / slowness_there;
         let there = at(b.worst, q) as usize;
@@ -184,20 +180,19 @@ fn look(b: &Board, sight: &mut Sight, h: usize) -> Look {
                 if gain < best && !b.meets(q, going) && !b.meets(h, coming) {
                     best = gain;
                     limit = together + best;
-                    found = Some((gain, Pair { give: index_of(key), take, to: q }));
+                    found = Some(Pair { give: index_of(key), take, to: q });
                 }
             }
         }
         looked = looked.wrapping_mul((to - from) as u64).wrapping_add(weighed.wrapping_mul(weighing));
         left = left.saturating_sub(looked);
-        if left == 0 || (partners >= PARTNERS && found.is_some()) {
+        if left == 0 || found.is_some() {
             break;
         }
     }
     sight.left = left;
-    put(sight.next, h, q as u32);
     match found {
-        Some((_, pair)) => Look::Swap(pair),
+        Some(pair) => Look::Swap(pair),
         None if left == 0 => Look::Spent,
         None => Look::Nothing,
     }
