@@ -101,6 +101,7 @@ pub fn plan(row: Row, mut arena: Arena, out: &mut [u32]) {
         order: s.order,
         keys: s.slot_keys,
         mine: s.mine,
+        buffer: s.buffer,
         theirs: s.theirs,
         ours: s.ours,
         costs: s.costs,

@@ -50,7 +50,7 @@ pub fn carve<'a>(
         scratch_u32.map(|len| u32s.take(len));
     Scratch {
         keys: arena.u64s.take(experts),
-        buffer: arena.u64s.take(sort_buffer(experts)),
+        buffer: arena.u64s.take(sort_buffer(experts.max(slots).max(gpus))),
         count: arena.u32s.take(experts),
         reach: arena.u32s.take(reach::memory(experts, gpus)),
         on,

@@ -8,7 +8,7 @@
 
 use super::board::Board;
 use super::lanes::{self, Block, WIDE};
-use crate::order::{ascending, descending, index_of, insertion_sort, load_of_descending};
+use crate::order::{ascending, descending, index_of, load_of_descending, sort};
 use crate::plan::joint::at::{at, part, part_mut, put};
 
 /// A swap must take off this part of what its two GPUs cost, so that rounding never decides.
@@ -28,6 +28,7 @@ pub struct Sight<'a> {
     /// Of the GPU at hand: keys of its slots by falling load in its worst window, and those loads.
     pub keys: &'a mut [u64],
     pub mine: &'a mut [f32],
+    pub buffer: &'a mut [u64],
     /// Loads of the partner without what it would give, and of the GPU at hand with it.
     pub theirs: &'a mut [Block],
     pub ours: &'a mut [Block],
@@ -109,7 +110,7 @@ fn look(b: &Board, sight: &mut Sight, h: usize) -> Look {
     for ((key, &expert), slot) in keys.iter_mut().zip(part(b.on, from, to)).zip(from..) {
         *key = descending(at(replica, expert as usize * stride + lane), slot);
     }
-    insertion_sort(keys, usize::MAX);
+    sort(keys, sight.buffer);
     let mine = sight.mine.get_mut(..to - from).unwrap_or_default();
     for (mine, &key) in mine.iter_mut().zip(keys.iter()) {
         *mine = load_of_descending(key);
@@ -121,8 +122,8 @@ fn look(b: &Board, sight: &mut Sight, h: usize) -> Look {
     let all = at(sight.changed, h) > seen;
     let weighing = WEIGHING * b.blocks as u64;
     let mut found = None;
-    let mut left = sight.left;
     let gpus = b.gpus();
+    let mut left = sight.left.saturating_sub((gpus + to - from) as u64);
     let mut candidates = 0;
     for q in 0..gpus {
         let load = at(sums, q * stride + lane) * at(b.slowness, q);
@@ -131,7 +132,7 @@ fn look(b: &Board, sight: &mut Sight, h: usize) -> Look {
             candidates += 1;
         }
     }
-    insertion_sort(part_mut(sight.order, 0, candidates), usize::MAX);
+    sort(part_mut(sight.order, 0, candidates), sight.buffer);
     for &key in part(sight.order, 0, candidates) {
         let q = index_of(key);
         let slowness_there = at(b.slowness, q);

@@ -2,13 +2,13 @@
 //! away from the mean of all of them.
 //!
 //! A window counts by its weight and not by its tokens: the ruler averages balances, which do not know how
-//! many tokens there were. And the windows that come will not be among those that were: w + 0.4 (w - mean)
+//! many tokens there were. And the windows that come will not be among those that were: w + 0.5 (w - mean)
 //! stands for those that lie a little further out.
 
 use super::lanes::Block;
 
 /// How much further out.
-const BEYOND: f64 = 0.4;
+const BEYOND: f64 = 0.5;
 /// Least peak of an expert, so that spare slots go evenly to experts without load, and nothing is subnormal.
 const TINY: f32 = f32::from_bits((127 - 80) << 23);
 
