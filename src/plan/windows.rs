@@ -17,6 +17,8 @@ pub struct Windows<'a> {
     unit: &'a mut [f64],
     weight: &'a mut [f32],
     count: usize,
+    /// The first that has weight.
+    first: usize,
     /// `[E]` weighted mean of the shares.
     mean: &'a mut [f32],
     /// `[E]` times blocks of windows: shares of the experts of a row.
@@ -32,6 +34,7 @@ impl<'a> Windows<'a> {
             unit: arena.f64s.take(windows),
             weight: arena.f32s.take(windows),
             count: 0,
+            first: 0,
             mean: arena.f32s.take(experts),
             shares: take_blocks(&mut arena.f32s, experts.saturating_mul(blocks(windows))),
         }
@@ -44,7 +47,14 @@ impl<'a> Windows<'a> {
         for window in 0..problem.shape().num_windows() {
             let weight = widen(problem.window_weight(window, layer).abs());
             let total = problem.load(window, layer).iter().fold(0.0, |sum, &x| sum + widen(x));
-            if weight == 0.0 || total == 0.0 {
+            if weight == 0.0 {
+                continue;
+            }
+            if heaviest == 0.0 {
+                self.first = window;
+            }
+            heaviest = if weight > heaviest { weight } else { heaviest };
+            if total == 0.0 {
                 continue;
             }
             if let (Some(number), Some(unit)) =
@@ -54,7 +64,6 @@ impl<'a> Windows<'a> {
                 *unit = total / gpus as f64;
                 self.count += 1;
             }
-            heaviest = if weight > heaviest { weight } else { heaviest };
         }
         for (to, &number) in self.weight.iter_mut().zip(self.number.iter()).take(self.count) {
             let weight = widen(problem.window_weight(number as usize, layer).abs()) / heaviest;
@@ -63,9 +72,13 @@ impl<'a> Windows<'a> {
         }
     }
 
-    /// The first window that counts; 0 where none does.
+    /// The first window that counts; where none has load, the first with weight.
     pub fn first(&self) -> usize {
-        if self.count == 0 { 0 } else { self.number.first().map_or(0, |&number| number as usize) }
+        if self.count == 0 {
+            self.first
+        } else {
+            self.number.first().map_or(0, |&number| number as usize)
+        }
     }
 
     fn share(problem: &Problem, layer: usize, window: u32, unit: f64, expert: usize) -> f64 {

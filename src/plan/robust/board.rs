@@ -16,7 +16,7 @@ pub struct Board<'a> {
     pub on: &'a mut [u32],
     pub first: &'a [u32],
     /// By GPU: time for a unit of load, the mean of the speeds being 1; its load in each window; its cost.
-    pub slowness: &'a [f32],
+    pub slowness: &'a mut [f32],
     pub sum: &'a mut [Block],
     pub cost: &'a mut [f32],
     /// By GPU: the window, as an index into the lanes, in which it costs most.
@@ -81,6 +81,20 @@ impl Board<'_> {
                 let all = all.as_flattened_mut().iter_mut().skip(lane);
                 all.step_by(self.blocks * WIDE).for_each(|x| *x /= most);
             }
+        }
+    }
+
+    /// Takes all times down together when some are beyond what costs can tell apart, so that the largest of
+    /// them count.
+    pub fn calm(&mut self) {
+        const HIGH: f32 = 4.0;
+        let mut most = 0.0;
+        for gpu in 0..self.gpus() {
+            let time = lanes::largest(self.of_gpu(gpu)) * at(self.slowness, gpu);
+            most = if time > most { time } else { most };
+        }
+        if most > HIGH {
+            self.slowness.iter_mut().for_each(|slowness| *slowness *= HIGH / most);
         }
     }
 

@@ -103,7 +103,7 @@ fn lightest(b: &Board, fill: &[u32], expert: u32) -> u32 {
     let several = at(b.count, expert as usize) > 1;
     let (mut best, mut to) = (f32::INFINITY, NONE);
     let load = b.of_expert(expert);
-    let gpus = b.sum.chunks_exact(b.blocks.max(1)).zip(b.slowness).zip(b.cost.iter());
+    let gpus = b.sum.chunks_exact(b.blocks.max(1)).zip(b.slowness.iter()).zip(b.cost.iter());
     for (gpu, ((sum, &slowness), &now)) in gpus.enumerate() {
         // full, or no candidate even with nothing more
         if now >= best {

@@ -66,7 +66,8 @@ fn kick(b: &mut Board, sight: &mut Sight, number: &mut u64) {
         let there = draw(number, b.gpus());
         let (give, take) = (pick(b, number, here), pick(b, number, there));
         let (going, coming) = (at(b.on, give), at(b.on, take));
-        if there == here || b.meets(there, going) || b.meets(here, coming) {
+        let empty = b.held(here).is_empty() || b.held(there).is_empty();
+        if empty || there == here || b.meets(there, going) || b.meets(here, coming) {
             continue;
         }
         put(b.on, give, coming);
@@ -85,6 +86,7 @@ fn pick(b: &Board, number: &mut u64, gpu: usize) -> usize {
 
 /// The next number of Knuth's sequence, as one below `below`.
 fn draw(number: &mut u64, below: usize) -> usize {
-    *number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    *number =
+        number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     (((*number >> 32) * below as u64) >> 32) as usize
 }

@@ -91,8 +91,13 @@ pub fn plan(row: Row, mut arena: Arena, out: &mut [u32]) {
     if !row.start && !greedy::greedy(&mut board, s.mean, s.keys, s.buffer, s.fill) {
         greedy::construct(&mut board, s.keys, s.buffer, s.fill);
     }
-    for gpu in 0..gpus {
-        board.add_up(gpu);
+    for pass in 0..2 {
+        for gpu in 0..gpus {
+            board.add_up(gpu);
+        }
+        if pass == 0 {
+            board.calm();
+        }
     }
     let mut sight = Sight {
         now: 1,

@@ -172,7 +172,8 @@ fn look(b: &Board, sight: &mut Sight, h: usize) -> Look {
                     lanes::more(ours, b.of_gpu(h), minus);
                 }
                 let plus = b.of_expert(going);
-                let other = lanes::cost_after::<true>(costs, theirs, plus, b.weight, slowness_there);
+                let other =
+                    lanes::cost_after::<true>(costs, theirs, plus, b.weight, slowness_there);
                 if other >= limit {
                     continue;
                 }
@@ -185,7 +186,8 @@ fn look(b: &Board, sight: &mut Sight, h: usize) -> Look {
                 }
             }
         }
-        looked = looked.wrapping_mul((to - from) as u64).wrapping_add(weighed.wrapping_mul(weighing));
+        looked =
+            looked.wrapping_mul((to - from) as u64).wrapping_add(weighed.wrapping_mul(weighing));
         left = left.saturating_sub(looked);
         if left == 0 || found.is_some() {
             break;
