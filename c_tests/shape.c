@@ -96,7 +96,7 @@ static void window_stride(void) {
   REFUSES(SHAPED, EPLB_STATUS_WINDOW_STRIDE, c.problem.load_window_stride = L * E - 1);
   SAME_PLAN(c.problem.load_window_stride = L * E);
   SAME_PLAN(c.problem.load_window_stride = L * E + 1); /* one window: nothing lies behind the first */
-  /* the policies of the documents; the load behind the first window is never looked at */
+  /* the policies of the documents; windows.c has the rest */
   REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_WINDOWS, c.problem.num_windows = 2,
           c.options.policy = EPLB_POLICY_DEEPSEEK);
 }

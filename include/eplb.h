@@ -54,6 +54,13 @@
   (EPLB_WORKSPACE_BOUND(E, P, G) + sizeof(uint64_t) * (((P) + 1) / 2) + sizeof(uint64_t) * 6 * (K) + \
    sizeof(uint64_t) * 6 * (N))
 
+/* The same for W > 1 windows, which EPLB_POLICY_BALANCED alone plans: about 68 E + 36 G for each eight of them,
+ and 56 E + 36 P + 64 G more. */
+#define EPLB_WORKSPACE_BOUND_WINDOWS(E, P, G, K, N, W) \
+  (EPLB_WORKSPACE_BOUND_GROUPS(E, P, G, K, N) + sizeof(uint64_t) * 2 * (W) + \
+   sizeof(uint64_t) * 8 * (((W) + 7) / 8) * ((E) + ((G) + 9) / 2) + sizeof(uint64_t) * 7 * (E) + \
+   sizeof(uint64_t) * 5 * (P) + sizeof(uint64_t) * 8 * (G) + sizeof(uint64_t) * 16)
+
 
 /*
  gpu_state: the GPU is gone. Its slots stay empty and what they held cannot be read.
@@ -556,7 +563,7 @@ typedef struct eplb_options {
    Bound on the candidate evaluations per layer, 0 = the policy's default. The compatibility
    policies do a fixed amount of work and accept any value. With several windows a unit is a pair of
    slots looked at; a swap weighed in all windows counts 8 for each 8 windows or part of 8; the default is
-   2,000 for each GPU, 400,000 is high. In hierarchical scope each node has as much.
+   2,000 for each GPU, six times that is high. In hierarchical scope each node has as much.
    */
   uint32_t effort;
   /*

@@ -59,8 +59,8 @@ pub fn cost_after<const COMES: bool>(
     }
     let mut all = [0.0; WIDE];
     for cost in costs.iter() {
-        for i in 0..WIDE {
-            all[i] += cost[i];
+        for (all, &cost) in all.iter_mut().zip(cost) {
+            *all += cost;
         }
     }
     sum(&all)
@@ -71,9 +71,9 @@ pub fn cost(load: &[Block], weight: &[Block], slowness: f32) -> (f32, usize) {
     let mut all = [0.0; WIDE];
     let (mut most, mut at) = (-1.0, 0);
     for (block, (load, weight)) in load.iter().zip(weight).enumerate() {
-        for i in 0..WIDE {
-            let cost = power(load[i] * slowness, weight[i]);
-            all[i] += cost;
+        for (((all, &load), &weight), i) in all.iter_mut().zip(load).zip(weight).zip(0..) {
+            let cost = power(load * slowness, weight);
+            *all += cost;
             if cost > most {
                 most = cost;
                 at = WIDE * block + i;
@@ -93,9 +93,9 @@ pub fn largest(load: &[Block]) -> f32 {
 pub fn largest_with(load: &[Block], plus: &[Block]) -> f32 {
     let mut most = [0.0; WIDE];
     for (load, plus) in load.iter().zip(plus) {
-        for i in 0..WIDE {
-            let now = load[i] + plus[i];
-            most[i] = if now > most[i] { now } else { most[i] };
+        for ((most, &load), &plus) in most.iter_mut().zip(load).zip(plus) {
+            let now = load + plus;
+            *most = if now > *most { now } else { *most };
         }
     }
     let larger = |a: f32, b: f32| if b > a { b } else { a };
@@ -128,8 +128,8 @@ pub fn scale(to: &mut [Block], from: &[Block], by: f32) {
 #[inline(always)]
 pub fn less(to: &mut [Block], from: &[Block], minus: &[Block]) {
     for ((to, from), minus) in to.iter_mut().zip(from).zip(minus) {
-        for i in 0..WIDE {
-            to[i] = from[i] - minus[i];
+        for ((to, &from), &minus) in to.iter_mut().zip(from).zip(minus) {
+            *to = from - minus;
         }
     }
 }
@@ -138,8 +138,8 @@ pub fn less(to: &mut [Block], from: &[Block], minus: &[Block]) {
 #[inline(always)]
 pub fn more(to: &mut [Block], from: &[Block], plus: &[Block]) {
     for ((to, from), plus) in to.iter_mut().zip(from).zip(plus) {
-        for i in 0..WIDE {
-            to[i] = from[i] + plus[i];
+        for ((to, &from), &plus) in to.iter_mut().zip(from).zip(plus) {
+            *to = from + plus;
         }
     }
 }
