@@ -96,8 +96,9 @@ static void window_stride(void) {
   REFUSES(SHAPED, EPLB_STATUS_WINDOW_STRIDE, c.problem.load_window_stride = L * E - 1);
   SAME_PLAN(c.problem.load_window_stride = L * E);
   SAME_PLAN(c.problem.load_window_stride = L * E + 1); /* one window: nothing lies behind the first */
-  REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_WINDOWS, c.problem.num_windows = 2);
-  REFUSES(EVALUATE | SIZE_EVALUATE, EPLB_STATUS_UNSUPPORTED_WINDOWS, c.problem.num_windows = 2);
+  /* the policies of the documents; windows.c has the rest */
+  REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_WINDOWS, c.problem.num_windows = 2,
+          c.options.policy = EPLB_POLICY_DEEPSEEK);
 }
 
 static void max_replicas(void) {

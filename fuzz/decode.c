@@ -210,7 +210,7 @@ void decode_problem(call *c, input *in) {
   *p = (eplb_problem)EPLB_PROBLEM_INIT;
   uint8_t way = take_byte(in);
   p->num_layers = 1 + (way % 8 == 7 ? below(in, 3) : 0);
-  p->num_windows = 1 + (way / 8 % 8 == 7 ? below(in, 3) : 0);
+  p->num_windows = 1 + (way / 8 % 8 == 7 ? below(in, 12) : 0);
   if (way & 64) {
     even_shape(p, in);
   } else {

@@ -83,6 +83,12 @@ EPLB_INLINE int32_t eplb_route(const uint32_t *route_end, const int32_t *route_s
     if (route_end[i] <= token) r++;
   return r < max_replicas ? route_slot[r] : -1;
 }
+/* The same for W > 1 windows, which EPLB_POLICY_BALANCED alone plans: about 68 E + 36 G for each eight of them,
+ and 56 E + 36 P + 64 G more. */
+#define EPLB_WORKSPACE_BOUND_WINDOWS(E, P, G, K, N, W) \
+  (EPLB_WORKSPACE_BOUND_GROUPS(E, P, G, K, N) + sizeof(uint64_t) * 2 * (W) + \
+   sizeof(uint64_t) * 8 * (((W) + 7) / 8) * ((E) + ((G) + 9) / 2) + sizeof(uint64_t) * 7 * (E) + \
+   sizeof(uint64_t) * 5 * (P) + sizeof(uint64_t) * 8 * (G) + sizeof(uint64_t) * 16)
 
 
 /*
@@ -545,7 +551,8 @@ enum eplb_policy
    The default: counts and packing decided together, near the optimum, on any topology. Never two replicas
    of an expert on one GPU; slots that only a duplicate could fill stay empty (-1). Never worse than
    EPLB_POLICY_DEEPSEEK where that makes no duplicate. Honours gpu_slots, gpu_speed, gpu_node, gpu_state and
-   max_replicas. Source: docs/DESIGN.md. Expect a balance of 0.9995 at 9 slots a GPU, 0.999 at 4 or 5; at 2 or 3
+   max_replicas. With several windows: one placement whose mean balance over them, and over windows like
+   them, is high, whatever DEEPSEEK would do with any of them. Source: docs/DESIGN.md. Expect a balance of 0.9995 at 9 slots a GPU, 0.999 at 4 or 5; at 2 or 3
    what the loads allow. About O(P log P) a layer where a plan within 1/2048 of the bound is near at hand, at
    most O(effort) more.
    */
@@ -641,7 +648,8 @@ typedef struct eplb_problem {
    */
   uint32_t struct_size;
   /*
-   W: load matrices that describe the load. 1 for the classic call.
+   W: load matrices that describe the load; 1 for the classic call. With more, EPLB_POLICY_BALANCED plans one
+   placement for all of them, and for windows like them that are still to come; the other policies refuse.
    */
   uint32_t num_windows;
   /*
@@ -677,7 +685,8 @@ typedef struct eplb_problem {
    */
   const float *load;
   /*
-   [L][W] weight of each window in each layer; finite, >= 0, not all 0 in a layer. NULL: all equal.
+   [L][W] weight of each window in each layer; finite, >= 0, not all 0 in a layer. NULL: all equal. A window
+   counts by its weight, not by its tokens; one of weight 0 is as if it were not there.
    */
   const float *window_weight;
   /*
@@ -717,7 +726,9 @@ typedef struct eplb_options {
   uint32_t scope;
   /*
    Bound on the candidate evaluations per layer, 0 = the policy's default. The compatibility
-   policies do a fixed amount of work and accept any value.
+   policies do a fixed amount of work and accept any value. With several windows a unit is a pair of
+   slots looked at; a swap weighed in all windows counts 8 for each 8 windows or part of 8; the default is
+   2,000 for each GPU, six times that is high. In hierarchical scope each node has as much.
    */
   uint32_t effort;
   /*
@@ -780,7 +791,9 @@ typedef struct eplb_placement {
  What eplb_plan and eplb_evaluate report of one layer.
 
  Loads are in the unit of problem.load (tokens), divided by the speed of the GPU where speeds are
- given. A balance is mean / largest: 1.0 is perfect, also when all loads are 0.
+ given. A balance is mean / largest: 1.0 is perfect, also when all loads are 0. With several windows each
+ figure is the mean of that figure over the windows, weighted by window_weight, unless it says otherwise;
+ then balance is not exactly mean_gpu_load / max_gpu_load.
  */
 typedef struct eplb_metrics {
   /*
@@ -818,19 +831,19 @@ typedef struct eplb_metrics {
    */
   uint32_t duplicates;
   /*
-   The busiest GPU, lowest index first among equals.
+   The busiest GPU, lowest index first among equals; with several windows that of worst_window.
    */
   uint32_t busiest_gpu;
   /*
-   The smallest balance of a window.
+   The smallest balance over the windows that have weight: balance itself when there is one window.
    */
   double worst_window_balance;
   /*
-   The window of worst_window_balance, lowest index first among equals.
+   The window that has it, the first among equals.
    */
   uint32_t worst_window;
   /*
-   Slots of GPUs that are alive whose expert differs from options.previous; 0 without one.
+   Slots of a living GPU whose expert differs from options.previous: 0 without it.
    */
   uint32_t moved_slots;
   /*

@@ -302,7 +302,7 @@ impl Status {
             Status::Infeasible => c"no placement can keep the rules: give more slots or living GPUs",
             Status::UnsupportedPolicy => c"this policy is not served by this version",
             Status::UnsupportedWindows => {
-                c"this policy plans a single window: set num_windows to 1"
+                c"this policy plans a single window: set num_windows to 1, or plan with EPLB_POLICY_BALANCED"
             }
             Status::UnsupportedPrevious => {
                 c"this policy plans from nothing: set options.previous to NULL"

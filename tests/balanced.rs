@@ -520,14 +520,6 @@ fn what_must_not_matter_does_not() {
     }
 }
 
-#[test]
-fn several_windows_are_not_served_yet() {
-    let load = [1.0; 8];
-    let spec = Spec { num_windows: 2, ..even(&load[..4], 4, 2) };
-    let two = Spec { load: &load, ..spec };
-    assert_eq!(plan(&two, &Options::default()).unwrap_err(), Status::UnsupportedWindows);
-}
-
 /// Experts in another order: mostly the same largest time. Of equals the lower expert comes first, which may end
 /// elsewhere, neither better nor worse on average: how often and how far is printed.
 #[test]

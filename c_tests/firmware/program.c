@@ -21,13 +21,14 @@ enum {
   MAX_BATCH = 20480, /* L * G * E and L * G * P: larger batches have no sources */
   POLICIES = 8,
   GENERATED = 300,
+  WINDOWS = 5, /* of those that have several */
   MAX_LINES = 500 * POLICIES
 };
 
 /* --- the problems ---------------------------------------------------------------------------------- */
 
 typedef enum loads { UNIFORM, SKEWED, EQUAL, ZERO, ONE_HOT, HUGE_LOADS, SUBNORMAL, MIXED, VECTOR } loads;
-enum { SPEEDS = 1, UNEVEN = 2, DEAD = 4 };
+enum { SPEEDS = 1, UNEVEN = 2, DEAD = 4, DRIFT = 8 };
 
 typedef struct shape {
   uint32_t layers, experts, slots, gpus, groups, nodes, scope;
@@ -65,6 +66,10 @@ static const shape fixed[] = {
     {2, 64, 80, 8, 8, 4, EPLB_SCOPE_HIERARCHICAL, MIXED, 0},
     {2, 64, 64, 16, 8, 4, EPLB_SCOPE_HIERARCHICAL, SUBNORMAL, 0},
     {1, 256, 288, 32, 1, 1, EPLB_SCOPE_GLOBAL, SUBNORMAL, 0},
+    {2, 64, 80, 8, 1, 1, EPLB_SCOPE_GLOBAL, SKEWED, DRIFT},
+    {1, 256, 288, 32, 1, 1, EPLB_SCOPE_GLOBAL, UNIFORM, DRIFT},
+    {2, 64, 96, 8, 8, 4, EPLB_SCOPE_HIERARCHICAL, MIXED, DRIFT | SPEEDS | DEAD},
+    {2, 64, 80, 8, 1, 1, EPLB_SCOPE_GLOBAL, SUBNORMAL, DRIFT | UNEVEN},
 };
 
 static uint32_t seed;
@@ -95,13 +100,14 @@ static shape generated(void) {
 
 /* --- a call ---------------------------------------------------------------------------------------- */
 
-static float load[MAX_LAYER_EXPERTS], speed[MAX_GPUS];
+static float load[WINDOWS * MAX_LAYER_EXPERTS], weight[MAX_LAYERS * WINDOWS], speed[MAX_GPUS];
 static uint32_t slots_of[MAX_GPUS];
 static uint8_t state[MAX_GPUS];
 static int32_t physical_to_logical[MAX_LAYER_SLOTS], replica_rank[MAX_LAYER_SLOTS], logical_count[MAX_LAYER_EXPERTS],
     logical_to_physical[MAX_TABLE];
 static eplb_metrics planned[MAX_LAYERS], measured[MAX_LAYERS];
-static uint64_t workspace[EPLB_WORKSPACE_BOUND_GROUPS(MAX_EXPERTS, MAX_SLOTS, MAX_GPUS, MAX_GROUPS, MAX_NODES) /
+static uint64_t workspace[EPLB_WORKSPACE_BOUND_WINDOWS(MAX_EXPERTS, MAX_SLOTS, MAX_GPUS, MAX_GROUPS, MAX_NODES,
+                                                       WINDOWS) /
                           sizeof(uint64_t)];
 
 static eplb_problem problem;
@@ -160,7 +166,7 @@ static void set_up(const shape *s) {
   eplb_options o = EPLB_OPTIONS_INIT;
   eplb_placement out = EPLB_PLACEMENT_INIT;
   uint32_t even = s->slots / s->gpus;
-  p.num_windows = 1;
+  p.num_windows = s->extras & DRIFT ? WINDOWS : 1;
   p.num_layers = s->layers;
   p.num_logical_experts = s->experts;
   p.num_physical_experts = s->slots;
@@ -168,7 +174,11 @@ static void set_up(const shape *s) {
   p.num_nodes = s->nodes;
   p.num_gpus = s->gpus;
   p.load = load;
-  for (uint32_t i = 0; i < s->layers * s->experts; i++) load[i] = load_of(s->loads, i % s->experts);
+  for (uint32_t i = 0; i < p.num_windows * s->layers * s->experts; i++) load[i] = load_of(s->loads, i % s->experts);
+  if (s->extras & DRIFT) {
+    for (uint32_t i = 0; i < s->layers * WINDOWS; i++) weight[i] = (float)(i % WINDOWS) / 2; /* the first is out */
+    p.window_weight = weight;
+  }
   for (uint32_t g = 0; g < s->gpus; g++) {
     speed[g] = (float)between(2, 5) / 4;
     /* neighbours give and take a slot */
@@ -321,7 +331,11 @@ static void run(const shape *s, int flushing) {
     digest = 0;
     int32_t planning = call(query, &deepest.query), checking = 0, measuring = 0;
     if (planning == EPLB_STATUS_OK) {
-      if (size > EPLB_WORKSPACE_BOUND_GROUPS(s->experts, s->slots, s->gpus, s->groups, s->nodes)) fail("bound");
+      size_t bound = problem.num_windows > 1 ? EPLB_WORKSPACE_BOUND_WINDOWS(s->experts, s->slots, s->gpus, s->groups,
+                                                                            s->nodes, problem.num_windows)
+                                             : EPLB_WORKSPACE_BOUND_GROUPS(s->experts, s->slots, s->gpus, s->groups,
+                                                                           s->nodes);
+      if (size > bound) fail("bound");
       planning = call(plan, policy == EPLB_POLICY_BALANCED ? &deepest.balanced : &deepest.others);
     }
     uint64_t all = (uint64_t)(int64_t)planning;
@@ -353,6 +367,7 @@ static void run(const shape *s, int flushing) {
     if (s->extras & SPEEDS) put("+speeds");
     if (s->extras & UNEVEN) put("+uneven");
     if (s->extras & DEAD) put("+dead");
+    if (s->extras & DRIFT) put("+drift");
     field(" policy=", policy);
     field(" status=", planning);
     field(" workspace=", (int64_t)size);

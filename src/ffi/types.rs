@@ -16,7 +16,8 @@ use core::mem::offset_of;
 pub struct eplb_problem {
     /// sizeof(eplb_problem).
     pub struct_size: u32,
-    /// W: load matrices that describe the load. 1 for the classic call.
+    /// W: load matrices that describe the load; 1 for the classic call. With more, EPLB_POLICY_BALANCED plans one
+    /// placement for all of them, and for windows like them that are still to come; the other policies refuse.
     pub num_windows: u32,
     /// L: MoE layers, planned one by one.
     pub num_layers: u32,
@@ -34,7 +35,8 @@ pub struct eplb_problem {
     pub load_window_stride: u64,
     /// [W][L][E] tokens routed to each expert, in any unit; finite, >= 0.
     pub load: *const f32,
-    /// [L][W] weight of each window in each layer; finite, >= 0, not all 0 in a layer. NULL: all equal.
+    /// [L][W] weight of each window in each layer; finite, >= 0, not all 0 in a layer. NULL: all equal. A window
+    /// counts by its weight, not by its tokens; one of weight 0 is as if it were not there.
     pub window_weight: *const f32,
     /// [G] relative speed of each GPU; finite, >= 2^-126. NULL: all equal.
     pub gpu_speed: *const f32,
@@ -59,7 +61,9 @@ pub struct eplb_options {
     /// EPLB_SCOPE_*.
     pub scope: u32,
     /// Bound on the candidate evaluations per layer, 0 = the policy's default. The compatibility
-    /// policies do a fixed amount of work and accept any value.
+    /// policies do a fixed amount of work and accept any value. With several windows a unit is a pair of
+    /// slots looked at; a swap weighed in all windows counts 8 for each 8 windows or part of 8; the default is
+    /// 2,000 for each GPU, six times that is high. In hierarchical scope each node has as much.
     pub effort: u32,
     /// With previous: slots that may change per layer, 0 = no limit.
     pub max_moves: u32,

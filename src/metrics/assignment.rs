@@ -77,6 +77,18 @@ impl<'a> Assignment<'a> {
         self.node
     }
 
+    /// Gives a group to another node.
+    pub fn put(&mut self, group: usize, node: u32) {
+        if let Some(of) = self.node.get_mut(group) {
+            *of = node;
+        }
+    }
+
+    /// The speed of the GPUs of a node that receive.
+    pub fn node_speed(&self, node: usize) -> f64 {
+        self.node_speed.get(node).copied().unwrap_or(0.0)
+    }
+
     /// Experts of a group.
     pub fn size(&self) -> usize {
         self.size

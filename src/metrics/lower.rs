@@ -6,7 +6,7 @@ use super::bound::{Fleet, plain};
 use super::weigh::refine;
 use crate::arena::Carve;
 use crate::order::{descending, index_of, load_of_descending, sort, sort_buffer, widen};
-use crate::problem::{Problem, Shape};
+use crate::problem::Shape;
 
 /// A gap that is not worth the weighing.
 const CLOSE: f64 = 1.0005;
@@ -73,11 +73,10 @@ impl<'a> Scratch<'a> {
     }
 }
 
-/// No placement of this layer that keeps replicas of an expert apart, and in hierarchical scope groups on
+/// No placement of this load `[E]` that keeps replicas of an expert apart, and in hierarchical scope groups on
 /// their node, has a smaller largest GPU time. `reached`: the time of a placement that is known.
 /// O(E + G), O(E log E) a ramp where that leaves a gap.
-pub fn lower_bound(problem: &Problem, layer: usize, reached: f64, scratch: &mut Scratch) -> f64 {
-    let load = problem.load(0, layer);
+pub fn lower_bound(load: &[f32], reached: f64, scratch: &mut Scratch) -> f64 {
     for (expert, (key, &load)) in scratch.keys.iter_mut().zip(load).enumerate() {
         *key = descending(load.abs(), expert);
     }

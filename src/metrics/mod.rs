@@ -1,7 +1,8 @@
 //! The ruler: how balanced a placement is, and how far from the best that any placement could be.
 //!
 //! Load of a GPU = f64 sum over its slots, in ascending order, of load / count. Time = load / speed.
-//! Balance = (total load / total speed) / largest time; 1.0 is perfect, and what all zero gives.
+//! Balance = (total load / total speed) / largest time; 1.0 is perfect, and what all zero gives. Over several
+//! windows: the weighted means.
 
 pub mod assignment;
 mod bound;
@@ -20,7 +21,9 @@ use crate::status::Status;
 /// What eplb_plan and eplb_evaluate report of one layer.
 ///
 /// Loads are in the unit of problem.load (tokens), divided by the speed of the GPU where speeds are
-/// given. A balance is mean / largest: 1.0 is perfect, also when all loads are 0.
+/// given. A balance is mean / largest: 1.0 is perfect, also when all loads are 0. With several windows each
+/// figure is the mean of that figure over the windows, weighted by window_weight, unless it says otherwise;
+/// then balance is not exactly mean_gpu_load / max_gpu_load.
 #[allow(non_camel_case_types)] // the C name; Rust code sees it as `eplb::Metrics`
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -43,13 +46,13 @@ pub struct eplb_metrics {
     pub gap: f64,
     /// Replicas that share a GPU with another replica of their expert.
     pub duplicates: u32,
-    /// The busiest GPU, lowest index first among equals.
+    /// The busiest GPU, lowest index first among equals; with several windows that of worst_window.
     pub busiest_gpu: u32,
-    /// The smallest balance of a window.
+    /// The smallest balance over the windows that have weight: balance itself when there is one window.
     pub worst_window_balance: f64,
-    /// The window of worst_window_balance, lowest index first among equals.
+    /// The window that has it, the first among equals.
     pub worst_window: u32,
-    /// Slots of GPUs that are alive whose expert differs from options.previous; 0 without one.
+    /// Slots of a living GPU whose expert differs from options.previous: 0 without it.
     pub moved_slots: u32,
     /// The balance when tokens are split over the replicas as eplb_dispatch does, not evenly; 0 unless
     /// EPLB_FLAG_DISPATCH is set.
@@ -105,33 +108,22 @@ fn bounded_by_groups(shape: &Shape, scope: Scope) -> bool {
     shape.is_hierarchical(scope) && size == Some(0) && shape.topology().num_nodes() > 1
 }
 
-/// Refuses what the ruler does not measure yet.
+/// Refuses what the ruler does not measure.
 ///
 /// # Errors
-/// [`Status::UnsupportedWindows`]; [`Status::ShapeTooLarge`] when `dispatch` is to be judged on more than
-/// 65,535 GPUs.
+/// [`Status::ShapeTooLarge`] when `dispatch` is to be judged on more than 65,535 GPUs.
 pub fn admit(shape: &Shape, dispatch: bool) -> Result<(), Status> {
-    admit_dispatch(shape, dispatch)?;
-    if shape.num_windows() > 1 { Err(Status::UnsupportedWindows) } else { Ok(()) }
-}
-
-/// The part of [`admit`] that is about dispatch.
-///
-/// # Errors
-/// [`Status::ShapeTooLarge`].
-pub fn admit_dispatch(shape: &Shape, dispatch: bool) -> Result<(), Status> {
     if dispatch { dispatch::admit(shape) } else { Ok(()) }
 }
 
 /// Measures every layer of a placement with the loads of the problem. Calls `report` once a layer,
 /// in order. `scope` decides whether the bound is that of groups, `dispatch` whether the split of tokens is
-/// judged too. O(L (P + E log E)), where a gap is left up to 400 times as much for a sharper bound; workspace
+/// judged too. O(L W (P + E log E)), where a gap is left up to 400 times as much for a sharper bound; workspace
 /// O(E + G + N + K), with `dispatch` O(P) more.
 ///
 /// # Errors
-/// [`Status::ArrayLength`], [`Status::UnsupportedWindows`], [`Status::WorkspaceTooSmall`],
-/// [`Status::PlacementExpert`], [`Status::PlacementMissing`], [`Status::ShapeTooLarge`]; `report` has then not
-/// been called.
+/// [`Status::ArrayLength`], [`Status::WorkspaceTooSmall`], [`Status::PlacementExpert`],
+/// [`Status::PlacementMissing`], [`Status::ShapeTooLarge`]; `report` has then not been called.
 pub fn evaluate(
     problem: &Problem,
     scope: Scope,
@@ -187,9 +179,10 @@ pub fn report_layer(
     report(layer, &metrics);
 }
 
-/// The same without the bound and the gap.
+/// The same for one window, without the bound and the gap.
 pub fn largest_load(
     problem: &Problem,
+    window: usize,
     layer: usize,
     scope: Scope,
     arena: &mut Arena,
@@ -197,7 +190,7 @@ pub fn largest_load(
 ) -> Metrics {
     let mut scratch = Scratch::carve(arena, problem.shape(), scope, false);
     match count_serving(problem.shape(), slots, &mut scratch) {
-        Ok(()) => weigh(problem, layer, slots, &mut scratch),
+        Ok(()) => weigh(problem, window, layer, slots, &mut scratch),
         Err(_) => Metrics::default(),
     }
 }
@@ -219,17 +212,57 @@ fn count_serving(shape: &Shape, slots: &[i32], scratch: &mut Scratch) -> Result<
     if scratch.count.contains(&0) { Err(Status::PlacementMissing) } else { Ok(()) }
 }
 
-/// The ruler, the bound and the gap; and dispatch, where it is judged.
+/// The ruler, the bound and the gap, over all windows that have weight; and dispatch, where it is judged.
 fn measure(problem: &Problem, layer: usize, slots: &[i32], scratch: &mut Scratch) -> Metrics {
-    let mut metrics = weigh(problem, layer, slots, scratch);
-    // mathematically the bound is no larger; do not let rounding say otherwise
-    let bound = lower::lower_bound(problem, layer, metrics.max_gpu_load, &mut scratch.bound);
-    metrics.bound = if bound < metrics.max_gpu_load { bound } else { metrics.max_gpu_load };
+    let weight = |window| widen(problem.window_weight(window, layer).abs());
+    let windows = problem.shape().num_windows();
+    let all = (0..windows).fold(0.0, |sum, window| sum + weight(window));
+    let mut metrics = Metrics::default();
+    let mut first = true;
+    for window in (0..windows).filter(|&window| weight(window) > 0.0) {
+        let here = measure_window(problem, window, layer, slots, scratch);
+        // exactly 1 when there is one window, which then is not rounded
+        let share = weight(window) / all;
+        for (sum, x) in [
+            (&mut metrics.mean_gpu_load, here.mean_gpu_load),
+            (&mut metrics.max_gpu_load, here.max_gpu_load),
+            (&mut metrics.balance, here.balance),
+            (&mut metrics.node_balance, here.node_balance),
+            (&mut metrics.expert_balance, here.expert_balance),
+            (&mut metrics.bound, here.bound),
+            (&mut metrics.dispatch_balance, here.dispatch_balance),
+            (&mut metrics.dispatch_bound, here.dispatch_bound),
+        ] {
+            *sum += share * x;
+        }
+        if first || here.balance < metrics.worst_window_balance {
+            metrics.worst_window_balance = here.balance;
+            metrics.worst_window = window as u32;
+            metrics.busiest_gpu = here.busiest_gpu;
+        }
+        metrics.duplicates = here.duplicates;
+        first = false;
+    }
     metrics.gap =
         if metrics.bound > 0.0 { metrics.max_gpu_load / metrics.bound - 1.0 } else { 0.0 };
-    metrics.worst_window_balance = metrics.balance;
+    metrics
+}
+
+/// The ruler and the bound of one window.
+fn measure_window(
+    problem: &Problem,
+    window: usize,
+    layer: usize,
+    slots: &[i32],
+    scratch: &mut Scratch,
+) -> Metrics {
+    let mut metrics = weigh(problem, window, layer, slots, scratch);
+    // mathematically the bound is no larger; do not let rounding say otherwise
+    let load = problem.load(window, layer);
+    let bound = lower::lower_bound(load, metrics.max_gpu_load, &mut scratch.bound);
+    metrics.bound = if bound < metrics.max_gpu_load { bound } else { metrics.max_gpu_load };
     if let Some(arena) = &mut scratch.judge {
-        let judged = dispatch::judge(problem.shape(), slots, problem.load(0, layer), arena.rest());
+        let judged = dispatch::judge(problem.shape(), slots, load, arena.rest());
         metrics.dispatch_balance = ratio(metrics.mean_gpu_load, judged.largest);
         metrics.dispatch_bound = judged.bound;
     }
@@ -237,9 +270,15 @@ fn measure(problem: &Problem, layer: usize, slots: &[i32], scratch: &mut Scratch
 }
 
 /// The ruler itself.
-fn weigh(problem: &Problem, layer: usize, slots: &[i32], scratch: &mut Scratch) -> Metrics {
+fn weigh(
+    problem: &Problem,
+    window: usize,
+    layer: usize,
+    slots: &[i32],
+    scratch: &mut Scratch,
+) -> Metrics {
     let topology = problem.shape().topology();
-    let load = problem.load(0, layer);
+    let load = problem.load(window, layer);
     let mut metrics = Metrics::default();
     let mut largest_replica = 0.0;
     let mut replicas = 0.0;

@@ -5,6 +5,9 @@ mod hierarchy;
 mod joint;
 mod no_worse;
 pub mod policy;
+mod robust;
+mod rows;
+mod windows;
 
 use crate::arena::{Arena, Need};
 use crate::dispatch;
@@ -85,7 +88,7 @@ fn admit(shape: &Shape, options: &Options) -> Result<Way, Status> {
     if options.flags & !EPLB_FLAG_DISPATCH != 0 {
         return Err(Status::UnsupportedFlag);
     }
-    metrics::admit_dispatch(shape, options.judges_dispatch())?;
+    metrics::admit(shape, options.judges_dispatch())?;
     if options.previous.is_some() {
         return Err(Status::UnsupportedPrevious);
     }
@@ -152,12 +155,13 @@ fn plan_balanced(
 ) {
     let (shape, scope) = (problem.shape(), options.scope);
     let most_replicas = if maps.max_replicas == 0 { usize::MAX } else { maps.max_replicas };
-    let load = problem.load(0, layer);
-    let row = balanced::Layer { shape, load, most_replicas, effort: options.effort };
+    let row = balanced::Layer { problem, index: layer, most_replicas, effort: options.effort };
     let slots = maps.slots_mut(shape, layer);
-    balanced::plan_layer(&row, scope, arena, slots);
-    if no_worse::concerns(shape, scope) && most_replicas >= self::most_replicas(shape) {
-        no_worse::or_deepseek(problem, layer, scope, arena, slots);
+    if let Some(window) = balanced::plan_layer(&row, scope, arena, slots)
+        && no_worse::concerns(shape, scope)
+        && most_replicas >= self::most_replicas(shape)
+    {
+        no_worse::or_deepseek(problem, window, layer, scope, arena, slots);
     }
     maps.number(shape, layer, arena);
 }

@@ -39,10 +39,11 @@ fn is_plain(load: &[f32]) -> bool {
     load.iter().all(|&load| plain(load) && load <= limit)
 }
 
-/// Puts DEEPSEEK's plan of a layer in the place of `slots` where it is better.
+/// Puts DEEPSEEK's plan of a window of a layer in the place of `slots` where it is better.
 #[inline(never)]
 pub fn or_deepseek(
     problem: &Problem,
+    window: usize,
     layer: usize,
     scope: Scope,
     arena: &mut Arena,
@@ -50,7 +51,7 @@ pub fn or_deepseek(
 ) {
     let shape = problem.shape();
     let Some(recipe) = policy::recipe(Policy::Deepseek) else { return };
-    if !is_plain(problem.load(0, layer)) {
+    if !is_plain(problem.load(window, layer)) {
         return;
     }
     let mut arena = arena.rest();
@@ -58,11 +59,11 @@ pub fn or_deepseek(
     for (kept, &slot) in kept.iter_mut().zip(slots.iter()) {
         *kept = slot as u32;
     }
-    let ours = metrics::largest_load(problem, layer, scope, &mut arena, slots).max_gpu_load;
+    let ours = metrics::largest_load(problem, window, layer, scope, &mut arena, slots).max_gpu_load;
     let mut maps = LayerMaps::of(slots);
-    let load = problem.load(0, layer);
+    let load = problem.load(window, layer);
     hierarchy::plan_layer(shape, scope, recipe, load, &mut arena, &mut maps);
-    let theirs = metrics::largest_load(problem, layer, scope, &mut arena, slots);
+    let theirs = metrics::largest_load(problem, window, layer, scope, &mut arena, slots);
     if theirs.duplicates > 0 || theirs.max_gpu_load >= ours {
         for (slot, &kept) in slots.iter_mut().zip(kept.iter()) {
             *slot = kept as i32;

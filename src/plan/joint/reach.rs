@@ -7,17 +7,21 @@ use super::at::{add, at, part, part_mut, put};
 use super::row::Row;
 use crate::order::descending;
 
-/// table[k] = sum over GPUs of min(slots, k), k = 0 ..= experts.
-fn table<const S: bool>(row: &mut Row<S>) {
-    let experts = row.experts();
-    let t = part_mut(row.reach, 0, experts + 1);
-    t.fill(0);
-    for g in 0..row.b.gpus {
-        add(t, row.b.start(g + 1) - row.b.start(g), 1);
+/// Words of the table and of the histogram behind it.
+pub fn memory(experts: usize, gpus: usize) -> usize {
+    experts.saturating_add(gpus).saturating_add(3)
+}
+
+/// table[k] = sum over GPUs of min(slots, k), k = 0 ..= experts, from the slots of each GPU.
+pub fn fill(table: &mut [u32], slots: impl Iterator<Item = usize>) {
+    table.fill(0);
+    let mut with = 0u32;
+    for slots in slots {
+        add(table, slots, 1);
+        with = with.wrapping_add(1);
     }
-    let mut with = row.b.gpus as u32;
     let mut sum = 0u32;
-    for x in t.iter_mut() {
+    for x in table.iter_mut() {
         // Here `with` is the number of GPUs with at least k slots, all of them for k = 0, whose sum is 0.
         let exactly = *x;
         *x = sum;
@@ -26,8 +30,16 @@ fn table<const S: bool>(row: &mut Row<S>) {
     }
 }
 
+/// The table of a row.
+fn table<const S: bool>(row: &mut Row<S>) {
+    let b = &row.b;
+    let slots = (0..b.gpus).map(|g| b.start(g + 1) - b.start(g));
+    let experts = row.count.len();
+    fill(part_mut(row.reach, 0, experts + 1), slots);
+}
+
 /// Do the counts fit? `hist` is a histogram of them.
-fn fits(table: &[u32], hist: &[u32]) -> bool {
+pub fn fits(table: &[u32], hist: &[u32]) -> bool {
     let (mut k, mut sum) = (0usize, 0u32);
     for (c, &n) in hist.iter().enumerate().rev() {
         k += n as usize;

@@ -54,7 +54,7 @@ fn list<'a, const S: bool>(
         here: arena.u32s(slots),
         rest: arena.u64s(gpus),
         tree: arena.u64s(tree),
-        reach: arena.u32s(more(more(experts, gpus), 3)),
+        reach: arena.u32s(super::reach::memory(experts, gpus)),
         fill: arena.u32s(gpus),
     }
 }
