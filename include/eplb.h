@@ -43,8 +43,8 @@
 
 /*
  Bytes of workspace, a multiple of 8, that suffice for eplb_plan, eplb_evaluate and eplb_check with any
- policy, and for eplb_dispatch: E logical experts, P >= E physical experts, G <= P GPUs, no previous placement,
- one window, no flags. A constant expression, so that a static array of uint64_t can be sized by it:
+ policy, and where G <= P / 2 for eplb_dispatch: E logical experts, P >= E physical experts, G GPUs, no previous
+ placement, one window, no flags. A constant expression, so that a static array of uint64_t can be sized by it:
 
    static uint64_t workspace[EPLB_WORKSPACE_BOUND(256, 288, 32) / sizeof(uint64_t)];
 

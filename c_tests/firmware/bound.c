@@ -36,7 +36,7 @@ static size_t most(const eplb_problem *problem, uint32_t scope) {
     size = bytes_of(EPLB_OPERATION_PLAN, problem, policy, scope);
     if (size > most) most = size;
   }
-  if (problem->num_gpus <= problem->num_physical_experts && problem->num_gpus <= MOST_GPUS) {
+  if (problem->num_gpus <= problem->num_physical_experts / 2 && problem->num_gpus <= MOST_GPUS) {
     eplb_problem fast = *problem;
     for (uint32_t gpu = 0; gpu < problem->num_gpus; gpu++) speed_of[gpu] = (float)(1 + gpu % 2);
     fast.gpu_speed = speed_of; /* dispatch needs more for them */

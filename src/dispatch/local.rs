@@ -203,8 +203,21 @@ impl<'a> Local<'a> {
         replicas.clear();
         self.start(replicas);
         while self.search(replicas, level, effort) {
-            let Some(to) = self.cheapest(replicas, level) else { return false };
-            self.push(to, replicas, level);
+            // One search serves as many GPUs as it can: moving tokens along cheapest ways makes no other way
+            // cheaper, so the next GPU's may be taken when all before it are full and its cost still stands.
+            let mut moved = false;
+            while let Some(to) = self.cheapest(replicas, level)
+                && (!moved || self.stands(to, replicas, level))
+            {
+                self.push(to, replicas, level);
+                moved = true;
+                if at(replicas.load, to) < at(level.capacity, to) {
+                    break;
+                }
+            }
+            if !moved {
+                return false; // never: there is a split at this level
+            }
         }
         let mut loads = replicas.load.iter().zip(level.capacity.iter());
         loads.all(|(load, capacity)| load <= capacity)
@@ -240,30 +253,15 @@ impl<'a> Local<'a> {
                 if tokens == 0 {
                     continue;
                 }
-                let home = at(self.home, giver);
-                let mut base = at(self.cost, gpu) as i64 + PASSES;
-                if tokens > at(self.own, giver) {
-                    base -= LEAVES_GPU;
-                }
-                let mut abroad = base;
-                if at(self.got, home as usize) > at(self.sent, home as usize) {
-                    abroad -= LEAVES_NODE;
-                }
+                let leave = self.leave(replicas, giver);
+                let here = at(self.cost, gpu) as i64;
                 let others = replicas.of_expert(at(replicas.expert, giver) as usize);
                 if !effort.spend(others.len() as u64) {
                     return false;
                 }
                 for getter in others {
                     let to = at(replicas.gpu, getter) as usize;
-                    let there = at(self.home, getter);
-                    let mut cost = if there == home { base } else { abroad };
-                    if at(replicas.tokens, getter) >= at(self.own, getter) {
-                        cost += LEAVES_GPU;
-                    }
-                    let there = there as usize;
-                    if there != home as usize && at(self.got, there) >= at(self.sent, there) {
-                        cost += LEAVES_NODE;
-                    }
+                    let cost = here + self.pass(replicas, giver, getter, leave);
                     if cost >= at(self.cost, to) as i64 {
                         continue;
                     }
@@ -280,6 +278,54 @@ impl<'a> Local<'a> {
             }
         }
         true
+    }
+
+    /// What it costs that a replica gives a token: to one on its node, to one elsewhere.
+    #[inline]
+    fn leave(&self, replicas: &Replicas, giver: usize) -> (i64, i64) {
+        let comes_home = at(replicas.tokens, giver) > at(self.own, giver);
+        let near = PASSES - if comes_home { LEAVES_GPU } else { 0 };
+        let home = at(self.home, giver) as usize;
+        let comes_to_node = at(self.got, home) > at(self.sent, home);
+        (near, near - if comes_to_node { LEAVES_NODE } else { 0 })
+    }
+
+    /// What it costs to pass a token from one replica of an expert to another.
+    #[inline]
+    fn pass(
+        &self,
+        replicas: &Replicas,
+        giver: usize,
+        getter: usize,
+        (near, far): (i64, i64),
+    ) -> i64 {
+        let there = at(self.home, getter) as usize;
+        let mut cost = far;
+        if there == at(self.home, giver) as usize {
+            cost = near;
+        } else if at(self.got, there) >= at(self.sent, there) {
+            cost += LEAVES_NODE;
+        }
+        if at(replicas.tokens, getter) >= at(self.own, getter) {
+            cost += LEAVES_GPU;
+        }
+        cost
+    }
+
+    /// Whether the way to a GPU that the last search found can still be gone at its cost.
+    fn stands(&self, to: usize, replicas: &Replicas, level: &Level) -> bool {
+        let mut gpu = to;
+        while at(self.giver, gpu) != START {
+            let (giver, getter) = (at(self.giver, gpu) as usize, at(self.getter, gpu) as usize);
+            let before = at(replicas.gpu, giver) as usize;
+            let pass = self.pass(replicas, giver, getter, self.leave(replicas, giver));
+            let cost = at(self.cost, before) as i64 + pass;
+            if at(replicas.tokens, giver) == 0 || cost != at(self.cost, gpu) as i64 {
+                return false;
+            }
+            gpu = before;
+        }
+        at(replicas.load, gpu) > at(level.capacity, gpu)
     }
 
     /// The GPU below the level that is cheapest to get to, lowest first among equals.
