@@ -1,6 +1,7 @@
 //! Planning time per layer, as a ratio to "the sort": `sort_unstable` of the layer's P keys packed as
 //! u64 (load bits << 32 | slot), in shuffled order, in the same run. `cargo bench` prints the table of
-//! docs/BENCHMARKS.md; `cargo bench -- once CASE POLICY|sort N` runs one thing N times, for callgrind.
+//! docs/BENCHMARKS.md; `cargo bench -- once CASE POLICY|sort N` runs one thing N times, for callgrind;
+//! `cargo bench -- windows CASE EFFORT N` plans N layers of the trace on seven of its eight workloads.
 //!
 //! Loads: the trace at EPLB_TRACE when set, else generated ones.
 
@@ -106,7 +107,11 @@ impl Planner {
     }
 
     fn plan(&mut self, case: &Case, load: &[f32], options: &Options) {
-        let problem = Problem::new(&spec(case, load)).expect("a problem");
+        self.plan_spec(&spec(case, load), options);
+    }
+
+    fn plan_spec(&mut self, spec: &Spec, options: &Options) {
+        let problem = Problem::new(spec).expect("a problem");
         let arena = Arena::new(&mut self.u64s, &mut self.f64s, &mut self.u32s, &mut self.f32s);
         let maps = PlacementMut {
             physical_to_logical: &mut self.physical_to_logical,
@@ -136,6 +141,12 @@ fn main() {
         && once == "once"
     {
         return run_once(case, what, times.parse().expect("a number"));
+    }
+    if let [windows, case, effort, times] = arguments.as_slice()
+        && windows == "windows"
+    {
+        let number = |text: &String| text.parse().expect("a number");
+        return run_windows(case, number(effort), number(times) as usize);
     }
     println!(
         "| case | policy | median us a layer | x the sort (median) | x (mean) | workspace KiB |"
@@ -208,5 +219,39 @@ fn run_once(case: &str, what: &str, times: usize) {
                 black_box(&sorted);
             }
         }
+    }
+}
+
+/// Plans layers on all windows of the trace but one, and sorts in between.
+fn run_windows(case: &str, effort: u32, times: usize) {
+    const WINDOWS: usize = 8;
+    let case = CASES.iter().find(|c| c.name == case).expect("a case");
+    let rows = layers(case.experts);
+    let each = rows.len() / WINDOWS;
+    let options = Options { effort, scope: Scope::Global, ..Options::default() };
+    let mut random = StdRng::seed_from_u64(11);
+    let (mut plans, mut sorts) = (Vec::new(), Vec::new());
+    let mut planner: Option<Planner> = None;
+    for i in 0..times {
+        let (out, layer) = (i % WINDOWS, i * 7 % each);
+        let kept = (0..WINDOWS).filter(|&window| window != out);
+        let load: Vec<f32> = kept.flat_map(|window| rows[window * each + layer].clone()).collect();
+        let spec = Spec { num_windows: WINDOWS as u32 - 1, ..spec(case, &load) };
+        let planner = planner.get_or_insert_with(|| {
+            let problem = Problem::new(&spec).expect("a problem");
+            let need = eplb::workspace(Operation::Plan, problem.shape(), &options);
+            Planner::new(case, &need.expect("a size"))
+        });
+        let mut keys = sort_keys(&rows[layer], case.slots, &mut random);
+        let start = Instant::now();
+        black_box(&mut keys).sort_unstable();
+        sorts.push(start.elapsed().as_secs_f64() * 1e6);
+        let start = Instant::now();
+        planner.plan_spec(&spec, &options);
+        plans.push(start.elapsed().as_secs_f64() * 1e6);
+    }
+    if times > 0 {
+        let (plan, sort) = (median(plans), median(sorts));
+        println!("{} effort {effort}: {plan:.1} us, {:.1} x the sort", case.name, plan / sort);
     }
 }
