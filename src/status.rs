@@ -93,9 +93,17 @@ pub enum eplb_status {
     PlacementMissing = -62,
     /// max_replicas is too small for logical_to_physical.
     MaxReplicas = -63,
+    /// The new placement puts an expert on a GPU that is not alive and does not have it.
+    PlacementState = -69,
 
     /// No placement can keep the rules.
     Infeasible = -70,
+    /// An expert is on no GPU that can be read.
+    SourceLost = -71,
+    /// eplb_transfers: no order of the transfers is safe without more spare buffers.
+    NeedsBuffer = -72,
+    /// eplb_transfers: the list has more entries than capacity.
+    ListTooSmall = -73,
 
     /// This policy is not served by this version.
     UnsupportedPolicy = -80,
@@ -119,7 +127,7 @@ pub use eplb_status as Status;
 
 impl Status {
     /// Every code, in the order of the list above.
-    pub const ALL: [Status; 45] = [
+    pub const ALL: [Status; 49] = [
         Status::Ok,
         Status::NullPointer,
         Status::MisalignedPointer,
@@ -156,7 +164,11 @@ impl Status {
         Status::PlacementInvalid,
         Status::PlacementMissing,
         Status::MaxReplicas,
+        Status::PlacementState,
         Status::Infeasible,
+        Status::SourceLost,
+        Status::NeedsBuffer,
+        Status::ListTooSmall,
         Status::UnsupportedPolicy,
         Status::UnsupportedWindows,
         Status::UnsupportedPrevious,
@@ -248,6 +260,18 @@ impl Status {
             }
             Status::MaxReplicas => {
                 c"max_replicas is too small: num_physical_experts - num_logical_experts + 1 always suffices"
+            }
+            Status::PlacementState => {
+                c"the new placement puts an expert on a dead GPU, or a new one on a leaving GPU: plan with this gpu_state"
+            }
+            Status::SourceLost => {
+                c"an expert is on no GPU that can be read: set EPLB_FLAG_EXTERNAL_SOURCE if it can be loaded from outside"
+            }
+            Status::NeedsBuffer => {
+                c"no safe order of the transfers was found: give more spare buffers"
+            }
+            Status::ListTooSmall => {
+                c"the list of transfers is too small: call with transfers NULL to count them, or give 3 * L * P"
             }
             Status::Infeasible => c"no placement can keep the rules: give more slots or living GPUs",
             Status::UnsupportedPolicy => c"this policy is not served by this version",

@@ -14,6 +14,7 @@ mod types;
 
 pub use types::{eplb_options, eplb_placement, eplb_problem};
 
+use crate::migrate;
 use crate::metrics::{self, Metrics, Report, eplb_metrics};
 use crate::placement::{
     self, Placement, PlacementMut, Promises, Violation, eplb_violation, map_lengths,
@@ -66,7 +67,7 @@ pub unsafe extern "C" fn eplb_workspace(
         // the map of a previous placement is not looked at here, only whether there is one
         let previous = (!options.previous.is_null()).then_some(&[][..]);
         let options = checked_options(&options, previous)?;
-        plan::workspace(Operation::try_from(operation)?, &shape, &options)?.bytes()
+        migrate::workspace(Operation::try_from(operation)?, &shape, &options)?.bytes()
     };
     match query() {
         Ok(bytes) => {
@@ -117,7 +118,7 @@ pub unsafe extern "C" fn eplb_plan(
         let shape = shape(&problem, &mut memory)?;
         let previous = memory.optional_input(options.previous, map_lengths(&shape, 0)?[0])?;
         let options = checked_options(&options, previous)?;
-        let need = plan::workspace(Operation::Plan, &shape, &options)?;
+        let need = migrate::workspace(Operation::Plan, &shape, &options)?;
         let problem = loads(&problem, shape, &mut memory)?;
 
         let [slots, counts, table] = map_lengths(&shape, maps.max_replicas as usize)?;
@@ -178,7 +179,7 @@ pub unsafe extern "C" fn eplb_evaluate(
         let mut memory = Memory::default();
         let shape = shape(&problem, &mut memory)?;
         let options = checked_options(&options, None)?;
-        let need = plan::workspace(Operation::Evaluate, &shape, &options)?;
+        let need = migrate::workspace(Operation::Evaluate, &shape, &options)?;
         let problem = loads(&problem, shape, &mut memory)?;
         let slots = memory.input(maps.physical_to_logical, map_lengths(&shape, 0)?[0])?;
         note_metrics(&mut memory, per_layer, metrics_size, &shape, false)?;
@@ -236,7 +237,7 @@ pub unsafe extern "C" fn eplb_check(
         let mut memory = Memory::default();
         let shape = shape(&problem, &mut memory)?;
         let options = checked_options(&options, None)?;
-        let need = plan::workspace(Operation::Check, &shape, &options)?;
+        let need = migrate::workspace(Operation::Check, &shape, &options)?;
         let [slots, counts, table] = map_lengths(&shape, maps.max_replicas as usize)?;
         let maps = Placement {
             physical_to_logical: memory.input(maps.physical_to_logical, slots)?,

@@ -6,6 +6,8 @@ mod joint;
 mod no_worse;
 pub mod policy;
 
+pub(crate) use joint::at;
+
 use crate::arena::{Arena, Need};
 use crate::metrics::{self, Report};
 use crate::placement::{self, LayerMaps, PlacementMut};
@@ -24,6 +26,8 @@ pub enum eplb_operation {
     Evaluate = 1,
     /// eplb_check.
     Check = 2,
+    /// eplb_transfers.
+    Transfers = 3,
 }
 
 pub use eplb_operation as Operation;
@@ -31,7 +35,7 @@ pub use eplb_operation as Operation;
 impl TryFrom<u32> for Operation {
     type Error = Status;
     fn try_from(number: u32) -> Result<Self, Status> {
-        [Operation::Plan, Operation::Evaluate, Operation::Check]
+        [Operation::Plan, Operation::Evaluate, Operation::Check, Operation::Transfers]
             .into_iter()
             .find(|&operation| operation as u32 == number)
             .ok_or(Status::UnknownOperation)
@@ -182,6 +186,7 @@ pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Resu
             Ok(metrics::need(shape, options.scope))
         }
         Operation::Check => Ok(placement::need(shape)),
+        Operation::Transfers => Err(Status::UnknownOperation), // not of this floor: see migrate
     }
 }
 

@@ -1,0 +1,221 @@
+//! One round: which GPUs send to which.
+//!
+//! A GPU sends at most one expert and receives at most one. With d the largest number of transfers left at
+//! one GPU, a round in which every GPU with d left takes part leaves d - 1; so d rounds suffice, if no hazard
+//! forbids it (Koenig 1916). Such a matching exists: one that covers these senders, one that covers these
+//! receivers, hence one that covers both (Mendelsohn, Dulmage 1958), and it is found in that order by
+//! alternating paths. The other GPUs are matched after them, as many as can be.
+//!
+//! Receivers are GPUs. Senders are GPUs, and one more for each slot whose expert comes from outside.
+
+use super::moves::{Moves, NONE, PENDING};
+use crate::arena::Arena;
+use crate::plan::at::{add, at, put};
+use crate::problem::Shape;
+
+/// Scratch of a round.
+#[derive(Debug)]
+pub struct Matching<'a> {
+    /// `[G]` transfers to come, in and out.
+    receives: &'a mut [u32],
+    sends: &'a mut [u32],
+    /// `[G]`, `[P]`: the slots that a GPU sends to, those that free most first.
+    head: &'a mut [u32],
+    next: &'a mut [u32],
+    /// `[G]`, `[G + P]`: the slot by which each receiver and sender takes part in this round; NONE = it does not.
+    receiver: &'a mut [u32],
+    sender: &'a mut [u32],
+    /// `[G + P]` of the search: in order; the slot by which each was reached.
+    queue: &'a mut [u32],
+    by: &'a mut [u32],
+    /// the most transfers left at one GPU
+    most: u32,
+}
+
+impl<'a> Matching<'a> {
+    /// Takes O(P + G).
+    pub fn carve(arena: &mut Arena<'a>, shape: &Shape) -> Self {
+        let slots = shape.num_physical_experts();
+        let gpus = shape.topology().num_gpus();
+        let senders = slots.saturating_add(gpus);
+        let u32s = &mut arena.u32s;
+        Matching {
+            receives: u32s.take(gpus),
+            sends: u32s.take(gpus),
+            head: u32s.take(gpus),
+            next: u32s.take(slots),
+            receiver: u32s.take(gpus),
+            sender: u32s.take(senders),
+            queue: u32s.take(senders),
+            by: u32s.take(senders),
+            most: 0,
+        }
+    }
+
+    /// Counts the transfers to come. False when there are none.
+    pub fn count(&mut self, moves: &Moves) -> bool {
+        self.receives.fill(0);
+        self.sends.fill(0);
+        for slot in (0..moves.slots).filter(|&slot| at(moves.state, slot) == PENDING) {
+            add(self.receives, at(moves.gpu, slot) as usize, 1);
+            let source = at(moves.source, slot);
+            if source != NONE {
+                add(self.sends, moves.gpu_of(source), 1);
+            }
+        }
+        let largest = |counts: &[u32]| counts.iter().copied().max().unwrap_or(0);
+        self.most = largest(self.receives).max(largest(self.sends));
+        self.most > 0
+    }
+
+    /// Transfers to come at a receiver.
+    pub fn receives(&self, gpu: usize) -> u32 {
+        at(self.receives, gpu)
+    }
+
+    /// The slot that a GPU receives into in this round; NONE = nothing.
+    pub fn received(&self, gpu: usize) -> u32 {
+        at(self.receiver, gpu)
+    }
+
+    /// Chooses the transfers of a round; GPUs for which `ready` is 0 receive nothing.
+    pub fn choose(&mut self, moves: &Moves, ready: &[u32]) {
+        self.link(moves);
+        self.receiver.fill(NONE);
+        self.sender.fill(NONE);
+        for gpu in 0..moves.gpus {
+            if at(self.sends, gpu) == self.most {
+                self.match_sender(moves, ready, gpu);
+            }
+        }
+        for least in [self.most, 1] {
+            for gpu in 0..moves.gpus {
+                let open = at(self.receiver, gpu) == NONE && at(ready, gpu) != 0;
+                if open && at(self.receives, gpu) >= least {
+                    self.match_receiver(moves, gpu, least);
+                }
+            }
+        }
+    }
+
+    /// Lists what each GPU sends: first what is read once more and then free, then what is read by several,
+    /// then what stays anyway.
+    fn link(&mut self, moves: &Moves) {
+        self.head.fill(NONE);
+        for class in [2, 1, 0] {
+            for slot in (0..moves.slots).rev() {
+                let source = at(moves.source, slot);
+                if at(moves.state, slot) != PENDING || source == NONE {
+                    continue;
+                }
+                let goes = (source as usize) < moves.slots
+                    && at(moves.place, source as usize) == NONE;
+                let readers = at(moves.reads, source as usize);
+                let own = if !goes { 2 } else { u32::from(readers > 1) };
+                if own == class {
+                    let gpu = moves.gpu_of(source);
+                    put(self.next, slot, at(self.head, gpu));
+                    put(self.head, gpu, slot as u32);
+                }
+            }
+        }
+    }
+
+    fn sender_of(moves: &Moves, slot: u32) -> usize {
+        match at(moves.source, slot as usize) {
+            NONE => moves.gpus + slot as usize,
+            source => moves.gpu_of(source),
+        }
+    }
+
+    /// A path from a sender to a receiver that is open; all GPUs matched before stay so.
+    fn match_sender(&mut self, moves: &Moves, ready: &[u32], from: usize) {
+        self.by.fill(NONE);
+        put(self.queue, 0, from as u32);
+        let (mut done, mut found) = (0, 1);
+        while done < found {
+            let mut slot = at(self.head, at(self.queue, done) as usize);
+            done += 1;
+            while slot != NONE {
+                let gpu = at(moves.gpu, slot as usize) as usize;
+                if at(ready, gpu) != 0 && at(self.by, gpu) == NONE {
+                    put(self.by, gpu, slot);
+                    let other = at(self.receiver, gpu);
+                    if other == NONE {
+                        return self.turn_senders(moves, from, gpu);
+                    }
+                    // one from outside has no other receiver
+                    let sender = Self::sender_of(moves, other);
+                    if sender < moves.gpus {
+                        put(self.queue, found, sender as u32);
+                        found += 1;
+                    }
+                }
+                slot = at(self.next, slot as usize);
+            }
+        }
+    }
+
+    fn turn_senders(&mut self, moves: &Moves, from: usize, open: usize) {
+        let mut gpu = open;
+        loop {
+            let slot = at(self.by, gpu);
+            let sender = Self::sender_of(moves, slot);
+            let before = at(self.sender, sender);
+            put(self.receiver, gpu, slot);
+            put(self.sender, sender, slot);
+            if sender == from || before == NONE {
+                return;
+            }
+            gpu = at(moves.gpu, before as usize) as usize;
+        }
+    }
+
+    /// A path from a receiver to a sender that is open, or to a receiver with fewer than `least` transfers
+    /// left, which then is open instead. Senders matched before stay so.
+    fn match_receiver(&mut self, moves: &Moves, from: usize, least: u32) {
+        self.by.fill(NONE);
+        put(self.queue, 0, from as u32);
+        let (mut done, mut found) = (0, 1);
+        while done < found {
+            let gpu = at(self.queue, done) as usize;
+            done += 1;
+            for slot in moves.slots_of(gpu) {
+                if at(moves.state, slot) != PENDING {
+                    continue;
+                }
+                let sender = Self::sender_of(moves, slot as u32);
+                if at(self.by, sender) != NONE {
+                    continue;
+                }
+                put(self.by, sender, slot as u32);
+                let other = at(self.sender, sender);
+                if other == NONE {
+                    return self.turn_receivers(moves, from, sender);
+                }
+                let rival = at(moves.gpu, other as usize) as usize;
+                if at(self.receives, rival) < least {
+                    put(self.receiver, rival, NONE);
+                    return self.turn_receivers(moves, from, sender);
+                }
+                put(self.queue, found, rival as u32);
+                found += 1;
+            }
+        }
+    }
+
+    fn turn_receivers(&mut self, moves: &Moves, from: usize, open: usize) {
+        let mut sender = open;
+        loop {
+            let slot = at(self.by, sender);
+            let gpu = at(moves.gpu, slot as usize) as usize;
+            let before = at(self.receiver, gpu);
+            put(self.receiver, gpu, slot);
+            put(self.sender, sender, slot);
+            if gpu == from || before == NONE {
+                return;
+            }
+            sender = Self::sender_of(moves, before);
+        }
+    }
+}
