@@ -12,6 +12,7 @@ use super::moves::{Moves, NONE, PENDING};
 use crate::arena::Arena;
 use crate::plan::at::{add, at, put};
 use crate::problem::Shape;
+use crate::topology::Topology;
 
 /// Scratch of a round.
 #[derive(Debug)]
@@ -65,6 +66,7 @@ impl<'a> Matching<'a> {
         }
         let largest = |counts: &[u32]| counts.iter().copied().max().unwrap_or(0);
         self.most = largest(self.receives).max(largest(self.sends));
+        self.link(moves);
         self.most > 0
     }
 
@@ -78,14 +80,95 @@ impl<'a> Matching<'a> {
         at(self.receiver, gpu)
     }
 
+    /// Frees a content of a GPU: its readers read other copies instead, that have arrived meanwhile, on GPUs
+    /// that are as near and do not become the busiest by it.
+    pub fn relieve(
+        &mut self,
+        topology: &Topology,
+        moves: &mut Moves,
+        gpu: usize,
+    ) -> Option<usize> {
+        for content in moves.slots_of(gpu) {
+            let expert = at(moves.held, content);
+            if at(moves.place, content) != NONE
+                || expert == NONE
+                || at(moves.copies, expert as usize) < 2
+                || at(moves.head, expert as usize) == NONE
+            {
+                continue;
+            }
+            let mut slot = at(self.head, gpu);
+            while slot != NONE {
+                let next = at(self.next, slot as usize);
+                if at(moves.source, slot as usize) == content as u32 {
+                    self.read_elsewhere(topology, moves, slot as usize);
+                }
+                slot = next;
+            }
+            if at(moves.reads, content) == 0 {
+                self.link(moves);
+                return Some(content);
+            }
+            // not all could be: leave it
+            let mut slot = at(self.head, gpu);
+            while slot != NONE {
+                let source = at(moves.source, slot as usize);
+                if moves.gpu_of(source) != gpu && at(moves.want, slot as usize) == expert {
+                    self.redirect(moves, slot as usize, content as u32);
+                }
+                slot = at(self.next, slot as usize);
+            }
+        }
+        None
+    }
+
+    fn read_elsewhere(&mut self, topology: &Topology, moves: &mut Moves, slot: usize) {
+        let node = |gpu: usize| topology.node(gpu);
+        let here = node(at(moves.gpu, slot) as usize);
+        let far = node(moves.gpu_of(at(moves.source, slot))) != here;
+        let mut best = NONE;
+        let mut least = self.most.saturating_sub(1);
+        let mut other = at(moves.head, at(moves.want, slot) as usize);
+        while other != NONE {
+            let gpu = at(moves.gpu, other as usize) as usize;
+            if at(self.sends, gpu) < least && (far || node(gpu) == here) {
+                (best, least) = (other, at(self.sends, gpu));
+            }
+            other = at(moves.next, other as usize);
+        }
+        if best != NONE {
+            self.redirect(moves, slot, moves.slots as u32 + best);
+        }
+    }
+
+    /// Gives a slot another source.
+    fn redirect(&mut self, moves: &mut Moves, slot: usize, source: u32) {
+        let before = at(moves.source, slot);
+        add(moves.reads, before as usize, u32::MAX);
+        add(self.sends, moves.gpu_of(before), u32::MAX);
+        put(moves.source, slot, source);
+        add(moves.reads, source as usize, 1);
+        add(self.sends, moves.gpu_of(source), 1);
+    }
+
     /// Chooses the transfers of a round; GPUs for which `ready` is 0 receive nothing.
     pub fn choose(&mut self, moves: &Moves, ready: &[u32]) {
-        self.link(moves);
         self.receiver.fill(NONE);
         self.sender.fill(NONE);
-        for gpu in 0..moves.gpus {
-            if at(self.sends, gpu) == self.most {
-                self.match_sender(moves, ready, gpu);
+        for pass in 0..3 {
+            for limit in [0, 2] {
+                for gpu in 0..moves.gpus {
+                    let own = if at(self.sends, gpu) == self.most {
+                        0
+                    } else if at(ready, gpu) < 2 && at(self.receives, gpu) > 0 {
+                        1
+                    } else {
+                        2
+                    };
+                    if own == pass && at(self.sender, gpu) == NONE {
+                        self.match_sender(moves, ready, gpu, limit);
+                    }
+                }
             }
         }
         for least in [self.most, 1] {
@@ -108,17 +191,19 @@ impl<'a> Matching<'a> {
                 if at(moves.state, slot) != PENDING || source == NONE {
                     continue;
                 }
-                let goes = (source as usize) < moves.slots
-                    && at(moves.place, source as usize) == NONE;
-                let readers = at(moves.reads, source as usize);
-                let own = if !goes { 2 } else { u32::from(readers > 1) };
-                if own == class {
+                if Self::class(moves, slot) == class {
                     let gpu = moves.gpu_of(source);
                     put(self.next, slot, at(self.head, gpu));
                     put(self.head, gpu, slot as u32);
                 }
             }
         }
+    }
+
+    fn class(moves: &Moves, slot: usize) -> u32 {
+        let source = at(moves.source, slot) as usize;
+        let goes = source < moves.slots && at(moves.place, source) == NONE;
+        if !goes { 2 } else { u32::from(at(moves.reads, source) > 1) }
     }
 
     fn sender_of(moves: &Moves, slot: u32) -> usize {
@@ -129,14 +214,14 @@ impl<'a> Matching<'a> {
     }
 
     /// A path from a sender to a receiver that is open; all GPUs matched before stay so.
-    fn match_sender(&mut self, moves: &Moves, ready: &[u32], from: usize) {
+    fn match_sender(&mut self, moves: &Moves, ready: &[u32], from: usize, limit: u32) {
         self.by.fill(NONE);
         put(self.queue, 0, from as u32);
         let (mut done, mut found) = (0, 1);
         while done < found {
             let mut slot = at(self.head, at(self.queue, done) as usize);
             done += 1;
-            while slot != NONE {
+            while slot != NONE && Self::class(moves, slot as usize) <= limit {
                 let gpu = at(moves.gpu, slot as usize) as usize;
                 if at(ready, gpu) != 0 && at(self.by, gpu) == NONE {
                     put(self.by, gpu, slot);

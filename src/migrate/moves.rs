@@ -47,9 +47,10 @@ pub struct Moves<'a> {
     pub reads: &'a mut [u32],
     /// `[E]` readable copies.
     pub copies: &'a mut [u32],
-    /// `[P]`, `[E]`, `[E]`: lists.
-    pub next: &'a mut [u32],
+    /// `[E]`, `[P]`: the slots that hold each expert for good. While a layer is read: the contents of each.
     pub head: &'a mut [u32],
+    pub next: &'a mut [u32],
+    /// `[E]` of the GPU at hand: a slot that holds or will hold the expert.
     pub seen: &'a mut [u32],
 }
 
@@ -73,8 +74,8 @@ impl<'a> Moves<'a> {
             place: u32s.take(slots),
             reads: u32s.take(slots.saturating_mul(2)),
             copies: u32s.take(experts),
-            next: u32s.take(slots),
             head: u32s.take(experts),
+            next: u32s.take(slots),
             seen: u32s.take(experts),
         };
         moves.note_gpus(shape.topology());
@@ -121,6 +122,14 @@ impl<'a> Moves<'a> {
 
     fn elsewhere(&self, expert: u32) -> bool {
         expert == NONE || at(self.copies, expert as usize) >= 2
+    }
+
+    /// A slot holds its expert from now on.
+    pub fn settle(&mut self, slot: usize) {
+        put(self.state, slot, SETTLED);
+        let expert = at(self.want, slot) as usize;
+        put(self.next, slot, at(self.head, expert));
+        put(self.head, expert, slot as u32);
     }
 
     /// A copy of an expert comes (or, `-1` as u32, goes).
@@ -178,6 +187,11 @@ impl<'a> Moves<'a> {
             let receives = shape.topology().receives(gpu);
             if !receives && self.slots_of(gpu).any(|slot| at(self.state, slot) == PENDING) {
                 return Err(Status::PlacementState);
+            }
+        }
+        for slot in 0..self.slots {
+            if at(self.state, slot) == SETTLED {
+                self.settle(slot);
             }
         }
         Ok(())

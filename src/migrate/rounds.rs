@@ -5,11 +5,12 @@
 //! spare buffer is free. After the round the buffers are emptied into the contents that have become free.
 
 use super::matching::Matching;
-use super::moves::{BUFFERED, LANDING, Moves, NONE, SETTLED};
+use super::moves::{BUFFERED, LANDING, Moves, NONE};
 use crate::arena::Arena;
 use crate::plan::at::{add, at, put};
 use crate::problem::Shape;
 use crate::status::Status;
+use crate::topology::Topology;
 
 /// Where a GPU can receive: nowhere, a buffer, or content c as `CONTENT + c`.
 const NOWHERE: u32 = 0;
@@ -44,11 +45,16 @@ impl<'a> Rounds<'a> {
     ///
     /// # Errors
     /// [`Status::NeedsBuffer`].
-    pub fn schedule(&mut self, moves: &mut Moves, spare: u32) -> Result<u32, Status> {
+    pub fn schedule(
+        &mut self,
+        topology: &Topology,
+        moves: &mut Moves,
+        spare: u32,
+    ) -> Result<u32, Status> {
         let mut round = 0;
         self.used.fill(0);
         while self.matching.count(moves) {
-            self.find_room(moves, spare);
+            self.find_room(topology, moves, spare);
             self.matching.choose(moves, self.room);
             if !self.run(moves, round) {
                 return Err(Status::NeedsBuffer);
@@ -62,11 +68,16 @@ impl<'a> Rounds<'a> {
 
     /// Finds each GPU that waits room for one expert. A content that is found is taken out of the readable
     /// copies, so that two GPUs do not rely on each other's.
-    fn find_room(&mut self, moves: &mut Moves, spare: u32) {
+    fn find_room(&mut self, topology: &Topology, moves: &mut Moves, spare: u32) {
+        const LEVEL: u32 = 2;
         for gpu in 0..moves.gpus {
             let mut room = NOWHERE;
             if self.matching.receives(gpu) > 0 {
-                if let Some(content) = moves.slots_of(gpu).find(|&content| moves.is_free(content)) {
+                let mut free = moves.slots_of(gpu).find(|&content| moves.is_free(content));
+                if free.is_none() && (LEVEL > 1 || LEVEL == 1 && at(self.used, gpu) >= spare) {
+                    free = self.matching.relieve(topology, moves, gpu);
+                }
+                if let Some(content) = free {
                     moves.count_copy(at(moves.held, content), u32::MAX);
                     room = CONTENT + content as u32;
                 } else if at(self.used, gpu) < spare {
@@ -119,7 +130,7 @@ impl<'a> Rounds<'a> {
                 add(moves.reads, source as usize, u32::MAX);
             }
             if slot < moves.slots && at(moves.state, slot) == LANDING {
-                put(moves.state, slot, SETTLED);
+                moves.settle(slot);
                 moves.count_copy(at(moves.want, slot), 1);
             }
         }
@@ -147,7 +158,7 @@ impl<'a> Rounds<'a> {
         }
         for slot in 0..moves.slots {
             if at(moves.state, slot) == BUFFERED && at(self.taken, slot) != NONE {
-                put(moves.state, slot, SETTLED);
+                moves.settle(slot);
                 put(moves.commit, slot, round);
                 add(self.used, at(moves.gpu, slot) as usize, u32::MAX);
             }

@@ -134,7 +134,7 @@ pub fn transfers(
             scratch.moves.read(shape, old, new)?;
             let external = options.flags & EPLB_FLAG_EXTERNAL_SOURCE != 0;
             scratch.sources.choose(shape.topology(), &mut scratch.moves, external)?;
-            let rounds = scratch.rounds.schedule(&mut scratch.moves, spare_buffers)?;
+            let rounds = scratch.rounds.schedule(shape.topology(), &mut scratch.moves, spare_buffers)?;
             list_layer(&scratch.moves, layer, rounds, &mut totals, report);
         }
         Ok(totals)
