@@ -137,7 +137,7 @@ fn trace_pairs() {
         Some(path) => trace::Trace::read(path.as_ref()).unwrap(),
         None => generate::deepseek_v3(1),
     };
-    for (slots, gpus, nodes) in [(288, 32, 1), (288, 32, 4), (320, 64, 1), (288, 72, 1)] {
+    for (slots, gpus, nodes) in [(288, 32, 1), (320, 64, 1)] {
         let layers = trace.layers.len();
         let plans: Vec<Vec<i32>> = trace
             .load

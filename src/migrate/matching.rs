@@ -31,6 +31,8 @@ pub struct Matching<'a> {
     by: &'a mut [u32],
     /// the most transfers left at one GPU
     most: u32,
+    /// GPU and slot that come first among equals
+    first: [usize; 2],
 }
 
 impl<'a> Matching<'a> {
@@ -50,7 +52,14 @@ impl<'a> Matching<'a> {
             queue: u32s.take(senders),
             by: u32s.take(senders),
             most: 0,
+            first: [0; 2],
         }
+    }
+
+    /// Starts a schedule: among equals the GPUs from `turn` on come first, taken round.
+    pub fn begin(&mut self, moves: &Moves, turn: usize) {
+        let gpu = turn.checked_rem(moves.gpus).unwrap_or(0);
+        self.first = [gpu, moves.slots_of(gpu).start];
     }
 
     /// Counts the transfers to come. False when there are none.
@@ -157,7 +166,7 @@ impl<'a> Matching<'a> {
         self.sender.fill(NONE);
         for pass in 0..3 {
             for limit in [0, 2] {
-                for gpu in 0..moves.gpus {
+                for gpu in turned(moves.gpus, self.first[0]) {
                     let own = if at(self.sends, gpu) == self.most {
                         0
                     } else if at(ready, gpu) < 2 && at(self.receives, gpu) > 0 {
@@ -172,7 +181,7 @@ impl<'a> Matching<'a> {
             }
         }
         for least in [self.most, 1] {
-            for gpu in 0..moves.gpus {
+            for gpu in turned(moves.gpus, self.first[0]) {
                 let open = at(self.receiver, gpu) == NONE && at(ready, gpu) != 0;
                 if open && at(self.receives, gpu) >= least {
                     self.match_receiver(moves, gpu, least);
@@ -186,7 +195,7 @@ impl<'a> Matching<'a> {
     fn link(&mut self, moves: &Moves) {
         self.head.fill(NONE);
         for class in [2, 1, 0] {
-            for slot in (0..moves.slots).rev() {
+            for slot in turned(moves.slots, self.first[1]).rev() {
                 let source = at(moves.source, slot);
                 if at(moves.state, slot) != PENDING || source == NONE {
                     continue;
@@ -303,4 +312,9 @@ impl<'a> Matching<'a> {
             sender = Self::sender_of(moves, before);
         }
     }
+}
+
+/// 0 .. len, but from `first` on and round.
+fn turned(len: usize, first: usize) -> impl DoubleEndedIterator<Item = usize> {
+    (first..len).chain(0..first)
 }

@@ -50,9 +50,11 @@ impl<'a> Rounds<'a> {
         topology: &Topology,
         moves: &mut Moves,
         spare: u32,
-    ) -> Result<u32, Status> {
+        turn: usize,
+    ) -> Result<(u32, u32), Status> {
         let mut round = 0;
         self.used.fill(0);
+        self.matching.begin(moves, turn);
         while self.matching.count(moves) {
             self.find_room(topology, moves, spare);
             self.matching.choose(moves, self.room);
@@ -63,13 +65,28 @@ impl<'a> Rounds<'a> {
             self.finish(moves, round);
         }
         self.place_the_rest(moves);
-        Ok(round)
+        Ok((round, self.degree(moves)))
+    }
+
+    /// The most experts that one GPU sends or receives.
+    fn degree(&mut self, moves: &Moves) -> u32 {
+        let (sends, receives) = (&mut *self.used, &mut *self.room);
+        sends.fill(0);
+        receives.fill(0);
+        for slot in (0..moves.slots).filter(|&slot| at(moves.round, slot) != NONE) {
+            add(receives, at(moves.gpu, slot) as usize, 1);
+            let source = at(moves.source, slot);
+            if source != NONE {
+                add(sends, moves.gpu_of(source), 1);
+            }
+        }
+        sends.iter().chain(receives.iter()).copied().max().unwrap_or(0)
     }
 
     /// Finds each GPU that waits room for one expert. A content that is found is taken out of the readable
     /// copies, so that two GPUs do not rely on each other's.
     fn find_room(&mut self, topology: &Topology, moves: &mut Moves, spare: u32) {
-        const LEVEL: u32 = 2;
+        const LEVEL: u32 = 1;
         for gpu in 0..moves.gpus {
             let mut room = NOWHERE;
             if self.matching.receives(gpu) > 0 {

@@ -85,6 +85,20 @@ impl<'a> Scratch<'a> {
             rounds: Rounds::carve(arena, shape),
         }
     }
+
+    fn attempt(
+        &mut self,
+        shape: &Shape,
+        old: &[i32],
+        new: &[i32],
+        external: bool,
+        spare: u32,
+        turn: usize,
+    ) -> Result<(u32, u32), Status> {
+        self.moves.read(shape, old, new)?;
+        self.sources.choose(shape.topology(), &mut self.moves, external)?;
+        self.rounds.schedule(shape.topology(), &mut self.moves, spare, turn)
+    }
 }
 
 /// What [`transfers`] needs, whatever the number of layers.
@@ -131,10 +145,24 @@ pub fn transfers(
         let mut totals = TransferTotals::default();
         for layer in 0..shape.num_layers() {
             let (old, new) = (previous.layer(shape, layer), placement.layer(shape, layer));
-            scratch.moves.read(shape, old, new)?;
             let external = options.flags & EPLB_FLAG_EXTERNAL_SOURCE != 0;
-            scratch.sources.choose(shape.topology(), &mut scratch.moves, external)?;
-            let rounds = scratch.rounds.schedule(shape.topology(), &mut scratch.moves, spare_buffers)?;
+            let mut best: Option<(u32, usize)> = None;
+            for turn in 0..16 {
+                match scratch.attempt(shape, old, new, external, spare_buffers, turn) {
+                    Err(Status::NeedsBuffer) => {}
+                    Err(status) => return Err(status),
+                    Ok((rounds, degree)) => {
+                        if best.is_none_or(|(least, _)| rounds < least) {
+                            best = Some((rounds, turn));
+                        }
+                        if rounds == degree {
+                            break;
+                        }
+                    }
+                }
+            }
+            let (rounds, turn) = best.ok_or(Status::NeedsBuffer)?;
+            scratch.attempt(shape, old, new, external, spare_buffers, turn)?;
             list_layer(&scratch.moves, layer, rounds, &mut totals, report);
         }
         Ok(totals)
