@@ -149,9 +149,9 @@ fn trace_pairs() {
                 plan(&spec, &options).unwrap().physical_to_logical
             })
             .collect();
-        for spare in [0, 1, 2] {
+        for spare in [1] {
             let (mut layers_done, mut at_degree, mut refused, mut total) = (0, 0, 0, Replayed::default());
-            let mut degree_sum = 0;
+            let mut degree_sum = 0; let mut within = 0; let mut hist = std::collections::BTreeMap::new();
             for (a, old) in plans.iter().enumerate() {
                 for (b, new) in plans.iter().enumerate().filter(|&(b, _)| b != a) {
                     let _ = b;
@@ -162,6 +162,10 @@ fn trace_pairs() {
                         match replayed(&spec, 0, &old[at.clone()], &new[at], spare) {
                             Ok(done) => {
                                 let done = done[0];
+                                let free = replayed(&spec, 0, &old[layer * slots..(layer + 1) * slots], &new[layer * slots..(layer + 1) * slots], 9).unwrap()[0];
+                                assert_eq!(free.rounds, free.sends.max(free.receives));
+                                within += usize::from(done.rounds <= free.rounds);
+                                if done.rounds > free.rounds.min(done.sends.max(done.receives)) { *hist.entry((free.rounds, done.rounds, done.sends.max(done.receives))).or_insert(0) += 1; }
                                 let degree = done.sends.max(done.receives);
                                 degree_sum += degree;
                                 at_degree += usize::from(done.rounds == degree);
@@ -180,6 +184,7 @@ fn trace_pairs() {
                     }
                 }
             }
+            println!("within {:.4} {hist:?}", within as f64 / layers_done as f64);
             let n = (layers_done - refused).max(1) as f64;
             println!(
                 "{slots}/{gpus} nodes {nodes} spare {spare}: {layers_done} layers, {refused} refused, at degree {:.4}, rounds {:.3} degree {:.3} in {:.3} out {:.3} moved {:.1} local {:.1} hops {:.2}",

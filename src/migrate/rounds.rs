@@ -56,7 +56,7 @@ impl<'a> Rounds<'a> {
         self.used.fill(0);
         self.matching.begin(moves, turn);
         while self.matching.count(moves) {
-            self.find_room(topology, moves, spare);
+            self.find_room(topology, moves, spare, turn);
             self.matching.choose(moves, self.room);
             if !self.run(moves, round) {
                 return Err(Status::NeedsBuffer);
@@ -85,13 +85,13 @@ impl<'a> Rounds<'a> {
 
     /// Finds each GPU that waits room for one expert. A content that is found is taken out of the readable
     /// copies, so that two GPUs do not rely on each other's.
-    fn find_room(&mut self, topology: &Topology, moves: &mut Moves, spare: u32) {
-        const LEVEL: u32 = 1;
+    fn find_room(&mut self, topology: &Topology, moves: &mut Moves, spare: u32, turn: usize) {
+        let level = if spare == 0 { 1 } else { [1, 2, 1, 2][turn & 3] };
         for gpu in 0..moves.gpus {
             let mut room = NOWHERE;
             if self.matching.receives(gpu) > 0 {
                 let mut free = moves.slots_of(gpu).find(|&content| moves.is_free(content));
-                if free.is_none() && (LEVEL > 1 || LEVEL == 1 && at(self.used, gpu) >= spare) {
+                if free.is_none() && (level > 1 || level == 1 && at(self.used, gpu) >= spare) {
                     free = self.matching.relieve(topology, moves, gpu);
                 }
                 if let Some(content) = free {
