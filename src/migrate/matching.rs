@@ -84,6 +84,13 @@ impl<'a> Matching<'a> {
         at(self.receives, gpu)
     }
 
+    /// Whether a GPU had better wait: it has transfers to spare, and nothing that this round could free.
+    pub fn can_wait(&self, moves: &Moves, gpu: usize) -> bool {
+        let first = at(self.head, gpu);
+        self.receives(gpu) < self.most
+            && (first == NONE || Self::class(moves, first as usize) != 0)
+    }
+
     /// The slot that a GPU receives into in this round; NONE = nothing.
     pub fn received(&self, gpu: usize) -> u32 {
         at(self.receiver, gpu)
@@ -180,11 +187,11 @@ impl<'a> Matching<'a> {
                 }
             }
         }
-        for least in [self.most, 1] {
+        for (least, limit) in [(self.most, 0), (self.most, 2), (1, 0), (1, 2)] {
             for gpu in turned(moves.gpus, self.first[0]) {
                 let open = at(self.receiver, gpu) == NONE && at(ready, gpu) != 0;
                 if open && at(self.receives, gpu) >= least {
-                    self.match_receiver(moves, gpu, least);
+                    self.match_receiver(moves, gpu, least, limit);
                 }
             }
         }
@@ -267,7 +274,7 @@ impl<'a> Matching<'a> {
 
     /// A path from a receiver to a sender that is open, or to a receiver with fewer than `least` transfers
     /// left, which then is open instead. Senders matched before stay so.
-    fn match_receiver(&mut self, moves: &Moves, from: usize, least: u32) {
+    fn match_receiver(&mut self, moves: &Moves, from: usize, least: u32, limit: u32) {
         self.by.fill(NONE);
         put(self.queue, 0, from as u32);
         let (mut done, mut found) = (0, 1);
@@ -275,7 +282,7 @@ impl<'a> Matching<'a> {
             let gpu = at(self.queue, done) as usize;
             done += 1;
             for slot in moves.slots_of(gpu) {
-                if at(moves.state, slot) != PENDING {
+                if at(moves.state, slot) != PENDING || Self::class(moves, slot) > limit {
                     continue;
                 }
                 let sender = Self::sender_of(moves, slot as u32);

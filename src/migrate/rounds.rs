@@ -97,7 +97,9 @@ impl<'a> Rounds<'a> {
                 if let Some(content) = free {
                     moves.count_copy(at(moves.held, content), u32::MAX);
                     room = CONTENT + content as u32;
-                } else if at(self.used, gpu) < spare {
+                } else if at(self.used, gpu) + 1 < spare
+                    || at(self.used, gpu) < spare && !self.matching.can_wait(moves, gpu)
+                {
                     room = BUFFER;
                 }
             }
