@@ -150,8 +150,11 @@ fn trace_pairs() {
             })
             .collect();
         for spare in [1] {
-            let (mut layers_done, mut at_degree, mut refused, mut total) = (0, 0, 0, Replayed::default());
-            let mut degree_sum = 0; let mut within = 0; let mut hist = std::collections::BTreeMap::new();
+            let (mut layers_done, mut at_degree, mut refused, mut total) =
+                (0, 0, 0, Replayed::default());
+            let mut degree_sum = 0;
+            let mut within = 0;
+            let mut hist = std::collections::BTreeMap::new();
             for (a, old) in plans.iter().enumerate() {
                 for (b, new) in plans.iter().enumerate().filter(|&(b, _)| b != a) {
                     let _ = b;
@@ -162,10 +165,25 @@ fn trace_pairs() {
                         match replayed(&spec, 0, &old[at.clone()], &new[at], spare) {
                             Ok(done) => {
                                 let done = done[0];
-                                let free = replayed(&spec, 0, &old[layer * slots..(layer + 1) * slots], &new[layer * slots..(layer + 1) * slots], 9).unwrap()[0];
+                                let free = replayed(
+                                    &spec,
+                                    0,
+                                    &old[layer * slots..(layer + 1) * slots],
+                                    &new[layer * slots..(layer + 1) * slots],
+                                    9,
+                                )
+                                .unwrap()[0];
                                 assert_eq!(free.rounds, free.sends.max(free.receives));
                                 within += usize::from(done.rounds <= free.rounds);
-                                if done.rounds > free.rounds.min(done.sends.max(done.receives)) { *hist.entry((free.rounds, done.rounds, done.sends.max(done.receives))).or_insert(0) += 1; }
+                                if done.rounds > free.rounds.min(done.sends.max(done.receives)) {
+                                    *hist
+                                        .entry((
+                                            free.rounds,
+                                            done.rounds,
+                                            done.sends.max(done.receives),
+                                        ))
+                                        .or_insert(0) += 1;
+                                }
                                 let degree = done.sends.max(done.receives);
                                 degree_sum += degree;
                                 at_degree += usize::from(done.rounds == degree);

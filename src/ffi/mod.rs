@@ -14,8 +14,8 @@ mod types;
 
 pub use types::{eplb_options, eplb_placement, eplb_problem};
 
-use crate::migrate;
 use crate::metrics::{self, Metrics, Report, eplb_metrics};
+use crate::migrate;
 use crate::placement::{
     self, Placement, PlacementMut, Promises, Violation, eplb_violation, map_lengths,
 };

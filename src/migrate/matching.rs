@@ -14,6 +14,14 @@ use crate::plan::at::{add, at, put};
 use crate::problem::Shape;
 use crate::topology::Topology;
 
+/// What a transfer does to the content that is read: frees it, leaves it to other readers, or it stays anyway.
+const FREES: u32 = 0;
+const SHARED: u32 = 1;
+const STAYS: u32 = 2;
+
+/// From here on a GPU has a content of its own to write over: `room` of a round.
+pub const READY: u32 = 2;
+
 /// Scratch of a round.
 #[derive(Debug)]
 pub struct Matching<'a> {
@@ -88,7 +96,7 @@ impl<'a> Matching<'a> {
     pub fn can_wait(&self, moves: &Moves, gpu: usize) -> bool {
         let first = at(self.head, gpu);
         self.receives(gpu) < self.most
-            && (first == NONE || Self::class(moves, first as usize) != 0)
+            && (first == NONE || Self::class(moves, first as usize) != FREES)
     }
 
     /// The slot that a GPU receives into in this round; NONE = nothing.
@@ -98,12 +106,7 @@ impl<'a> Matching<'a> {
 
     /// Frees a content of a GPU: its readers read other copies instead, that have arrived meanwhile, on GPUs
     /// that are as near and do not become the busiest by it.
-    pub fn relieve(
-        &mut self,
-        topology: &Topology,
-        moves: &mut Moves,
-        gpu: usize,
-    ) -> Option<usize> {
+    pub fn relieve(&mut self, topology: &Topology, moves: &mut Moves, gpu: usize) -> Option<usize> {
         for content in moves.slots_of(gpu) {
             let expert = at(moves.held, content);
             if at(moves.place, content) != NONE
@@ -168,32 +171,37 @@ impl<'a> Matching<'a> {
     }
 
     /// Chooses the transfers of a round; GPUs for which `ready` is 0 receive nothing.
+    ///
+    /// Among the senders those with most left come first, then those that have to receive and have nothing
+    /// free. What frees a content goes before the rest.
     pub fn choose(&mut self, moves: &Moves, ready: &[u32]) {
         self.receiver.fill(NONE);
         self.sender.fill(NONE);
-        for pass in 0..3 {
-            for limit in [0, 2] {
+        for urgency in [2, 1, 0] {
+            for class in [FREES, STAYS] {
                 for gpu in turned(moves.gpus, self.first[0]) {
-                    let own = if at(self.sends, gpu) == self.most {
-                        0
-                    } else if at(ready, gpu) < 2 && at(self.receives, gpu) > 0 {
-                        1
-                    } else {
-                        2
-                    };
-                    if own == pass && at(self.sender, gpu) == NONE {
-                        self.match_sender(moves, ready, gpu, limit);
+                    let open = at(self.sender, gpu) == NONE;
+                    if open && self.urgency(gpu, at(ready, gpu)) == urgency {
+                        self.match_sender(moves, ready, gpu, class);
                     }
                 }
             }
         }
-        for (least, limit) in [(self.most, 0), (self.most, 2), (1, 0), (1, 2)] {
+        for (least, class) in [(self.most, FREES), (self.most, STAYS), (1, FREES), (1, STAYS)] {
             for gpu in turned(moves.gpus, self.first[0]) {
                 let open = at(self.receiver, gpu) == NONE && at(ready, gpu) != 0;
                 if open && at(self.receives, gpu) >= least {
-                    self.match_receiver(moves, gpu, least, limit);
+                    self.match_receiver(moves, gpu, least, class);
                 }
             }
+        }
+    }
+
+    fn urgency(&self, gpu: usize, ready: u32) -> u32 {
+        if at(self.sends, gpu) == self.most {
+            2
+        } else {
+            u32::from(ready < READY && at(self.receives, gpu) > 0)
         }
     }
 
@@ -201,7 +209,7 @@ impl<'a> Matching<'a> {
     /// then what stays anyway.
     fn link(&mut self, moves: &Moves) {
         self.head.fill(NONE);
-        for class in [2, 1, 0] {
+        for class in [STAYS, SHARED, FREES] {
             for slot in turned(moves.slots, self.first[1]).rev() {
                 let source = at(moves.source, slot);
                 if at(moves.state, slot) != PENDING || source == NONE {
@@ -216,10 +224,15 @@ impl<'a> Matching<'a> {
         }
     }
 
+    /// The class of a transfer.
     fn class(moves: &Moves, slot: usize) -> u32 {
         let source = at(moves.source, slot) as usize;
         let goes = source < moves.slots && at(moves.place, source) == NONE;
-        if !goes { 2 } else { u32::from(at(moves.reads, source) > 1) }
+        match at(moves.reads, source) {
+            _ if !goes => STAYS,
+            1 => FREES,
+            _ => SHARED,
+        }
     }
 
     fn sender_of(moves: &Moves, slot: u32) -> usize {
@@ -230,14 +243,14 @@ impl<'a> Matching<'a> {
     }
 
     /// A path from a sender to a receiver that is open; all GPUs matched before stay so.
-    fn match_sender(&mut self, moves: &Moves, ready: &[u32], from: usize, limit: u32) {
+    fn match_sender(&mut self, moves: &Moves, ready: &[u32], from: usize, class: u32) {
         self.by.fill(NONE);
         put(self.queue, 0, from as u32);
         let (mut done, mut found) = (0, 1);
         while done < found {
             let mut slot = at(self.head, at(self.queue, done) as usize);
             done += 1;
-            while slot != NONE && Self::class(moves, slot as usize) <= limit {
+            while slot != NONE && Self::class(moves, slot as usize) <= class {
                 let gpu = at(moves.gpu, slot as usize) as usize;
                 if at(ready, gpu) != 0 && at(self.by, gpu) == NONE {
                     put(self.by, gpu, slot);
@@ -274,7 +287,7 @@ impl<'a> Matching<'a> {
 
     /// A path from a receiver to a sender that is open, or to a receiver with fewer than `least` transfers
     /// left, which then is open instead. Senders matched before stay so.
-    fn match_receiver(&mut self, moves: &Moves, from: usize, least: u32, limit: u32) {
+    fn match_receiver(&mut self, moves: &Moves, from: usize, least: u32, class: u32) {
         self.by.fill(NONE);
         put(self.queue, 0, from as u32);
         let (mut done, mut found) = (0, 1);
@@ -282,7 +295,7 @@ impl<'a> Matching<'a> {
             let gpu = at(self.queue, done) as usize;
             done += 1;
             for slot in moves.slots_of(gpu) {
-                if at(moves.state, slot) != PENDING || Self::class(moves, slot) > limit {
+                if at(moves.state, slot) != PENDING || Self::class(moves, slot) > class {
                     continue;
                 }
                 let sender = Self::sender_of(moves, slot as u32);

@@ -4,7 +4,7 @@
 //! is free (nobody will read it, its expert is readable elsewhere) and is written over in the round, or when a
 //! spare buffer is free. After the round the buffers are emptied into the contents that have become free.
 
-use super::matching::Matching;
+use super::matching::{Matching, READY};
 use super::moves::{BUFFERED, LANDING, Moves, NONE};
 use crate::arena::Arena;
 use crate::plan::at::{add, at, put};
@@ -15,7 +15,34 @@ use crate::topology::Topology;
 /// Where a GPU can receive: nowhere, a buffer, or content c as `CONTENT + c`.
 const NOWHERE: u32 = 0;
 const BUFFER: u32 = 1;
-const CONTENT: u32 = 2;
+const CONTENT: u32 = READY;
+
+/// One way to schedule a layer. Ways differ in who comes first among equals, and in when a reader is sent to
+/// a copy that has arrived in an earlier round.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt {
+    /// Which.
+    pub turn: usize,
+    /// Spare buffers of a GPU.
+    pub spare: u32,
+}
+
+impl Attempt {
+    /// Ways that are tried.
+    pub const MOST: usize = 16;
+
+    /// Whether readers are sent elsewhere for a GPU that has nothing free and `buffers` left. Without spare
+    /// buffers nothing else helps. With some the first two ways do without, as that changes who sends most;
+    /// the third does it before it would have to wait, the fourth before it takes a buffer; and so on.
+    fn relays(self, buffers: u32) -> bool {
+        match self.turn & 3 {
+            _ if self.spare == 0 => true,
+            0 | 1 => false,
+            2 => buffers == 0,
+            _ => true,
+        }
+    }
+}
 
 /// Scratch of the schedule.
 #[derive(Debug)]
@@ -49,14 +76,13 @@ impl<'a> Rounds<'a> {
         &mut self,
         topology: &Topology,
         moves: &mut Moves,
-        spare: u32,
-        turn: usize,
-    ) -> Result<(u32, u32), Status> {
+        attempt: Attempt,
+    ) -> Result<u32, Status> {
         let mut round = 0;
         self.used.fill(0);
-        self.matching.begin(moves, turn);
+        self.matching.begin(moves, attempt.turn);
         while self.matching.count(moves) {
-            self.find_room(topology, moves, spare, turn);
+            self.find_room(topology, moves, attempt);
             self.matching.choose(moves, self.room);
             if !self.run(moves, round) {
                 return Err(Status::NeedsBuffer);
@@ -65,11 +91,11 @@ impl<'a> Rounds<'a> {
             self.finish(moves, round);
         }
         self.place_the_rest(moves);
-        Ok((round, self.degree(moves)))
+        Ok(round)
     }
 
     /// The most experts that one GPU sends or receives.
-    fn degree(&mut self, moves: &Moves) -> u32 {
+    pub fn degree(&mut self, moves: &Moves) -> u32 {
         let (sends, receives) = (&mut *self.used, &mut *self.room);
         sends.fill(0);
         receives.fill(0);
@@ -85,21 +111,19 @@ impl<'a> Rounds<'a> {
 
     /// Finds each GPU that waits room for one expert. A content that is found is taken out of the readable
     /// copies, so that two GPUs do not rely on each other's.
-    fn find_room(&mut self, topology: &Topology, moves: &mut Moves, spare: u32, turn: usize) {
-        let level = if spare == 0 { 1 } else { [1, 2, 1, 2][turn & 3] };
+    fn find_room(&mut self, topology: &Topology, moves: &mut Moves, attempt: Attempt) {
         for gpu in 0..moves.gpus {
             let mut room = NOWHERE;
             if self.matching.receives(gpu) > 0 {
+                let buffers = attempt.spare.saturating_sub(at(self.used, gpu));
                 let mut free = moves.slots_of(gpu).find(|&content| moves.is_free(content));
-                if free.is_none() && (level > 1 || level == 1 && at(self.used, gpu) >= spare) {
+                if free.is_none() && attempt.relays(buffers) {
                     free = self.matching.relieve(topology, moves, gpu);
                 }
                 if let Some(content) = free {
                     moves.count_copy(at(moves.held, content), u32::MAX);
                     room = CONTENT + content as u32;
-                } else if at(self.used, gpu) + 1 < spare
-                    || at(self.used, gpu) < spare && !self.matching.can_wait(moves, gpu)
-                {
+                } else if buffers > 1 || buffers == 1 && !self.matching.can_wait(moves, gpu) {
                     room = BUFFER;
                 }
             }

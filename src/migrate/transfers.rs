@@ -5,7 +5,7 @@
 //! docs/SPEC.md ("Transfers") says what a round is.
 
 use super::moves::{LOCAL, Moves, NONE};
-use super::rounds::Rounds;
+use super::rounds::{Attempt, Rounds};
 use super::sources::Sources;
 use crate::arena::{Arena, Need};
 use crate::placement::Placement;
@@ -86,18 +86,44 @@ impl<'a> Scratch<'a> {
         }
     }
 
-    fn attempt(
+    /// Works out a layer: the way with the fewest rounds, the first of equals. Ends with the first way that
+    /// needs no more rounds than one GPU has transfers, which is the least.
+    fn work_out(
         &mut self,
         shape: &Shape,
         old: &[i32],
         new: &[i32],
         external: bool,
         spare: u32,
-        turn: usize,
-    ) -> Result<(u32, u32), Status> {
+    ) -> Result<u32, Status> {
+        let mut best: Option<(u32, usize)> = None;
+        for turn in 0..Attempt::MOST {
+            match self.attempt(shape, old, new, external, Attempt { turn, spare }) {
+                Err(Status::NeedsBuffer) => {}
+                Err(status) => return Err(status),
+                Ok(rounds) if rounds <= self.rounds.degree(&self.moves) => return Ok(rounds),
+                Ok(rounds) => {
+                    if best.is_none_or(|(least, _)| rounds < least) {
+                        best = Some((rounds, turn));
+                    }
+                }
+            }
+        }
+        let (_, turn) = best.ok_or(Status::NeedsBuffer)?;
+        self.attempt(shape, old, new, external, Attempt { turn, spare })
+    }
+
+    fn attempt(
+        &mut self,
+        shape: &Shape,
+        old: &[i32],
+        new: &[i32],
+        external: bool,
+        attempt: Attempt,
+    ) -> Result<u32, Status> {
         self.moves.read(shape, old, new)?;
         self.sources.choose(shape.topology(), &mut self.moves, external)?;
-        self.rounds.schedule(shape.topology(), &mut self.moves, spare, turn)
+        self.rounds.schedule(shape.topology(), &mut self.moves, attempt)
     }
 }
 
@@ -141,28 +167,12 @@ pub fn transfers(
     previous.check_lengths(shape)?;
     let mut scratch = Scratch::carve(&mut arena, shape);
     arena.finish()?;
+    let external = options.flags & EPLB_FLAG_EXTERNAL_SOURCE != 0;
     let mut list = |report: &mut dyn FnMut(TransferEvent)| {
         let mut totals = TransferTotals::default();
         for layer in 0..shape.num_layers() {
             let (old, new) = (previous.layer(shape, layer), placement.layer(shape, layer));
-            let external = options.flags & EPLB_FLAG_EXTERNAL_SOURCE != 0;
-            let mut best: Option<(u32, usize)> = None;
-            for turn in 0..16 {
-                match scratch.attempt(shape, old, new, external, spare_buffers, turn) {
-                    Err(Status::NeedsBuffer) => {}
-                    Err(status) => return Err(status),
-                    Ok((rounds, degree)) => {
-                        if best.is_none_or(|(least, _)| rounds < least) {
-                            best = Some((rounds, turn));
-                        }
-                        if rounds == degree {
-                            break;
-                        }
-                    }
-                }
-            }
-            let (rounds, turn) = best.ok_or(Status::NeedsBuffer)?;
-            scratch.attempt(shape, old, new, external, spare_buffers, turn)?;
+            let rounds = scratch.work_out(shape, old, new, external, spare_buffers)?;
             list_layer(&scratch.moves, layer, rounds, &mut totals, report);
         }
         Ok(totals)

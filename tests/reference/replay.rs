@@ -113,14 +113,10 @@ pub fn replay(
         // the round itself
         let moving: Vec<&&Transfer> = here.iter().filter(|entry| !is_local(entry)).collect();
         let direct = |entry: &&&&Transfer| entry.commit == 0;
-        let overwritten: Vec<usize> = moving
-            .iter()
-            .filter(direct)
-            .map(|entry| entry.destination_slot as usize)
-            .collect();
-        let readable: Vec<Option<i32>> = (0..slots)
-            .map(|slot| held[slot].filter(|_| !overwritten.contains(&slot)))
-            .collect();
+        let overwritten: Vec<usize> =
+            moving.iter().filter(direct).map(|entry| entry.destination_slot as usize).collect();
+        let readable: Vec<Option<i32>> =
+            (0..slots).map(|slot| held[slot].filter(|_| !overwritten.contains(&slot))).collect();
         for &expert in &present {
             if !readable.contains(&Some(expert)) {
                 return Err(format!("expert {expert} cannot be read in round {round}"));
