@@ -41,6 +41,7 @@ pub mod replicate;
 
 pub use arena::{Arena, Need, Pool};
 pub use metrics::{Metrics, Report, evaluate};
+pub use migrate::gate::{GateConfig, GateLayer, GateState, GateTotal, GateVerdict, gate};
 pub use migrate::transfers::{
     EPLB_FLAG_EXTERNAL_SOURCE, Transfer, TransferEvent, TransferTotals, transfers,
 };

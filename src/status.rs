@@ -121,13 +121,22 @@ pub enum eplb_status {
     UnsupportedState = -86,
     /// A flag is not served by this policy or version.
     UnsupportedFlag = -87,
+
+    /// eplb_gate: a time, a number of steps or a factor of the config is NaN, infinite or negative, or stall is above 1.
+    GateTime = -110,
+    /// eplb_gate: bytes_per_expert or a bandwidth is NaN, infinite or negative, or gpu_bandwidth is 0.
+    GateBandwidth = -111,
+    /// eplb_gate: a load or a number of tokens of a layer is NaN, infinite or negative.
+    GateLoad = -112,
+    /// eplb_gate: a state is NaN, infinite or negative.
+    GateState = -113,
 }
 
 pub use eplb_status as Status;
 
 impl Status {
     /// Every code, in the order of the list above.
-    pub const ALL: [Status; 49] = [
+    pub const ALL: [Status; 53] = [
         Status::Ok,
         Status::NullPointer,
         Status::MisalignedPointer,
@@ -177,6 +186,10 @@ impl Status {
         Status::UnsupportedNodes,
         Status::UnsupportedState,
         Status::UnsupportedFlag,
+        Status::GateTime,
+        Status::GateBandwidth,
+        Status::GateLoad,
+        Status::GateState,
     ];
 
     /// The number of the code, as C sees it.
@@ -294,6 +307,16 @@ impl Status {
                 c"this policy needs every GPU alive: make gpu_state NULL or all EPLB_GPU_ALIVE"
             }
             Status::UnsupportedFlag => c"a flag is not served by this policy or version: clear it",
+            Status::GateTime => {
+                c"a time or factor of the gate is bad: all are finite and at least 0, stall at most 1"
+            }
+            Status::GateBandwidth => {
+                c"a size or bandwidth of the gate is bad: all are finite and at least 0, gpu_bandwidth above 0"
+            }
+            Status::GateLoad => c"a load of a layer at the gate is bad: finite and at least 0",
+            Status::GateState => {
+                c"a state of the gate is bad: keep what the last call wrote, zeroes before the first"
+            }
         }
     }
 }

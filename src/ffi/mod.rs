@@ -6,16 +6,20 @@
 // the docs are for C: [L][P] is a shape, not a link
 #![allow(rustdoc::broken_intra_doc_links)]
 
+mod gate;
 mod memory;
 #[cfg(standalone)]
 mod panic;
 mod read;
+mod transfers;
 mod types;
 
+pub use gate::eplb_gate;
+pub use transfers::{eplb_transfer_list, eplb_transfers};
 pub use types::{eplb_options, eplb_placement, eplb_problem};
 
 use crate::metrics::{self, Metrics, Report, eplb_metrics};
-use crate::migrate;
+use crate::migrate::{self, transfers::EPLB_FLAG_EXTERNAL_SOURCE};
 use crate::placement::{
     self, Placement, PlacementMut, Promises, Violation, eplb_violation, map_lengths,
 };
@@ -342,6 +346,9 @@ unsafe fn read_options(options: *const eplb_options) -> Result<eplb_options, Sta
     unsafe { read(options) }
 }
 
+/// Every flag that exists.
+const FLAGS: u32 = EPLB_FLAG_EXTERNAL_SOURCE;
+
 /// Numbers to enums.
 fn checked_options<'a>(
     options: &eplb_options,
@@ -350,7 +357,7 @@ fn checked_options<'a>(
     if options.reserved != 0 {
         return Err(Status::ReservedNotZero);
     }
-    if options.flags != 0 {
+    if options.flags & !FLAGS != 0 {
         return Err(Status::UnknownFlag);
     }
     Ok(Options {

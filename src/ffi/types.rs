@@ -65,7 +65,7 @@ pub struct eplb_options {
     pub max_moves: u32,
     /// With previous: slots that may change per layer from one GPU to another, 0 = no limit.
     pub max_moves_per_gpu_pair: u32,
-    /// EPLB_FLAG_*, or-ed. None is served yet: 0.
+    /// EPLB_FLAG_*, or-ed; 0 = none.
     pub flags: u32,
     /// 0.
     pub reserved: u32,

@@ -1,5 +1,6 @@
 //! From an old placement: what it takes to reach a new one, and whether that is worth it.
 
+pub mod gate;
 mod matching;
 mod moves;
 mod rounds;
