@@ -32,7 +32,7 @@
 #define EPLB_PROBLEM_INIT \
   { sizeof(eplb_problem), 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL }
 #define EPLB_OPTIONS_INIT { sizeof(eplb_options), 0, 0, 0, 0, 0, 0, 0, NULL }
-#define EPLB_PLACEMENT_INIT { sizeof(eplb_placement), 0, NULL, NULL, NULL, NULL }
+#define EPLB_PLACEMENT_INIT { sizeof(eplb_placement), 0, NULL, NULL, NULL, NULL, NULL }
 #define EPLB_VIOLATION_INIT { sizeof(eplb_violation), EPLB_VIOLATION_KIND_NONE, 0, 0, 0, 0 }
 #define EPLB_TRANSFER_LIST_INIT \
   { sizeof(eplb_transfer_list), sizeof(eplb_transfer), 0, 0, 0, 0, NULL, NULL, NULL }
@@ -650,6 +650,11 @@ typedef struct eplb_placement {
    [L][E][max_replicas] slots of each expert in order of their replica_rank, padded with -1.
    */
   int32_t *logical_to_physical;
+  /*
+   [L][P] eplb_evaluate only, in: tokens that each slot had to do, as measured; finite, >= 0. The placement
+   is measured with these instead of load / count. NULL: not measured.
+   */
+  const float *physical_load;
 } eplb_placement;
 
 /*
@@ -1077,8 +1082,9 @@ int32_t eplb_plan(const struct eplb_problem *problem,
 /*
  Measures a placement with the loads of a problem: any placement, from this library or not.
 
- Only physical_to_logical is read. Slots on dead GPUs do not count; every expert needs a replica on
- a GPU that is not dead.
+ Of the maps only physical_to_logical is read. Slots on dead GPUs do not count; every expert needs a
+ replica on a GPU that is not dead. With placement.physical_load the load of a slot is what was measured,
+ and that of an expert the sum over its slots; problem.load is then not read, and may be NULL.
 
  problem, options  as for eplb_plan; of the options only the scope matters.
  workspace         as eplb_workspace(EPLB_OPERATION_EVALUATE) says.

@@ -40,7 +40,7 @@ pub mod pack;
 pub mod replicate;
 
 pub use arena::{Arena, Need, Pool};
-pub use metrics::{Metrics, Report, evaluate};
+pub use metrics::{Metrics, Report, evaluate, evaluate_measured};
 pub use migrate::gate::{GateConfig, GateLayer, GateState, GateTotal, GateVerdict, gate};
 pub use migrate::transfers::{
     EPLB_FLAG_EXTERNAL_SOURCE, Transfer, TransferEvent, TransferTotals, transfers,

@@ -152,8 +152,9 @@ pub unsafe extern "C" fn eplb_plan(
 
 /// Measures a placement with the loads of a problem: any placement, from this library or not.
 ///
-/// Only physical_to_logical is read. Slots on dead GPUs do not count; every expert needs a replica on
-/// a GPU that is not dead.
+/// Of the maps only physical_to_logical is read. Slots on dead GPUs do not count; every expert needs a
+/// replica on a GPU that is not dead. With placement.physical_load the load of a slot is what was measured,
+/// and that of an expert the sum over its slots; problem.load is then not read, and may be NULL.
 ///
 /// problem, options  as for eplb_plan; of the options only the scope matters.
 /// workspace         as eplb_workspace(EPLB_OPERATION_EVALUATE) says.
@@ -184,22 +185,35 @@ pub unsafe extern "C" fn eplb_evaluate(
         let shape = shape(&problem, &mut memory)?;
         let options = checked_options(&options, None)?;
         let need = migrate::workspace(Operation::Evaluate, &shape, &options)?;
-        let problem = loads(&problem, shape, &mut memory)?;
-        let slots = memory.input(maps.physical_to_logical, map_lengths(&shape, 0)?[0])?;
+        let count = map_lengths(&shape, 0)?[0];
+        let slots = memory.input(maps.physical_to_logical, count)?;
+        let measured = memory.optional_input(maps.physical_load, count)?;
+        let problem = match measured {
+            Some(_) => None,
+            None => Some(loads(&problem, shape, &mut memory)?),
+        };
         note_metrics(&mut memory, per_layer, metrics_size, &shape, false)?;
         memory.workspace(workspace.cast(), workspace_size, &need)?;
         memory.check_overlap()?;
 
         let arena = memory::arena(workspace.cast(), &need);
-        metrics::evaluate(
-            &problem,
-            options.scope,
-            arena,
-            &Placement::of(slots),
-            &mut |layer, metrics| {
-                write(per_layer.cast::<u8>().add(layer * metrics_size), metrics_size, metrics);
-            },
-        )
+        let mut report = |layer: usize, metrics: &Metrics| {
+            write(per_layer.cast::<u8>().add(layer * metrics_size), metrics_size, metrics);
+        };
+        let (scope, placement) = (options.scope, Placement::of(slots));
+        match (problem, measured) {
+            (Some(problem), _) => {
+                metrics::evaluate(&problem, scope, arena, &placement, &mut report)
+            }
+            (None, measured) => metrics::evaluate_measured(
+                &shape,
+                scope,
+                arena,
+                &placement,
+                measured.unwrap_or_default(),
+                &mut report,
+            ),
+        }
     })
 }
 

@@ -94,6 +94,9 @@ pub struct eplb_placement {
     pub logical_count: *mut i32,
     /// [L][E][max_replicas] slots of each expert in order of their replica_rank, padded with -1.
     pub logical_to_physical: *mut i32,
+    /// [L][P] eplb_evaluate only, in: tokens that each slot had to do, as measured; finite, >= 0. The placement
+    /// is measured with these instead of load / count. NULL: not measured.
+    pub physical_load: *const f32,
 }
 
 // All zero is a value of each: integers and raw pointers.

@@ -7,8 +7,11 @@ pub mod assignment;
 mod bound;
 mod groups;
 mod lower;
+mod measured;
 mod polish;
 mod weigh;
+
+pub use measured::{evaluate_measured, need as measured_need};
 
 use crate::arena::{Arena, Need};
 use crate::order::widen;
@@ -114,7 +117,7 @@ pub fn evaluate(
     for layer in 0..shape.num_layers() {
         let slots = placement.layer(shape, layer);
         count_serving(shape, slots, &mut scratch)?;
-        report(layer, &measure(problem, layer, slots, &mut scratch));
+        report(layer, &measure(problem, layer, slots, None, &mut scratch));
     }
     Ok(())
 }
@@ -138,7 +141,7 @@ pub fn measure_layer(
     let mut scratch = Scratch::carve(&mut arena, problem.shape(), scope);
     // a plan leaves no expert out, so that counting cannot fail
     match count_serving(problem.shape(), slots, &mut scratch) {
-        Ok(()) => measure(problem, layer, slots, &mut scratch),
+        Ok(()) => measure(problem, layer, slots, None, &mut scratch),
         Err(_) => Metrics::default(),
     }
 }
@@ -153,7 +156,7 @@ pub fn largest_load(
 ) -> Metrics {
     let mut scratch = Scratch::carve(&mut arena, problem.shape(), scope);
     match count_serving(problem.shape(), slots, &mut scratch) {
-        Ok(()) => weigh(problem, layer, slots, &mut scratch),
+        Ok(()) => weigh(problem, layer, slots, None, &mut scratch),
         Err(_) => Metrics::default(),
     }
 }
@@ -176,8 +179,14 @@ fn count_serving(shape: &Shape, slots: &[i32], scratch: &mut Scratch) -> Result<
 }
 
 /// The ruler, the bound and the gap.
-fn measure(problem: &Problem, layer: usize, slots: &[i32], scratch: &mut Scratch) -> Metrics {
-    let mut metrics = weigh(problem, layer, slots, scratch);
+fn measure(
+    problem: &Problem,
+    layer: usize,
+    slots: &[i32],
+    measured: Option<&[f32]>,
+    scratch: &mut Scratch,
+) -> Metrics {
+    let mut metrics = weigh(problem, layer, slots, measured, scratch);
     // mathematically the bound is no larger; do not let rounding say otherwise
     let bound = lower::lower_bound(problem, layer, metrics.max_gpu_load, &mut scratch.bound);
     metrics.bound = if bound < metrics.max_gpu_load { bound } else { metrics.max_gpu_load };
@@ -186,8 +195,14 @@ fn measure(problem: &Problem, layer: usize, slots: &[i32], scratch: &mut Scratch
     metrics
 }
 
-/// The ruler itself.
-fn weigh(problem: &Problem, layer: usize, slots: &[i32], scratch: &mut Scratch) -> Metrics {
+/// The ruler itself. `measured`: the load of each slot, where it is known; else load / count.
+fn weigh(
+    problem: &Problem,
+    layer: usize,
+    slots: &[i32],
+    measured: Option<&[f32]>,
+    scratch: &mut Scratch,
+) -> Metrics {
     let topology = problem.shape().topology();
     let load = problem.load(0, layer);
     let mut metrics = Metrics::default();
@@ -198,7 +213,8 @@ fn weigh(problem: &Problem, layer: usize, slots: &[i32], scratch: &mut Scratch) 
     scratch.mark.fill(0);
     scratch.node.fill(0.0);
     let nodes = topology.num_nodes();
-    let mut rest = slots.iter();
+    let mut served = 0.0;
+    let mut rest = slots.iter().enumerate();
     for gpu in 0..topology.num_gpus() {
         let held = rest.by_ref().take(topology.slots(gpu));
         if !topology.serves(gpu) {
@@ -206,12 +222,16 @@ fn weigh(problem: &Problem, layer: usize, slots: &[i32], scratch: &mut Scratch) 
             continue;
         }
         let mut sum = 0.0;
-        for &expert in held {
+        for (slot, &expert) in held {
             let expert = expert as usize;
             let (Some(&load), Some(&count)) = (load.get(expert), scratch.count.get(expert)) else {
                 continue; // an empty slot
             };
-            let replica = widen(load) / f64::from(count);
+            let replica = match measured {
+                Some(measured) => widen(measured.get(slot).copied().unwrap_or(0.0)),
+                None => widen(load) / f64::from(count),
+            };
+            served += replica;
             sum += replica;
             replicas += 1.0;
             if replica > largest_replica {
@@ -240,7 +260,10 @@ fn weigh(problem: &Problem, layer: usize, slots: &[i32], scratch: &mut Scratch) 
         }
     }
 
-    let total = load.iter().fold(0.0, |sum, &load| sum + widen(load));
+    let total = match measured {
+        Some(_) => served,
+        None => load.iter().fold(0.0, |sum, &load| sum + widen(load)),
+    };
     metrics.mean_gpu_load = total / total_speed;
     metrics.balance = ratio(metrics.mean_gpu_load, metrics.max_gpu_load);
     let (node_load, node_speed) = scratch.node.split_at_checked(nodes).unwrap_or_default();

@@ -222,7 +222,13 @@ fn list_layer(
         }
     }
     for slot in (0..moves.slots).filter(|&slot| at(moves.state, slot) == LOCAL) {
-        let source = moves.slot_of(at(moves.source, slot));
+        let mut source = moves.slot_of(at(moves.source, slot));
+        if rounds == 0 {
+            // together with the first copies: it is read where it stood before them
+            let mut contents = moves.slots_of(at(moves.gpu, slot) as usize);
+            let stands = |&content: &usize| at(moves.place, content) as usize == source;
+            source = contents.find(stands).unwrap_or(source);
+        }
         tell(at(moves.want, slot), Some(source), slot, rounds, rounds);
     }
     totals.rounds = totals.rounds.max(rounds);

@@ -183,7 +183,8 @@ pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Resu
         Operation::Plan => Ok(admit(shape, options)?.need(shape, options.scope)),
         Operation::Evaluate => {
             metrics::admit(shape)?;
-            Ok(metrics::need(shape, options.scope))
+            Ok(metrics::need(shape, options.scope)
+                .max(metrics::measured_need(shape, options.scope)))
         }
         Operation::Check => Ok(placement::need(shape)),
         Operation::Transfers => Err(Status::UnknownOperation), // not of this floor: see migrate

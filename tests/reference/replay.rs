@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 pub struct Machine<'a> {
     /// GPU of each slot.
     pub gpu: &'a [usize],
-    pub node: &'a [usize],
     /// Whether a GPU can be read, whether it may receive.
     pub serves: &'a [bool],
     pub receives: &'a [bool],
@@ -27,8 +26,6 @@ pub struct Replayed {
     pub rounds: usize,
     /// The most buffers that one GPU had in use.
     pub buffers: usize,
-    /// Entries whose expert another slot of the new placement needed, or none: hops.
-    pub hops: usize,
 }
 
 /// Replays `list`, in `rounds` rounds, from `old` to `new`.
@@ -76,7 +73,6 @@ pub fn replay(
                 *sends.entry(entry.source_gpu).or_insert(0) += 1;
             }
             *receives.entry(entry.destination_gpu).or_insert(0) += 1;
-            done.hops += usize::from(new[to] != entry.expert);
         }
     }
     done.sends = sends.values().copied().max().unwrap_or(0);
