@@ -284,7 +284,7 @@ impl Status {
                 c"no safe order of the transfers was found: give more spare buffers"
             }
             Status::ListTooSmall => {
-                c"the list of transfers is too small: call with transfers NULL to count them, or give 3 * L * P"
+                c"the list of transfers is too small: call with transfers NULL to count them, or give 2 * L * P"
             }
             Status::Infeasible => c"no placement can keep the rules: give more slots or living GPUs",
             Status::UnsupportedPolicy => c"this policy is not served by this version",

@@ -22,7 +22,7 @@ pub struct eplb_transfer_list {
     pub struct_size: u32,
     /// sizeof(eplb_transfer).
     pub transfer_size: u32,
-    /// In: transfers that fit; 3 * L * P always suffice.
+    /// In: transfers that fit; 2 * L * P always suffice.
     pub capacity: u32,
     /// Out: entries of the list.
     pub count: u32,

@@ -4,7 +4,7 @@
 //! twice in a round, a slot overwritten before its last read, or an expert that cannot be read meanwhile.
 //! docs/SPEC.md ("Transfers") says what a round is.
 
-use super::moves::{LOCAL, Moves, NONE};
+use super::moves::{LOCAL, Moves, NONE, SETTLED};
 use super::rounds::{Attempt, Rounds};
 use super::sources::Sources;
 use crate::arena::{Arena, Need};
@@ -210,7 +210,9 @@ fn list_layer(
     };
     for content in 0..moves.slots {
         let (held, slot) = (at(moves.held, content), at(moves.place, content) as usize);
-        if held != NONE && slot != content {
+        // what goes away makes room, unless nobody is to read it
+        let stays = rounds > 0 || at(moves.state, slot) == SETTLED;
+        if held != NONE && slot != content && stays {
             tell(held, Some(content), slot, 0, 0);
         }
     }
