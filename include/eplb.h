@@ -986,7 +986,7 @@ typedef struct eplb_transfer_list {
    */
   uint32_t transfer_size;
   /*
-   In: transfers that fit; 3 * L * P always suffice.
+   In: transfers that fit; 2 * L * P always suffice.
    */
   uint32_t capacity;
   /*

@@ -101,6 +101,13 @@ static eplb_metrics planned[MAX_LAYERS], measured[MAX_LAYERS];
 static uint64_t workspace[EPLB_WORKSPACE_BOUND_GROUPS(MAX_EXPERTS, MAX_SLOTS, MAX_GPUS, MAX_GROUPS, MAX_NODES) /
                           sizeof(uint64_t)];
 
+static int32_t before[MAX_LAYER_SLOTS];
+static eplb_transfer transfers[2 * MAX_LAYER_SLOTS];
+static eplb_transfer_list list;
+static eplb_gate_layer gate_layers[MAX_LAYERS];
+static eplb_gate_state gate_states[MAX_LAYERS];
+static eplb_gate_verdict verdicts[MAX_LAYERS];
+
 static eplb_problem problem;
 static eplb_options options;
 static eplb_placement placement;
@@ -117,6 +124,31 @@ static int32_t evaluate(void) {
 }
 static int32_t check(void) {
   return eplb_check(&problem, &options, workspace, sizeof workspace, &placement, &violation);
+}
+static int32_t move(void) {
+  eplb_options o = EPLB_OPTIONS_INIT;
+  eplb_transfer_list l = EPLB_TRANSFER_LIST_INIT;
+  o.previous = before;
+  o.flags = EPLB_FLAG_EXTERNAL_SOURCE;
+  l.transfers = transfers;
+  l.capacity = sizeof transfers / sizeof transfers[0];
+  list = l;
+  return eplb_transfers(&problem, &o, workspace, sizeof workspace, &placement, 1, &list);
+}
+static int32_t decide(void) {
+  eplb_gate_config config = EPLB_GATE_CONFIG_INIT;
+  config.num_layers = problem.num_layers;
+  config.num_gpus = problem.num_gpus;
+  config.step_seconds = 0.05;
+  config.steps = config.steps_since = 3000;
+  config.bytes_per_expert = 24 << 20;
+  config.gpu_bandwidth = 50e9;
+  for (uint32_t i = 0; i < problem.num_layers; i++) {
+    eplb_gate_layer layer = {1, 2, 0, 10000, 10, 3, 0, 0};
+    layer.after = layer.now * (double)(i + 1) / (double)(i + 2);
+    gate_layers[i] = layer;
+  }
+  return eplb_gate(&config, gate_layers, gate_states, verdicts, NULL);
 }
 static int32_t hash(void) { return eplb_digest(&problem, &placement, &digest); }
 
@@ -200,7 +232,7 @@ __attribute__((noinline)) static int32_t call(int32_t (*function)(void), size_t 
 }
 
 static struct {
-  size_t query, balanced, others, evaluate, check, digest;
+  size_t query, balanced, others, evaluate, check, digest, transfers, gate;
 } deepest;
 
 /* --- lines ----------------------------------------------------------------------------------------- */
@@ -299,6 +331,15 @@ static void run(const shape *s, int flushing) {
         fail("eplb_evaluate");
       all = fold_outputs();
     }
+    if (planning == EPLB_STATUS_OK && policy == EPLB_POLICY_BALANCED) {
+      for (uint32_t i = 0; i < s->layers * s->slots; i++) before[i] = (int32_t)(i % s->slots % s->experts);
+      for (uint32_t i = 0; i < MAX_LAYERS; i++) gate_states[i] = (eplb_gate_state){0, 0, 0};
+      int32_t moving = call(move, &deepest.transfers);
+      all = fold(all, &moving, sizeof moving);
+      if (moving == EPLB_STATUS_OK) all = fold(all, transfers, list.count * sizeof transfers[0]);
+      if (call(decide, &deepest.gate) != EPLB_STATUS_OK) fail("eplb_gate");
+      all = fold(all, verdicts, s->layers * sizeof verdicts[0]);
+    }
     if (flushing && seen[lines] == all) continue;
     if (flushing) differ++;
     seen[lines] = all;
@@ -356,6 +397,8 @@ int program(void) {
   field(" evaluate=", (int64_t)deepest.evaluate);
   field(" check=", (int64_t)deepest.check);
   field(" digest=", (int64_t)deepest.digest);
+  field(" transfers=", (int64_t)deepest.transfers);
+  field(" gate=", (int64_t)deepest.gate);
   end_line();
   put(failed ? "FAILED" : "passed");
   end_line();
