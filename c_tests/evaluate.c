@@ -136,7 +136,43 @@ static void nothing_to_do_is_balanced(void) {
   }
 }
 
+/* Measured loads: what load / count says gives the same figures, and any other split is seen. */
+static void measured(void) {
+  static call c, plain;
+  float physical[L * P];
+  call_init(&plain);
+  CHECK_EQUAL(call_plan(&plain), EPLB_STATUS_OK);
+  CHECK_EQUAL(call_evaluate(&plain), EPLB_STATUS_OK);
+  for (int layer = 0; layer < L; layer++)
+    for (int slot = 0; slot < P; slot++) {
+      int32_t expert = plain.out.physical_to_logical[layer * P + slot];
+      physical[layer * P + slot] = plain.load[layer * E + expert] / (float)plain.out.logical_count[layer * E + expert];
+    }
+  call_init(&c);
+  memcpy(c.out.physical_to_logical, plain.out.physical_to_logical, sizeof c.out.physical_to_logical);
+  c.placement.physical_load = physical;
+  c.problem.load = NULL;
+  CHECK_EQUAL(call_evaluate(&c), EPLB_STATUS_OK);
+  for (int layer = 0; layer < L; layer++) {
+    double now = c.out.per_layer[layer].max_gpu_load, then = plain.out.per_layer[layer].max_gpu_load;
+    CHECK(now - then <= 1e-5 * then && then - now <= 1e-5 * then);
+    CHECK_EQUAL(c.out.per_layer[layer].duplicates, plain.out.per_layer[layer].duplicates);
+    CHECK(c.out.per_layer[layer].bound <= c.out.per_layer[layer].max_gpu_load);
+  }
+  physical[0] = 1000;
+  CHECK_EQUAL(call_evaluate(&c), EPLB_STATUS_OK);
+  CHECK(c.out.per_layer[0].max_gpu_load >= 1000 && c.out.per_layer[0].busiest_gpu == 0);
+
+  const float zero = 0, bad[] = {zero / zero, 1 / zero, -1};
+  const int32_t status[] = {EPLB_STATUS_LOAD_NAN, EPLB_STATUS_LOAD_INFINITE, EPLB_STATUS_LOAD_NEGATIVE};
+  for (size_t i = 0; i < LENGTH(bad); i++) {
+    physical[L * P - 1] = bad[i];
+    CHECK_EQUAL(call_evaluate(&c), status[i]);
+  }
+}
+
 int main(void) {
+  measured();
   random_placements();
   bound_holds_for_all_placements();
   nothing_to_do_is_balanced();

@@ -45,13 +45,47 @@ OFFSET(eplb_options, flags, 24, 24);
 OFFSET(eplb_options, reserved, 28, 28);
 OFFSET(eplb_options, previous, 32, 32);
 
-SIZE(eplb_placement, 40, 24);
+SIZE(eplb_placement, 48, 28);
 OFFSET(eplb_placement, struct_size, 0, 0);
 OFFSET(eplb_placement, max_replicas, 4, 4);
 OFFSET(eplb_placement, physical_to_logical, 8, 8);
 OFFSET(eplb_placement, replica_rank, 16, 12);
 OFFSET(eplb_placement, logical_count, 24, 16);
 OFFSET(eplb_placement, logical_to_physical, 32, 20);
+OFFSET(eplb_placement, physical_load, 40, 24);
+
+SIZE(eplb_transfer, 32, 32);
+OFFSET(eplb_transfer, layer, 0, 0);
+OFFSET(eplb_transfer, expert, 4, 4);
+OFFSET(eplb_transfer, source_gpu, 8, 8);
+OFFSET(eplb_transfer, source_slot, 12, 12);
+OFFSET(eplb_transfer, destination_gpu, 16, 16);
+OFFSET(eplb_transfer, destination_slot, 20, 20);
+OFFSET(eplb_transfer, round, 24, 24);
+OFFSET(eplb_transfer, commit, 28, 28);
+
+SIZE(eplb_transfer_list, 48, 36);
+OFFSET(eplb_transfer_list, struct_size, 0, 0);
+OFFSET(eplb_transfer_list, transfer_size, 4, 4);
+OFFSET(eplb_transfer_list, capacity, 8, 8);
+OFFSET(eplb_transfer_list, count, 12, 12);
+OFFSET(eplb_transfer_list, moved, 16, 16);
+OFFSET(eplb_transfer_list, rounds, 20, 20);
+OFFSET(eplb_transfer_list, transfers, 24, 24);
+OFFSET(eplb_transfer_list, layer_start, 32, 28);
+OFFSET(eplb_transfer_list, layer_rounds, 40, 32);
+
+SIZE(eplb_gate_config, 120, 120);
+OFFSET(eplb_gate_config, num_gpus, 20, 20);
+OFFSET(eplb_gate_config, step_seconds, 24, 24);
+OFFSET(eplb_gate_config, max_cost_seconds, 112, 112);
+SIZE(eplb_gate_layer, 48, 48);
+OFFSET(eplb_gate_layer, moved, 32, 32);
+SIZE(eplb_gate_state, 24, 24);
+SIZE(eplb_gate_verdict, 32, 32);
+OFFSET(eplb_gate_verdict, move_layer, 24, 24);
+SIZE(eplb_gate_total, 40, 40);
+OFFSET(eplb_gate_total, gain_seconds, 8, 8);
 
 SIZE(eplb_metrics, 96, 96);
 OFFSET(eplb_metrics, mean_gpu_load, 0, 0);
@@ -148,6 +182,7 @@ ASSERT(EPLB_OPERATION_PLAN == 0 && EPLB_OPERATION_EVALUATE == 1 && EPLB_OPERATIO
 ASSERT(EPLB_OPERATION_DISPATCH == 4);
 ASSERT(EPLB_FLAG_DISPATCH == 8);
 ASSERT(EPLB_SPLIT_KIND_EXACT == 0 && EPLB_SPLIT_KIND_TIME == 1 && EPLB_SPLIT_KIND_EVEN == 2);
+ASSERT(EPLB_OPERATION_TRANSFERS == 3 && EPLB_FLAG_EXTERNAL_SOURCE == 1);
 ASSERT(EPLB_POLICY_BALANCED == 0 && EPLB_POLICY_DEEPSEEK == 1 && EPLB_POLICY_MULTI_SWAP == 2);
 ASSERT(EPLB_POLICY_K2_HYBRID == 3 && EPLB_POLICY_HYBRID_ARGMAX == 4 && EPLB_POLICY_PEAK_AWARE == 5);
 ASSERT(EPLB_POLICY_WATERFILL == 6 && EPLB_POLICY_WATERFILL_FIXUP == 7);

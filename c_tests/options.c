@@ -1,7 +1,7 @@
 /* Numbers that are no policy, scope, operation or flag; what is not served yet. */
 #include "harness.h"
 
-enum { FLAGS = EPLB_FLAG_DISPATCH };
+enum { FLAGS = EPLB_FLAG_EXTERNAL_SOURCE | EPLB_FLAG_DISPATCH };
 
 static void unknown(void) {
   const uint32_t numbers[] = {1000, INT32_MAX, UINT32_MAX};
@@ -11,7 +11,7 @@ static void unknown(void) {
     REFUSES(SIZE_PLAN, EPLB_STATUS_UNKNOWN_OPERATION, c.arg.operation = numbers[i]);
   }
   REFUSES(SHAPED, EPLB_STATUS_UNKNOWN_SCOPE, c.options.scope = EPLB_SCOPE_GLOBAL + 1);
-  REFUSES(SIZE_PLAN, EPLB_STATUS_UNKNOWN_OPERATION, c.arg.operation = EPLB_OPERATION_CHECK + 1);
+  REFUSES(SIZE_PLAN, EPLB_STATUS_UNKNOWN_OPERATION, c.arg.operation = EPLB_OPERATION_DISPATCH + 1);
   for (int bit = 0; bit < 32; bit++) {
     if ((UINT32_C(1) << bit & FLAGS) == 0)
       REFUSES(SHAPED, EPLB_STATUS_UNKNOWN_FLAG, c.options.flags = UINT32_C(1) << bit);
@@ -20,6 +20,7 @@ static void unknown(void) {
 }
 
 static void not_served(void) {
+  REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_FLAG, c.options.flags = EPLB_FLAG_EXTERNAL_SOURCE);
   REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_PREVIOUS, c.options.previous = c.previous);
   REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_PREVIOUS, c.options.previous = c.previous,
           c.options.max_moves = 1);

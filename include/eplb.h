@@ -32,7 +32,7 @@
 #define EPLB_PROBLEM_INIT \
   { sizeof(eplb_problem), 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL }
 #define EPLB_OPTIONS_INIT { sizeof(eplb_options), 0, 0, 0, 0, 0, 0, 0, NULL }
-#define EPLB_PLACEMENT_INIT { sizeof(eplb_placement), 0, NULL, NULL, NULL, NULL }
+#define EPLB_PLACEMENT_INIT { sizeof(eplb_placement), 0, NULL, NULL, NULL, NULL, NULL }
 #define EPLB_BATCH_INIT { sizeof(eplb_batch), 0, NULL }
 #define EPLB_QUOTAS_INIT { sizeof(eplb_quotas), 0, NULL, NULL, NULL, NULL, 0 }
 #define EPLB_VIOLATION_INIT { sizeof(eplb_violation), EPLB_VIOLATION_KIND_NONE, 0, 0, 0, 0 }
@@ -40,6 +40,12 @@
 #define EPLB_WINDOWS_INIT { sizeof(eplb_windows), 0, 0, 0, 0, 0, 0, 0, NULL, NULL }
 #define EPLB_CHANGE_INIT { sizeof(eplb_change), 0, 0, 0, 0, 0 }
 #define EPLB_FORECAST_INIT { sizeof(eplb_forecast_options), 0, 0, 0 }
+#define EPLB_TRANSFER_LIST_INIT \
+  { sizeof(eplb_transfer_list), sizeof(eplb_transfer), 0, 0, 0, 0, NULL, NULL, NULL }
+#define EPLB_GATE_CONFIG_INIT \
+  { sizeof(eplb_gate_config), sizeof(eplb_gate_layer), sizeof(eplb_gate_state), sizeof(eplb_gate_verdict), \
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define EPLB_GATE_TOTAL_INIT { sizeof(eplb_gate_total), 0, 0, 0, 0, 0 }
 
 /*
  Bytes of workspace, a multiple of 8, that suffice for eplb_plan, eplb_evaluate and eplb_check with any
@@ -116,6 +122,11 @@ EPLB_INLINE int32_t eplb_route(const uint32_t *route_end, const int32_t *route_s
  No slot.
  */
 #define NONE UINT32_MAX
+
+/*
+ flags: an expert that no GPU can be read for comes from outside (host memory, disk), with source -1.
+ */
+#define EPLB_FLAG_EXTERNAL_SOURCE 1
 
 /*
  Version of this header: (major << 16) | (minor << 8) | patch.
@@ -398,9 +409,25 @@ enum eplb_status
    */
   EPLB_STATUS_MAX_REPLICAS = -63,
   /*
+   The new placement puts an expert on a GPU that is not alive and does not have it.
+   */
+  EPLB_STATUS_PLACEMENT_STATE = -69,
+  /*
    No placement can keep the rules.
    */
   EPLB_STATUS_INFEASIBLE = -70,
+  /*
+   An expert is on no GPU that can be read.
+   */
+  EPLB_STATUS_SOURCE_LOST = -71,
+  /*
+   eplb_transfers: no order of the transfers is safe without more spare buffers.
+   */
+  EPLB_STATUS_NEEDS_BUFFER = -72,
+  /*
+   eplb_transfers: the list has more entries than capacity.
+   */
+  EPLB_STATUS_LIST_TOO_SMALL = -73,
   /*
    This policy is not served by this version.
    */
@@ -497,6 +524,22 @@ enum eplb_status
    eplb_forecast: half_life or sigmas is not finite, negative, or out of its range.
    */
   EPLB_STATUS_FORECAST_OPTION = -119,
+  /*
+   eplb_gate: a time, a number of steps or a factor of the config is NaN, infinite or negative, or stall is above 1.
+   */
+  EPLB_STATUS_GATE_TIME = -110,
+  /*
+   eplb_gate: bytes_per_expert or a bandwidth is NaN, infinite or negative, or gpu_bandwidth is 0.
+   */
+  EPLB_STATUS_GATE_BANDWIDTH = -111,
+  /*
+   eplb_gate: a load or a number of tokens of a layer is NaN, infinite or negative.
+   */
+  EPLB_STATUS_GATE_LOAD = -112,
+  /*
+   eplb_gate: a state is NaN, infinite or negative.
+   */
+  EPLB_STATUS_GATE_STATE = -113,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -526,6 +569,10 @@ enum eplb_operation
    eplb_check.
    */
   EPLB_OPERATION_CHECK = 2,
+  /*
+   eplb_transfers.
+   */
+  EPLB_OPERATION_TRANSFERS = 3,
   /*
    eplb_dispatch.
    */
@@ -785,6 +832,11 @@ typedef struct eplb_placement {
    [L][E][max_replicas] slots of each expert in order of their replica_rank, padded with -1.
    */
   int32_t *logical_to_physical;
+  /*
+   [L][P] eplb_evaluate only, in: tokens that each slot had to do, as measured; finite, >= 0. The placement
+   is measured with these instead of load / count. NULL: not measured.
+   */
+  const float *physical_load;
 } eplb_placement;
 
 /*
@@ -991,6 +1043,204 @@ typedef struct eplb_quotas {
 } eplb_quotas;
 
 /*
+ Prices and times of the gate. EPLB_GATE_CONFIG_INIT sets the sizes of the structs and zeroes the rest.
+ Numbers are 0 or from 2^-100 to 2^100.
+ */
+typedef struct eplb_gate_config {
+  /*
+   sizeof(eplb_gate_config).
+   */
+  uint32_t struct_size;
+  /*
+   sizeof(eplb_gate_layer).
+   */
+  uint32_t layer_size;
+  /*
+   sizeof(eplb_gate_state).
+   */
+  uint32_t state_size;
+  /*
+   sizeof(eplb_gate_verdict).
+   */
+  uint32_t verdict_size;
+  /*
+   L, 1 to 4,096.
+   */
+  uint32_t num_layers;
+  /*
+   G: GPUs over which the loads are spread, at least 1.
+   */
+  uint32_t num_gpus;
+  /*
+   Seconds of a step that wait for the experts of all layers; seconds of attention and the like are not
+   part of it.
+   */
+  double step_seconds;
+  /*
+   Steps until the next occasion to rebalance: how long a new placement has to earn.
+   */
+  double steps;
+  /*
+   Steps since the last call with the same states: how much the last move has earned meanwhile.
+   */
+  double steps_since;
+  /*
+   Bytes of the weights of one expert in one layer.
+   */
+  double bytes_per_expert;
+  /*
+   Bytes per second that a GPU sends, and receives at the same time.
+   */
+  double gpu_bandwidth;
+  /*
+   Bytes per second into or out of a node; 0: not a limit.
+   */
+  double node_bandwidth;
+  /*
+   Part of the transfer time for which serving waits: 1 when it stops meanwhile, less when transfers
+   run beside it. 0 = 1.
+   */
+  double stall;
+  /*
+   Seconds that any rebalance costs, however little it moves; 0 and more.
+   */
+  double fixed_seconds;
+  /*
+   How many standard deviations beyond the largest that chance is expected to show among G GPUs the
+   busiest GPU must be to count. 0 = 3.
+   */
+  double certainty;
+  /*
+   A layer moves when it gains this many times what it costs. 0 = 2.
+   */
+  double payback;
+  /*
+   The part of the step that has to be at stake before anything moves, summed over calls in a row: a
+   layer that could save a hundredth of the step in each of five calls counts 0.05. So a large gain is
+   taken at once, a small one when it lasts, and what comes and goes is not. 0 = 0.2.
+   */
+  double evidence;
+  /*
+   The most seconds that one rebalance may cost, fixed_seconds included; 0 = no limit.
+   */
+  double max_cost_seconds;
+} eplb_gate_config;
+
+/*
+ A layer before the gate. Loads in any unit, the same for all three: max_gpu_load and mean_gpu_load of
+ eplb_metrics, both placements measured with the same loads. Best with loads that the new placement was
+ not planned on, such as the newest window: what was planned on looks better than it will be.
+ */
+typedef struct eplb_gate_layer {
+  /*
+   Mean load of a GPU.
+   */
+  double mean;
+  /*
+   Load of the busiest GPU now: predicted, or measured per slot.
+   */
+  double now;
+  /*
+   Load of the busiest GPU after the move.
+   */
+  double after;
+  /*
+   Tokens of the layer that the loads were counted from, over all experts; 0: the loads are exact.
+   */
+  double tokens;
+  /*
+   Experts that move: eplb_transfer_list.layer_start, or slots that change.
+   */
+  uint32_t moved;
+  /*
+   The most experts that one GPU sends or receives: eplb_transfer_list.layer_rounds.
+   */
+  uint32_t rounds;
+  /*
+   The most experts that enter or leave one node; 0 when node_bandwidth is.
+   */
+  uint32_t node_rounds;
+  /*
+   0.
+   */
+  uint32_t reserved;
+} eplb_gate_layer;
+
+/*
+ What the gate remembers of a layer; the caller keeps it from call to call. Zeroes at the start.
+ */
+typedef struct eplb_gate_state {
+  /*
+   Seconds that the last move cost and has not earned yet.
+   */
+  double debt_seconds;
+  /*
+   Seconds a step that it is expected to earn.
+   */
+  double seconds_per_step;
+  /*
+   Part of the step that the layer could have saved, summed over the last calls in a row.
+   */
+  double evidence;
+} eplb_gate_state;
+
+/*
+ What the gate says about a layer.
+ */
+typedef struct eplb_gate_verdict {
+  /*
+   Seconds gained until the next rebalance, chance taken off; 0 and more.
+   */
+  double gain_seconds;
+  /*
+   Seconds that the transfers hold up serving.
+   */
+  double cost_seconds;
+  /*
+   Seconds that the last move still has to earn.
+   */
+  double debt_seconds;
+  /*
+   1: take the new placement of this layer. 0: keep the old one.
+   */
+  uint32_t move_layer;
+  /*
+   Which to move first, from 0, by net gain per byte; with move_layer 0: 2^32 - 1.
+   */
+  uint32_t order;
+} eplb_gate_verdict;
+
+/*
+ What the gate says about all layers. EPLB_GATE_TOTAL_INIT sets struct_size and zeroes the rest.
+ */
+typedef struct eplb_gate_total {
+  /*
+   In: sizeof(eplb_gate_total).
+   */
+  uint32_t struct_size;
+  /*
+   Layers that move.
+   */
+  uint32_t moved_layers;
+  /*
+   Seconds gained by the layers that move.
+   */
+  double gain_seconds;
+  /*
+   What they cost, fixed_seconds included; 0 when none moves.
+   */
+  double cost_seconds;
+  /*
+   Bytes that move.
+   */
+  double bytes;
+  /*
+   Sum of the evidence of the layers, this call included; eplb_gate_config.evidence is what it takes.
+   */
+  double evidence;
+} eplb_gate_total;
+
+/*
  What a load tracker is made for. EPLB_TRACKER_CONFIG_INIT sets struct_size and zeroes the rest; the num_*
  fields, all at least 1 and at most 2^31 - 1, must then be set.
  */
@@ -1071,6 +1321,89 @@ typedef struct eplb_windows {
    */
   const float *window_weight;
 } eplb_windows;
+
+/*
+ One expert of one layer on its way into a slot.
+ */
+typedef struct eplb_transfer {
+  /*
+   Layer.
+   */
+  int32_t layer;
+  /*
+   Logical expert.
+   */
+  int32_t expert;
+  /*
+   GPU that sends; destination_gpu for a copy within a GPU; -1: from outside.
+   */
+  int32_t source_gpu;
+  /*
+   Slot in which the expert stands when it is read, 0 .. P - 1; -1: from outside.
+   */
+  int32_t source_slot;
+  /*
+   GPU that receives.
+   */
+  int32_t destination_gpu;
+  /*
+   Slot into which the expert goes, 0 .. P - 1.
+   */
+  int32_t destination_slot;
+  /*
+   Round, from 0 in each layer. Of a copy within a GPU: the round before which it is made.
+   */
+  uint32_t round;
+  /*
+   0: the expert is written into destination_slot during the round. Else it is received into a spare
+   buffer, and copied into destination_slot before this round begins.
+   */
+  uint32_t commit;
+} eplb_transfer;
+
+/*
+ The caller's arrays for the transfers, and what they came to. EPLB_TRANSFER_LIST_INIT sets struct_size and
+ transfer_size and zeroes the rest.
+ */
+typedef struct eplb_transfer_list {
+  /*
+   sizeof(eplb_transfer_list).
+   */
+  uint32_t struct_size;
+  /*
+   sizeof(eplb_transfer).
+   */
+  uint32_t transfer_size;
+  /*
+   In: transfers that fit; 2 * L * P always suffice.
+   */
+  uint32_t capacity;
+  /*
+   Out: entries of the list.
+   */
+  uint32_t count;
+  /*
+   Out: those that use a link; the others are copies within a GPU.
+   */
+  uint32_t moved;
+  /*
+   Out: the most rounds of a layer.
+   */
+  uint32_t rounds;
+  /*
+   [capacity] out: the first count are written; layer by layer, in the order in which they happen.
+   NULL: they are only counted, and capacity is not looked at.
+   */
+  struct eplb_transfer *transfers;
+  /*
+   [L + 1] out: the index of the first transfer of each layer, and count at the end. NULL: not wanted.
+   */
+  uint32_t *layer_start;
+  /*
+   [L] out: the rounds of each layer. NULL: not wanted.
+   */
+  uint32_t *layer_rounds;
+} eplb_transfer_list;
 
 /*
  How an abrupt change of the load is told. EPLB_CHANGE_INIT sets struct_size and zeroes the rest, which is the
@@ -1192,8 +1525,9 @@ int32_t eplb_plan(const struct eplb_problem *problem,
 /*
  Measures a placement with the loads of a problem: any placement, from this library or not.
 
- Only physical_to_logical is read. Slots on dead GPUs do not count; every expert needs a replica on
- a GPU that is not dead.
+ Of the maps only physical_to_logical is read. Slots on dead GPUs do not count; every expert needs a
+ replica on a GPU that is not dead. With placement.physical_load the load of a slot is what was measured,
+ and that of an expert the sum over its slots; problem.load is then not read, and may be NULL.
 
  problem, options  as for eplb_plan; of the options only scope and flags matter.
  workspace         as eplb_workspace(EPLB_OPERATION_EVALUATE) says.
@@ -1303,6 +1637,32 @@ int32_t eplb_dispatch(const struct eplb_problem *problem,
                       const struct eplb_quotas *out);
 
 /*
+ Decides, layer by layer, whether a new placement is worth the move: what the steps until the next
+ rebalance gain by it against what the transfers cost, in seconds.
+
+ What the busiest GPU may have above the mean by chance is not counted as a gain (config.certainty). What
+ comes and goes moves nothing (config.evidence), and a layer that has moved earns what it cost before it
+ moves again (states). docs/SPEC.md ("Gate") has the formulas.
+
+ config    prices and times.
+ layers    [L] in: each layer under both placements.
+ states    [L] in and out: zeroes before the first call, then what the last one wrote. The gate takes it
+           that the caller does what it says.
+ verdicts  [L] out.
+ total     out: the layers that move, together; NULL = not wanted.
+
+ Returns EPLB_STATUS_OK, or a negative code with every output as it was. O(L^2), no workspace.
+
+ # Safety
+ Pointers are NULL or point to as much memory as the struct fields say.
+ */
+int32_t eplb_gate(const struct eplb_gate_config *config,
+                  const struct eplb_gate_layer *layers,
+                  struct eplb_gate_state *states,
+                  struct eplb_gate_verdict *verdicts,
+                  struct eplb_gate_total *total);
+
+/*
  Says how much memory a load tracker takes: 80 + 4 L + 4 L E (W + 1) bytes.
 
  config  what it is made for.
@@ -1396,6 +1756,39 @@ int32_t eplb_tracker_close(void *memory, size_t memory_size);
  Pointers are NULL or valid; memory has memory_size bytes.
  */
 int32_t eplb_tracker_windows(void *memory, size_t memory_size, struct eplb_windows *windows);
+
+/*
+ Lists the transfers that turn one placement into another: which expert goes from where to where, and in
+ which round. Replayed in order the list is safe: in a round a GPU sends at most one expert and receives at
+ most one, no slot is overwritten before its last reader, and every expert has a slot from which it can
+ be read and served throughout. docs/SPEC.md ("Transfers") says what happens in and between rounds.
+
+ Sources are the nearest GPUs that hold the expert (same node, then any), and among these they are spread
+ as evenly as can be. GPUs that leave are sources, dead ones are not.
+
+ problem         load may be NULL.
+ options         previous: the old placement, needed. flags: EPLB_FLAG_EXTERNAL_SOURCE allows source -1 for
+                 experts that no GPU can be read for. Nothing else matters.
+ workspace       as eplb_workspace(EPLB_OPERATION_TRANSFERS) says.
+ placement       in: the new placement; only physical_to_logical is read.
+ spare_buffers   experts of a layer that a GPU can receive beside its slots; 0 and more.
+ list            in: the arrays; out: the sums.
+
+ Returns EPLB_STATUS_OK; EPLB_STATUS_SOURCE_LOST, EPLB_STATUS_NEEDS_BUFFER, EPLB_STATUS_LIST_TOO_SMALL or
+ another negative code with every output as it was. Every layer is worked out twice, since all are checked
+ before the first is written. A layer takes O(rounds (P + transfers x GPUs)) at most, up to 16 times when no
+ order with as few rounds as one GPU has transfers is found.
+
+ # Safety
+ Pointers are NULL or point to as much memory as the struct fields say.
+ */
+int32_t eplb_transfers(const struct eplb_problem *problem,
+                       const struct eplb_options *options,
+                       void *workspace,
+                       size_t workspace_size,
+                       const struct eplb_placement *placement,
+                       uint32_t spare_buffers,
+                       struct eplb_transfer_list *list);
 
 /*
  Says how much each window should count, so that a plan does not cling to what the load was before it

@@ -11,7 +11,8 @@
 //!    tokens over replicas
 //! 4. [`replicate`], [`pack`]: how many replicas; which GPU
 //! 5. `plan`: whole placements
-//! 6. [`fixed`], [`ffi`]: the planner that owns its arrays; the C face, the only unsafe code
+//! 6. `migrate`: from an old placement to a new one
+//! 7. [`fixed`], [`ffi`]: the planner that owns its arrays; the C face, the only unsafe code
 
 #![no_std]
 #![deny(
@@ -28,6 +29,7 @@ mod arena;
 mod dispatch;
 mod load;
 mod metrics;
+mod migrate;
 mod order;
 mod placement;
 mod plan;
@@ -47,10 +49,15 @@ pub use load::forecast::{Forecast, ForecastMethod, forecast};
 pub use load::saved::{TrackerConfig, TrackerNeed};
 pub use load::tracker::Tracker;
 pub use load::windows::{Windows, WindowsShape};
-pub use metrics::{Metrics, Report, evaluate};
+pub use metrics::{Metrics, Report, evaluate, evaluate_measured};
+pub use migrate::gate::{GateConfig, GateLayer, GateState, GateTotal, GateVerdict, gate};
+pub use migrate::transfers::{
+    EPLB_FLAG_EXTERNAL_SOURCE, Transfer, TransferEvent, TransferTotals, transfers,
+};
+pub use migrate::workspace;
 pub use placement::{Placement, PlacementMut, Promises, Violation, ViolationKind, check, digest};
 pub use plan::policy::{Policy, Recipe};
-pub use plan::{EPLB_FLAG_DISPATCH, Operation, Options, plan, workspace};
+pub use plan::{EPLB_FLAG_DISPATCH, Operation, Options, plan};
 pub use problem::{Problem, Scope, Shape, Spec};
 pub use status::Status;
 pub use topology::{EPLB_GPU_ALIVE, EPLB_GPU_DEAD, EPLB_GPU_LEAVING, Topology};

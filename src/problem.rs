@@ -180,6 +180,10 @@ impl<'a> Shape<'a> {
     pub fn usable_slots(&self, gpu: usize) -> usize {
         if self.topology.receives(gpu) { self.topology.slots(gpu).min(self.experts) } else { 0 }
     }
+    /// The shape of a single layer in a single window.
+    pub fn one_layer(&self) -> Self {
+        Shape { windows: 1, layers: 1, window_stride: self.experts, ..*self }
+    }
     /// Elements of `load` that the problem spans, from the first to the last.
     pub fn load_len(&self) -> usize {
         self.window_stride * (self.windows - 1) + self.layers * self.experts

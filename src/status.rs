@@ -93,9 +93,17 @@ pub enum eplb_status {
     PlacementMissing = -62,
     /// max_replicas is too small for logical_to_physical.
     MaxReplicas = -63,
+    /// The new placement puts an expert on a GPU that is not alive and does not have it.
+    PlacementState = -69,
 
     /// No placement can keep the rules.
     Infeasible = -70,
+    /// An expert is on no GPU that can be read.
+    SourceLost = -71,
+    /// eplb_transfers: no order of the transfers is safe without more spare buffers.
+    NeedsBuffer = -72,
+    /// eplb_transfers: the list has more entries than capacity.
+    ListTooSmall = -73,
 
     /// This policy is not served by this version.
     UnsupportedPolicy = -80,
@@ -147,13 +155,21 @@ pub enum eplb_status {
     UnknownForecast = -118,
     /// eplb_forecast: half_life or sigmas is not finite, negative, or out of its range.
     ForecastOption = -119,
+    /// eplb_gate: a time, a number of steps or a factor of the config is NaN, infinite or negative, or stall is above 1.
+    GateTime = -110,
+    /// eplb_gate: bytes_per_expert or a bandwidth is NaN, infinite or negative, or gpu_bandwidth is 0.
+    GateBandwidth = -111,
+    /// eplb_gate: a load or a number of tokens of a layer is NaN, infinite or negative.
+    GateLoad = -112,
+    /// eplb_gate: a state is NaN, infinite or negative.
+    GateState = -113,
 }
 
 pub use eplb_status as Status;
 
 impl Status {
     /// Every code, in the order of the list above.
-    pub const ALL: [Status; 61] = [
+    pub const ALL: [Status; 69] = [
         Status::Ok,
         Status::NullPointer,
         Status::MisalignedPointer,
@@ -190,7 +206,11 @@ impl Status {
         Status::PlacementInvalid,
         Status::PlacementMissing,
         Status::MaxReplicas,
+        Status::PlacementState,
         Status::Infeasible,
+        Status::SourceLost,
+        Status::NeedsBuffer,
+        Status::ListTooSmall,
         Status::UnsupportedPolicy,
         Status::UnsupportedWindows,
         Status::UnsupportedPrevious,
@@ -215,6 +235,10 @@ impl Status {
         Status::ChangeOption,
         Status::UnknownForecast,
         Status::ForecastOption,
+        Status::GateTime,
+        Status::GateBandwidth,
+        Status::GateLoad,
+        Status::GateState,
     ];
 
     /// The number of the code, as C sees it.
@@ -299,6 +323,18 @@ impl Status {
             Status::MaxReplicas => {
                 c"max_replicas is too small: num_physical_experts - num_logical_experts + 1 always suffices"
             }
+            Status::PlacementState => {
+                c"the new placement puts an expert on a dead GPU, or a new one on a leaving GPU: plan with this gpu_state"
+            }
+            Status::SourceLost => {
+                c"an expert is on no GPU that can be read: set EPLB_FLAG_EXTERNAL_SOURCE if it can be loaded from outside"
+            }
+            Status::NeedsBuffer => {
+                c"no safe order of the transfers was found: give more spare buffers"
+            }
+            Status::ListTooSmall => {
+                c"the list of transfers is too small: call with transfers NULL to count them, or give 2 * L * P"
+            }
             Status::Infeasible => c"no placement can keep the rules: give more slots or living GPUs",
             Status::UnsupportedPolicy => c"this policy is not served by this version",
             Status::UnsupportedWindows => {
@@ -359,6 +395,16 @@ impl Status {
             Status::UnknownForecast => c"unknown forecast: use one of EPLB_FORECAST_METHOD_*",
             Status::ForecastOption => {
                 c"an option of the forecast is bad: half_life is finite and at least 2^-10, sigmas finite and at least 0"
+            }
+            Status::GateTime => {
+                c"a time or factor of the gate is bad: all are finite and at least 0, stall at most 1"
+            }
+            Status::GateBandwidth => {
+                c"a size or bandwidth of the gate is bad: all are finite and at least 0, gpu_bandwidth above 0"
+            }
+            Status::GateLoad => c"a load of a layer at the gate is bad: finite and at least 0",
+            Status::GateState => {
+                c"a state of the gate is bad: keep what the last call wrote, zeroes before the first"
             }
         }
     }

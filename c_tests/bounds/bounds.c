@@ -117,11 +117,11 @@ static void dispatch(const shape *s, int sources, long times) {
 }
 
 static void print_workspaces(void) {
-  static const char *const operations[] = {"plan", "evaluate", "check", "", "dispatch"};
+  static const char *const operations[] = {"plan", "evaluate", "check", "transfers", "dispatch"};
   for (uint32_t i = 0; i < SHAPES; i++) {
     eplb_problem p = problem_of(&shapes[i]);
     for (uint32_t operation = 0; operation < 5; operation++)
-      for (uint32_t policy = 0; policy < (operation == EPLB_OPERATION_PLAN ? (uint32_t)POLICIES : operation != 3); policy++) {
+      for (uint32_t policy = 0; policy < (operation == EPLB_OPERATION_PLAN ? (uint32_t)POLICIES : 1u); policy++) {
         eplb_options options = EPLB_OPTIONS_INIT;
         size_t size = 0, align;
         options.policy = policy;
@@ -143,6 +143,32 @@ typedef struct job {
   eplb_quotas quotas;
 } job;
 
+/* From the experts in order to what is planned. */
+static int32_t transfers_of(const eplb_problem *p, const eplb_placement *maps) {
+  static int32_t before[4 * 512];
+  eplb_options o = EPLB_OPTIONS_INIT;
+  eplb_transfer_list list = EPLB_TRANSFER_LIST_INIT; /* counted only */
+  uint32_t slots = p->num_physical_experts, all = p->num_layers * slots;
+  if (all > sizeof before / sizeof before[0]) stop("no room");
+  for (uint32_t i = 0; i < all; i++) before[i] = (int32_t)(i % slots % p->num_logical_experts);
+  o.previous = before;
+  return eplb_transfers(p, &o, workspace, sizeof workspace, maps, 1, &list);
+}
+
+static int32_t gate(void) {
+  eplb_gate_config config = EPLB_GATE_CONFIG_INIT;
+  eplb_gate_layer layer = {1, 2, 1, 10000, 10, 3, 0, 0};
+  eplb_gate_state state = {0, 0, 0};
+  eplb_gate_verdict verdict;
+  config.num_layers = 1;
+  config.num_gpus = 32;
+  config.step_seconds = 0.05;
+  config.steps = 3000;
+  config.bytes_per_expert = 24 << 20;
+  config.gpu_bandwidth = 50e9;
+  return eplb_gate(&config, &layer, &state, &verdict, NULL);
+}
+
 static void call(const job *j, const eplb_problem *p, const eplb_options *o, const eplb_placement *maps) {
   size_t size, align;
   uint64_t digest;
@@ -154,6 +180,8 @@ static void call(const job *j, const eplb_problem *p, const eplb_options *o, con
   case 3: status = eplb_workspace(EPLB_OPERATION_PLAN, p, o, &size, &align); break;
   case 4: status = eplb_digest(p, maps, &digest); break;
   case 5: status = eplb_dispatch(p, o, workspace, sizeof workspace, maps, &j->batch, &j->quotas); break;
+  case 6: status = transfers_of(p, maps); break;
+  case 7: status = gate(); break;
   default: eplb_status_string(-40); break;
   }
   if (status != EPLB_STATUS_OK) stop("a call failed");
@@ -190,8 +218,9 @@ static size_t stack_of(int function, uint32_t policy, const shape *s) {
 }
 
 static void print_stacks(void) {
-  static const char *const functions[] = {"eplb_plan", "eplb_evaluate", "eplb_check", "eplb_workspace", "eplb_digest", "eplb_dispatch", "eplb_status_string"};
-  for (int function = 0; function < 7; function++)
+  static const char *const functions[] = {"eplb_plan", "eplb_evaluate", "eplb_check", "eplb_workspace", "eplb_digest",
+                                          "eplb_dispatch", "eplb_transfers", "eplb_gate", "eplb_status_string"};
+  for (int function = 0; function < 9; function++)
     for (uint32_t policy = 0; policy < (function == 0 ? (uint32_t)POLICIES : 1u); policy++) {
       size_t most = 0;
       for (size_t i = 0; i < SHAPES; i++) {

@@ -110,6 +110,13 @@ static uint64_t workspace[EPLB_WORKSPACE_BOUND_WINDOWS(MAX_EXPERTS, MAX_SLOTS, M
                                                        WINDOWS) /
                           sizeof(uint64_t)];
 
+static int32_t before[MAX_LAYER_SLOTS];
+static eplb_transfer transfers[2 * MAX_LAYER_SLOTS];
+static eplb_transfer_list list;
+static eplb_gate_layer gate_layers[MAX_LAYERS];
+static eplb_gate_state gate_states[MAX_LAYERS];
+static eplb_gate_verdict verdicts[MAX_LAYERS];
+
 static eplb_problem problem;
 static eplb_options options;
 static eplb_placement placement;
@@ -133,6 +140,31 @@ static int32_t check(void) {
 }
 static int32_t dispatch(void) {
   return eplb_dispatch(&problem, &options, workspace, sizeof workspace, &placement, &batch, &quotas);
+}
+static int32_t move(void) {
+  eplb_options o = EPLB_OPTIONS_INIT;
+  eplb_transfer_list l = EPLB_TRANSFER_LIST_INIT;
+  o.previous = before;
+  o.flags = EPLB_FLAG_EXTERNAL_SOURCE;
+  l.transfers = transfers;
+  l.capacity = sizeof transfers / sizeof transfers[0];
+  list = l;
+  return eplb_transfers(&problem, &o, workspace, sizeof workspace, &placement, 1, &list);
+}
+static int32_t decide(void) {
+  eplb_gate_config config = EPLB_GATE_CONFIG_INIT;
+  config.num_layers = problem.num_layers;
+  config.num_gpus = problem.num_gpus;
+  config.step_seconds = 0.05;
+  config.steps = config.steps_since = 3000;
+  config.bytes_per_expert = 24 << 20;
+  config.gpu_bandwidth = 50e9;
+  for (uint32_t i = 0; i < problem.num_layers; i++) {
+    eplb_gate_layer layer = {1, 2, 0, 10000, 10, 3, 0, 0};
+    layer.after = layer.now * (double)(i + 1) / (double)(i + 2);
+    gate_layers[i] = layer;
+  }
+  return eplb_gate(&config, gate_layers, gate_states, verdicts, NULL);
 }
 static int32_t hash(void) { return eplb_digest(&problem, &placement, &digest); }
 
@@ -221,7 +253,7 @@ __attribute__((noinline)) static int32_t call(int32_t (*function)(void), size_t 
 }
 
 static struct {
-  size_t query, balanced, others, evaluate, check, digest, dispatch, load, weights, forecast;
+  size_t query, balanced, others, evaluate, check, digest, dispatch, load, weights, forecast, transfers, gate;
 } deepest;
 
 /* --- lines ----------------------------------------------------------------------------------------- */
@@ -349,6 +381,15 @@ static void run(const shape *s, int flushing) {
         fail("eplb_evaluate");
       all = fold_dispatch(fold_dispatch(fold_outputs(), s, 0), s, 1);
     }
+    if (planning == EPLB_STATUS_OK && policy == EPLB_POLICY_BALANCED) {
+      for (uint32_t i = 0; i < s->layers * s->slots; i++) before[i] = (int32_t)(i % s->slots % s->experts);
+      for (uint32_t i = 0; i < MAX_LAYERS; i++) gate_states[i] = (eplb_gate_state){0, 0, 0};
+      int32_t moving = call(move, &deepest.transfers);
+      all = fold(all, &moving, sizeof moving);
+      if (moving == EPLB_STATUS_OK) all = fold(all, transfers, list.count * sizeof transfers[0]);
+      if (call(decide, &deepest.gate) != EPLB_STATUS_OK) fail("eplb_gate");
+      all = fold(all, verdicts, s->layers * sizeof verdicts[0]);
+    }
     uint32_t folded = (uint32_t)(all ^ all >> 32);
     if (lines >= MAX_LINES) fail("too many lines");
     if (lines >= MAX_LINES || (flushing && seen[lines] == folded)) continue;
@@ -423,6 +464,8 @@ int program(void) {
   field(" tracker=", (int64_t)deepest.load);
   field(" window_weights=", (int64_t)deepest.weights);
   field(" forecast=", (int64_t)deepest.forecast);
+  field(" transfers=", (int64_t)deepest.transfers);
+  field(" gate=", (int64_t)deepest.gate);
   end_line();
   put(failed ? "FAILED" : "passed");
   end_line();

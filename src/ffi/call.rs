@@ -4,9 +4,10 @@ use super::memory::Memory;
 use super::read::{check_pointer, check_stride, read, write};
 use super::types::{eplb_options, eplb_problem};
 use crate::metrics::{Metrics, eplb_metrics};
+use crate::migrate::transfers::EPLB_FLAG_EXTERNAL_SOURCE;
 use crate::placement::map_lengths;
 use crate::plan::policy::Policy;
-use crate::plan::{self, Operation, Options};
+use crate::plan::{EPLB_FLAG_DISPATCH, Operation, Options};
 use crate::problem::{Problem, Scope, Shape, Spec};
 use crate::status::Status;
 
@@ -37,6 +38,9 @@ pub unsafe fn read_options(options: *const eplb_options) -> Result<eplb_options,
     unsafe { read(options) }
 }
 
+/// Every flag that exists.
+const FLAGS: u32 = EPLB_FLAG_EXTERNAL_SOURCE | EPLB_FLAG_DISPATCH;
+
 /// Numbers to enums.
 pub fn checked_options<'a>(
     options: &eplb_options,
@@ -45,7 +49,7 @@ pub fn checked_options<'a>(
     if options.reserved != 0 {
         return Err(Status::ReservedNotZero);
     }
-    if options.flags & !plan::EPLB_FLAG_DISPATCH != 0 {
+    if options.flags & !FLAGS != 0 {
         return Err(Status::UnknownFlag);
     }
     Ok(Options {

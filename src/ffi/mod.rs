@@ -8,19 +8,23 @@
 
 mod call;
 mod dispatch;
+mod gate;
 mod memory;
 #[cfg(standalone)]
 mod panic;
 mod read;
 mod tracker;
+mod transfers;
 mod types;
 mod windows;
 
 pub use dispatch::{eplb_batch, eplb_dispatch, eplb_quotas};
+pub use gate::eplb_gate;
 pub use tracker::{
     eplb_tracker_close, eplb_tracker_config, eplb_tracker_init, eplb_tracker_observe,
     eplb_tracker_size, eplb_tracker_windows,
 };
+pub use transfers::{eplb_transfer_list, eplb_transfers};
 pub use types::{eplb_options, eplb_placement, eplb_problem};
 pub use windows::{
     eplb_change, eplb_forecast, eplb_forecast_options, eplb_window_weights, eplb_windows,
@@ -28,12 +32,13 @@ pub use windows::{
 
 use crate::arena::{Arena, Need};
 use crate::metrics::{self, Report, eplb_metrics};
+use crate::migrate;
 use crate::placement::{
     self, Placement, PlacementMut, Promises, Violation, eplb_violation, map_lengths,
 };
 use crate::plan::policy::Policy;
 use crate::plan::{self, Operation, Options};
-use crate::problem::Problem;
+use crate::problem::{Problem, Shape};
 use crate::status::Status;
 use call::{
     answer, checked_options, checked_shape, loads, note_metrics, read_options, reporter, shape,
@@ -82,7 +87,7 @@ pub unsafe extern "C" fn eplb_workspace(
         // the map of a previous placement is not looked at here, only whether there is one
         let previous = (!options.previous.is_null()).then_some(&[][..]);
         let options = checked_options(&options, previous)?;
-        plan::workspace(Operation::try_from(operation)?, &shape, &options)?.bytes()
+        migrate::workspace(Operation::try_from(operation)?, &shape, &options)?.bytes()
     };
     match query() {
         Ok(bytes) => {
@@ -174,7 +179,7 @@ unsafe fn checked_plan<'a>(
         let sizes = &checked_shape(operation, &problem, options, &mut memory);
         let (shape, options) = sizes.as_ref().map_err(|status| *status)?;
         // what the shape rules out is said before what the loads do: as eplb_workspace says it
-        let need = &plan::workspace(operation, shape, options)?;
+        let need = &migrate::workspace(operation, shape, options)?;
         let problem = &loads(&problem, shape, &mut memory);
         let problem = problem.as_ref().map_err(|status| *status)?;
         let maps = read(placement)?;
@@ -203,8 +208,9 @@ unsafe fn checked_plan<'a>(
 
 /// Measures a placement with the loads of a problem: any placement, from this library or not.
 ///
-/// Only physical_to_logical is read. Slots on dead GPUs do not count; every expert needs a replica on
-/// a GPU that is not dead.
+/// Of the maps only physical_to_logical is read. Slots on dead GPUs do not count; every expert needs a
+/// replica on a GPU that is not dead. With placement.physical_load the load of a slot is what was measured,
+/// and that of an expert the sum over its slots; problem.load is then not read, and may be NULL.
 ///
 /// problem, options  as for eplb_plan; of the options only scope and flags matter.
 /// workspace         as eplb_workspace(EPLB_OPERATION_EVALUATE) says.
@@ -238,18 +244,35 @@ pub unsafe extern "C" fn eplb_evaluate(
             per_layer,
             metrics_size,
         );
-        let Evaluation { problem, options, slots, need } =
+        let Evaluation { shape, problem, measured, options, slots, need } =
             checked.as_ref().map_err(|status| *status)?;
         let arena = memory::arena(workspace.cast(), need);
         let report = &mut reporter(per_layer, metrics_size);
-        let (scope, dispatch) = (options.scope, options.judges_dispatch());
-        metrics::evaluate(problem, scope, dispatch, arena, &Placement::of(slots), report)
+        let (scope, placement) = (options.scope, Placement::of(slots));
+        let dispatch = options.judges_dispatch();
+        match (problem, measured) {
+            (Some(problem), _) => {
+                metrics::evaluate(problem, scope, dispatch, arena, &placement, report)
+            }
+            (None, measured) => metrics::evaluate_measured(
+                shape,
+                scope,
+                dispatch,
+                arena,
+                &placement,
+                measured.unwrap_or_default(),
+                report,
+            ),
+        }
     })
 }
 
 /// A call of [`eplb_evaluate`] that has been checked.
 struct Evaluation<'a> {
-    problem: Problem<'a>,
+    shape: Shape<'a>,
+    /// Not there when loads are measured.
+    problem: Option<Problem<'a>>,
+    measured: Option<&'a [f32]>,
     options: Options<'a>,
     slots: &'a [i32],
     need: Need,
@@ -276,16 +299,19 @@ unsafe fn checked_evaluation<'a>(
         let problem = read(problem)?;
         let sizes = &checked_shape(operation, &problem, options, &mut memory);
         let (shape, options) = sizes.as_ref().map_err(|status| *status)?;
-        // what the shape rules out is said before what the loads do: as eplb_workspace says it
-        let need = &plan::workspace(operation, shape, options)?;
-        let problem = &loads(&problem, shape, &mut memory);
-        let problem = problem.as_ref().map_err(|status| *status)?;
+        let need = migrate::workspace(operation, shape, options)?;
         let maps = read(placement)?;
-        let slots = memory.input(maps.physical_to_logical, map_lengths(problem.shape(), 0)?[0])?;
-        note_metrics(&mut memory, per_layer, metrics_size, problem.shape(), false)?;
-        memory.workspace(workspace.cast(), workspace_size, need)?;
+        let count = map_lengths(shape, 0)?[0];
+        let slots = memory.input(maps.physical_to_logical, count)?;
+        let measured = memory.optional_input(maps.physical_load, count)?;
+        let problem = match measured {
+            Some(_) => None,
+            None => Some(loads(&problem, shape, &mut memory)?),
+        };
+        note_metrics(&mut memory, per_layer, metrics_size, shape, false)?;
+        memory.workspace(workspace.cast(), workspace_size, &need)?;
         memory.check_overlap()?;
-        Ok(Evaluation { problem: *problem, options: *options, slots, need: *need })
+        Ok(Evaluation { shape: *shape, problem, measured, options: *options, slots, need })
     }
 }
 
@@ -327,7 +353,7 @@ pub unsafe extern "C" fn eplb_check(
         let mut memory = Memory::default();
         let shape = shape(&problem, &mut memory)?;
         let options = checked_options(&options, None)?;
-        let need = plan::workspace(Operation::Check, &shape, &options)?;
+        let need = migrate::workspace(Operation::Check, &shape, &options)?;
         let [slots, counts, table] = map_lengths(&shape, maps.max_replicas as usize)?;
         let maps = Placement {
             physical_to_logical: memory.input(maps.physical_to_logical, slots)?,

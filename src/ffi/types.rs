@@ -98,6 +98,9 @@ pub struct eplb_placement {
     pub logical_count: *mut i32,
     /// [L][E][max_replicas] slots of each expert in order of their replica_rank, padded with -1.
     pub logical_to_physical: *mut i32,
+    /// [L][P] eplb_evaluate only, in: tokens that each slot had to do, as measured; finite, >= 0. The placement
+    /// is measured with these instead of load / count. NULL: not measured.
+    pub physical_load: *const f32,
 }
 
 // All zero is a value of each: integers and raw pointers.
@@ -111,6 +114,5 @@ unsafe impl Plain for eplb_options {
 }
 // SAFETY: as above.
 unsafe impl Plain for eplb_placement {
-    const FIRST_SIZE: usize =
-        offset_of!(eplb_placement, logical_to_physical) + size_of::<*mut i32>();
+    const FIRST_SIZE: usize = offset_of!(eplb_placement, physical_load) + size_of::<*const f32>();
 }

@@ -8,8 +8,11 @@ pub mod assignment;
 mod bound;
 mod groups;
 mod lower;
+mod measured;
 mod polish;
 mod weigh;
+
+pub use measured::{evaluate_measured, need as measured_need};
 
 use crate::arena::{Arena, Carve, Need};
 use crate::dispatch;
@@ -144,7 +147,7 @@ pub fn evaluate(
     for layer in 0..shape.num_layers() {
         let slots = placement.layer(shape, layer);
         count_serving(shape, slots, &mut scratch)?;
-        report(layer, &measure(problem, layer, slots, &mut scratch));
+        report(layer, &measure(problem, layer, slots, None, &mut scratch));
     }
     Ok(())
 }
@@ -173,7 +176,7 @@ pub fn report_layer(
     scratch.bound.note(problem.shape());
     // a plan leaves no expert out, so that counting cannot fail
     let metrics = match count_serving(problem.shape(), slots, &mut scratch) {
-        Ok(()) => measure(problem, layer, slots, &mut scratch),
+        Ok(()) => measure(problem, layer, slots, None, &mut scratch),
         Err(_) => Metrics::default(),
     };
     report(layer, &metrics);
@@ -190,7 +193,7 @@ pub fn largest_load(
 ) -> Metrics {
     let mut scratch = Scratch::carve(arena, problem.shape(), scope, false);
     match count_serving(problem.shape(), slots, &mut scratch) {
-        Ok(()) => weigh(problem, window, layer, slots, &mut scratch),
+        Ok(()) => weigh(problem, window, layer, slots, None, &mut scratch),
         Err(_) => Metrics::default(),
     }
 }
@@ -213,14 +216,20 @@ fn count_serving(shape: &Shape, slots: &[i32], scratch: &mut Scratch) -> Result<
 }
 
 /// The ruler, the bound and the gap, over all windows that have weight; and dispatch, where it is judged.
-fn measure(problem: &Problem, layer: usize, slots: &[i32], scratch: &mut Scratch) -> Metrics {
+fn measure(
+    problem: &Problem,
+    layer: usize,
+    slots: &[i32],
+    measured: Option<&[f32]>,
+    scratch: &mut Scratch,
+) -> Metrics {
     let weight = |window| widen(problem.window_weight(window, layer).abs());
     let windows = problem.shape().num_windows();
     let all = (0..windows).fold(0.0, |sum, window| sum + weight(window));
     let mut metrics = Metrics::default();
     let mut first = true;
     for window in (0..windows).filter(|&window| weight(window) > 0.0) {
-        let here = measure_window(problem, window, layer, slots, scratch);
+        let here = measure_window(problem, window, layer, slots, measured, scratch);
         // exactly 1 when there is one window, which then is not rounded
         let share = weight(window) / all;
         for (sum, x) in [
@@ -254,9 +263,10 @@ fn measure_window(
     window: usize,
     layer: usize,
     slots: &[i32],
+    measured: Option<&[f32]>,
     scratch: &mut Scratch,
 ) -> Metrics {
-    let mut metrics = weigh(problem, window, layer, slots, scratch);
+    let mut metrics = weigh(problem, window, layer, slots, measured, scratch);
     // mathematically the bound is no larger; do not let rounding say otherwise
     let load = problem.load(window, layer);
     let bound = lower::lower_bound(load, metrics.max_gpu_load, &mut scratch.bound);
@@ -269,12 +279,13 @@ fn measure_window(
     metrics
 }
 
-/// The ruler itself.
+/// The ruler itself. `measured`: the load of each slot, where it is known; else load / count.
 fn weigh(
     problem: &Problem,
     window: usize,
     layer: usize,
     slots: &[i32],
+    measured: Option<&[f32]>,
     scratch: &mut Scratch,
 ) -> Metrics {
     let topology = problem.shape().topology();
@@ -287,7 +298,8 @@ fn weigh(
     scratch.mark.fill(0);
     scratch.node.fill(0.0);
     let nodes = topology.num_nodes();
-    let mut rest = slots.iter();
+    let mut served = 0.0;
+    let mut rest = slots.iter().enumerate();
     for gpu in 0..topology.num_gpus() {
         let held = rest.by_ref().take(topology.slots(gpu));
         if !topology.serves(gpu) {
@@ -295,12 +307,16 @@ fn weigh(
             continue;
         }
         let mut sum = 0.0;
-        for &expert in held {
+        for (slot, &expert) in held {
             let expert = expert as usize;
             let (Some(&load), Some(&count)) = (load.get(expert), scratch.count.get(expert)) else {
                 continue; // an empty slot
             };
-            let replica = widen(load) / f64::from(count);
+            let replica = match measured {
+                Some(measured) => widen(measured.get(slot).copied().unwrap_or(0.0)),
+                None => widen(load) / f64::from(count),
+            };
+            served += replica;
             sum += replica;
             replicas += 1.0;
             if replica > largest_replica {
@@ -329,7 +345,10 @@ fn weigh(
         }
     }
 
-    let total = load.iter().fold(0.0, |sum, &load| sum + widen(load));
+    let total = match measured {
+        Some(_) => served,
+        None => load.iter().fold(0.0, |sum, &load| sum + widen(load)),
+    };
     metrics.mean_gpu_load = total / total_speed;
     metrics.balance = ratio(metrics.mean_gpu_load, metrics.max_gpu_load);
     let (node_load, node_speed) = scratch.node.split_at_checked(nodes).unwrap_or_default();

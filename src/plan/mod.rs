@@ -9,6 +9,8 @@ mod robust;
 mod rows;
 mod windows;
 
+pub(crate) use joint::at;
+
 use crate::arena::{Arena, Need};
 use crate::dispatch;
 use crate::metrics::{self, Report};
@@ -28,6 +30,8 @@ pub enum eplb_operation {
     Evaluate = 1,
     /// eplb_check.
     Check = 2,
+    /// eplb_transfers.
+    Transfers = 3,
     /// eplb_dispatch.
     Dispatch = 4,
 }
@@ -37,7 +41,8 @@ pub use eplb_operation as Operation;
 impl TryFrom<u32> for Operation {
     type Error = Status;
     fn try_from(number: u32) -> Result<Self, Status> {
-        [Operation::Plan, Operation::Evaluate, Operation::Check, Operation::Dispatch]
+        use Operation::{Check, Dispatch, Evaluate, Plan, Transfers};
+        [Plan, Evaluate, Check, Transfers, Dispatch]
             .into_iter()
             .find(|&operation| operation as u32 == number)
             .ok_or(Status::UnknownOperation)
@@ -177,10 +182,12 @@ pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Resu
         Operation::Evaluate => {
             let dispatch = options.judges_dispatch();
             metrics::admit(shape, dispatch)?;
-            Ok(metrics::need(shape, options.scope, dispatch))
+            let need = metrics::need(shape, options.scope, dispatch);
+            Ok(need.max(metrics::measured_need(shape, options.scope, dispatch)))
         }
         Operation::Check => Ok(placement::need(shape)),
         Operation::Dispatch => dispatch::need(shape),
+        Operation::Transfers => Err(Status::UnknownOperation), // not of this floor: see migrate
     }
 }
 

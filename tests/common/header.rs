@@ -13,6 +13,8 @@ const SOURCES: &[&str] = &[
     "src/placement/check.rs",
     "src/metrics/mod.rs",
     "src/dispatch/mod.rs",
+    "src/migrate/transfers.rs",
+    "src/migrate/gate.rs",
     "src/ffi/types.rs",
     "src/load/forecast.rs",
 ];
