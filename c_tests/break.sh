@@ -230,6 +230,10 @@ sabotage "a library without its SONAME" Makefile 's/^SONAME :=.*/SONAME :=/'
 sees "error while loading shared libraries" of_copy installed
 mend
 
+sabotage "a dispatch that overfills a GPU" src/dispatch/flow.rs 's/above.min(room)/above/'
+sees "assertion .left == right. failed" rust_test dispatch
+mend
+
 rm -rf "$copy"
 echo "$tries tries, $missed missed"
 [ $missed = 0 ]

@@ -18,7 +18,7 @@ enum {
   MAX_LAYER_EXPERTS = 512, /* L * E */
   MAX_LAYER_SLOTS = 640,
   MAX_TABLE = 4096, /* L * E * (P - E + 1): wider tables are not asked for */
-  MAX_BATCH = 20480, /* L * G * E and L * G * P: larger batches have no sources */
+  MAX_BATCH = 3328, /* L * G * E and L * G * P: larger batches have no sources */
   POLICIES = 8,
   GENERATED = 300,
   WINDOWS = 5, /* of those that have several */
