@@ -63,7 +63,7 @@ pub struct eplb_options {
     /// Bound on the candidate evaluations per layer, 0 = the policy's default. The compatibility
     /// policies do a fixed amount of work and accept any value. With several windows a unit is a pair of
     /// slots looked at; a swap weighed in all windows counts 8 for each 8 windows or part of 8; the default is
-    /// 2,000 for each GPU, six times that is high. In hierarchical scope each node has as much.
+    /// G * (1,500 + 8 * G), six times that is high. In hierarchical scope each node has as much.
     pub effort: u32,
     /// With previous: slots that may change per layer, 0 = no limit.
     pub max_moves: u32,

@@ -23,8 +23,10 @@ use board::Board;
 use kicks::Kept;
 use search::Sight;
 
-/// Units of effort for each GPU, when the caller does not say.
-const EFFORT: u64 = 2_000;
+/// Units of effort when the caller does not say: for each GPU, and for each pair of GPUs that may look at each
+/// other, in both directions.
+const EFFORT: u64 = 1_500;
+const EFFORT_PAIR: u64 = 8;
 
 /// What the robust planner plans.
 pub struct Row<'a> {
@@ -112,7 +114,7 @@ pub fn plan(row: Row, arena: &mut Arena, out: &mut [u32]) {
         theirs: s.theirs,
         ours: s.ours,
         costs: s.costs,
-        left: if row.effort == 0 { EFFORT * gpus as u64 } else { u64::from(row.effort) },
+        left: effort(row.effort, gpus),
     };
     sight.start();
     search::search(&mut board, &mut sight);
@@ -121,6 +123,11 @@ pub fn plan(row: Row, arena: &mut Arena, out: &mut [u32]) {
     for (to, &expert) in out.iter_mut().zip(board.on.iter()) {
         *to = expert;
     }
+}
+
+fn effort(asked: u32, gpus: usize) -> u64 {
+    let gpus = gpus as u64;
+    if asked == 0 { gpus * (EFFORT + EFFORT_PAIR * gpus) } else { u64::from(asked) }
 }
 
 /// As f32, and no further from 1 than sums of loads can bear.
