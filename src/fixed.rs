@@ -5,7 +5,8 @@
 use crate::arena::Arena;
 use crate::metrics::Metrics;
 use crate::placement::PlacementMut;
-use crate::plan::{self, Options};
+use crate::migrate;
+use crate::plan::Options;
 use crate::problem::Problem;
 use crate::status::Status;
 
@@ -104,7 +105,7 @@ impl<const E: usize, const P: usize> Planner<E, P> {
             self.f32s.as_flattened_mut(),
         );
         let mut metrics = Metrics::default();
-        plan::plan(problem, options, arena, maps, Some(&mut |_, layer| metrics = *layer))?;
+        migrate::plan(problem, options, arena, maps, Some(&mut |_, layer| metrics = *layer))?;
         self.slots = slots;
         self.experts = experts;
         Ok(metrics)
@@ -137,7 +138,8 @@ impl<const E: usize, const P: usize> Default for Planner<E, P> {
 mod tests {
     use super::*;
     use crate::plan::policy::Policy;
-    use crate::plan::{Operation, workspace};
+    use crate::migrate::workspace;
+    use crate::plan::Operation;
     use crate::problem::{Scope, Shape, Spec};
 
     /// The largest share of what a planner of P slots owns that any shape needs, by type.

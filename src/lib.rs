@@ -10,7 +10,8 @@
 //! 3. `metrics`: the ruler and the lower bound
 //! 4. [`replicate`], [`pack`]: how many replicas; which GPU
 //! 5. `plan`: whole placements
-//! 6. [`fixed`], [`ffi`]: the planner that owns its arrays; the C face, the only unsafe code
+//! 6. `migrate`: from an old placement to a new one
+//! 7. [`fixed`], [`ffi`]: the planner that owns its arrays; the C face, the only unsafe code
 
 #![no_std]
 #![deny(
@@ -25,6 +26,7 @@
 
 mod arena;
 mod metrics;
+mod migrate;
 mod order;
 mod placement;
 mod plan;
@@ -39,9 +41,13 @@ pub mod replicate;
 
 pub use arena::{Arena, Need, Pool};
 pub use metrics::{Metrics, Report, evaluate};
+pub use migrate::flags::{
+    EPLB_FLAG_EXTERNAL_SOURCE, EPLB_FLAG_SURVIVE_GPU, EPLB_FLAG_SURVIVE_NODE,
+};
+pub use migrate::{plan, workspace};
 pub use placement::{Placement, PlacementMut, Promises, Violation, ViolationKind, check, digest};
 pub use plan::policy::{Policy, Recipe};
-pub use plan::{Operation, Options, plan, workspace};
+pub use plan::{Operation, Options};
 pub use problem::{Problem, Scope, Shape, Spec};
 pub use status::Status;
 pub use topology::{EPLB_GPU_ALIVE, EPLB_GPU_DEAD, EPLB_GPU_LEAVING, Topology};

@@ -96,12 +96,14 @@ pub enum eplb_status {
 
     /// No placement can keep the rules.
     Infeasible = -70,
+    /// An expert is on no GPU that can be read.
+    SourceLost = -71,
 
     /// This policy is not served by this version.
     UnsupportedPolicy = -80,
     /// This policy plans a single window.
     UnsupportedWindows = -81,
-    /// This policy cannot start from a previous placement.
+    /// This policy cannot keep a limit on moves from a previous placement.
     UnsupportedPrevious = -82,
     /// This policy takes all GPUs as equally fast.
     UnsupportedSpeed = -83,
@@ -119,7 +121,7 @@ pub use eplb_status as Status;
 
 impl Status {
     /// Every code, in the order of the list above.
-    pub const ALL: [Status; 45] = [
+    pub const ALL: [Status; 46] = [
         Status::Ok,
         Status::NullPointer,
         Status::MisalignedPointer,
@@ -157,6 +159,7 @@ impl Status {
         Status::PlacementMissing,
         Status::MaxReplicas,
         Status::Infeasible,
+        Status::SourceLost,
         Status::UnsupportedPolicy,
         Status::UnsupportedWindows,
         Status::UnsupportedPrevious,
@@ -250,12 +253,15 @@ impl Status {
                 c"max_replicas is too small: num_physical_experts - num_logical_experts + 1 always suffices"
             }
             Status::Infeasible => c"no placement can keep the rules: give more slots or living GPUs",
+            Status::SourceLost => {
+                c"an expert is on no GPU that can be read: set EPLB_FLAG_EXTERNAL_SOURCE if it can be loaded from outside"
+            }
             Status::UnsupportedPolicy => c"this policy is not served by this version",
             Status::UnsupportedWindows => {
                 c"this policy plans a single window: set num_windows to 1"
             }
             Status::UnsupportedPrevious => {
-                c"this policy plans from nothing: set options.previous to NULL"
+                c"this policy keeps no limit on moves: set max_moves and max_moves_per_gpu_pair to 0, or options.previous to NULL"
             }
             Status::UnsupportedSpeed => {
                 c"this policy takes all GPUs as equally fast: make gpu_speed NULL or uniform"

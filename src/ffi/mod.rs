@@ -15,11 +15,12 @@ mod types;
 pub use types::{eplb_options, eplb_placement, eplb_problem};
 
 use crate::metrics::{self, Metrics, Report, eplb_metrics};
+use crate::migrate;
 use crate::placement::{
     self, Placement, PlacementMut, Promises, Violation, eplb_violation, map_lengths,
 };
 use crate::plan::policy::Policy;
-use crate::plan::{self, Operation, Options};
+use crate::plan::{Operation, Options};
 use crate::problem::{Problem, Scope, Shape, Spec};
 use crate::status::Status;
 use core::ffi::{CStr, c_char, c_void};
@@ -66,7 +67,7 @@ pub unsafe extern "C" fn eplb_workspace(
         // the map of a previous placement is not looked at here, only whether there is one
         let previous = (!options.previous.is_null()).then_some(&[][..]);
         let options = checked_options(&options, previous)?;
-        plan::workspace(Operation::try_from(operation)?, &shape, &options)?.bytes()
+        migrate::workspace(Operation::try_from(operation)?, &shape, &options)?.bytes()
     };
     match query() {
         Ok(bytes) => {
@@ -117,7 +118,7 @@ pub unsafe extern "C" fn eplb_plan(
         let shape = shape(&problem, &mut memory)?;
         let previous = memory.optional_input(options.previous, map_lengths(&shape, 0)?[0])?;
         let options = checked_options(&options, previous)?;
-        let need = plan::workspace(Operation::Plan, &shape, &options)?;
+        let need = migrate::workspace(Operation::Plan, &shape, &options)?;
         let problem = loads(&problem, shape, &mut memory)?;
 
         let [slots, counts, table] = map_lengths(&shape, maps.max_replicas as usize)?;
@@ -141,7 +142,7 @@ pub unsafe extern "C" fn eplb_plan(
             write(per_layer.cast::<u8>().add(layer * metrics_size), metrics_size, metrics);
         };
         let report: Option<Report> = if per_layer.is_null() { None } else { Some(&mut report) };
-        plan::plan(&problem, &options, memory::arena(workspace.cast(), &need), maps, report)
+        migrate::plan(&problem, &options, memory::arena(workspace.cast(), &need), maps, report)
     })
 }
 
@@ -178,7 +179,7 @@ pub unsafe extern "C" fn eplb_evaluate(
         let mut memory = Memory::default();
         let shape = shape(&problem, &mut memory)?;
         let options = checked_options(&options, None)?;
-        let need = plan::workspace(Operation::Evaluate, &shape, &options)?;
+        let need = migrate::workspace(Operation::Evaluate, &shape, &options)?;
         let problem = loads(&problem, shape, &mut memory)?;
         let slots = memory.input(maps.physical_to_logical, map_lengths(&shape, 0)?[0])?;
         note_metrics(&mut memory, per_layer, metrics_size, &shape, false)?;
@@ -236,7 +237,7 @@ pub unsafe extern "C" fn eplb_check(
         let mut memory = Memory::default();
         let shape = shape(&problem, &mut memory)?;
         let options = checked_options(&options, None)?;
-        let need = plan::workspace(Operation::Check, &shape, &options)?;
+        let need = migrate::workspace(Operation::Check, &shape, &options)?;
         let [slots, counts, table] = map_lengths(&shape, maps.max_replicas as usize)?;
         let maps = Placement {
             physical_to_logical: memory.input(maps.physical_to_logical, slots)?,
@@ -349,7 +350,8 @@ fn checked_options<'a>(
     if options.reserved != 0 {
         return Err(Status::ReservedNotZero);
     }
-    if options.flags != 0 {
+    // EPLB_FLAG_*, the one of dispatch included
+    if options.flags & !15 != 0 {
         return Err(Status::UnknownFlag);
     }
     Ok(Options {

@@ -44,6 +44,12 @@ pub struct eplb_metrics {
     pub duplicates: u32,
     /// The busiest GPU, lowest index first among equals.
     pub busiest_gpu: u32,
+    /// The smallest balance over the windows: balance itself when there is one window.
+    pub worst_window_balance: f64,
+    /// The window that has it, the first among equals.
+    pub worst_window: u32,
+    /// Slots of a GPU that is alive whose expert differs from options.previous; 0 without it.
+    pub moved_slots: u32,
 }
 
 pub use eplb_metrics as Metrics;
@@ -181,6 +187,7 @@ fn measure(problem: &Problem, layer: usize, slots: &[i32], scratch: &mut Scratch
     // mathematically the bound is no larger; do not let rounding say otherwise
     let bound = lower::lower_bound(problem, layer, metrics.max_gpu_load, &mut scratch.bound);
     metrics.bound = if bound < metrics.max_gpu_load { bound } else { metrics.max_gpu_load };
+    metrics.worst_window_balance = metrics.balance;
     metrics.gap =
         if metrics.bound > 0.0 { metrics.max_gpu_load / metrics.bound - 1.0 } else { 0.0 };
     metrics

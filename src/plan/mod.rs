@@ -6,6 +6,8 @@ mod joint;
 mod no_worse;
 pub mod policy;
 
+pub(crate) use joint::at;
+
 use crate::arena::{Arena, Need};
 use crate::metrics::{self, Report};
 use crate::placement::{self, LayerMaps, PlacementMut};
@@ -62,12 +64,12 @@ pub struct Options<'a> {
 
 /// Which way a plan goes, decided from the shape and the options alone.
 #[derive(Clone, Copy)]
-enum Way {
+pub(crate) enum Way {
     Balanced,
     Recipe(Recipe),
 }
 
-fn admit(shape: &Shape, options: &Options) -> Result<Way, Status> {
+pub(crate) fn admit(shape: &Shape, options: &Options) -> Result<Way, Status> {
     if options.flags != 0 {
         return Err(Status::UnsupportedFlag);
     }
@@ -86,7 +88,7 @@ fn admit(shape: &Shape, options: &Options) -> Result<Way, Status> {
 impl Way {
     /// What a layer needs: road and ruler take turns on the same memory.
     #[inline(never)] // sizing is over before planning takes the stack
-    fn need(self, shape: &Shape, scope: Scope) -> Need {
+    pub(crate) fn need(self, shape: &Shape, scope: Scope) -> Need {
         let road = match self {
             Way::Balanced => balanced::need(shape, scope)
                 .max(no_worse::need(shape, scope))
@@ -97,7 +99,7 @@ impl Way {
     }
 
     /// Plans a layer. `arena` holds what `need` says.
-    fn plan_layer(
+    pub(crate) fn plan_layer(
         self,
         problem: &Problem,
         options: &Options,
@@ -229,7 +231,11 @@ fn most_replicas(shape: &Shape) -> usize {
 }
 
 /// The table of slots must be wide enough: BALANCED keeps to its width, a recipe may need it all.
-fn check_max_replicas(shape: &Shape, way: Way, maps: &PlacementMut) -> Result<(), Status> {
+pub(crate) fn check_max_replicas(
+    shape: &Shape,
+    way: Way,
+    maps: &PlacementMut,
+) -> Result<(), Status> {
     let least = match way {
         Way::Balanced => 1,
         Way::Recipe(_) => most_replicas(shape),

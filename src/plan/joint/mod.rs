@@ -3,7 +3,7 @@
 //! A row is a set of experts and a set of GPUs of any slots and speeds. See `road` for the order of the steps
 //! and docs/DESIGN.md for why each is there.
 
-mod at;
+pub mod at;
 mod board;
 mod c1;
 mod capped;

@@ -1,0 +1,295 @@
+//! From a placement to a better one within a budget, step by step.
+//!
+//! A step changes what the busiest GPU holds: it swaps two experts, or gives a spare slot (empty, or of an
+//! expert with more copies) to an expert of that GPU, or one of the GPU's own spare slots to any. Of all steps
+//! the one is taken with which the excesses (see `board`) sink most per slot that newly differs from the
+//! placement in force; a step that puts an expert back where it was costs nothing and counts as half a slot.
+//! Ties: swaps before spare slots, then the lowest slot, then the lowest other slot or expert.
+
+use super::board::{Board, NONE};
+use super::steps::{Limits, Survive, gain_of_put};
+use crate::plan::at::at;
+
+/// So near to even is enough.
+const ENOUGH: f64 = 1.0 - 1.0 / 4096.0;
+/// What every slot that differs must bring: balance, on average since the last placement that was kept.
+const LEAST_GAIN: f64 = 1.0 / 1_048_576.0;
+/// A step lowers the excess of the busiest GPU at least by this part of it.
+const LEAST_PART: f64 = 1.0 / 1_048_576.0;
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Swap(usize, usize),
+    Put(usize, usize),
+}
+
+/// Improves the board; `kept` (`[P]`) becomes the best experts by slot found on the way. `effort` bounds the
+/// steps weighed, 0 = no bound.
+pub fn improve(board: &mut Board, limits: &Limits, effort: u32, kept: &mut [u32]) {
+    board.level = 1.0;
+    board.judge_all();
+    let mut best = board.balance();
+    let mut paid = board.moved;
+    keep(board, kept);
+    let mut weighed = 0;
+    for _ in 0..board.on.len().saturating_mul(2) {
+        let mut search = Search::new(board, limits);
+        if best >= ENOUGH || search.top <= 0.0 || effort > 0 && weighed > u64::from(effort) {
+            return;
+        }
+        search.swaps();
+        search.puts();
+        weighed += search.weighed;
+        match search.best {
+            Some(Step::Swap(a, b)) => board.swap(a, b),
+            Some(Step::Put(slot, expert)) => board.put(slot, expert),
+            None => return,
+        }
+        let balance = board.balance();
+        let more = board.moved.saturating_sub(paid).max(1);
+        if balance > best + LEAST_GAIN * f64::from(more) {
+            best = balance;
+            paid = board.moved;
+            keep(board, kept);
+        }
+    }
+}
+
+fn keep(board: &Board, kept: &mut [u32]) {
+    for (kept, &expert) in kept.iter_mut().zip(board.on.iter()) {
+        *kept = expert;
+    }
+}
+
+/// The search for one step.
+struct Search<'s, 'b> {
+    board: &'s Board<'b>,
+    limits: &'s Limits,
+    /// The busiest GPU and its excess.
+    busy: usize,
+    top: f64,
+    best: Option<Step>,
+    score: f64,
+    weighed: u64,
+    /// Times that busy and partner must end below for a step of at most 0, 1, 2 slots to win. One window only.
+    reach: [f64; 3],
+}
+
+/// What slots count for: one that costs nothing half.
+fn slots(price: i32) -> f64 {
+    if price <= 0 { 0.5 } else { f64::from(price) }
+}
+
+impl<'s, 'b> Search<'s, 'b> {
+    fn new(board: &'s Board<'b>, limits: &'s Limits) -> Self {
+        let (mut busy, mut top) = (0, 0.0);
+        for (gpu, &excess) in board.excess.iter().enumerate() {
+            if excess > top {
+                (busy, top) = (gpu, excess);
+            }
+        }
+        let mut search = Search {
+            board,
+            limits,
+            busy,
+            top,
+            best: None,
+            score: top * LEAST_PART,
+            weighed: 0,
+            reach: [f64::INFINITY; 3],
+        };
+        search.note_reach();
+        search
+    }
+
+    fn note_reach(&mut self) {
+        if self.board.windows == 1 {
+            for (price, reach) in (0..).zip(self.reach.iter_mut()) {
+                let left = self.top - self.score * slots(price);
+                *reach = 1.0 + fourth_root(left);
+            }
+        }
+    }
+
+    /// The most that `gpu` may hold after a step of at least this price.
+    fn room(&self, gpu: usize, price: i32) -> u64 {
+        let excess = at(self.board.excess, gpu);
+        let price = price.clamp(0, 2);
+        let reach = if gpu == self.busy || excess <= 0.0 {
+            at(&self.reach, price as usize)
+        } else if self.board.windows == 1 {
+            1.0 + fourth_root(self.top - self.score * slots(price) + excess)
+        } else {
+            f64::INFINITY
+        };
+        (reach * at(self.board.speed, gpu)) as u64
+    }
+
+    fn offer(&mut self, step: Step, gain: f64, price: Option<i32>) {
+        let Some(price) = price else { return };
+        let moved = i64::from(self.board.moved) + i64::from(price);
+        if moved <= i64::from(self.limits.moves) && gain > self.score * slots(price) {
+            self.best = Some(step);
+            self.score = gain / slots(price);
+            self.note_reach();
+        }
+    }
+
+    fn share(&self, expert: usize) -> u64 {
+        at(self.board.share, expert.wrapping_mul(self.board.windows))
+    }
+
+    fn swaps(&mut self) {
+        let board = self.board;
+        let (from, to) = board.slots(self.busy);
+        for mine in from..to {
+            let expert = at(board.on, mine);
+            if expert == NONE {
+                continue;
+            }
+            let stays = i32::from(at(board.source, mine) == self.busy as u32);
+            for gpu in 0..board.node.len() {
+                if gpu != self.busy && board.allowed(gpu, expert as usize) {
+                    self.swaps_with(mine, expert as usize, stays, gpu);
+                }
+            }
+        }
+    }
+
+    /// Swaps of slot `mine` with those of a GPU.
+    fn swaps_with(&mut self, mine: usize, expert: usize, stays: i32, gpu: usize) {
+        let board = self.board;
+        let windows = board.windows;
+        let (from, to) = board.slots(gpu);
+        if from == to || at(board.gpu, from) == NONE {
+            return;
+        }
+        // what both cost at least: one less where a slot already differs, two where its old expert may return
+        let news = |gpu: usize| i32::from(at(board.differing, gpu) > 0);
+        let price = (stays - news(self.busy)).max(-1) + 1 - 2 * news(gpu);
+        let share = self.share(expert);
+        let (here, there) = (at(board.load, self.busy * windows), at(board.load, gpu * windows));
+        let (mut least, mut most) = (1, u64::MAX);
+        if windows == 1 {
+            least = here.saturating_sub(self.room(self.busy, price)).max(1);
+            most = self.room(gpu, price).saturating_sub(there);
+        }
+        if least > most || windows == 1 && share < least || board.holds(gpu, expert) {
+            return;
+        }
+        for theirs in from..to {
+            let other = at(board.on, theirs);
+            if other == NONE {
+                continue;
+            }
+            let other = other as usize;
+            let drop = share.wrapping_sub(self.share(other));
+            if windows == 1 && (drop < least || drop > most || drop > share) {
+                continue;
+            }
+            self.weighed += 1;
+            let drop_in = |window: usize| {
+                let share = at(board.share, expert * windows + window);
+                share.wrapping_sub(at(board.share, other * windows + window))
+            };
+            let mine_after = board.excess_with(self.busy, |w| drop_in(w).wrapping_neg());
+            let gain = self.top - mine_after;
+            if gain <= self.score * slots(price) {
+                continue;
+            }
+            let gain = gain + at(board.excess, gpu) - board.excess_with(gpu, drop_in);
+            if gain <= self.score * slots(price)
+                || board.holds(self.busy, other)
+                || !board.allowed(self.busy, other)
+                || !self.survives(mine, theirs)
+            {
+                continue;
+            }
+            let price = match (
+                board.price(mine, other, self.limits),
+                board.price(theirs, expert, self.limits),
+            ) {
+                (Some(a), Some(b)) => Some(a + b),
+                _ => None,
+            };
+            self.offer(Step::Swap(mine, theirs), gain, price);
+        }
+    }
+
+    /// Whether both experts of a swap are still where they must be.
+    fn survives(&self, a: usize, b: usize) -> bool {
+        let (x, y) = (at(self.board.on, a) as usize, at(self.board.on, b) as usize);
+        self.limits.survive != Survive::Node
+            || self.limits.safe(self.board, x, a, Some(b))
+                && self.limits.safe(self.board, y, b, Some(a))
+    }
+
+    fn puts(&mut self) {
+        let board = self.board;
+        for slot in 0..board.on.len() {
+            let gpu = at(board.gpu, slot);
+            if gpu == NONE {
+                continue;
+            }
+            let before = at(board.on, slot);
+            if before != NONE && at(board.count, before as usize) < 2 {
+                continue;
+            }
+            if !self.limits.spare(board, slot) {
+                continue;
+            }
+            let differs = before != NONE && at(board.source, slot) != gpu;
+            let news = i32::from(at(board.differing, gpu as usize) > 0);
+            let price = 1 - i32::from(differs) - news;
+            if gpu as usize == self.busy {
+                for expert in 0..board.count.len() {
+                    self.weigh_put(slot, before as usize, expert, price);
+                }
+            } else {
+                let (from, to) = board.slots(self.busy);
+                for mine in from..to {
+                    let expert = at(board.on, mine);
+                    if expert != NONE && expert != before {
+                        self.weigh_put(slot, before as usize, expert as usize, price);
+                    }
+                }
+            }
+        }
+    }
+
+    fn weigh_put(&mut self, slot: usize, before: usize, expert: usize, price: i32) {
+        let board = self.board;
+        let gpu = at(board.gpu, slot) as usize;
+        if board.windows == 1 {
+            let (share, more) = (self.share(expert), at(board.more, expert));
+            let busy = at(board.load, self.busy);
+            let after = if gpu == self.busy {
+                (busy + more).saturating_sub(self.share(before))
+            } else {
+                busy.saturating_sub(share.saturating_sub(more))
+            };
+            if after > self.room(self.busy, price) {
+                return;
+            }
+            let there = at(board.load, gpu);
+            if (there + more).saturating_sub(self.share(before)) > self.room(gpu, price) {
+                return;
+            }
+        }
+        if at(board.count, expert) >= self.limits.most_replicas
+            || board.holds(gpu, expert)
+            || !board.allowed(gpu, expert)
+        {
+            return;
+        }
+        self.weighed += 1;
+        let gain = gain_of_put(board, slot, expert);
+        if gain > self.score * slots(price) {
+            self.offer(Step::Put(slot, expert), gain, board.price(slot, expert, self.limits));
+        }
+    }
+}
+
+fn fourth_root(x: f64) -> f64 {
+    if x > 0.0 { libm::sqrt(libm::sqrt(x)) } else { 0.0 }
+}
