@@ -116,3 +116,48 @@ impl<'a> Scratch<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::vec;
+    use std::vec::Vec;
+
+    /// The least cost by trying every permutation.
+    fn brute(cost: &[u32], n: usize, row: usize, free: &mut Vec<usize>) -> u32 {
+        if row == n {
+            return 0;
+        }
+        let mut least = u32::MAX;
+        for i in 0..free.len() {
+            let column = free.remove(i);
+            least = least.min(at(cost, row * n + column) + brute(cost, n, row + 1, free));
+            free.insert(i, column);
+        }
+        least
+    }
+
+    #[test]
+    fn equals_brute_force() {
+        let mut seed = 7_u64;
+        for round in 0..400 {
+            let n = 1 + round % 6;
+            let mut arena = Arena::counting();
+            Scratch::carve(&mut arena, 6);
+            let need = arena.need();
+            let (mut u64s, mut u32s) = (vec![9; need.u64s], vec![9; need.u32s]);
+            let mut arena = Arena::new(&mut u64s, &mut [], &mut u32s, &mut []);
+            let mut scratch = Scratch::carve(&mut arena, 6);
+            for cost in scratch.cost.iter_mut() {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                *cost = (seed >> 33) as u32 % 10;
+            }
+            let best = brute(scratch.cost, n, 0, &mut (0..n).collect());
+            assert_eq!(scratch.solve(n), u64::from(best));
+            let column = |row| at(scratch.column, row) as usize;
+            let sum: u32 = (0..n).map(|row| at(scratch.cost, row * n + column(row))).sum();
+            assert_eq!(sum, best);
+        }
+    }
+}

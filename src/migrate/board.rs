@@ -52,6 +52,8 @@ pub struct Board<'a> {
     /// `[P]` where the expert of a slot comes from: the slot's own GPU when it was there before, `NONE` when it
     /// is on no GPU that can be read.
     pub source: &'a mut [u32],
+    /// `[P]` slots that can be given away: a list, for the step at hand.
+    pub spares: &'a mut [u32],
     /// `[K]` node of each group; empty when groups do not bind. Experts of a group.
     pub group_node: &'a mut [u32],
     pub group_size: usize,
@@ -88,6 +90,7 @@ impl<'a> Board<'a> {
             old_next: arena.u32s.take(slots),
             old_head: arena.u32s.take(experts),
             source: arena.u32s.take(slots),
+            spares: arena.u32s.take(slots),
             group_node: arena.u32s.take(if hierarchical { shape.num_groups() } else { 0 }),
             group_size: experts.checked_div(shape.num_groups()).unwrap_or(1).max(1),
             moved: 0,

@@ -8,7 +8,7 @@
 
 use super::board::{Board, NONE};
 use super::steps::{Limits, Survive, gain_of_put};
-use crate::plan::at::at;
+use crate::plan::at::{at, put};
 
 /// So near to even is enough.
 const ENOUGH: f64 = 1.0 - 1.0 / 4096.0;
@@ -16,6 +16,9 @@ const ENOUGH: f64 = 1.0 - 1.0 / 4096.0;
 const LEAST_GAIN: f64 = 1.0 / 1_048_576.0;
 /// A step lowers the excess of the busiest GPU at least by this part of it.
 const LEAST_PART: f64 = 1.0 / 1_048_576.0;
+
+/// Steps in a row that bring nothing worth keeping, at most.
+const PATIENCE: u32 = 4;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -31,14 +34,15 @@ pub fn improve(board: &mut Board, limits: &Limits, effort: u32, kept: &mut [u32]
     let mut best = board.balance();
     let mut paid = board.moved;
     keep(board, kept);
-    let mut weighed = 0;
+    let (mut weighed, mut idle) = (0, 0);
     for _ in 0..board.on.len().saturating_mul(2) {
+        let spares = list_spares(board, limits);
         let mut search = Search::new(board, limits);
         if best >= ENOUGH || search.top <= 0.0 || effort > 0 && weighed > u64::from(effort) {
             return;
         }
         search.swaps();
-        search.puts();
+        search.puts(spares);
         weighed += search.weighed;
         match search.best {
             Some(Step::Swap(a, b)) => board.swap(a, b),
@@ -51,6 +55,11 @@ pub fn improve(board: &mut Board, limits: &Limits, effort: u32, kept: &mut [u32]
             best = balance;
             paid = board.moved;
             keep(board, kept);
+            idle = 0;
+        } else if idle == PATIENCE {
+            return;
+        } else {
+            idle += 1;
         }
     }
 }
@@ -70,7 +79,11 @@ struct Search<'s, 'b> {
     top: f64,
     best: Option<Step>,
     score: f64,
+    /// Slots that may still differ.
+    left: i32,
     weighed: u64,
+    /// Its time. Infinite where there are several windows.
+    time: f64,
     /// Times that busy and partner must end below for a step of at most 0, 1, 2 slots to win. One window only.
     reach: [f64; 3],
 }
@@ -95,9 +108,14 @@ impl<'s, 'b> Search<'s, 'b> {
             top,
             best: None,
             score: top * LEAST_PART,
+            left: limits.moves.saturating_sub(board.moved).min(i32::MAX as u32) as i32,
             weighed: 0,
+            time: f64::INFINITY,
             reach: [f64::INFINITY; 3],
         };
+        if board.windows == 1 {
+            search.time = at(board.load, busy) as f64 * at(board.slowness, busy);
+        }
         search.note_reach();
         search
     }
@@ -111,24 +129,20 @@ impl<'s, 'b> Search<'s, 'b> {
         }
     }
 
-    /// The most that `gpu` may hold after a step of at least this price.
+    /// The most that `gpu` may hold after a step of at least this price. A partner ends below the busiest GPU
+    /// as it is now; where it has no excess yet, below what leaves a gain.
     fn room(&self, gpu: usize, price: i32) -> u64 {
-        let excess = at(self.board.excess, gpu);
-        let price = price.clamp(0, 2);
-        let reach = if gpu == self.busy || excess <= 0.0 {
-            at(&self.reach, price as usize)
-        } else if self.board.windows == 1 {
-            1.0 + fourth_root(self.top - self.score * slots(price) + excess)
+        let reach = if gpu == self.busy || at(self.board.excess, gpu) <= 0.0 {
+            at(&self.reach, price.clamp(0, 2) as usize)
         } else {
-            f64::INFINITY
+            self.time
         };
         (reach * at(self.board.speed, gpu)) as u64
     }
 
     fn offer(&mut self, step: Step, gain: f64, price: Option<i32>) {
         let Some(price) = price else { return };
-        let moved = i64::from(self.board.moved) + i64::from(price);
-        if moved <= i64::from(self.limits.moves) && gain > self.score * slots(price) {
+        if price <= self.left && gain > self.score * slots(price) {
             self.best = Some(step);
             self.score = gain / slots(price);
             self.note_reach();
@@ -170,6 +184,9 @@ impl<'s, 'b> Search<'s, 'b> {
         let share = self.share(expert);
         let (here, there) = (at(board.load, self.busy * windows), at(board.load, gpu * windows));
         let (mut least, mut most) = (1, u64::MAX);
+        if price > self.left {
+            return;
+        }
         if windows == 1 {
             least = here.saturating_sub(self.room(self.busy, price)).max(1);
             most = self.room(gpu, price).saturating_sub(there);
@@ -224,70 +241,94 @@ impl<'s, 'b> Search<'s, 'b> {
                 && self.limits.safe(self.board, y, b, Some(a))
     }
 
-    fn puts(&mut self) {
+    fn puts(&mut self, spares: usize) {
         let board = self.board;
-        for slot in 0..board.on.len() {
-            let gpu = at(board.gpu, slot);
-            if gpu == NONE {
-                continue;
-            }
-            let before = at(board.on, slot);
-            if before != NONE && at(board.count, before as usize) < 2 {
-                continue;
-            }
-            if !self.limits.spare(board, slot) {
-                continue;
-            }
+        let (from, to) = board.slots(self.busy);
+        for index in 0..spares {
+            let slot = at(board.spares, index) as usize;
+            let (gpu, before) = (at(board.gpu, slot), at(board.on, slot));
             let differs = before != NONE && at(board.source, slot) != gpu;
-            let news = i32::from(at(board.differing, gpu as usize) > 0);
-            let price = 1 - i32::from(differs) - news;
-            if gpu as usize == self.busy {
+            let news = at(board.differing, gpu as usize) > 0;
+            let price = 1 - i32::from(differs);
+            let gpu = gpu as usize;
+            if gpu == self.busy {
                 for expert in 0..board.count.len() {
-                    self.weigh_put(slot, before as usize, expert, price);
+                    self.weigh_put(slot, gpu, before as usize, expert, price, news);
                 }
-            } else {
-                let (from, to) = board.slots(self.busy);
-                for mine in from..to {
-                    let expert = at(board.on, mine);
-                    if expert != NONE && expert != before {
-                        self.weigh_put(slot, before as usize, expert as usize, price);
-                    }
+                continue;
+            }
+            for mine in from..to {
+                let expert = at(board.on, mine);
+                if expert != NONE && expert != before {
+                    self.weigh_put(slot, gpu, before as usize, expert as usize, price, news);
                 }
             }
         }
     }
 
-    fn weigh_put(&mut self, slot: usize, before: usize, expert: usize, price: i32) {
+    /// `price` is what it costs unless the expert comes back, which only can be where something differs.
+    #[inline(always)]
+    fn weigh_put(
+        &mut self,
+        slot: usize,
+        gpu: usize,
+        before: usize,
+        expert: usize,
+        price: i32,
+        news: bool,
+    ) {
         let board = self.board;
-        let gpu = at(board.gpu, slot) as usize;
+        let mut price = price;
+        let mut after = 0;
         if board.windows == 1 {
-            let (share, more) = (self.share(expert), at(board.more, expert));
+            let (share, more) = (at(board.share, expert), at(board.more, expert));
             let busy = at(board.load, self.busy);
-            let after = if gpu == self.busy {
-                (busy + more).saturating_sub(self.share(before))
+            after = if gpu == self.busy {
+                (busy + more).saturating_sub(at(board.share, before))
             } else {
                 busy.saturating_sub(share.saturating_sub(more))
             };
-            if after > self.room(self.busy, price) {
+            let least = if news { price - 1 } else { price };
+            if after > self.room(self.busy, least) {
                 return;
             }
-            let there = at(board.load, gpu);
-            if (there + more).saturating_sub(self.share(before)) > self.room(gpu, price) {
+            let there = (at(board.load, gpu) + more).saturating_sub(at(board.share, before));
+            if there > self.room(gpu, least) {
                 return;
             }
         }
-        if at(board.count, expert) >= self.limits.most_replicas
+        if news && board.old_copies(gpu, expert) > board.copies(gpu, expert) {
+            price -= 1;
+        }
+        if price > self.left
+            || board.windows == 1 && after > self.room(self.busy, price)
+            || at(board.count, expert) >= self.limits.most_replicas
             || board.holds(gpu, expert)
             || !board.allowed(gpu, expert)
         {
             return;
         }
         self.weighed += 1;
-        let gain = gain_of_put(board, slot, expert);
-        if gain > self.score * slots(price) {
+        let enough = self.score * slots(price);
+        let gain = gain_of_put(board, slot, expert, enough);
+        if gain > enough {
             self.offer(Step::Put(slot, expert), gain, board.price(slot, expert, self.limits));
         }
     }
+}
+
+/// Lists the slots that can be given away; answers how many.
+fn list_spares(board: &mut Board, limits: &Limits) -> usize {
+    let mut found = 0;
+    for slot in 0..board.on.len() {
+        let expert = at(board.on, slot);
+        let many = expert == NONE || at(board.count, expert as usize) > 1;
+        if many && limits.spare(board, slot) {
+            put(board.spares, found, slot as u32);
+            found += 1;
+        }
+    }
+    found
 }
 
 fn fourth_root(x: f64) -> f64 {

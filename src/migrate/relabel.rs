@@ -81,6 +81,7 @@ impl<'a> Scratch<'a> {
     /// and rank, `slot` of the answer holds: those that stay are where they were, the others follow in order.
     pub fn relabel(&mut self, shape: &Shape, old: &[i32], new: &[i32], from: &mut [u32]) {
         let topology = shape.topology();
+        self.copies.fill(0);
         for (gpu, of) in self.of.iter_mut().enumerate() {
             *of = gpu as u32;
         }

@@ -66,7 +66,7 @@ fn place(board: &mut Board, limits: &Limits, expert: usize) -> Result<(), Status
         {
             continue;
         }
-        let gain = gain_of_put(board, slot, expert);
+        let gain = gain_of_put(board, slot, expert, f64::NEG_INFINITY);
         if gain > most {
             (best, most) = (Some(slot), gain);
         }

@@ -62,52 +62,66 @@ impl Limits {
     }
 }
 
-/// Gain when `slot` gives up its expert for a copy of `expert`: how much all excesses sink together.
-pub fn gain_of_put(board: &Board, slot: usize, expert: usize) -> f64 {
+/// Gain when `slot` gives up its expert for a copy of `expert`: how much all excesses sink together. Not
+/// exact, but an answer of at most `enough`, once it is certain that it is no more.
+pub fn gain_of_put(board: &Board, slot: usize, expert: usize, enough: f64) -> f64 {
     let gpu = at(board.gpu, slot);
     let before = at(board.on, slot) as usize;
     let windows = board.windows;
     let others = u64::from(at(board.count, before)).wrapping_sub(1);
-    // what copies of the two gain on a GPU with so many of each
-    let gain_on = |holder: u32| {
-        let lost = board
-            .holders(before)
-            .filter(|&s| s != slot && at(board.gpu, s) == holder)
-            .count() as u64;
-        let shared = board.copies(holder as usize, expert) as u64;
-        let after = board.excess_with(holder as usize, |window| {
-            let old = before.wrapping_mul(windows).wrapping_add(window);
-            let new = expert * windows + window;
-            let more = at(board.more, new);
-            let mut change = shared.wrapping_mul(more.wrapping_sub(at(board.share, new)));
-            if lost > 0 {
-                let share = at(board.whole, old).checked_div(others).unwrap_or(0);
-                let rise = share.wrapping_sub(at(board.share, old));
-                change = change.wrapping_add(lost.wrapping_mul(rise));
-            }
-            if holder == gpu {
-                change = change.wrapping_add(more.wrapping_sub(at(board.share, old)));
-            }
-            change
-        });
-        at(board.excess, holder as usize) - after
+    let old = |window: usize| before.wrapping_mul(windows).wrapping_add(window);
+    let new = |window: usize| expert * windows + window;
+    // how much a copy of each changes
+    let more = |window| at(board.more, new(window));
+    let sink = |window| more(window).wrapping_sub(at(board.share, new(window)));
+    let rise = |window| {
+        let share = at(board.whole, old(window)).checked_div(others).unwrap_or(0);
+        share.wrapping_sub(at(board.share, old(window)))
     };
-    let mut gain = gain_on(gpu);
+    let copies = |expert: usize, holder: u32| {
+        let here = |&s: &usize| s != slot && at(board.gpu, s) == holder;
+        board.holders(expert).filter(here).count() as u64
+    };
+    let excess = |gpu: u32| at(board.excess, gpu as usize);
+    let first = |expert: usize, index: usize, holder: u32| {
+        !board.holders(expert).take(index).any(|s| at(board.gpu, s) == holder)
+    };
+
+    // what can still be gained: no GPU with a copy of the new expert gets worse for it
+    let mut hope = 0.0;
+    for holder in board.holders(expert) {
+        hope += excess(at(board.gpu, holder));
+    }
+    let twice = copies(before, gpu);
+    let mut gain = excess(gpu)
+        - board.excess_with(gpu as usize, |window| {
+            let left = more(window).wrapping_sub(at(board.share, old(window)));
+            if twice > 0 { left.wrapping_add(twice.wrapping_mul(rise(window))) } else { left }
+        });
     for (index, holder) in board.holders(before).enumerate() {
+        if gain + hope <= enough {
+            return gain + hope;
+        }
         let here = at(board.gpu, holder);
-        let seen = |s: usize| at(board.gpu, s) == here;
-        if here != gpu && !board.holders(before).take(index).any(seen) {
-            gain += gain_on(here);
+        if here != gpu && first(before, index, here) {
+            let (lost, shared) = (copies(before, here), copies(expert, here));
+            gain += excess(here)
+                - board.excess_with(here as usize, |window| {
+                    let up = lost.wrapping_mul(rise(window));
+                    up.wrapping_add(shared.wrapping_mul(sink(window)))
+                });
         }
     }
     for (index, holder) in board.holders(expert).enumerate() {
         let here = at(board.gpu, holder);
-        let seen = |s: usize| at(board.gpu, s) == here;
         if here != gpu
-            && !board.holders(expert).take(index).any(seen)
-            && !board.holders(before).any(seen)
+            && excess(here) > 0.0
+            && first(expert, index, here)
+            && !board.holders(before).any(|s| s != slot && at(board.gpu, s) == here)
         {
-            gain += gain_on(here);
+            let shared = copies(expert, here);
+            let after = |window| shared.wrapping_mul(sink(window));
+            gain += excess(here) - board.excess_with(here as usize, after);
         }
     }
     gain
