@@ -54,6 +54,8 @@ pub struct Board<'a> {
     pub source: &'a mut [u32],
     /// `[P]` slots that can be given away: a list, for the step at hand.
     pub spares: &'a mut [u32],
+    /// `[E]` 1 for experts that the busiest GPU held and no longer has, for the step at hand.
+    pub missed: &'a mut [u32],
     /// `[K]` node of each group; empty when groups do not bind. Experts of a group.
     pub group_node: &'a mut [u32],
     pub group_size: usize,
@@ -91,6 +93,7 @@ impl<'a> Board<'a> {
             old_head: arena.u32s.take(experts),
             source: arena.u32s.take(slots),
             spares: arena.u32s.take(slots),
+            missed: arena.u32s.take(experts),
             group_node: arena.u32s.take(if hierarchical { shape.num_groups() } else { 0 }),
             group_size: experts.checked_div(shape.num_groups()).unwrap_or(1).max(1),
             moved: 0,
@@ -436,6 +439,31 @@ impl<'a> Board<'a> {
     fn judge(&mut self, gpu: usize) {
         let excess = self.excess_with(gpu, |_| 0);
         put(self.excess, gpu, excess);
+    }
+
+    /// Notes in `missed` what `gpu` held and no longer has. Some slot differs where there is any.
+    pub fn note_missed(&mut self, gpu: usize) {
+        self.missed.fill(0);
+        if at(self.differing, gpu) == 0 {
+            return;
+        }
+        for expert in 0..self.count.len() {
+            let slot = self.old_head.get(expert).copied().unwrap_or(NONE);
+            if slot != NONE && self.old_copies(gpu, expert) > self.copies(gpu, expert) {
+                put(self.missed, expert, 1);
+            }
+        }
+    }
+
+    /// The GPU with most excess, lowest index first, and its excess.
+    pub fn busiest(&self) -> (usize, f64) {
+        let (mut busy, mut top) = (0, 0.0);
+        for (gpu, &excess) in self.excess.iter().enumerate() {
+            if excess > top {
+                (busy, top) = (gpu, excess);
+            }
+        }
+        (busy, top)
     }
 
     pub fn judge_all(&mut self) {

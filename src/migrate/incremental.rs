@@ -7,7 +7,7 @@
 //! Ties: swaps before spare slots, then the lowest slot, then the lowest other slot or expert.
 
 use super::board::{Board, NONE};
-use super::steps::{Limits, Survive, gain_of_put};
+use super::steps::{Limits, Survive, gain_of_put, harm_of_loss};
 use crate::plan::at::{at, put};
 
 /// So near to even is enough.
@@ -15,7 +15,7 @@ const ENOUGH: f64 = 1.0 - 1.0 / 4096.0;
 /// What every slot that differs must bring: balance, on average since the last placement that was kept.
 const LEAST_GAIN: f64 = 1.0 / 1_048_576.0;
 /// A step lowers the excess of the busiest GPU at least by this part of it.
-const LEAST_PART: f64 = 1.0 / 1_048_576.0;
+const LEAST_PART: f64 = 1.0 / 16.0;
 
 /// Steps in a row that bring nothing worth keeping, at most.
 const PATIENCE: u32 = 4;
@@ -37,6 +37,7 @@ pub fn improve(board: &mut Board, limits: &Limits, effort: u32, kept: &mut [u32]
     let (mut weighed, mut idle) = (0, 0);
     for _ in 0..board.on.len().saturating_mul(2) {
         let spares = list_spares(board, limits);
+        board.note_missed(board.busiest().0);
         let mut search = Search::new(board, limits);
         if best >= ENOUGH || search.top <= 0.0 || effort > 0 && weighed > u64::from(effort) {
             return;
@@ -86,6 +87,8 @@ struct Search<'s, 'b> {
     time: f64,
     /// Times that busy and partner must end below for a step of at most 0, 1, 2 slots to win. One window only.
     reach: [f64; 3],
+    /// What the busiest GPU may then hold.
+    rooms: [u64; 3],
 }
 
 /// What slots count for: one that costs nothing half.
@@ -95,12 +98,7 @@ fn slots(price: i32) -> f64 {
 
 impl<'s, 'b> Search<'s, 'b> {
     fn new(board: &'s Board<'b>, limits: &'s Limits) -> Self {
-        let (mut busy, mut top) = (0, 0.0);
-        for (gpu, &excess) in board.excess.iter().enumerate() {
-            if excess > top {
-                (busy, top) = (gpu, excess);
-            }
-        }
+        let (busy, top) = board.busiest();
         let mut search = Search {
             board,
             limits,
@@ -112,6 +110,7 @@ impl<'s, 'b> Search<'s, 'b> {
             weighed: 0,
             time: f64::INFINITY,
             reach: [f64::INFINITY; 3],
+            rooms: [u64::MAX; 3],
         };
         if board.windows == 1 {
             search.time = at(board.load, busy) as f64 * at(board.slowness, busy);
@@ -126,13 +125,18 @@ impl<'s, 'b> Search<'s, 'b> {
                 let left = self.top - self.score * slots(price);
                 *reach = 1.0 + fourth_root(left);
             }
+            let speed = at(self.board.speed, self.busy);
+            self.rooms = self.reach.map(|reach| (reach * speed) as u64);
         }
     }
 
     /// The most that `gpu` may hold after a step of at least this price. A partner ends below the busiest GPU
     /// as it is now; where it has no excess yet, below what leaves a gain.
     fn room(&self, gpu: usize, price: i32) -> u64 {
-        let reach = if gpu == self.busy || at(self.board.excess, gpu) <= 0.0 {
+        if gpu == self.busy {
+            return at(&self.rooms, price.clamp(0, 2) as usize);
+        }
+        let reach = if at(self.board.excess, gpu) <= 0.0 {
             at(&self.reach, price.clamp(0, 2) as usize)
         } else {
             self.time
@@ -153,83 +157,121 @@ impl<'s, 'b> Search<'s, 'b> {
         at(self.board.share, expert.wrapping_mul(self.board.windows))
     }
 
+    /// The lightest GPU first, which sets a standard that most others need not be looked at for.
     fn swaps(&mut self) {
         let board = self.board;
-        let (from, to) = board.slots(self.busy);
-        for mine in from..to {
-            let expert = at(board.on, mine);
-            if expert == NONE {
+        if board.windows == 1 {
+            let (mut lightest, mut least) = (self.busy, f64::INFINITY);
+            for (gpu, (&load, &slowness)) in board.load.iter().zip(board.slowness.iter()).enumerate()
+            {
+                let time = load as f64 * slowness;
+                if time < least && at(board.gpu, at(board.first, gpu) as usize) == gpu as u32 {
+                    (lightest, least) = (gpu, time);
+                }
+            }
+            self.swaps_with(lightest);
+        }
+        for gpu in 0..board.node.len() {
+            self.swaps_with(gpu);
+        }
+    }
+
+    /// Swaps with the slots of a GPU.
+    fn swaps_with(&mut self, gpu: usize) {
+        let board = self.board;
+        let (from, to) = board.slots(gpu);
+        if gpu == self.busy || from == to || at(board.gpu, from) == NONE {
+            return;
+        }
+        let windows = board.windows;
+        let news = at(board.differing, gpu) > 0;
+        // what a swap costs at least: none for a slot that already differs, one less for an expert that returns
+        let busy_news = i32::from(at(board.differing, self.busy) > 0);
+        let base = i32::from(!news) - busy_news;
+        let (least, most) = self.drops(gpu, base + i32::from(busy_news == 0) - i32::from(news));
+        if least > most {
+            return;
+        }
+        let (busy_from, busy_to) = board.slots(self.busy);
+        for mine in busy_from..busy_to {
+            let expert = at(board.on, mine) as usize;
+            let share = self.share(expert);
+            if expert == NONE as usize || windows == 1 && share < least {
                 continue;
             }
-            let stays = i32::from(at(board.source, mine) == self.busy as u32);
-            for gpu in 0..board.node.len() {
-                if gpu != self.busy && board.allowed(gpu, expert as usize) {
-                    self.swaps_with(mine, expert as usize, stays, gpu);
+            let mut price = i32::from(at(board.source, mine) == self.busy as u32);
+            if news && board.old_copies(gpu, expert) > 0 {
+                price -= 1;
+            }
+            let (least, most) = self.drops(gpu, base + price);
+            if base + price > self.left
+                || least > most
+                || windows == 1 && share < least
+                || !board.allowed(gpu, expert)
+                || board.holds(gpu, expert)
+            {
+                continue;
+            }
+            for theirs in from..to {
+                let other = at(board.on, theirs) as usize;
+                let drop = share.wrapping_sub(self.share(other));
+                if windows == 1 && (drop < least || drop > most) || other == NONE as usize {
+                    continue;
                 }
+                let price = price + i32::from(at(board.source, theirs) == gpu as u32)
+                    - at(board.missed, other) as i32;
+                let (least, most) = self.drops(gpu, price);
+                if windows == 1 && (drop < least || drop > most) || price > self.left {
+                    continue;
+                }
+                self.weigh_swap(mine, expert, theirs, other, gpu, price);
             }
         }
     }
 
-    /// Swaps of slot `mine` with those of a GPU.
-    fn swaps_with(&mut self, mine: usize, expert: usize, stays: i32, gpu: usize) {
+    /// How much the busiest GPU must lose, and how much another can take, for a step at this price to win.
+    fn drops(&self, gpu: usize, price: i32) -> (u64, u64) {
+        if self.board.windows != 1 {
+            return (1, u64::MAX);
+        }
+        let (here, there) = (at(self.board.load, self.busy), at(self.board.load, gpu));
+        let least = here.saturating_sub(self.room(self.busy, price)).max(1);
+        (least, self.room(gpu, price).saturating_sub(there))
+    }
+
+    fn weigh_swap(
+        &mut self,
+        mine: usize,
+        expert: usize,
+        theirs: usize,
+        other: usize,
+        gpu: usize,
+        price: i32,
+    ) {
         let board = self.board;
         let windows = board.windows;
-        let (from, to) = board.slots(gpu);
-        if from == to || at(board.gpu, from) == NONE {
+        self.weighed += 1;
+        let drop_in = |window: usize| {
+            let share = at(board.share, expert * windows + window);
+            share.wrapping_sub(at(board.share, other * windows + window))
+        };
+        let enough = self.score * slots(price);
+        let gain = self.top - board.excess_with(self.busy, |w| drop_in(w).wrapping_neg());
+        if gain <= enough {
             return;
         }
-        // what both cost at least: one less where a slot already differs, two where its old expert may return
-        let news = |gpu: usize| i32::from(at(board.differing, gpu) > 0);
-        let price = (stays - news(self.busy)).max(-1) + 1 - 2 * news(gpu);
-        let share = self.share(expert);
-        let (here, there) = (at(board.load, self.busy * windows), at(board.load, gpu * windows));
-        let (mut least, mut most) = (1, u64::MAX);
-        if price > self.left {
+        let gain = gain + at(board.excess, gpu) - board.excess_with(gpu, drop_in);
+        if gain <= enough
+            || board.holds(self.busy, other)
+            || !board.allowed(self.busy, other)
+            || !self.survives(mine, theirs)
+        {
             return;
         }
-        if windows == 1 {
-            least = here.saturating_sub(self.room(self.busy, price)).max(1);
-            most = self.room(gpu, price).saturating_sub(there);
-        }
-        if least > most || windows == 1 && share < least || board.holds(gpu, expert) {
-            return;
-        }
-        for theirs in from..to {
-            let other = at(board.on, theirs);
-            if other == NONE {
-                continue;
-            }
-            let other = other as usize;
-            let drop = share.wrapping_sub(self.share(other));
-            if windows == 1 && (drop < least || drop > most || drop > share) {
-                continue;
-            }
-            self.weighed += 1;
-            let drop_in = |window: usize| {
-                let share = at(board.share, expert * windows + window);
-                share.wrapping_sub(at(board.share, other * windows + window))
-            };
-            let mine_after = board.excess_with(self.busy, |w| drop_in(w).wrapping_neg());
-            let gain = self.top - mine_after;
-            if gain <= self.score * slots(price) {
-                continue;
-            }
-            let gain = gain + at(board.excess, gpu) - board.excess_with(gpu, drop_in);
-            if gain <= self.score * slots(price)
-                || board.holds(self.busy, other)
-                || !board.allowed(self.busy, other)
-                || !self.survives(mine, theirs)
-            {
-                continue;
-            }
-            let price = match (
-                board.price(mine, other, self.limits),
-                board.price(theirs, expert, self.limits),
-            ) {
-                (Some(a), Some(b)) => Some(a + b),
-                _ => None,
-            };
-            self.offer(Step::Swap(mine, theirs), gain, price);
+        let prices =
+            (board.price(mine, other, self.limits), board.price(theirs, expert, self.limits));
+        if let (Some(a), Some(b)) = prices {
+            self.offer(Step::Swap(mine, theirs), gain, Some(a + b));
         }
     }
 
@@ -250,35 +292,38 @@ impl<'s, 'b> Search<'s, 'b> {
             let differs = before != NONE && at(board.source, slot) != gpu;
             let news = at(board.differing, gpu as usize) > 0;
             let price = 1 - i32::from(differs);
-            let gpu = gpu as usize;
-            if gpu == self.busy {
+            let spare = Spare {
+                slot,
+                gpu: gpu as usize,
+                before: before as usize,
+                price,
+                news,
+                harm: harm_of_loss(board, slot),
+            };
+            // what it does to others is more than can be gained
+            if self.top - spare.harm <= self.score * slots(price - i32::from(news)) {
+                continue;
+            }
+            if spare.gpu == self.busy {
                 for expert in 0..board.count.len() {
-                    self.weigh_put(slot, gpu, before as usize, expert, price, news);
+                    self.weigh_put(&spare, expert);
                 }
                 continue;
             }
             for mine in from..to {
                 let expert = at(board.on, mine);
                 if expert != NONE && expert != before {
-                    self.weigh_put(slot, gpu, before as usize, expert as usize, price, news);
+                    self.weigh_put(&spare, expert as usize);
                 }
             }
         }
     }
 
-    /// `price` is what it costs unless the expert comes back, which only can be where something differs.
     #[inline(always)]
-    fn weigh_put(
-        &mut self,
-        slot: usize,
-        gpu: usize,
-        before: usize,
-        expert: usize,
-        price: i32,
-        news: bool,
-    ) {
+    fn weigh_put(&mut self, spare: &Spare, expert: usize) {
+        let Spare { slot, gpu, before, news, .. } = *spare;
         let board = self.board;
-        let mut price = price;
+        let mut price = spare.price;
         let mut after = 0;
         if board.windows == 1 {
             let (share, more) = (at(board.share, expert), at(board.more, expert));
@@ -293,7 +338,7 @@ impl<'s, 'b> Search<'s, 'b> {
                 return;
             }
             let there = (at(board.load, gpu) + more).saturating_sub(at(board.share, before));
-            if there > self.room(gpu, least) {
+            if gpu != self.busy && there > self.room(gpu, least) {
                 return;
             }
         }
@@ -315,6 +360,19 @@ impl<'s, 'b> Search<'s, 'b> {
             self.offer(Step::Put(slot, expert), gain, board.price(slot, expert, self.limits));
         }
     }
+}
+
+/// A slot that can be given away.
+#[derive(Clone, Copy)]
+struct Spare {
+    slot: usize,
+    gpu: usize,
+    before: usize,
+    /// What it costs unless an expert comes back, which only can be where something differs.
+    price: i32,
+    news: bool,
+    /// How much worse other GPUs get when it loses its expert.
+    harm: f64,
 }
 
 /// Lists the slots that can be given away; answers how many.

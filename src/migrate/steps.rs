@@ -126,3 +126,24 @@ pub fn gain_of_put(board: &Board, slot: usize, expert: usize, enough: f64) -> f6
     }
     gain
 }
+
+/// How much the excesses of other GPUs rise together when a slot loses its expert.
+pub fn harm_of_loss(board: &Board, slot: usize) -> f64 {
+    let before = at(board.on, slot) as usize;
+    let others = u64::from(at(board.count, before)).wrapping_sub(1);
+    let windows = board.windows;
+    let mut harm = 0.0;
+    for holder in board.holders(before).filter(|&holder| holder != slot) {
+        let gpu = at(board.gpu, holder);
+        if gpu == at(board.gpu, slot) {
+            continue;
+        }
+        let after = board.excess_with(gpu as usize, |window| {
+            let old = before.wrapping_mul(windows).wrapping_add(window);
+            let share = at(board.whole, old).checked_div(others).unwrap_or(0);
+            share.wrapping_sub(at(board.share, old))
+        });
+        harm += after - at(board.excess, gpu as usize);
+    }
+    harm
+}
