@@ -47,6 +47,7 @@ pub struct Board<'a> {
     pub count: &'a mut [u32],
     /// The same of the placement in force, all GPUs that can be read.
     pub old_gpu: &'a mut [u32],
+    old: &'a mut [u32],
     old_next: &'a mut [u32],
     old_head: &'a mut [u32],
     /// `[P]` where the expert of a slot comes from: the slot's own GPU when it was there before, `NONE` when it
@@ -89,6 +90,7 @@ impl<'a> Board<'a> {
             head: arena.u32s.take(experts),
             count: arena.u32s.take(experts),
             old_gpu: arena.u32s.take(slots),
+            old: arena.u32s.take(slots),
             old_next: arena.u32s.take(slots),
             old_head: arena.u32s.take(experts),
             source: arena.u32s.take(slots),
@@ -138,7 +140,9 @@ impl<'a> Board<'a> {
         self.differing.fill(0);
         self.moved = 0;
         let old = old.unwrap_or_default();
+        self.old.fill(NONE);
         for (slot, &expert) in old.iter().enumerate().rev() {
+            put(self.old, slot, expert as u32);
             if at(self.old_gpu, slot) != NONE
                 && let Some(head) = self.old_head.get_mut(expert as usize)
             {
@@ -447,9 +451,10 @@ impl<'a> Board<'a> {
         if at(self.differing, gpu) == 0 {
             return;
         }
-        for expert in 0..self.count.len() {
-            let slot = self.old_head.get(expert).copied().unwrap_or(NONE);
-            if slot != NONE && self.old_copies(gpu, expert) > self.copies(gpu, expert) {
+        let (from, to) = self.slots(gpu);
+        for slot in from..to {
+            let expert = at(self.old, slot) as usize;
+            if self.old_copies(gpu, expert) > self.copies(gpu, expert) {
                 put(self.missed, expert, 1);
             }
         }

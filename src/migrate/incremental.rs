@@ -17,6 +17,8 @@ const LEAST_GAIN: f64 = 1.0 / 1_048_576.0;
 /// A step lowers the excess of the busiest GPU at least by this part of it.
 const LEAST_PART: f64 = 1.0 / 16.0;
 
+/// GPUs that the busiest one looks at for a swap.
+const PARTNERS: usize = 5;
 /// Steps in a row that bring nothing worth keeping, at most.
 const PATIENCE: u32 = 4;
 
@@ -157,22 +159,30 @@ impl<'s, 'b> Search<'s, 'b> {
         at(self.board.share, expert.wrapping_mul(self.board.windows))
     }
 
-    /// The lightest GPU first, which sets a standard that most others need not be looked at for.
+    /// With one window the lightest GPUs are partners, the lightest first: what a heavier one could take, they
+    /// take as well. With several windows no order of GPUs says that, so all are.
     fn swaps(&mut self) {
         let board = self.board;
-        if board.windows == 1 {
-            let (mut lightest, mut least) = (self.busy, f64::INFINITY);
+        if board.windows != 1 {
+            for gpu in 0..board.node.len() {
+                self.swaps_with(gpu);
+            }
+            return;
+        }
+        let (mut last, mut last_time) = (None, -1.0);
+        for _ in 0..PARTNERS {
+            let (mut next, mut least) = (None, f64::INFINITY);
             for (gpu, (&load, &slowness)) in board.load.iter().zip(board.slowness.iter()).enumerate()
             {
                 let time = load as f64 * slowness;
-                if time < least && at(board.gpu, at(board.first, gpu) as usize) == gpu as u32 {
-                    (lightest, least) = (gpu, time);
+                let after = time > last_time || time == last_time && Some(gpu) > last;
+                if time < least && after && at(board.gpu, at(board.first, gpu) as usize) != NONE {
+                    (next, least) = (Some(gpu), time);
                 }
             }
-            self.swaps_with(lightest);
-        }
-        for gpu in 0..board.node.len() {
+            let Some(gpu) = next else { return };
             self.swaps_with(gpu);
+            (last, last_time) = (next, least);
         }
     }
 
@@ -286,15 +296,31 @@ impl<'s, 'b> Search<'s, 'b> {
     fn puts(&mut self, spares: usize) {
         let board = self.board;
         let (from, to) = board.slots(self.busy);
+        // the least that the busiest GPU can hold after one of its experts got another copy elsewhere
+        let mut lightened = at(board.load, self.busy);
+        for mine in from..to {
+            let expert = at(board.on, mine) as usize;
+            let drop = self.share(expert).saturating_sub(at(board.more, expert));
+            lightened = lightened.min(at(board.load, self.busy).saturating_sub(drop));
+        }
         for index in 0..spares {
             let slot = at(board.spares, index) as usize;
             let (gpu, before) = (at(board.gpu, slot), at(board.on, slot));
             let differs = before != NONE && at(board.source, slot) != gpu;
             let news = at(board.differing, gpu as usize) > 0;
             let price = 1 - i32::from(differs);
+            let gpu = gpu as usize;
+            let least_price = price - i32::from(news);
+            if least_price > self.left
+                || gpu != self.busy
+                    && board.windows == 1
+                    && lightened > self.room(self.busy, least_price)
+            {
+                continue;
+            }
             let spare = Spare {
                 slot,
-                gpu: gpu as usize,
+                gpu,
                 before: before as usize,
                 price,
                 news,
