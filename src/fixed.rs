@@ -4,8 +4,8 @@
 
 use crate::arena::Arena;
 use crate::metrics::Metrics;
-use crate::placement::PlacementMut;
 use crate::migrate;
+use crate::placement::PlacementMut;
 use crate::plan::Options;
 use crate::problem::Problem;
 use crate::status::Status;
@@ -137,9 +137,9 @@ impl<const E: usize, const P: usize> Default for Planner<E, P> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::plan::policy::Policy;
     use crate::migrate::workspace;
     use crate::plan::Operation;
+    use crate::plan::policy::Policy;
     use crate::problem::{Scope, Shape, Spec};
 
     /// The largest share of what a planner of P slots owns that any shape needs, by type.

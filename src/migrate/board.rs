@@ -208,8 +208,7 @@ impl<'a> Board<'a> {
                 }
                 let before = (from..slot).filter(|&s| at(self.on, s) == expert).count();
                 let here = self.old_copies(gpu, expert as usize) > before;
-                let source =
-                    if here { gpu as u32 } else { self.nearest(gpu, expert as usize) };
+                let source = if here { gpu as u32 } else { self.nearest(gpu, expert as usize) };
                 put(self.source, slot, source);
                 if !here && !old.is_empty() {
                     change(self.differing, gpu, |n| n + 1);
@@ -235,9 +234,10 @@ impl<'a> Board<'a> {
     pub fn scattered(&self) -> bool {
         !self.group_node.is_empty()
             && self.on.iter().enumerate().any(|(slot, &expert)| {
-                expert != NONE && self.home_node(expert as usize) != {
-                    at(self.node, at(self.gpu, slot) as usize)
-                }
+                expert != NONE
+                    && self.home_node(expert as usize) != {
+                        at(self.node, at(self.gpu, slot) as usize)
+                    }
             })
     }
 

@@ -51,13 +51,8 @@ fn admit<'a>(shape: &Shape, options: &Options<'a>) -> Result<Option<Course<'a>>,
     if !balanced && limited {
         return Err(Status::UnsupportedPrevious);
     }
-    let fresh = Options {
-        max_moves: 0,
-        max_moves_per_gpu_pair: 0,
-        flags: 0,
-        previous: None,
-        ..*options
-    };
+    let fresh =
+        Options { max_moves: 0, max_moves_per_gpu_pair: 0, flags: 0, previous: None, ..*options };
     let way = plan::admit(shape, &fresh)?;
     let hierarchical = shape.is_hierarchical(options.scope) && shape.topology().num_nodes() > 1;
     if survive != Survive::Nothing {
@@ -298,8 +293,12 @@ impl Planner<'_> {
         let slots = &mut *maps.physical_to_logical;
         self.step(layer, old, scratch.kept, turns);
         write(scratch.kept, slots);
-        relabel::Scratch::carve(&mut turns.rest(), shape, self.course.by_node())
-            .arrange(shape, old, slots, scratch.from);
+        relabel::Scratch::carve(&mut turns.rest(), shape, self.course.by_node()).arrange(
+            shape,
+            old,
+            slots,
+            scratch.from,
+        );
         permute(scratch.from, scratch.kept, slots);
         let stepped = self.balance(layer, slots, turns);
         if self.balance(layer, old, turns) > stepped {
@@ -316,8 +315,12 @@ impl Planner<'_> {
             self.course.way.plan_layer(self.problem, &self.course.fresh, layer, turns, maps);
             let slots = &mut *maps.physical_to_logical;
             let better = self.balance(layer, slots, turns) > stepped;
-            relabel::Scratch::carve(&mut turns.rest(), shape, self.course.by_node())
-                .relabel(shape, old, slots, scratch.from);
+            relabel::Scratch::carve(&mut turns.rest(), shape, self.course.by_node()).relabel(
+                shape,
+                old,
+                slots,
+                scratch.from,
+            );
             if !better || self.changed(old, slots, scratch.from) > self.limits.moves {
                 write(scratch.kept, slots);
             } else {
@@ -356,8 +359,12 @@ impl Planner<'_> {
             if self.course.balanced && self.is_no_better(layer, old, slots, turns) {
                 stay(shape, old, slots);
             } else {
-                relabel::Scratch::carve(&mut turns.rest(), shape, self.course.by_node())
-                    .relabel(shape, old, slots, scratch.from);
+                relabel::Scratch::carve(&mut turns.rest(), shape, self.course.by_node()).relabel(
+                    shape,
+                    old,
+                    slots,
+                    scratch.from,
+                );
                 permute_maps(scratch.from, scratch.kept, maps);
             }
         }
@@ -367,7 +374,13 @@ impl Planner<'_> {
     }
 
     #[inline(never)]
-    fn make_survive(&mut self, layer: usize, kept: &mut [u32], turns: &mut Arena, slots: &mut [i32]) {
+    fn make_survive(
+        &mut self,
+        layer: usize,
+        kept: &mut [u32],
+        turns: &mut Arena,
+        slots: &mut [i32],
+    ) {
         let shape = self.problem.shape();
         let mut board = Board::carve(&mut turns.rest(), shape, self.course.hierarchical);
         board.set(self.problem, layer, None, slots);

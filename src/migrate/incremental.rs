@@ -172,7 +172,8 @@ impl<'s, 'b> Search<'s, 'b> {
         let (mut last, mut last_time) = (None, -1.0);
         for _ in 0..PARTNERS {
             let (mut next, mut least) = (None, f64::INFINITY);
-            for (gpu, (&load, &slowness)) in board.load.iter().zip(board.slowness.iter()).enumerate()
+            for (gpu, (&load, &slowness)) in
+                board.load.iter().zip(board.slowness.iter()).enumerate()
             {
                 let time = load as f64 * slowness;
                 let after = time > last_time || time == last_time && Some(gpu) > last;

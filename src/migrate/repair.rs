@@ -39,11 +39,8 @@ fn next(board: &Board, limits: &Limits, places: usize) -> Option<usize> {
     let mut best = None;
     let mut most = -1.0;
     for (expert, &count) in board.count.iter().enumerate() {
-        let short = if places == 1 {
-            count == 0
-        } else {
-            !limits.safe(board, expert, usize::MAX, None)
-        };
+        let short =
+            if places == 1 { count == 0 } else { !limits.safe(board, expert, usize::MAX, None) };
         if !short {
             continue;
         }

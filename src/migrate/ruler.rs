@@ -6,12 +6,7 @@ use crate::problem::Problem;
 
 /// Weighted mean over the windows of mean GPU time / largest GPU time, of a layer's slots on GPUs that
 /// receive; `None` when an expert has no copy there. `count` holds `[E]`. O(W (P + E)).
-pub fn balance(
-    problem: &Problem,
-    layer: usize,
-    slots: &[i32],
-    count: &mut [u32],
-) -> Option<f64> {
+pub fn balance(problem: &Problem, layer: usize, slots: &[i32], count: &mut [u32]) -> Option<f64> {
     let topology = problem.shape().topology();
     count.fill(0);
     let mut rest = slots.iter();
