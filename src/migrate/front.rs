@@ -383,7 +383,7 @@ impl Planner<'_> {
     ) {
         let shape = self.problem.shape();
         let mut board = Board::carve(&mut turns.rest(), shape, self.course.hierarchical);
-        board.set(self.problem, layer, None, slots);
+        board.set(self.problem, layer, Some(slots), slots);
         // there is room: see `can_survive`
         let _possible = repair::repair(&mut board, shape, &self.limits);
         incremental::improve(&mut board, &self.limits, self.options.effort, kept);

@@ -46,13 +46,21 @@ impl Limits {
         places.any(|slot| self.place(board, slot) != first)
     }
 
-    /// Whether a slot can be given to another expert: it is empty, or its expert can do without.
+    /// Whether a slot can be given to another expert: it is empty, or its expert can do without, or has
+    /// another copy on the same place.
     pub fn spare(&self, board: &Board, slot: usize) -> bool {
         let expert = at(board.on, slot);
         at(board.gpu, slot) != NONE
             && (expert == NONE
                 || at(board.count, expert as usize) > 1
-                    && self.safe(board, expert as usize, slot, None))
+                    && (self.safe(board, expert as usize, slot, None)
+                        || self.beside(board, slot, expert as usize)))
+    }
+
+    fn beside(&self, board: &Board, slot: usize, expert: usize) -> bool {
+        let place = self.place(board, slot);
+        let mut others = board.holders(expert).filter(|&other| other != slot);
+        others.any(|other| self.place(board, other) == place)
     }
 
     /// Whether an expert is already on the place of a slot.
