@@ -53,7 +53,7 @@ OFFSET(eplb_placement, replica_rank, 16, 12);
 OFFSET(eplb_placement, logical_count, 24, 16);
 OFFSET(eplb_placement, logical_to_physical, 32, 20);
 
-SIZE(eplb_metrics, 64, 64);
+SIZE(eplb_metrics, 80, 80);
 OFFSET(eplb_metrics, mean_gpu_load, 0, 0);
 OFFSET(eplb_metrics, max_gpu_load, 8, 8);
 OFFSET(eplb_metrics, balance, 16, 16);
@@ -63,6 +63,9 @@ OFFSET(eplb_metrics, bound, 40, 40);
 OFFSET(eplb_metrics, gap, 48, 48);
 OFFSET(eplb_metrics, duplicates, 56, 56);
 OFFSET(eplb_metrics, busiest_gpu, 60, 60);
+OFFSET(eplb_metrics, worst_window_balance, 64, 64);
+OFFSET(eplb_metrics, worst_window, 72, 72);
+OFFSET(eplb_metrics, moved_slots, 76, 76);
 
 SIZE(eplb_violation, 24, 24);
 OFFSET(eplb_violation, struct_size, 0, 0);

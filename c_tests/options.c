@@ -11,15 +11,18 @@ static void unknown(void) {
   REFUSES(SHAPED, EPLB_STATUS_UNKNOWN_SCOPE, c.options.scope = EPLB_SCOPE_GLOBAL + 1);
   REFUSES(SIZE_PLAN, EPLB_STATUS_UNKNOWN_OPERATION, c.arg.operation = EPLB_OPERATION_CHECK + 1);
   for (int bit = 0; bit < 32; bit++) {
-    REFUSES(SHAPED, EPLB_STATUS_UNKNOWN_FLAG, c.options.flags = UINT32_C(1) << bit);
+    if (bit > 3) REFUSES(SHAPED, EPLB_STATUS_UNKNOWN_FLAG, c.options.flags = UINT32_C(1) << bit);
     REFUSES(SHAPED, EPLB_STATUS_RESERVED_NOT_ZERO, c.options.reserved = UINT32_C(1) << bit);
   }
 }
 
 static void not_served(void) {
-  REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_PREVIOUS, c.options.previous = c.previous);
-  REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_PREVIOUS, c.options.previous = c.previous,
-          c.options.max_moves = 1);
+  if (!IS_BALANCED) {
+    REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_PREVIOUS, c.options.previous = c.previous,
+            c.options.max_moves = 1);
+    REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_FLAG, c.options.flags = EPLB_FLAG_SURVIVE_GPU);
+    REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_FLAG, c.options.flags = EPLB_FLAG_SURVIVE_NODE);
+  }
   REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_MOVES_WITHOUT_PREVIOUS, c.options.max_moves = 1);
   REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_MOVES_WITHOUT_PREVIOUS, c.options.max_moves_per_gpu_pair = 1);
 }
