@@ -1,7 +1,7 @@
 /* Numbers that are no policy, scope, operation or flag; what is not served yet. */
 #include "harness.h"
 
-enum { FLAGS = EPLB_FLAG_EXTERNAL_SOURCE | EPLB_FLAG_DISPATCH };
+enum { FLAGS = EPLB_FLAG_EXTERNAL_SOURCE | EPLB_FLAG_SURVIVE_GPU | EPLB_FLAG_SURVIVE_NODE | EPLB_FLAG_DISPATCH };
 
 static void unknown(void) {
   const uint32_t numbers[] = {1000, INT32_MAX, UINT32_MAX};
@@ -20,10 +20,12 @@ static void unknown(void) {
 }
 
 static void not_served(void) {
-  REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_FLAG, c.options.flags = EPLB_FLAG_EXTERNAL_SOURCE);
-  REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_PREVIOUS, c.options.previous = c.previous);
-  REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_PREVIOUS, c.options.previous = c.previous,
-          c.options.max_moves = 1);
+  if (!IS_BALANCED) {
+    REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_PREVIOUS, c.options.previous = c.previous,
+            c.options.max_moves = 1);
+    REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_FLAG, c.options.flags = EPLB_FLAG_SURVIVE_GPU);
+    REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_FLAG, c.options.flags = EPLB_FLAG_SURVIVE_NODE);
+  }
   REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_MOVES_WITHOUT_PREVIOUS, c.options.max_moves = 1);
   REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_MOVES_WITHOUT_PREVIOUS, c.options.max_moves_per_gpu_pair = 1);
 }

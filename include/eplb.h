@@ -124,9 +124,20 @@ EPLB_INLINE int32_t eplb_route(const uint32_t *route_end, const int32_t *route_s
 #define NONE UINT32_MAX
 
 /*
- flags: an expert that no GPU can be read for comes from outside (host memory, disk), with source -1.
+ flags: an expert that no GPU can be read for may be loaded from outside (host memory, disk). Without it a
+ problem in which the last copy of an expert is lost is refused.
  */
 #define EPLB_FLAG_EXTERNAL_SOURCE 1
+
+/*
+ flags: every expert on at least two GPUs that are alive, so that any one may die. EPLB_POLICY_BALANCED only.
+ */
+#define EPLB_FLAG_SURVIVE_GPU 2
+
+/*
+ flags: every expert on at least two nodes, so that any one may die. EPLB_POLICY_BALANCED in global scope only.
+ */
+#define EPLB_FLAG_SURVIVE_NODE 4
 
 /*
  Version of this header: (major << 16) | (minor << 8) | patch.
@@ -437,7 +448,7 @@ enum eplb_status
    */
   EPLB_STATUS_UNSUPPORTED_WINDOWS = -81,
   /*
-   This policy cannot start from a previous placement.
+   This policy cannot keep a limit on moves from a previous placement.
    */
   EPLB_STATUS_UNSUPPORTED_PREVIOUS = -82,
   /*
@@ -779,11 +790,13 @@ typedef struct eplb_options {
    */
   uint32_t effort;
   /*
-   With previous: slots that may change per layer, 0 = no limit.
+   With previous: slots that may change per layer, 0 = no limit. EPLB_POLICY_BALANCED only.
    */
   uint32_t max_moves;
   /*
-   With previous: slots that may change per layer from one GPU to another, 0 = no limit.
+   With previous: slots that may change per layer from one GPU to another, 0 = no limit. An expert comes
+   from the nearest GPU that held it: one on the same node first, then the lowest index.
+   EPLB_POLICY_BALANCED only.
    */
   uint32_t max_moves_per_gpu_pair;
   /*
@@ -795,7 +808,8 @@ typedef struct eplb_options {
    */
   uint32_t reserved;
   /*
-   [L][P] placement in force, -1 = empty slot. NULL: plan from nothing.
+   [L][P] placement in force, -1 = empty slot. NULL: plan from nothing. Any placement will do, with
+   duplicates, and with experts on GPUs that are not alive now.
    */
   const int32_t *previous;
 } eplb_options;
@@ -1505,6 +1519,18 @@ int32_t eplb_workspace(uint32_t operation,
  placement         out: every element of every array that is not NULL is written.
  per_layer         out: [L] metrics of the plan; NULL = not wanted.
  metrics_size      sizeof(eplb_metrics); not looked at when per_layer is NULL.
+
+ With options.previous the plan starts from the placement in force. Slots that keep their expert keep their
+ place. EPLB_POLICY_BALANCED with a limit on moves: first the fewest moves that give every expert a slot on a
+ GPU that is alive (refused with EPLB_STATUS_INFEASIBLE when the limit does not allow them), then step by
+ step what brings most balance per slot; a slot that changes must bring 2^-20 of balance, and 0.99976 is
+ enough. Without a limit: the plan from nothing with GPUs (of the same slots and speed; in hierarchical scope
+ of the same node, and nodes) renamed so that the fewest slots change, or the placement in force where the
+ plan is no better. In both cases no layer is less balanced than it was on the GPUs that stay, and duplicates
+ of the placement in force may remain, but none is added. The other policies: their plan, renamed. A dead GPU
+ cannot be read from: EPLB_STATUS_SOURCE_LOST when an expert was on no other, unless
+ EPLB_FLAG_EXTERNAL_SOURCE is set. A leaving GPU can be read from, its slots become empty. All layers are
+ looked at before the first output is written.
 
  Returns EPLB_STATUS_OK, or a negative code with every output as it was. The result is a function of
  problem and options alone: the same bytes on every machine, in every build. Time per layer: see the

@@ -4,8 +4,9 @@
 
 use crate::arena::Arena;
 use crate::metrics::Metrics;
+use crate::migrate;
 use crate::placement::PlacementMut;
-use crate::plan::{self, Options};
+use crate::plan::Options;
 use crate::problem::Problem;
 use crate::status::Status;
 
@@ -104,7 +105,7 @@ impl<const E: usize, const P: usize> Planner<E, P> {
             self.f32s.as_flattened_mut(),
         );
         let mut metrics = Metrics::default();
-        plan::plan(problem, options, arena, maps, Some(&mut |_, layer| metrics = *layer))?;
+        migrate::plan(problem, options, arena, maps, Some(&mut |_, layer| metrics = *layer))?;
         self.slots = slots;
         self.experts = experts;
         Ok(metrics)
@@ -136,8 +137,9 @@ impl<const E: usize, const P: usize> Default for Planner<E, P> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::migrate::workspace;
+    use crate::plan::Operation;
     use crate::plan::policy::Policy;
-    use crate::plan::{Operation, workspace};
     use crate::problem::{Scope, Shape, Spec};
 
     /// The largest share of what a planner of P slots owns that any shape needs, by type.

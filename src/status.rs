@@ -109,7 +109,7 @@ pub enum eplb_status {
     UnsupportedPolicy = -80,
     /// This policy plans a single window.
     UnsupportedWindows = -81,
-    /// This policy cannot start from a previous placement.
+    /// This policy cannot keep a limit on moves from a previous placement.
     UnsupportedPrevious = -82,
     /// This policy takes all GPUs as equally fast.
     UnsupportedSpeed = -83,
@@ -341,7 +341,7 @@ impl Status {
                 c"this policy plans a single window: set num_windows to 1, or plan with EPLB_POLICY_BALANCED"
             }
             Status::UnsupportedPrevious => {
-                c"this policy plans from nothing: set options.previous to NULL"
+                c"this policy keeps no limit on moves: set max_moves and max_moves_per_gpu_pair to 0, or options.previous to NULL"
             }
             Status::UnsupportedSpeed => {
                 c"this policy takes all GPUs as equally fast: make gpu_speed NULL or uniform"

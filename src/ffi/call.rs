@@ -4,7 +4,9 @@ use super::memory::Memory;
 use super::read::{check_pointer, check_stride, read, write};
 use super::types::{eplb_options, eplb_problem};
 use crate::metrics::{Metrics, eplb_metrics};
-use crate::migrate::transfers::EPLB_FLAG_EXTERNAL_SOURCE;
+use crate::migrate::flags::{
+    EPLB_FLAG_EXTERNAL_SOURCE, EPLB_FLAG_SURVIVE_GPU, EPLB_FLAG_SURVIVE_NODE,
+};
 use crate::placement::map_lengths;
 use crate::plan::policy::Policy;
 use crate::plan::{EPLB_FLAG_DISPATCH, Operation, Options};
@@ -39,7 +41,8 @@ pub unsafe fn read_options(options: *const eplb_options) -> Result<eplb_options,
 }
 
 /// Every flag that exists.
-const FLAGS: u32 = EPLB_FLAG_EXTERNAL_SOURCE | EPLB_FLAG_DISPATCH;
+const FLAGS: u32 =
+    EPLB_FLAG_EXTERNAL_SOURCE | EPLB_FLAG_SURVIVE_GPU | EPLB_FLAG_SURVIVE_NODE | EPLB_FLAG_DISPATCH;
 
 /// Numbers to enums.
 pub fn checked_options<'a>(

@@ -37,7 +37,7 @@ use crate::placement::{
     self, Placement, PlacementMut, Promises, Violation, eplb_violation, map_lengths,
 };
 use crate::plan::policy::Policy;
-use crate::plan::{self, Operation, Options};
+use crate::plan::{Operation, Options};
 use crate::problem::{Problem, Shape};
 use crate::status::Status;
 use call::{
@@ -112,6 +112,18 @@ pub unsafe extern "C" fn eplb_workspace(
 /// per_layer         out: [L] metrics of the plan; NULL = not wanted.
 /// metrics_size      sizeof(eplb_metrics); not looked at when per_layer is NULL.
 ///
+/// With options.previous the plan starts from the placement in force. Slots that keep their expert keep their
+/// place. EPLB_POLICY_BALANCED with a limit on moves: first the fewest moves that give every expert a slot on a
+/// GPU that is alive (refused with EPLB_STATUS_INFEASIBLE when the limit does not allow them), then step by
+/// step what brings most balance per slot; a slot that changes must bring 2^-20 of balance, and 0.99976 is
+/// enough. Without a limit: the plan from nothing with GPUs (of the same slots and speed; in hierarchical scope
+/// of the same node, and nodes) renamed so that the fewest slots change, or the placement in force where the
+/// plan is no better. In both cases no layer is less balanced than it was on the GPUs that stay, and duplicates
+/// of the placement in force may remain, but none is added. The other policies: their plan, renamed. A dead GPU
+/// cannot be read from: EPLB_STATUS_SOURCE_LOST when an expert was on no other, unless
+/// EPLB_FLAG_EXTERNAL_SOURCE is set. A leaving GPU can be read from, its slots become empty. All layers are
+/// looked at before the first output is written.
+///
 /// Returns EPLB_STATUS_OK, or a negative code with every output as it was. The result is a function of
 /// problem and options alone: the same bytes on every machine, in every build. Time per layer: see the
 /// policy; and O(P + E log E) more for the metrics. No allocation, no lock, no global: any number of
@@ -144,7 +156,7 @@ pub unsafe extern "C" fn eplb_plan(
         let Plan { problem, options, maps, arena } = checked.as_mut().map_err(|status| *status)?;
         let mut report = reporter(per_layer, metrics_size);
         let report: Option<Report> = if per_layer.is_null() { None } else { Some(&mut report) };
-        plan::plan_into(problem, options, arena, maps, report)
+        migrate::plan_into(problem, options, arena, maps, report)
     })
 }
 

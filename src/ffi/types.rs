@@ -65,15 +65,18 @@ pub struct eplb_options {
     /// slots looked at; a swap weighed in all windows counts 8 for each 8 windows or part of 8; the default is
     /// G * (1,500 + 8 * G), six times that is high. In hierarchical scope each node has as much.
     pub effort: u32,
-    /// With previous: slots that may change per layer, 0 = no limit.
+    /// With previous: slots that may change per layer, 0 = no limit. EPLB_POLICY_BALANCED only.
     pub max_moves: u32,
-    /// With previous: slots that may change per layer from one GPU to another, 0 = no limit.
+    /// With previous: slots that may change per layer from one GPU to another, 0 = no limit. An expert comes
+    /// from the nearest GPU that held it: one on the same node first, then the lowest index.
+    /// EPLB_POLICY_BALANCED only.
     pub max_moves_per_gpu_pair: u32,
     /// EPLB_FLAG_*, or-ed.
     pub flags: u32,
     /// 0.
     pub reserved: u32,
-    /// [L][P] placement in force, -1 = empty slot. NULL: plan from nothing.
+    /// [L][P] placement in force, -1 = empty slot. NULL: plan from nothing. Any placement will do, with
+    /// duplicates, and with experts on GPUs that are not alive now.
     pub previous: *const i32,
 }
 

@@ -1,24 +1,21 @@
-//! From an old placement: what it takes to reach a new one, and whether that is worth it.
+//! From an old placement to a new one: planning within a budget of moves, renaming, repair; the transfers that
+//! it takes to get there, and whether that is worth it.
 
+mod assign;
+mod board;
+pub mod flags;
+mod front;
 pub mod gate;
+mod incremental;
 mod matching;
 mod moves;
+mod relabel;
+mod repair;
 mod rounds;
+mod ruler;
 mod sources;
+mod steps;
 pub mod transfers;
 
-use crate::arena::Need;
-use crate::plan::{self, Operation, Options};
-use crate::problem::Shape;
-use crate::status::Status;
-
-/// What an operation needs of an arena, whatever the number of layers. O(G).
-///
-/// # Errors
-/// What the operation would refuse for its shape and options.
-pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Result<Need, Status> {
-    match operation {
-        Operation::Transfers => transfers::need(shape),
-        _ => plan::workspace(operation, shape, options),
-    }
-}
+pub(crate) use front::plan_into;
+pub use front::{plan, workspace};

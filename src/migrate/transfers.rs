@@ -4,6 +4,7 @@
 //! twice in a round, a slot overwritten before its last read, or an expert that cannot be read meanwhile.
 //! docs/SPEC.md ("Transfers") says what a round is.
 
+use super::flags::EPLB_FLAG_EXTERNAL_SOURCE;
 use super::moves::{LOCAL, Moves, NONE, SETTLED};
 use super::rounds::{Attempt, Rounds};
 use super::sources::Sources;
@@ -13,9 +14,6 @@ use crate::plan::Options;
 use crate::plan::at::at;
 use crate::problem::Shape;
 use crate::status::Status;
-
-/// flags: an expert that no GPU can be read for comes from outside (host memory, disk), with source -1.
-pub const EPLB_FLAG_EXTERNAL_SOURCE: u32 = 1;
 
 /// One expert of one layer on its way into a slot.
 #[allow(non_camel_case_types)] // the C name; Rust code sees it as `eplb::Transfer`

@@ -84,12 +84,12 @@ impl Options<'_> {
 
 /// Which way a plan goes, decided from the shape and the options alone.
 #[derive(Clone, Copy)]
-enum Way {
+pub(crate) enum Way {
     Balanced,
     Recipe(Recipe),
 }
 
-fn admit(shape: &Shape, options: &Options) -> Result<Way, Status> {
+pub(crate) fn admit(shape: &Shape, options: &Options) -> Result<Way, Status> {
     if options.flags & !EPLB_FLAG_DISPATCH != 0 {
         return Err(Status::UnsupportedFlag);
     }
@@ -109,7 +109,7 @@ fn admit(shape: &Shape, options: &Options) -> Result<Way, Status> {
 impl Way {
     /// What a layer needs: road and ruler take turns on the same memory.
     #[inline(never)] // sizing is over before planning takes the stack
-    fn need(self, shape: &Shape, options: &Options) -> Need {
+    pub(crate) fn need(self, shape: &Shape, options: &Options) -> Need {
         let scope = options.scope;
         let road = match self {
             Way::Balanced => balanced::need(shape, scope)
@@ -122,7 +122,7 @@ impl Way {
 }
 
 /// Plans a layer. `arena` holds what `Way::need` says.
-fn plan_layer(
+pub(crate) fn plan_layer(
     way: Way,
     problem: &Problem,
     options: &Options,
@@ -200,18 +200,7 @@ pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Resu
 /// [`Status::UnsupportedPolicy`] and the other `Unsupported*`, [`Status::ArrayLength`],
 /// [`Status::MaxReplicas`], [`Status::TooFewSlots`], the `*NotDivisible`, [`Status::LoadTooLarge`],
 /// [`Status::WorkspaceTooSmall`].
-pub fn plan(
-    problem: &Problem,
-    options: &Options,
-    mut arena: Arena,
-    mut maps: PlacementMut,
-    report: Option<Report>,
-) -> Result<(), Status> {
-    plan_into(problem, options, &mut arena, &mut maps, report)
-}
-
-/// The same by reference: what is large is on the stack once.
-pub(crate) fn plan_into(
+pub(crate) fn plan(
     problem: &Problem,
     options: &Options,
     arena: &mut Arena,
@@ -255,7 +244,11 @@ fn most_replicas(shape: &Shape) -> usize {
 }
 
 /// The table of slots must be wide enough: BALANCED keeps to its width, a recipe may need it all.
-fn check_max_replicas(shape: &Shape, way: Way, maps: &PlacementMut) -> Result<(), Status> {
+pub(crate) fn check_max_replicas(
+    shape: &Shape,
+    way: Way,
+    maps: &PlacementMut,
+) -> Result<(), Status> {
     let least = match way {
         Way::Balanced => 1,
         Way::Recipe(_) => most_replicas(shape),

@@ -15,6 +15,7 @@ const SOURCES: &[&str] = &[
     "src/dispatch/mod.rs",
     "src/migrate/transfers.rs",
     "src/migrate/gate.rs",
+    "src/migrate/flags.rs",
     "src/ffi/types.rs",
     "src/load/forecast.rs",
 ];

@@ -1,0 +1,118 @@
+/* Planning from a placement in force: what is kept, what is refused, and that a refusal touches nothing. */
+#include "harness.h"
+
+enum { L = 2, E = 4, P = 8, G = 4 };
+
+static const float load[L * E] = {1, 1, 1, 1, 8, 1, 1, 1};
+static const int32_t in_force[L * P] = {0, 1, 0, 2, 1, 3, 2, 3, 0, 1, 0, 2, 1, 3, 2, 3};
+
+typedef struct {
+  eplb_problem problem;
+  eplb_options options;
+  int32_t previous[L * P], slots[L * P];
+  eplb_metrics per_layer[L];
+  uint64_t workspace[4096];
+} calls;
+
+static void init(calls *c) {
+  static const eplb_problem problem = EPLB_PROBLEM_INIT;
+  static const eplb_options options = EPLB_OPTIONS_INIT;
+  memset(c, 0x5a, sizeof *c);
+  c->problem = problem;
+  c->problem.num_windows = c->problem.num_groups = c->problem.num_nodes = 1;
+  c->problem.num_layers = L;
+  c->problem.num_logical_experts = E;
+  c->problem.num_physical_experts = P;
+  c->problem.num_gpus = G;
+  c->problem.load = load;
+  c->options = options;
+  c->options.scope = EPLB_SCOPE_GLOBAL;
+  memcpy(c->previous, in_force, sizeof in_force);
+  c->options.previous = c->previous;
+}
+
+static int32_t run(calls *c) {
+  eplb_placement maps = EPLB_PLACEMENT_INIT;
+  size_t size = 0, align = 0;
+  int32_t status = eplb_workspace(EPLB_OPERATION_PLAN, &c->problem, &c->options, &size, &align);
+  if (status != EPLB_STATUS_OK) return status;
+  CHECK(size <= sizeof c->workspace);
+  maps.physical_to_logical = c->slots;
+  CHECK_EQUAL(eplb_plan(&c->problem, &c->options, c->workspace, size - 1, &maps, c->per_layer, sizeof *c->per_layer),
+              EPLB_STATUS_WORKSPACE_TOO_SMALL);
+  return eplb_plan(&c->problem, &c->options, c->workspace, size, &maps, c->per_layer, sizeof *c->per_layer);
+}
+
+/* Refused, with the maps and the metrics as they were. */
+static void refuses(calls *c, int32_t status) {
+  calls before = *c;
+  CHECK_EQUAL(run(c), status);
+  CHECK(memcmp(before.slots, c->slots, sizeof c->slots) == 0);
+  CHECK(memcmp(before.per_layer, c->per_layer, sizeof c->per_layer) == 0);
+}
+
+static calls c;
+
+int main(void) {
+  /* at most one slot changes, and the metrics say how many did */
+  init(&c);
+  c.options.max_moves = 1;
+  CHECK_EQUAL(run(&c), EPLB_STATUS_OK);
+  for (int layer = 0; layer < L; layer++) {
+    uint32_t moved = 0;
+    for (int slot = 0; slot < P; slot++) moved += c.slots[layer * P + slot] != in_force[layer * P + slot];
+    CHECK(moved <= 1);
+    CHECK_EQUAL(c.per_layer[layer].moved_slots, moved);
+  }
+
+  /* the same without a limit */
+  init(&c);
+  CHECK_EQUAL(run(&c), EPLB_STATUS_OK);
+
+  /* entries that are no expert, in the last layer */
+  const int32_t bad[] = {E, -2, INT32_MAX, INT32_MIN};
+  for (size_t i = 0; i < LENGTH(bad); i++) {
+    init(&c);
+    c.previous[L * P - 1] = bad[i];
+    refuses(&c, EPLB_STATUS_PLACEMENT_EXPERT);
+  }
+
+  /* a limit needs a placement */
+  init(&c);
+  c.options.previous = NULL;
+  c.options.max_moves = 1;
+  refuses(&c, EPLB_STATUS_MOVES_WITHOUT_PREVIOUS);
+
+  /* GPU 2 is dead; in the last layer it held the only copy of expert 3 */
+  const uint8_t state[G] = {EPLB_GPU_ALIVE, EPLB_GPU_ALIVE, EPLB_GPU_DEAD, EPLB_GPU_ALIVE};
+  init(&c);
+  c.problem.gpu_state = state;
+  c.previous[L * P - 1] = 0;
+  refuses(&c, EPLB_STATUS_SOURCE_LOST);
+  c.options.flags = EPLB_FLAG_EXTERNAL_SOURCE;
+  c.options.max_moves = 1;
+  CHECK_EQUAL(run(&c), EPLB_STATUS_OK);
+  CHECK_EQUAL(c.per_layer[1].moved_slots, 1);
+  CHECK_EQUAL(c.slots[4], -1);
+  CHECK_EQUAL(c.slots[5], -1);
+
+  /* two lost and one move */
+  init(&c);
+  c.problem.gpu_state = state;
+  c.options.flags = EPLB_FLAG_EXTERNAL_SOURCE;
+  c.options.max_moves = 1;
+  c.previous[P + 1] = 0;
+  c.previous[L * P - 1] = 0;
+  refuses(&c, EPLB_STATUS_INFEASIBLE);
+
+  /* every expert on two nodes, of which there is one; on two GPUs, with slots for one copy */
+  init(&c);
+  c.options.flags = EPLB_FLAG_SURVIVE_NODE;
+  refuses(&c, EPLB_STATUS_INFEASIBLE);
+  c.options.flags = EPLB_FLAG_SURVIVE_GPU;
+  c.options.previous = NULL;
+  CHECK_EQUAL(run(&c), EPLB_STATUS_OK);
+  c.problem.gpu_state = state;
+  refuses(&c, EPLB_STATUS_INFEASIBLE);
+  return finish("migrate");
+}

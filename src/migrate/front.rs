@@ -1,0 +1,511 @@
+//! The front door of planning: from nothing, or from the placement in force.
+
+use super::board::Board;
+use super::flags::{EPLB_FLAG_EXTERNAL_SOURCE, EPLB_FLAG_SURVIVE_GPU, EPLB_FLAG_SURVIVE_NODE};
+use super::steps::{Limits, Survive};
+use super::{incremental, relabel, repair, ruler, transfers};
+use crate::arena::{Arena, Carve, Need};
+use crate::metrics::{self, Metrics, Report};
+use crate::placement::{LayerMaps, Placement, PlacementMut};
+use crate::plan::at::{at, put};
+use crate::plan::policy::Policy;
+use crate::plan::{self, EPLB_FLAG_DISPATCH, Operation, Options, Way};
+use crate::problem::{Problem, Shape};
+use crate::status::Status;
+
+/// How a plan from a placement goes, decided from the shape and the options alone.
+#[derive(Clone, Copy)]
+struct Course<'a> {
+    /// How to plan from nothing, and the options for that.
+    way: Way,
+    fresh: Options<'a>,
+    /// Only so many slots may change.
+    limited: bool,
+    balanced: bool,
+    survive: Survive,
+    /// Groups are bound to nodes.
+    hierarchical: bool,
+}
+
+/// The course; `None` when there is nothing to start from and nothing to survive.
+fn admit<'a>(shape: &Shape, options: &Options<'a>) -> Result<Option<Course<'a>>, Status> {
+    let flags = EPLB_FLAG_EXTERNAL_SOURCE | EPLB_FLAG_SURVIVE_GPU | EPLB_FLAG_SURVIVE_NODE;
+    if options.flags & !(flags | EPLB_FLAG_DISPATCH) != 0 {
+        return Err(Status::UnsupportedFlag);
+    }
+    let limited = options.max_moves != 0 || options.max_moves_per_gpu_pair != 0;
+    if limited && options.previous.is_none() {
+        return Err(Status::MovesWithoutPrevious);
+    }
+    let survive = if options.flags & EPLB_FLAG_SURVIVE_NODE != 0 {
+        Survive::Node
+    } else if options.flags & EPLB_FLAG_SURVIVE_GPU != 0 {
+        Survive::Gpu
+    } else {
+        Survive::Nothing
+    };
+    let balanced = options.recipe.is_none() && options.policy == Policy::Balanced;
+    if !balanced && survive != Survive::Nothing {
+        return Err(Status::UnsupportedFlag);
+    }
+    if !balanced && limited {
+        return Err(Status::UnsupportedPrevious);
+    }
+    let fresh = from_nothing(options);
+    let way = plan::admit(shape, &fresh)?;
+    let hierarchical = shape.is_hierarchical(options.scope) && shape.topology().num_nodes() > 1;
+    if survive != Survive::Nothing {
+        if hierarchical && survive == Survive::Gpu && !limited {
+            return Err(Status::UnsupportedFlag);
+        }
+        if hierarchical && survive == Survive::Node || !can_survive(shape, survive) {
+            return Err(Status::Infeasible);
+        }
+    }
+    if options.previous.is_none() && survive == Survive::Nothing {
+        return Ok(None);
+    }
+    Ok(Some(Course { way, fresh, limited, balanced, survive, hierarchical }))
+}
+
+/// The same options, with nothing to start from.
+fn from_nothing<'a>(options: &Options<'a>) -> Options<'a> {
+    Options {
+        max_moves: 0,
+        max_moves_per_gpu_pair: 0,
+        flags: options.flags & EPLB_FLAG_DISPATCH,
+        previous: None,
+        ..*options
+    }
+}
+
+/// Whether every expert can be on two places: twice as many slots, no place with more than one of each.
+fn can_survive(shape: &Shape, survive: Survive) -> bool {
+    let topology = shape.topology();
+    let experts = shape.num_logical_experts();
+    let mut room = 0_usize;
+    for gpu in 0..topology.num_gpus() {
+        let here = if survive == Survive::Gpu {
+            shape.usable_slots(gpu)
+        } else if (0..gpu).any(|before| topology.node(before) == topology.node(gpu)) {
+            0 // counted at the first GPU of the node
+        } else {
+            (gpu..topology.num_gpus())
+                .filter(|&other| topology.node(other) == topology.node(gpu))
+                .fold(0_usize, |sum, other| sum.saturating_add(shape.usable_slots(other)))
+        };
+        room = room.saturating_add(here.min(experts));
+    }
+    room >= experts.saturating_mul(2)
+}
+
+/// Scratch of a plan from a placement, beside the turns of the others on the rest.
+struct Scratch<'a> {
+    /// `[P]` the slot of the new plan that each slot takes over; experts kept aside.
+    from: &'a mut [u32],
+    kept: &'a mut [u32],
+}
+
+fn carve<'a>(arena: &mut impl Carve<'a>, shape: &Shape) -> Scratch<'a> {
+    let slots = shape.num_physical_experts();
+    Scratch { from: arena.u32s(slots), kept: arena.u32s(slots) }
+}
+
+impl Course<'_> {
+    /// GPUs stay on their node when they take other names.
+    fn by_node(&self) -> bool {
+        self.hierarchical || self.survive == Survive::Node
+    }
+
+    /// What takes turns on the rest of the memory.
+    #[inline(never)] // sizing is over before planning takes the stack
+    fn turns(&self, shape: &Shape) -> Need {
+        let count = Need { u32s: shape.num_logical_experts(), ..Need::default() };
+        let names = relabel::need(shape, self.by_node());
+        let own = Board::need(shape, self.hierarchical).max(names).max(count);
+        own.max(self.way.need(shape, &self.fresh))
+    }
+
+    fn need(&self, shape: &Shape) -> Need {
+        let mut need = Need::default();
+        carve(&mut need, shape);
+        need.plus(self.turns(shape))
+    }
+
+    fn limits(&self, options: &Options, max_replicas: usize) -> Limits {
+        let or_none = |limit: u32| if limit == 0 { u32::MAX } else { limit };
+        Limits {
+            moves: or_none(options.max_moves),
+            per_pair: options.max_moves_per_gpu_pair,
+            most_replicas: or_none(u32::try_from(max_replicas).unwrap_or(u32::MAX)),
+            survive: self.survive,
+        }
+    }
+}
+
+/// What an operation needs of an arena, whatever the number of layers. Of a previous placement it matters
+/// whether there is one, not what it holds. O(G); O(G^2) where nodes are not contiguous or must be survived.
+///
+/// # Errors
+/// What the operation would refuse for its shape and options.
+pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Result<Need, Status> {
+    match operation {
+        Operation::Plan => match admit(shape, options)? {
+            Some(course) => Ok(course.need(shape)),
+            None => plan::workspace(operation, shape, &from_nothing(options)),
+        },
+        Operation::Transfers => transfers::need(shape),
+        _ => plan::workspace(operation, shape, options),
+    }
+}
+
+/// Plans every layer, from nothing or from `options.previous`. Calls `report` once a layer, in order, when it
+/// is given.
+///
+/// From a placement, policy BALANCED: with a limit on moves, the fewest moves that give every expert a slot on
+/// a GPU that is alive, then the best steps while the limit lasts; without, the plan from nothing, renamed so
+/// that the fewest slots change, or the placement in force where the plan is no better. No layer comes out
+/// less balanced than it went in. The other policies: their plan, renamed.
+///
+/// Writes every element of every map that is given. On an error nothing is written and `report` is not
+/// called: all layers are looked at before the first is written.
+///
+/// # Errors
+/// Those of planning from nothing; [`Status::PlacementExpert`] for an entry of the placement that is neither -1
+/// nor an expert; [`Status::SourceLost`]; [`Status::Infeasible`] when the limits or what must be survived
+/// cannot be kept; [`Status::MaxReplicas`] when the placement has more replicas than the map holds and a limit
+/// keeps them.
+pub fn plan(
+    problem: &Problem,
+    options: &Options,
+    mut arena: Arena,
+    mut maps: PlacementMut,
+    report: Option<Report>,
+) -> Result<(), Status> {
+    plan_into(problem, options, &mut arena, &mut maps, report)
+}
+
+/// The same by reference: what is large is on the stack once.
+pub(crate) fn plan_into(
+    problem: &Problem,
+    options: &Options,
+    arena: &mut Arena,
+    maps: &mut PlacementMut,
+    report: Option<Report>,
+) -> Result<(), Status> {
+    if options.previous.is_some() || options.flags & !EPLB_FLAG_DISPATCH != 0 {
+        if let Some(course) = admit(problem.shape(), options)? {
+            return plan_from(problem, options, &course, arena, maps, report);
+        }
+        return plan::plan(problem, &from_nothing(options), arena, maps, report);
+    }
+    plan::plan(problem, options, arena, maps, report)
+}
+
+/// Plans from a placement, or what must survive something.
+#[inline(never)] // off the stack of plans from nothing
+fn plan_from(
+    problem: &Problem,
+    options: &Options,
+    course: &Course,
+    arena: &mut Arena,
+    maps: &mut PlacementMut,
+    mut report: Option<Report>,
+) -> Result<(), Status> {
+    let shape = problem.shape();
+    maps.check_lengths(shape)?;
+    plan::check_max_replicas(shape, course.way, maps)?;
+    if let Way::Recipe(_) = course.way {
+        plan::policy::admit_loads(problem)?;
+    }
+    if let Some(previous) = options.previous {
+        Placement::of(previous).check_lengths(shape)?;
+    }
+    arena.check(course.need(shape))?;
+    let mut turns = arena.rest();
+    let mut scratch = carve(&mut turns, shape);
+
+    let limits = course.limits(options, maps.max_replicas);
+    if course.survive != Survive::Nothing && limits.most_replicas < 2 {
+        return Err(Status::Infeasible);
+    }
+    let mut planner = Planner { problem, options, course, limits };
+    if let Some(previous) = options.previous {
+        for layer in 0..shape.num_layers() {
+            let old = Placement::of(previous).layer(shape, layer);
+            planner.check(layer, old, &mut turns)?;
+        }
+    }
+    for layer in 0..shape.num_layers() {
+        let old = options.previous.map(|previous| Placement::of(previous).layer(shape, layer));
+        planner.plan_layer(layer, old, &mut scratch, &mut turns, maps);
+        if let Some(report) = report.as_mut() {
+            let moved = old.map_or(0, |old| differing(shape, old, maps.slots(shape, layer)));
+            let (scope, dispatch) = (options.scope, options.judges_dispatch());
+            let mut with_moves = |layer: usize, metrics: &Metrics| {
+                report(layer, &Metrics { moved_slots: moved, ..*metrics });
+            };
+            let report: &mut Report = &mut (&mut with_moves as Report);
+            metrics::report_layer(problem, layer, scope, dispatch, &mut turns, maps, report);
+        }
+    }
+    Ok(())
+}
+
+/// Slots of GPUs that are alive whose expert differs.
+fn differing(shape: &Shape, old: &[i32], new: &[i32]) -> u32 {
+    let topology = shape.topology();
+    let mut pairs = old.iter().zip(new);
+    let mut sum = 0;
+    for gpu in 0..topology.num_gpus() {
+        let here = pairs.by_ref().take(topology.slots(gpu));
+        let changed = here.fold(0, |n, (old, new)| n + u32::from(old != new));
+        sum += if topology.receives(gpu) { changed } else { 0 };
+    }
+    sum
+}
+
+struct Planner<'p> {
+    problem: &'p Problem<'p>,
+    options: &'p Options<'p>,
+    course: &'p Course<'p>,
+    limits: Limits,
+}
+
+impl Planner<'_> {
+    /// Refuses a layer that cannot be planned from its placement.
+    #[inline(never)]
+    fn check(&mut self, layer: usize, old: &[i32], turns: &mut Arena) -> Result<(), Status> {
+        let shape = self.problem.shape();
+        let experts = shape.num_logical_experts();
+        if old.iter().any(|&expert| expert != -1 && expert as u32 as usize >= experts) {
+            return Err(Status::PlacementExpert);
+        }
+        let mut board = Board::carve(turns, shape, self.course.hierarchical);
+        board.set(self.problem, layer, Some(old), old);
+        if self.options.flags & EPLB_FLAG_EXTERNAL_SOURCE == 0
+            && (0..experts).any(|expert| board.old_holders(expert).next().is_none())
+        {
+            return Err(Status::SourceLost);
+        }
+        if !self.course.limited {
+            return Ok(());
+        }
+        if board.count.iter().any(|&count| count > self.limits.most_replicas) {
+            return Err(Status::MaxReplicas);
+        }
+        repair::repair(&mut board, shape, &self.limits)
+    }
+
+    fn plan_layer(
+        &mut self,
+        layer: usize,
+        old: Option<&[i32]>,
+        scratch: &mut Scratch,
+        turns: &mut Arena,
+        maps: &mut PlacementMut,
+    ) {
+        match old {
+            Some(old) if self.course.limited => {
+                self.from_placement(layer, old, scratch, turns, maps);
+            }
+            _ => self.from_nothing(layer, old, scratch, turns, maps),
+        }
+    }
+
+    /// Steps from the placement in force; where half of the slots may change, the plan from nothing, renamed,
+    /// when that is within the limit and better.
+    fn from_placement(
+        &mut self,
+        layer: usize,
+        old: &[i32],
+        scratch: &mut Scratch,
+        turns: &mut Arena,
+        maps: &mut PlacementMut,
+    ) {
+        let shape = self.problem.shape();
+        let slots = maps.slots_mut(shape, layer);
+        self.step(layer, old, scratch.kept, turns);
+        write(scratch.kept, slots);
+        relabel::Scratch::carve(turns, shape, self.course.by_node()).arrange(
+            shape,
+            old,
+            slots,
+            scratch.from,
+        );
+        permute(scratch.from, scratch.kept, slots);
+        let stepped = self.balance(layer, slots, turns);
+        if self.balance(layer, old, turns) > stepped {
+            stay(shape, old, slots);
+        }
+        let half = shape.num_physical_experts() / 2;
+        if self.limits.per_pair == 0
+            && self.course.survive == Survive::Nothing
+            && self.limits.moves as usize >= half.max(1)
+        {
+            for (kept, &slot) in scratch.kept.iter_mut().zip(slots.iter()) {
+                *kept = slot as u32;
+            }
+            self.fresh(layer, turns, maps);
+            let slots = maps.slots_mut(shape, layer);
+            let better = self.balance(layer, slots, turns) > stepped;
+            relabel::Scratch::carve(turns, shape, self.course.by_node()).relabel(
+                shape,
+                old,
+                slots,
+                scratch.from,
+            );
+            if !better || self.changed(old, slots, scratch.from) > self.limits.moves {
+                write(scratch.kept, slots);
+            } else {
+                permute(scratch.from, scratch.kept, slots);
+            }
+        }
+        maps.number(shape, layer, turns);
+    }
+
+    /// Plans from nothing.
+    fn fresh(&self, layer: usize, turns: &mut Arena, maps: &mut PlacementMut) {
+        let Course { way, fresh, .. } = self.course;
+        plan::plan_layer(*way, self.problem, fresh, layer, turns, maps);
+    }
+
+    #[inline(never)]
+    fn step(&mut self, layer: usize, old: &[i32], kept: &mut [u32], turns: &mut Arena) {
+        let shape = self.problem.shape();
+        let mut board = Board::carve(turns, shape, self.course.hierarchical);
+        board.set(self.problem, layer, Some(old), old);
+        // `check` has seen that this is possible
+        let _possible = repair::repair(&mut board, shape, &self.limits);
+        incremental::improve(&mut board, &self.limits, self.options.effort, kept);
+    }
+
+    /// The plan from nothing, made to survive what it must, and renamed.
+    fn from_nothing(
+        &mut self,
+        layer: usize,
+        old: Option<&[i32]>,
+        scratch: &mut Scratch,
+        turns: &mut Arena,
+        maps: &mut PlacementMut,
+    ) {
+        let shape = self.problem.shape();
+        self.fresh(layer, turns, maps);
+        if self.course.survive != Survive::Nothing {
+            self.make_survive(layer, scratch.kept, turns, maps.slots_mut(shape, layer));
+        }
+        if let Some(old) = old {
+            let slots = maps.slots_mut(shape, layer);
+            if self.course.balanced && self.is_no_better(layer, old, slots, turns) {
+                stay(shape, old, slots);
+            } else {
+                relabel::Scratch::carve(turns, shape, self.course.by_node()).relabel(
+                    shape,
+                    old,
+                    slots,
+                    scratch.from,
+                );
+                permute_maps(scratch.from, scratch.kept, &mut maps.layer(shape, layer));
+            }
+        }
+        if self.course.balanced {
+            maps.number(shape, layer, turns);
+        }
+    }
+
+    #[inline(never)]
+    fn make_survive(
+        &mut self,
+        layer: usize,
+        kept: &mut [u32],
+        turns: &mut Arena,
+        slots: &mut [i32],
+    ) {
+        let shape = self.problem.shape();
+        let mut board = Board::carve(turns, shape, self.course.hierarchical);
+        board.set(self.problem, layer, Some(slots), slots);
+        // there is room: see `can_survive`
+        let _possible = repair::repair(&mut board, shape, &self.limits);
+        incremental::improve(&mut board, &self.limits, self.options.effort, kept);
+        write(kept, slots);
+    }
+
+    /// Whether the placement in force keeps all rules and is balanced as well as `new` is.
+    #[inline(never)]
+    fn is_no_better(&mut self, layer: usize, old: &[i32], new: &[i32], turns: &mut Arena) -> bool {
+        let shape = self.problem.shape();
+        let planned = self.balance(layer, new, turns);
+        let in_force = self.balance(layer, old, turns);
+        if in_force < 0.0 || planned > in_force {
+            return false;
+        }
+        let mut board = Board::carve(turns, shape, self.course.hierarchical);
+        board.set(self.problem, layer, Some(old), old);
+        let safe = |expert| self.limits.safe(&board, expert, usize::MAX, None);
+        !board.scattered()
+            && board.count.iter().all(|&count| count <= self.limits.most_replicas)
+            && (0..shape.num_logical_experts()).all(safe)
+    }
+
+    /// By the ruler; -1 when an expert is missing.
+    #[inline(never)]
+    fn balance(&self, layer: usize, slots: &[i32], turns: &mut Arena) -> f64 {
+        let count = turns.rest().u32s(self.problem.shape().num_logical_experts());
+        ruler::balance(self.problem, layer, slots, count).unwrap_or(-1.0)
+    }
+
+    fn changed(&self, old: &[i32], new: &[i32], from: &[u32]) -> u32 {
+        let topology = self.problem.shape().topology();
+        let mut pairs = old.iter().zip(from);
+        let mut sum = 0;
+        for gpu in 0..topology.num_gpus() {
+            let here = pairs.by_ref().take(topology.slots(gpu));
+            let changed = here
+                .fold(0, |n, (&old, &from)| n + u32::from(new.get(from as usize) != Some(&old)));
+            sum += if topology.receives(gpu) { changed } else { 0 };
+        }
+        sum
+    }
+}
+
+fn write(kept: &[u32], slots: &mut [i32]) {
+    for (slot, &kept) in slots.iter_mut().zip(kept) {
+        *slot = kept as i32;
+    }
+}
+
+/// The placement in force, without the GPUs that do not receive.
+fn stay(shape: &Shape, old: &[i32], slots: &mut [i32]) {
+    let topology = shape.topology();
+    let mut pairs = old.iter().zip(slots.iter_mut());
+    for gpu in 0..topology.num_gpus() {
+        let receives = topology.receives(gpu);
+        for (&old, slot) in pairs.by_ref().take(topology.slots(gpu)) {
+            *slot = if receives { old } else { -1 };
+        }
+    }
+}
+
+/// Every slot takes over what `from` says. `aside` is scratch.
+fn permute(from: &[u32], aside: &mut [u32], slots: &mut [i32]) {
+    for (aside, &slot) in aside.iter_mut().zip(slots.iter()) {
+        *aside = slot as u32;
+    }
+    for (slot, &from) in slots.iter_mut().zip(from) {
+        *slot = at(aside, from as usize) as i32;
+    }
+}
+
+/// The same for all maps: ranks go with the slots.
+fn permute_maps(from: &[u32], aside: &mut [u32], maps: &mut LayerMaps) {
+    permute(from, aside, maps.physical_to_logical);
+    permute(from, aside, maps.replica_rank);
+    for (slot, &from) in from.iter().enumerate() {
+        put(aside, from as usize, slot as u32);
+    }
+    for entry in maps.logical_to_physical.iter_mut() {
+        if let Some(&slot) = aside.get(*entry as usize) {
+            *entry = slot as i32;
+        }
+    }
+}
