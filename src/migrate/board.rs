@@ -199,11 +199,7 @@ impl<'a> Board<'a> {
             let (from, to) = self.slots(gpu);
             for slot in from..to {
                 let expert = at(self.on, slot);
-                if at(self.gpu, slot) == NONE {
-                    continue;
-                }
-                if expert == NONE {
-                    // an empty slot differs when there was something in all of the others' places
+                if at(self.gpu, slot) == NONE || expert == NONE {
                     continue;
                 }
                 let before = (from..slot).filter(|&s| at(self.on, s) == expert).count();
