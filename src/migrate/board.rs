@@ -5,14 +5,14 @@
 //! is judged by its excess: the weighted mean over the windows of (time / mean time - level)^4 where it is
 //! above `level`. One figure for one window or many, and its fourth power makes the busiest GPU weigh most.
 
+use super::chain::Chain;
 use super::steps::Limits;
 use crate::arena::Arena;
 use crate::order::widen;
 use crate::plan::at::{at, change, put};
 use crate::problem::{Problem, Shape};
 
-/// No expert, no slot, no GPU.
-pub const NONE: u32 = u32::MAX;
+pub use super::chain::NONE;
 
 const TOTAL: f64 = (1_u64 << 44) as f64;
 
@@ -486,25 +486,5 @@ impl<'a> Board<'a> {
             sum += weight / largest;
         }
         sum
-    }
-}
-
-/// Slots with the same expert.
-#[derive(Clone, Copy, Debug)]
-pub struct Chain<'b> {
-    next: &'b [u32],
-    here: u32,
-}
-
-impl Iterator for Chain<'_> {
-    type Item = usize;
-    #[inline]
-    fn next(&mut self) -> Option<usize> {
-        if self.here == NONE {
-            return None;
-        }
-        let slot = self.here as usize;
-        self.here = self.next.get(slot).copied().unwrap_or(NONE);
-        Some(slot)
     }
 }

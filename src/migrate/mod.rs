@@ -2,6 +2,7 @@
 
 mod assign;
 mod board;
+mod chain;
 pub mod flags;
 mod front;
 mod incremental;
