@@ -1,16 +1,16 @@
 /* Planning from a placement in force: what is kept, what is refused, and that a refusal touches nothing. */
 #include "harness.h"
 
-enum { L = 2, E = 4, P = 8, G = 4 };
+enum { LAYERS = 2, EXPERTS = 4, SLOTS = 8, GPUS = 4 };
 
-static const float load[L * E] = {1, 1, 1, 1, 8, 1, 1, 1};
-static const int32_t in_force[L * P] = {0, 1, 0, 2, 1, 3, 2, 3, 0, 1, 0, 2, 1, 3, 2, 3};
+static const float load[LAYERS * EXPERTS] = {1, 1, 1, 1, 8, 1, 1, 1};
+static const int32_t in_force[LAYERS * SLOTS] = {0, 1, 0, 2, 1, 3, 2, 3, 0, 1, 0, 2, 1, 3, 2, 3};
 
 typedef struct {
   eplb_problem problem;
   eplb_options options;
-  int32_t previous[L * P], slots[L * P];
-  eplb_metrics per_layer[L];
+  int32_t previous[LAYERS * SLOTS], slots[LAYERS * SLOTS];
+  eplb_metrics per_layer[LAYERS];
   uint64_t workspace[4096];
 } calls;
 
@@ -20,10 +20,10 @@ static void init(calls *c) {
   memset(c, 0x5a, sizeof *c);
   c->problem = problem;
   c->problem.num_windows = c->problem.num_groups = c->problem.num_nodes = 1;
-  c->problem.num_layers = L;
-  c->problem.num_logical_experts = E;
-  c->problem.num_physical_experts = P;
-  c->problem.num_gpus = G;
+  c->problem.num_layers = LAYERS;
+  c->problem.num_logical_experts = EXPERTS;
+  c->problem.num_physical_experts = SLOTS;
+  c->problem.num_gpus = GPUS;
   c->problem.load = load;
   c->options = options;
   c->options.scope = EPLB_SCOPE_GLOBAL;
@@ -58,9 +58,9 @@ int main(void) {
   init(&c);
   c.options.max_moves = 1;
   CHECK_EQUAL(run(&c), EPLB_STATUS_OK);
-  for (int layer = 0; layer < L; layer++) {
+  for (int layer = 0; layer < LAYERS; layer++) {
     uint32_t moved = 0;
-    for (int slot = 0; slot < P; slot++) moved += c.slots[layer * P + slot] != in_force[layer * P + slot];
+    for (int slot = 0; slot < SLOTS; slot++) moved += c.slots[layer * SLOTS + slot] != in_force[layer * SLOTS + slot];
     CHECK(moved <= 1);
     CHECK_EQUAL(c.per_layer[layer].moved_slots, moved);
   }
@@ -70,10 +70,10 @@ int main(void) {
   CHECK_EQUAL(run(&c), EPLB_STATUS_OK);
 
   /* entries that are no expert, in the last layer */
-  const int32_t bad[] = {E, -2, INT32_MAX, INT32_MIN};
+  const int32_t bad[] = {EXPERTS, -2, INT32_MAX, INT32_MIN};
   for (size_t i = 0; i < LENGTH(bad); i++) {
     init(&c);
-    c.previous[L * P - 1] = bad[i];
+    c.previous[LAYERS * SLOTS - 1] = bad[i];
     refuses(&c, EPLB_STATUS_PLACEMENT_EXPERT);
   }
 
@@ -84,10 +84,10 @@ int main(void) {
   refuses(&c, EPLB_STATUS_MOVES_WITHOUT_PREVIOUS);
 
   /* GPU 2 is dead; in the last layer it held the only copy of expert 3 */
-  const uint8_t state[G] = {EPLB_GPU_ALIVE, EPLB_GPU_ALIVE, EPLB_GPU_DEAD, EPLB_GPU_ALIVE};
+  const uint8_t state[GPUS] = {EPLB_GPU_ALIVE, EPLB_GPU_ALIVE, EPLB_GPU_DEAD, EPLB_GPU_ALIVE};
   init(&c);
   c.problem.gpu_state = state;
-  c.previous[L * P - 1] = 0;
+  c.previous[LAYERS * SLOTS - 1] = 0;
   refuses(&c, EPLB_STATUS_SOURCE_LOST);
   c.options.flags = EPLB_FLAG_EXTERNAL_SOURCE;
   c.options.max_moves = 1;
@@ -101,8 +101,8 @@ int main(void) {
   c.problem.gpu_state = state;
   c.options.flags = EPLB_FLAG_EXTERNAL_SOURCE;
   c.options.max_moves = 1;
-  c.previous[P + 1] = 0;
-  c.previous[L * P - 1] = 0;
+  c.previous[SLOTS + 1] = 0;
+  c.previous[LAYERS * SLOTS - 1] = 0;
   refuses(&c, EPLB_STATUS_INFEASIBLE);
 
   /* every expert on two nodes, of which there is one; on two GPUs, with slots for one copy */

@@ -5,14 +5,14 @@
 //! is judged by its excess: the weighted mean over the windows of (time / mean time - level)^4 where it is
 //! above `level`. One figure for one window or many, and its fourth power makes the busiest GPU weigh most.
 
+use super::chain::Chain;
 use super::steps::Limits;
 use crate::arena::{Arena, Carve, Need};
 use crate::order::widen;
 use crate::plan::at::{at, change, put};
 use crate::problem::{Problem, Shape};
 
-/// No expert, no slot, no GPU.
-pub const NONE: u32 = u32::MAX;
+pub use super::chain::NONE;
 
 const TOTAL: f64 = (1_u64 << 44) as f64;
 
@@ -212,11 +212,7 @@ impl<'a> Board<'a> {
             let (from, to) = self.slots(gpu);
             for slot in from..to {
                 let expert = at(self.on, slot);
-                if at(self.gpu, slot) == NONE {
-                    continue;
-                }
-                if expert == NONE {
-                    // an empty slot differs when there was something in all of the others' places
+                if at(self.gpu, slot) == NONE || expert == NONE {
                     continue;
                 }
                 let before = (from..slot).filter(|&s| at(self.on, s) == expert).count();
@@ -503,25 +499,5 @@ impl<'a> Board<'a> {
             sum += weight / largest;
         }
         sum
-    }
-}
-
-/// Slots with the same expert.
-#[derive(Clone, Copy, Debug)]
-pub struct Chain<'b> {
-    next: &'b [u32],
-    here: u32,
-}
-
-impl Iterator for Chain<'_> {
-    type Item = usize;
-    #[inline]
-    fn next(&mut self) -> Option<usize> {
-        if self.here == NONE {
-            return None;
-        }
-        let slot = self.here as usize;
-        self.here = self.next.get(slot).copied().unwrap_or(NONE);
-        Some(slot)
     }
 }

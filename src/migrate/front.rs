@@ -307,15 +307,15 @@ impl Planner<'_> {
     ) {
         match old {
             Some(old) if self.course.limited => {
-                self.from_placement(layer, old, scratch, turns, maps);
+                self.improve(layer, old, scratch, turns, maps);
             }
-            _ => self.from_nothing(layer, old, scratch, turns, maps),
+            _ => self.plan_anew(layer, old, scratch, turns, maps),
         }
     }
 
     /// Steps from the placement in force; where half of the slots may change, the plan from nothing, renamed,
     /// when that is within the limit and better.
-    fn from_placement(
+    fn improve(
         &mut self,
         layer: usize,
         old: &[i32],
@@ -381,7 +381,7 @@ impl Planner<'_> {
     }
 
     /// The plan from nothing, made to survive what it must, and renamed.
-    fn from_nothing(
+    fn plan_anew(
         &mut self,
         layer: usize,
         old: Option<&[i32]>,

@@ -17,8 +17,9 @@ const LEAST_GAIN: f64 = 1.0 / 1_048_576.0;
 /// A step lowers the excess of the busiest GPU at least by this part of it.
 const LEAST_PART: f64 = 1.0 / 16.0;
 
-/// GPUs that the busiest one looks at for a swap.
-const PARTNERS: usize = 5;
+/// GPUs that the busiest one looks at for a swap, and when these offer no step.
+const PARTNERS: usize = 2;
+const MORE_PARTNERS: usize = 8;
 /// Steps in a row that bring nothing worth keeping, at most.
 const PATIENCE: u32 = 4;
 
@@ -44,8 +45,11 @@ pub fn improve(board: &mut Board, limits: &Limits, effort: u32, kept: &mut [u32]
         if best >= ENOUGH || search.top <= 0.0 || effort > 0 && weighed > u64::from(effort) {
             return;
         }
-        search.swaps();
+        search.swaps(PARTNERS);
         search.puts(spares);
+        if search.best.is_none() {
+            search.swaps(MORE_PARTNERS);
+        }
         weighed += search.weighed;
         match search.best {
             Some(Step::Swap(a, b)) => board.swap(a, b),
@@ -161,7 +165,7 @@ impl<'s, 'b> Search<'s, 'b> {
 
     /// With one window the lightest GPUs are partners, the lightest first: what a heavier one could take, they
     /// take as well. With several windows no order of GPUs says that, so all are.
-    fn swaps(&mut self) {
+    fn swaps(&mut self, partners: usize) {
         let board = self.board;
         if board.windows != 1 {
             for gpu in 0..board.node.len() {
@@ -170,7 +174,7 @@ impl<'s, 'b> Search<'s, 'b> {
             return;
         }
         let (mut last, mut last_time) = (None, -1.0);
-        for _ in 0..PARTNERS {
+        for _ in 0..partners {
             let (mut next, mut least) = (None, f64::INFINITY);
             for (gpu, (&load, &slowness)) in
                 board.load.iter().zip(board.slowness.iter()).enumerate()
@@ -325,7 +329,7 @@ impl<'s, 'b> Search<'s, 'b> {
                 before: before as usize,
                 price,
                 news,
-                harm: harm_of_loss(board, slot),
+                harm: harm_of_loss(board, slot, self.top - self.score * slots(least_price)),
             };
             // what it does to others is more than can be gained
             if self.top - spare.harm <= self.score * slots(price - i32::from(news)) {

@@ -3,6 +3,7 @@
 
 mod assign;
 mod board;
+mod chain;
 pub mod flags;
 mod front;
 pub mod gate;

@@ -135,8 +135,9 @@ pub fn gain_of_put(board: &Board, slot: usize, expert: usize, enough: f64) -> f6
     gain
 }
 
-/// How much the excesses of other GPUs rise together when a slot loses its expert.
-pub fn harm_of_loss(board: &Board, slot: usize) -> f64 {
+/// How much the excesses of other GPUs rise together when a slot loses its expert; not exact once it is at
+/// least `enough`.
+pub fn harm_of_loss(board: &Board, slot: usize, enough: f64) -> f64 {
     let before = at(board.on, slot) as usize;
     let others = u64::from(at(board.count, before)).wrapping_sub(1);
     let windows = board.windows;
@@ -152,6 +153,9 @@ pub fn harm_of_loss(board: &Board, slot: usize) -> f64 {
             share.wrapping_sub(at(board.share, old))
         });
         harm += after - at(board.excess, gpu as usize);
+        if harm >= enough {
+            break;
+        }
     }
     harm
 }
