@@ -110,6 +110,5 @@ unsafe impl Plain for eplb_options {
 }
 // SAFETY: as above.
 unsafe impl Plain for eplb_placement {
-    const FIRST_SIZE: usize =
-        offset_of!(eplb_placement, logical_to_physical) + size_of::<*mut i32>();
+    const FIRST_SIZE: usize = offset_of!(eplb_placement, physical_load) + size_of::<*const f32>();
 }
