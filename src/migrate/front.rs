@@ -171,15 +171,30 @@ pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Resu
 pub fn plan(
     problem: &Problem,
     options: &Options,
+    arena: Arena,
+    maps: PlacementMut,
+    report: Option<Report>,
+) -> Result<(), Status> {
+    let nothing = options.previous.is_none();
+    if nothing && options.flags & (EPLB_FLAG_SURVIVE_GPU | EPLB_FLAG_SURVIVE_NODE) == 0 {
+        // the one flag that bears on nothing here
+        let flags = options.flags & !EPLB_FLAG_EXTERNAL_SOURCE;
+        return plan::plan(problem, &Options { flags, ..*options }, arena, maps, report);
+    }
+    plan_from(problem, options, arena, maps, report)
+}
+
+/// Apart, so that planning from nothing does not pay for its stack.
+#[inline(never)]
+fn plan_from(
+    problem: &Problem,
+    options: &Options,
     mut arena: Arena,
     mut maps: PlacementMut,
     mut report: Option<Report>,
 ) -> Result<(), Status> {
     let shape = problem.shape();
-    let Some(course) = admit(shape, options)? else {
-        let options = Options { flags: 0, ..*options };
-        return plan::plan(problem, &options, arena, maps, report);
-    };
+    let Some(course) = admit(shape, options)? else { return Err(Status::UnsupportedPrevious) };
     maps.check_lengths(shape)?;
     plan::check_max_replicas(shape, course.way, &maps)?;
     if let Way::Recipe(_) = course.way {
