@@ -53,8 +53,10 @@ pub fn evaluate_measured(
             physical_load.get(from..).and_then(|l| l.get(..slots_of_a_layer)).unwrap_or_default();
         sum_by_expert(shape, slots, measured, expert_load);
         count_serving(shape, slots, &mut scratch)?;
-        let problem = Problem::with_shape(one, expert_load, None)?;
-        measure(&problem, 0, slots, Some(measured), &mut metrics, &mut scratch);
+        // by reference: a copy would be on the stack all the while
+        let problem = &Problem::with_shape(one, expert_load, None);
+        let problem = problem.as_ref().map_err(|status| *status)?;
+        measure(problem, 0, slots, Some(measured), &mut metrics, &mut scratch);
         report(layer, &metrics);
     }
     Ok(())
