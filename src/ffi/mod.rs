@@ -256,24 +256,18 @@ pub unsafe extern "C" fn eplb_evaluate(
             per_layer,
             metrics_size,
         );
-        let Evaluation { shape, problem, measured, options, slots, need } =
+        let Evaluation { loads, options, slots, need } =
             checked.as_ref().map_err(|status| *status)?;
         let arena = memory::arena(workspace.cast(), need);
         let report = &mut reporter(per_layer, metrics_size);
         let (scope, placement) = (options.scope, Placement::of(slots));
         let dispatch = options.judges_dispatch();
-        match (problem, measured) {
-            (Some(problem), _) => {
+        match loads {
+            Loads::Experts(problem) => {
                 metrics::evaluate(problem, scope, dispatch, arena, &placement, report)
             }
-            (None, measured) => metrics::evaluate_measured(
-                shape,
-                scope,
-                dispatch,
-                arena,
-                &placement,
-                measured.unwrap_or_default(),
-                report,
+            Loads::Slots(shape, measured) => metrics::evaluate_measured(
+                shape, scope, dispatch, arena, &placement, measured, report,
             ),
         }
     })
@@ -281,13 +275,17 @@ pub unsafe extern "C" fn eplb_evaluate(
 
 /// A call of [`eplb_evaluate`] that has been checked.
 struct Evaluation<'a> {
-    shape: Shape<'a>,
-    /// Not there when loads are measured.
-    problem: Option<Problem<'a>>,
-    measured: Option<&'a [f32]>,
+    loads: Loads<'a>,
     options: Options<'a>,
     slots: &'a [i32],
     need: Need,
+}
+
+/// What a placement is measured with.
+#[allow(clippy::large_enum_variant)] // both are large, and there is one at a time
+enum Loads<'a> {
+    Experts(Problem<'a>),
+    Slots(Shape<'a>, &'a [f32]),
 }
 
 /// Checks a call of [`eplb_evaluate`]; apart, as [`checked_plan`] is.
@@ -316,14 +314,14 @@ unsafe fn checked_evaluation<'a>(
         let count = map_lengths(shape, 0)?[0];
         let slots = memory.input(maps.physical_to_logical, count)?;
         let measured = memory.optional_input(maps.physical_load, count)?;
-        let problem = match measured {
-            Some(_) => None,
-            None => Some(loads(&problem, shape, &mut memory)?),
+        let loads = match measured {
+            Some(measured) => Loads::Slots(*shape, measured),
+            None => Loads::Experts(loads(&problem, shape, &mut memory)?),
         };
         note_metrics(&mut memory, per_layer, metrics_size, shape, false)?;
         memory.workspace(workspace.cast(), workspace_size, &need)?;
         memory.check_overlap()?;
-        Ok(Evaluation { shape: *shape, problem, measured, options: *options, slots, need })
+        Ok(Evaluation { loads, options: *options, slots, need })
     }
 }
 

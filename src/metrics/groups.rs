@@ -94,7 +94,8 @@ pub fn assign(
     scratch: &mut Scratch,
     node_of: &mut [u32],
 ) -> Outcome {
-    let (mut search, speed, fastest) = Search::new(loads, needs, nodes, scratch);
+    let search = &mut Search::new(loads, needs, nodes, scratch);
+    let (speed, fastest) = search.note();
     let nothing = Outcome { time: f64::INFINITY, floor: f64::INFINITY, exact: true };
     if speed <= 0.0 {
         return nothing;
@@ -142,8 +143,8 @@ pub fn visit(
     scratch: &mut Scratch,
     visit: &mut dyn FnMut(&[u32], &[u32]) -> f64,
 ) {
-    let (mut search, speed, _) = Search::new(loads, needs, nodes, scratch);
-    if speed > 0.0 {
+    let search = &mut Search::new(loads, needs, nodes, scratch);
+    if search.note().0 > 0.0 {
         search.sum.fill(0.0);
         search.run(limit, 0.0, effort, &mut |order, choice, _| visit(order, choice));
     }
@@ -196,35 +197,49 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    /// Groups by falling load, nodes empty; with the speed of all nodes and of the fastest.
+    #[inline(never)] // what building takes is off the stack while searching
     fn new(
         loads: &'a [f64],
         needs: &'a [u32],
         nodes: &'a Nodes<'a>,
         scratch: &'a mut Scratch,
-    ) -> (Self, f64, f64) {
+    ) -> Self {
         let (k, n) = (loads.len(), nodes.speed.len());
-        let tail = scratch.tail.get_mut(..k + 1).unwrap_or_default();
-        let saved = scratch.saved.get_mut(..k).unwrap_or_default();
-        let sum = scratch.sum.get_mut(..n).unwrap_or_default();
-        let order = scratch.order.get_mut(..k).unwrap_or_default();
-        let choice = scratch.choice.get_mut(..k).unwrap_or_default();
-        let best = scratch.best.get_mut(..k).unwrap_or_default();
-        let free = scratch.free.get_mut(..n).unwrap_or_default();
-        let places = scratch.places.get_mut(..n).unwrap_or_default();
-        sort_falling(loads, order);
+        Search {
+            loads,
+            needs,
+            nodes,
+            tail: scratch.tail.get_mut(..k + 1).unwrap_or_default(),
+            saved: scratch.saved.get_mut(..k).unwrap_or_default(),
+            sum: scratch.sum.get_mut(..n).unwrap_or_default(),
+            order: scratch.order.get_mut(..k).unwrap_or_default(),
+            choice: scratch.choice.get_mut(..k).unwrap_or_default(),
+            best: scratch.best.get_mut(..k).unwrap_or_default(),
+            free: scratch.free.get_mut(..n).unwrap_or_default(),
+            places: scratch.places.get_mut(..n).unwrap_or_default(),
+        }
+    }
+}
+
+impl Search<'_> {
+    /// Groups by falling load, nodes empty; answers the speed of all nodes and of the fastest.
+    #[inline(never)] // apart, as `new` is
+    fn note(&mut self) -> (f64, f64) {
+        let (loads, k) = (self.loads, self.loads.len());
+        sort_falling(loads, self.order);
         let mut acc = 0.0;
-        put(tail, k, 0.0);
-        for (i, cell) in tail.iter_mut().enumerate().take(k).rev() {
-            acc += float(loads, word(order, i) as usize);
+        put(self.tail, k, 0.0);
+        for (i, cell) in self.tail.iter_mut().enumerate().take(k).rev() {
+            acc += float(loads, word(self.order, i) as usize);
             *cell = acc;
         }
-        let least_need = needs.iter().copied().min().unwrap_or(1);
+        let least_need = self.needs.iter().copied().min().unwrap_or(1);
         let mut speed = 0.0;
         let mut fastest = 0.0;
-        for (node, (free, places)) in free.iter_mut().zip(places.iter_mut()).enumerate() {
-            let own = float(nodes.speed, node);
-            *free = if own > 0.0 { word(nodes.slots, node) } else { 0 };
+        let cells = self.free.iter_mut().zip(self.places.iter_mut());
+        for (node, (free, places)) in cells.enumerate() {
+            let own = float(self.nodes.speed, node);
+            *free = if own > 0.0 { word(self.nodes.slots, node) } else { 0 };
             *places = free.checked_div(least_need).unwrap_or(0);
             if *free > 0 {
                 speed += own;
@@ -233,13 +248,9 @@ impl<'a> Search<'a> {
                 }
             }
         }
-        let search =
-            Search { loads, needs, nodes, tail, saved, sum, order, choice, best, free, places };
-        (search, speed, fastest)
+        (speed, fastest)
     }
-}
 
-impl Search<'_> {
     fn depth_load(&self, depth: usize) -> (f64, u32) {
         let group = word(self.order, depth) as usize;
         (float(self.loads, group), word(self.needs, group))

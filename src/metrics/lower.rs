@@ -76,6 +76,7 @@ impl<'a> Scratch<'a> {
 /// No placement of this load `[E]` that keeps replicas of an expert apart, and in hierarchical scope groups on
 /// their node, has a smaller largest GPU time. `reached`: the time of a placement that is known.
 /// O(E + G), O(E log E) a ramp where that leaves a gap.
+#[inline(never)] // what it takes is on the stack only meanwhile
 pub fn lower_bound(load: &[f32], reached: f64, scratch: &mut Scratch) -> f64 {
     for (expert, (key, &load)) in scratch.keys.iter_mut().zip(load).enumerate() {
         *key = descending(load.abs(), expert);

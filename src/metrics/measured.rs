@@ -1,6 +1,6 @@
 //! The ruler on measured loads: what each slot had to do, however tokens were split over replicas.
 
-use super::{Report, Scratch, count_serving, measure};
+use super::{Metrics, Report, Scratch, count_serving, measure};
 use crate::arena::{Arena, Carve, Need};
 use crate::order::widen;
 use crate::placement::Placement;
@@ -21,6 +21,7 @@ pub fn need(shape: &Shape, scope: Scope, dispatch: bool) -> Need {
 /// [`Status::ArrayLength`], [`Status::LoadNan`], [`Status::LoadInfinite`], [`Status::LoadNegative`],
 /// [`Status::WorkspaceTooSmall`], [`Status::PlacementExpert`], [`Status::PlacementMissing`]; `report` has then
 /// not been called.
+#[inline(never)] // one of two rulers on the stack
 pub fn evaluate_measured(
     shape: &Shape,
     scope: Scope,
@@ -43,6 +44,7 @@ pub fn evaluate_measured(
     for layer in 0..shape.num_layers() {
         count_serving(shape, placement.layer(shape, layer), &mut scratch)?;
     }
+    let mut metrics = Metrics::default();
     let slots_of_a_layer = shape.num_physical_experts();
     for layer in 0..shape.num_layers() {
         let slots = placement.layer(shape, layer);
@@ -51,8 +53,11 @@ pub fn evaluate_measured(
             physical_load.get(from..).and_then(|l| l.get(..slots_of_a_layer)).unwrap_or_default();
         sum_by_expert(shape, slots, measured, expert_load);
         count_serving(shape, slots, &mut scratch)?;
-        let problem = Problem::with_shape(one, expert_load, None)?;
-        report(layer, &measure(&problem, 0, slots, Some(measured), &mut scratch));
+        // by reference: a copy would be on the stack all the while
+        let problem = &Problem::with_shape(one, expert_load, None);
+        let problem = problem.as_ref().map_err(|status| *status)?;
+        measure(problem, 0, slots, Some(measured), &mut metrics, &mut scratch);
+        report(layer, &metrics);
     }
     Ok(())
 }

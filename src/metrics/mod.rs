@@ -127,6 +127,7 @@ pub fn admit(shape: &Shape, dispatch: bool) -> Result<(), Status> {
 /// # Errors
 /// [`Status::ArrayLength`], [`Status::WorkspaceTooSmall`], [`Status::PlacementExpert`],
 /// [`Status::PlacementMissing`], [`Status::ShapeTooLarge`]; `report` has then not been called.
+#[inline(never)] // one of two rulers on the stack
 pub fn evaluate(
     problem: &Problem,
     scope: Scope,
@@ -135,6 +136,7 @@ pub fn evaluate(
     placement: &Placement,
     report: Report,
 ) -> Result<(), Status> {
+    let mut metrics = Metrics::default();
     let shape = problem.shape();
     placement.check_lengths(shape)?;
     admit(shape, dispatch)?;
@@ -147,7 +149,8 @@ pub fn evaluate(
     for layer in 0..shape.num_layers() {
         let slots = placement.layer(shape, layer);
         count_serving(shape, slots, &mut scratch)?;
-        report(layer, &measure(problem, layer, slots, None, &mut scratch));
+        measure(problem, layer, slots, None, &mut metrics, &mut scratch);
+        report(layer, &metrics);
     }
     Ok(())
 }
@@ -175,14 +178,15 @@ pub fn report_layer(
     let slots = maps.slots(problem.shape(), layer);
     scratch.bound.note(problem.shape());
     // a plan leaves no expert out, so that counting cannot fail
-    let metrics = match count_serving(problem.shape(), slots, &mut scratch) {
-        Ok(()) => measure(problem, layer, slots, None, &mut scratch),
-        Err(_) => Metrics::default(),
-    };
+    let mut metrics = Metrics::default();
+    if count_serving(problem.shape(), slots, &mut scratch).is_ok() {
+        measure(problem, layer, slots, None, &mut metrics, &mut scratch);
+    }
     report(layer, &metrics);
 }
 
-/// The same for one window, without the bound and the gap.
+/// The largest GPU time in one window, and the duplicates, of slots that are known to be good.
+#[inline(never)] // what it takes is off the stack while planning
 pub fn largest_load(
     problem: &Problem,
     window: usize,
@@ -190,12 +194,13 @@ pub fn largest_load(
     scope: Scope,
     arena: &mut Arena,
     slots: &[i32],
-) -> Metrics {
+) -> (f64, u32) {
     let mut scratch = Scratch::carve(arena, problem.shape(), scope, false);
-    match count_serving(problem.shape(), slots, &mut scratch) {
-        Ok(()) => weigh(problem, window, layer, slots, None, &mut scratch),
-        Err(_) => Metrics::default(),
+    let mut metrics = Metrics::default();
+    if count_serving(problem.shape(), slots, &mut scratch).is_ok() {
+        weigh(problem, window, layer, slots, None, &mut metrics, &mut scratch);
     }
+    (metrics.max_gpu_load, metrics.duplicates)
 }
 
 /// Counts the replicas on GPUs that serve.
@@ -215,46 +220,63 @@ fn count_serving(shape: &Shape, slots: &[i32], scratch: &mut Scratch) -> Result<
     if scratch.count.contains(&0) { Err(Status::PlacementMissing) } else { Ok(()) }
 }
 
-/// The ruler, the bound and the gap, over all windows that have weight; and dispatch, where it is judged.
+/// The ruler, the bound and the gap, over all windows that have weight; and dispatch, where it is judged. Into
+/// `metrics`, whatever they held: what is large is on the stack once.
 fn measure(
     problem: &Problem,
     layer: usize,
     slots: &[i32],
     measured: Option<&[f32]>,
+    metrics: &mut Metrics,
     scratch: &mut Scratch,
-) -> Metrics {
+) {
+    *metrics = Metrics::default();
+    if problem.shape().num_windows() > 1 {
+        measure_windows(problem, layer, slots, measured, metrics, scratch);
+    } else if widen(problem.window_weight(0, layer).abs()) > 0.0 {
+        measure_window(problem, 0, layer, slots, measured, metrics, scratch);
+        metrics.worst_window_balance = metrics.balance;
+    }
+    metrics.gap =
+        if metrics.bound > 0.0 { metrics.max_gpu_load / metrics.bound - 1.0 } else { 0.0 };
+}
+
+/// The means over several windows, and the worst.
+#[inline(never)] // one window does without its stack
+fn measure_windows(
+    problem: &Problem,
+    layer: usize,
+    slots: &[i32],
+    measured: Option<&[f32]>,
+    metrics: &mut Metrics,
+    scratch: &mut Scratch,
+) {
     let weight = |window| widen(problem.window_weight(window, layer).abs());
     let windows = problem.shape().num_windows();
     let all = (0..windows).fold(0.0, |sum, window| sum + weight(window));
-    let mut metrics = Metrics::default();
+    let mut here = Metrics::default();
     let mut first = true;
     for window in (0..windows).filter(|&window| weight(window) > 0.0) {
-        let here = measure_window(problem, window, layer, slots, measured, scratch);
-        // exactly 1 when there is one window, which then is not rounded
+        here = Metrics::default();
+        measure_window(problem, window, layer, slots, measured, &mut here, scratch);
+        // exactly 1 when one window has weight, which then is not rounded
         let share = weight(window) / all;
-        for (sum, x) in [
-            (&mut metrics.mean_gpu_load, here.mean_gpu_load),
-            (&mut metrics.max_gpu_load, here.max_gpu_load),
-            (&mut metrics.balance, here.balance),
-            (&mut metrics.node_balance, here.node_balance),
-            (&mut metrics.expert_balance, here.expert_balance),
-            (&mut metrics.bound, here.bound),
-            (&mut metrics.dispatch_balance, here.dispatch_balance),
-            (&mut metrics.dispatch_bound, here.dispatch_bound),
-        ] {
-            *sum += share * x;
-        }
+        metrics.mean_gpu_load += share * here.mean_gpu_load;
+        metrics.max_gpu_load += share * here.max_gpu_load;
+        metrics.balance += share * here.balance;
+        metrics.node_balance += share * here.node_balance;
+        metrics.expert_balance += share * here.expert_balance;
+        metrics.bound += share * here.bound;
+        metrics.dispatch_balance += share * here.dispatch_balance;
+        metrics.dispatch_bound += share * here.dispatch_bound;
         if first || here.balance < metrics.worst_window_balance {
             metrics.worst_window_balance = here.balance;
             metrics.worst_window = window as u32;
             metrics.busiest_gpu = here.busiest_gpu;
         }
-        metrics.duplicates = here.duplicates;
         first = false;
     }
-    metrics.gap =
-        if metrics.bound > 0.0 { metrics.max_gpu_load / metrics.bound - 1.0 } else { 0.0 };
-    metrics
+    metrics.duplicates = here.duplicates; // the same in each
 }
 
 /// The ruler and the bound of one window.
@@ -264,33 +286,41 @@ fn measure_window(
     layer: usize,
     slots: &[i32],
     measured: Option<&[f32]>,
+    metrics: &mut Metrics,
     scratch: &mut Scratch,
-) -> Metrics {
-    let mut metrics = weigh(problem, window, layer, slots, measured, scratch);
+) {
+    weigh(problem, window, layer, slots, measured, metrics, scratch);
     // mathematically the bound is no larger; do not let rounding say otherwise
     let load = problem.load(window, layer);
     let bound = lower::lower_bound(load, metrics.max_gpu_load, &mut scratch.bound);
     metrics.bound = if bound < metrics.max_gpu_load { bound } else { metrics.max_gpu_load };
     if let Some(arena) = &mut scratch.judge {
-        let judged = dispatch::judge(problem.shape(), slots, load, arena.rest());
-        metrics.dispatch_balance = ratio(metrics.mean_gpu_load, judged.largest);
-        metrics.dispatch_bound = judged.bound;
+        judge(problem.shape(), slots, load, arena, metrics);
     }
-    metrics
 }
 
-/// The ruler itself. `measured`: the load of each slot, where it is known; else load / count.
+/// What dispatch makes of the placement.
+#[inline(never)] // its memory is on the stack only meanwhile
+fn judge(shape: &Shape, slots: &[i32], load: &[f32], arena: &mut Arena, metrics: &mut Metrics) {
+    let judged = dispatch::judge(shape, slots, load, arena.rest());
+    metrics.dispatch_balance = ratio(metrics.mean_gpu_load, judged.largest);
+    metrics.dispatch_bound = judged.bound;
+}
+
+/// The ruler itself, into metrics that are all zero. `measured`: the load of each slot, where it is known; else
+/// load / count.
+#[inline(never)] // off the stack before the bound
 fn weigh(
     problem: &Problem,
     window: usize,
     layer: usize,
     slots: &[i32],
     measured: Option<&[f32]>,
+    metrics: &mut Metrics,
     scratch: &mut Scratch,
-) -> Metrics {
+) {
     let topology = problem.shape().topology();
     let load = problem.load(window, layer);
-    let mut metrics = Metrics::default();
     let mut largest_replica = 0.0;
     let mut replicas = 0.0;
     let mut total_speed = 0.0;
@@ -357,7 +387,6 @@ fn weigh(
     });
     metrics.node_balance = ratio(metrics.mean_gpu_load, busiest_node);
     metrics.expert_balance = ratio(total / replicas, largest_replica);
-    metrics
 }
 
 /// mean / largest; nothing to do is perfectly balanced, and so is what only rounding puts above 1. A

@@ -196,6 +196,7 @@ const UNSPLIT: [(f64, f64); 5] = [(0.0, 0.0), (0.0, 0.3), (0.0, 0.6), (0.0, 0.9)
 ///
 /// `loads` descending; `tail` is scratch for E + 1 sums. `effort` bounds the ramps weighed; where the plain
 /// ramps prove nothing it stops after twelve. O(E log E) a ramp at most.
+#[inline(never)] // apart from what sorted the loads
 pub fn refine(
     loads: &[f32],
     fleet: &Fleet,

@@ -194,12 +194,24 @@ pub(crate) fn plan_into(
     report: Option<Report>,
 ) -> Result<(), Status> {
     if options.previous.is_some() || options.flags & !EPLB_FLAG_DISPATCH != 0 {
-        if let Some(course) = admit(problem.shape(), options)? {
-            return plan_from(problem, options, &course, arena, maps, report);
-        }
-        return plan::plan(problem, &from_nothing(options), arena, maps, report);
+        return plan_on_course(problem, options, arena, maps, report);
     }
     plan::plan(problem, options, arena, maps, report)
+}
+
+/// Plans what [`admit`] decides on.
+#[inline(never)] // off the stack of plans from nothing
+fn plan_on_course(
+    problem: &Problem,
+    options: &Options,
+    arena: &mut Arena,
+    maps: &mut PlacementMut,
+    report: Option<Report>,
+) -> Result<(), Status> {
+    match &admit(problem.shape(), options)? {
+        Some(course) => plan_from(problem, options, course, arena, maps, report),
+        None => plan::plan(problem, &from_nothing(options), arena, maps, report),
+    }
 }
 
 /// Plans from a placement, or what must survive something.

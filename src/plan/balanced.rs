@@ -125,7 +125,7 @@ pub fn plan_layer(
     rows.note_gpus(shape, hierarchical);
     let window = match shape.num_windows() {
         1 => 0,
-        _ => plan_windows(layer, hierarchical, rows, &mut arena.rest(), slots)?,
+        _ => plan_windows(layer, hierarchical, rows, arena, slots)?,
     };
     let load = layer.problem.load(window, layer.index);
     if hierarchical {
@@ -215,6 +215,7 @@ fn plan_windows(
     slots: &mut [i32],
 ) -> Option<usize> {
     let shape = layer.problem.shape();
+    let arena = &mut arena.rest();
     let windows = &mut Windows::carve(arena, shape);
     windows.note(layer.problem, layer.index, rows.gpus().count());
     if windows.alike(layer.problem, layer.index) {

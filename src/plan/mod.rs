@@ -200,6 +200,7 @@ pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Resu
 /// [`Status::UnsupportedPolicy`] and the other `Unsupported*`, [`Status::ArrayLength`],
 /// [`Status::MaxReplicas`], [`Status::TooFewSlots`], the `*NotDivisible`, [`Status::LoadTooLarge`],
 /// [`Status::WorkspaceTooSmall`].
+#[inline(always)] // no frame of its own under that of the C face
 pub(crate) fn plan(
     problem: &Problem,
     options: &Options,

@@ -59,12 +59,13 @@ pub fn or_deepseek(
     for (kept, &slot) in kept.iter_mut().zip(slots.iter()) {
         *kept = slot as u32;
     }
-    let ours = metrics::largest_load(problem, window, layer, scope, &mut arena, slots).max_gpu_load;
+    let (ours, _) = metrics::largest_load(problem, window, layer, scope, &mut arena, slots);
     let mut maps = LayerMaps::of(slots);
     let load = problem.load(window, layer);
     hierarchy::plan_layer(shape, scope, recipe, load, &mut arena, &mut maps);
-    let theirs = metrics::largest_load(problem, window, layer, scope, &mut arena, slots);
-    if theirs.duplicates > 0 || theirs.max_gpu_load >= ours {
+    let (theirs, duplicates) =
+        metrics::largest_load(problem, window, layer, scope, &mut arena, slots);
+    if duplicates > 0 || theirs >= ours {
         for (slot, &kept) in slots.iter_mut().zip(kept.iter()) {
             *slot = kept as i32;
         }

@@ -89,6 +89,7 @@ impl Rows<'_> {
     }
 
     /// Plans a row, and writes its slots.
+    #[inline(always)] // no frame of its own
     pub fn plan(
         &mut self,
         layer: &Layer,
