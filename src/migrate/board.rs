@@ -141,30 +141,27 @@ impl<'a> Board<'a> {
         }
     }
 
-    /// Sets the board: the loads of `layer`, `old` in force, `start` in the slots. Both are `[P]`.
-    pub fn set(&mut self, problem: &Problem, layer: usize, old: Option<&[i32]>, start: &[i32]) {
+    /// Sets the board: the loads of `layer`, and what is in force (`[P]`) in the slots.
+    pub fn set(&mut self, problem: &Problem, layer: usize, in_force: &[i32]) {
         self.set_loads(problem, layer);
         self.old_head.fill(NONE);
         self.head.fill(NONE);
         self.count.fill(0);
         self.load.fill(0);
         self.on.fill(NONE);
-        self.source.fill(NONE);
         self.differing.fill(0);
         self.moved = 0;
-        let old = old.unwrap_or_default();
-        self.old.fill(NONE);
-        for (slot, &expert) in old.iter().enumerate().rev() {
+        for (slot, &expert) in in_force.iter().enumerate().rev() {
             put(self.old, slot, expert as u32);
+            let gpu = at(self.gpu, slot);
+            put(self.source, slot, gpu);
             if at(self.old_gpu, slot) != NONE
                 && let Some(head) = self.old_head.get_mut(expert as usize)
             {
                 put(self.old_next, slot, *head);
                 *head = slot as u32;
             }
-        }
-        for (slot, &expert) in start.iter().enumerate().rev() {
-            if at(self.gpu, slot) != NONE
+            if gpu != NONE
                 && let Some(head) = self.head.get_mut(expert as usize)
             {
                 put(self.next, slot, *head);
@@ -182,7 +179,6 @@ impl<'a> Board<'a> {
                 self.load_with(gpu as usize, expert as usize, true);
             }
         }
-        self.compare(old);
         self.note_groups();
         self.judge_all();
     }
@@ -202,27 +198,6 @@ impl<'a> Board<'a> {
             for (expert, &load) in load.iter().enumerate() {
                 let part = if total > 0.0 { widen(load.abs()) / total * TOTAL } else { 0.0 };
                 put(self.whole, expert * windows + window, part as u64);
-            }
-        }
-    }
-
-    /// Notes which slots differ from the placement in force, and where their experts come from.
-    fn compare(&mut self, old: &[i32]) {
-        for gpu in 0..self.node.len() {
-            let (from, to) = self.slots(gpu);
-            for slot in from..to {
-                let expert = at(self.on, slot);
-                if at(self.gpu, slot) == NONE || expert == NONE {
-                    continue;
-                }
-                let before = (from..slot).filter(|&s| at(self.on, s) == expert).count();
-                let here = self.old_copies(gpu, expert as usize) > before;
-                let source = if here { gpu as u32 } else { self.nearest(gpu, expert as usize) };
-                put(self.source, slot, source);
-                if !here && !old.is_empty() {
-                    change(self.differing, gpu, |n| n + 1);
-                    self.moved += 1;
-                }
             }
         }
     }

@@ -281,19 +281,26 @@ impl Planner<'_> {
         if old.iter().any(|&expert| expert != -1 && expert as u32 as usize >= experts) {
             return Err(Status::PlacementExpert);
         }
-        let mut board = Board::carve(turns, shape, self.course.hierarchical);
-        board.set(self.problem, layer, Some(old), old);
-        if self.options.flags & EPLB_FLAG_EXTERNAL_SOURCE == 0
-            && (0..experts).any(|expert| board.old_holders(expert).next().is_none())
-        {
+        let topology = shape.topology();
+        let external = self.options.flags & EPLB_FLAG_EXTERNAL_SOURCE != 0;
+        let copies = turns.rest().u32s(experts);
+        ruler::count_copies(topology, old, |gpu| topology.serves(gpu), copies);
+        if !external && copies.contains(&0) {
             return Err(Status::SourceLost);
         }
         if !self.course.limited {
             return Ok(());
         }
-        if board.count.iter().any(|&count| count > self.limits.most_replicas) {
+        ruler::count_copies(topology, old, |gpu| topology.receives(gpu), copies);
+        if copies.iter().any(|&count| count > self.limits.most_replicas) {
             return Err(Status::MaxReplicas);
         }
+        let as_it_is = self.limits.survive == Survive::Nothing && !self.course.hierarchical;
+        if as_it_is && !copies.contains(&0) {
+            return Ok(()); // nothing to repair
+        }
+        let mut board = Board::carve(turns, shape, self.course.hierarchical);
+        board.set(self.problem, layer, old);
         repair::repair(&mut board, shape, &self.limits)
     }
 
@@ -374,7 +381,7 @@ impl Planner<'_> {
     fn step(&mut self, layer: usize, old: &[i32], kept: &mut [u32], turns: &mut Arena) {
         let shape = self.problem.shape();
         let mut board = Board::carve(turns, shape, self.course.hierarchical);
-        board.set(self.problem, layer, Some(old), old);
+        board.set(self.problem, layer, old);
         // `check` has seen that this is possible
         let _possible = repair::repair(&mut board, shape, &self.limits);
         incremental::improve(&mut board, &self.limits, self.options.effort, kept);
@@ -423,7 +430,7 @@ impl Planner<'_> {
     ) {
         let shape = self.problem.shape();
         let mut board = Board::carve(turns, shape, self.course.hierarchical);
-        board.set(self.problem, layer, Some(slots), slots);
+        board.set(self.problem, layer, slots);
         // there is room: see `can_survive`
         let _possible = repair::repair(&mut board, shape, &self.limits);
         incremental::improve(&mut board, &self.limits, self.options.effort, kept);
@@ -440,7 +447,7 @@ impl Planner<'_> {
             return false;
         }
         let mut board = Board::carve(turns, shape, self.course.hierarchical);
-        board.set(self.problem, layer, Some(old), old);
+        board.set(self.problem, layer, old);
         let safe = |expert| self.limits.safe(&board, expert, usize::MAX, None);
         !board.scattered()
             && board.count.iter().all(|&count| count <= self.limits.most_replicas)

@@ -163,6 +163,10 @@ impl<'s, 'b> Search<'s, 'b> {
         at(self.board.share, expert.wrapping_mul(self.board.windows))
     }
 
+    fn more(&self, expert: usize) -> u64 {
+        at(self.board.more, expert.wrapping_mul(self.board.windows))
+    }
+
     /// With one window the lightest GPUs are partners, the lightest first: what a heavier one could take, they
     /// take as well. With several windows no order of GPUs says that, so all are.
     fn swaps(&mut self, partners: usize) {
@@ -301,44 +305,46 @@ impl<'s, 'b> Search<'s, 'b> {
     fn puts(&mut self, spares: usize) {
         let board = self.board;
         let (from, to) = board.slots(self.busy);
-        // the least that the busiest GPU can hold after one of its experts got another copy elsewhere
-        let mut lightened = at(board.load, self.busy);
+        let here = at(board.load, self.busy);
+        // the least that the busiest GPU can hold after one of its experts got another copy elsewhere, and
+        // the least that such a copy adds there when it is of use
+        let (mut lightened, mut lightest) = (here, u64::MAX);
         for mine in from..to {
             let expert = at(board.on, mine) as usize;
-            let drop = self.share(expert).saturating_sub(at(board.more, expert));
-            lightened = lightened.min(at(board.load, self.busy).saturating_sub(drop));
+            let (share, more) = (self.share(expert), self.more(expert));
+            let after = here.saturating_sub(share.saturating_sub(more));
+            lightened = lightened.min(after);
+            if after <= self.room(self.busy, 0) {
+                lightest = lightest.min(more);
+            }
         }
         for index in 0..spares {
             let slot = at(board.spares, index) as usize;
             let (gpu, before) = (at(board.gpu, slot), at(board.on, slot));
             let differs = before != NONE && at(board.source, slot) != gpu;
-            let news = at(board.differing, gpu as usize) > 0;
-            let price = 1 - i32::from(differs);
             let gpu = gpu as usize;
+            let news = at(board.differing, gpu) > 0;
+            let price = 1 - i32::from(differs);
             let least_price = price - i32::from(news);
-            if least_price > self.left
-                || gpu != self.busy
-                    && board.windows == 1
-                    && lightened > self.room(self.busy, least_price)
+            let elsewhere = gpu != self.busy && board.windows == 1;
+            if least_price > self.left || elsewhere && lightened > self.room(self.busy, least_price)
             {
                 continue;
             }
-            let spare = Spare {
-                slot,
-                gpu,
-                before: before as usize,
-                price,
-                news,
-                harm: harm_of_loss(board, slot, self.top - self.score * slots(least_price)),
-            };
+            if elsewhere {
+                let there = at(board.load, gpu).saturating_add(lightest);
+                if there.saturating_sub(self.share(before as usize)) > self.room(gpu, least_price) {
+                    continue;
+                }
+            }
+            let harm = harm_of_loss(board, slot, self.top - self.score * slots(least_price));
+            let spare = Spare { slot, gpu, before: before as usize, price, news, harm };
             // what it does to others is more than can be gained
-            if self.top - spare.harm <= self.score * slots(price - i32::from(news)) {
+            if self.top - spare.harm <= self.score * slots(least_price) {
                 continue;
             }
             if spare.gpu == self.busy {
-                for expert in 0..board.count.len() {
-                    self.weigh_put(&spare, expert);
-                }
+                self.put_any(&spare);
                 continue;
             }
             for mine in from..to {
@@ -348,6 +354,31 @@ impl<'s, 'b> Search<'s, 'b> {
                 }
             }
         }
+    }
+
+    /// Any expert into a slot of the busiest GPU.
+    fn put_any(&mut self, spare: &Spare) {
+        let board = self.board;
+        let mut score = f64::NEG_INFINITY;
+        let mut most = u64::MAX;
+        for expert in 0..board.count.len() {
+            if board.windows == 1 && score < self.score {
+                score = self.score;
+                most = self.most_of(spare);
+            }
+            if self.more(expert) <= most {
+                self.weigh_put(spare, expert);
+            }
+        }
+    }
+
+    /// What a copy in a slot of the busiest GPU may weigh to win.
+    fn most_of(&self, spare: &Spare) -> u64 {
+        let least_price = spare.price - i32::from(spare.news);
+        let left = self.top - spare.harm - self.score * slots(least_price);
+        let room = (1.0 + fourth_root(left)) * at(self.board.speed, self.busy);
+        let kept = at(self.board.load, self.busy).saturating_sub(self.share(spare.before));
+        (room as u64).saturating_sub(kept)
     }
 
     #[inline(always)]
@@ -394,7 +425,6 @@ impl<'s, 'b> Search<'s, 'b> {
 }
 
 /// A slot that can be given away.
-#[derive(Clone, Copy)]
 struct Spare {
     slot: usize,
     gpu: usize,

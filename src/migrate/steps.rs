@@ -53,7 +53,8 @@ impl Limits {
         at(board.gpu, slot) != NONE
             && (expert == NONE
                 || at(board.count, expert as usize) > 1
-                    && (self.safe(board, expert as usize, slot, None)
+                    && (self.survive == Survive::Nothing
+                        || self.safe(board, expert as usize, slot, None)
                         || self.beside(board, slot, expert as usize)))
     }
 
