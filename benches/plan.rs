@@ -277,8 +277,7 @@ fn run_previous(case: &str, budget: u32, times: usize) {
         planner.physical_to_logical.clone()
     };
     let old: Vec<Vec<i32>> = rows.iter().map(plan).collect();
-    let options =
-        |previous| Options { previous: Some(previous), max_moves: budget, ..free };
+    let options = |previous| Options { previous: Some(previous), max_moves: budget, ..free };
     let mut planner = Planner::new(case, &need(case, &rows[0], &options(&old[0])));
     let mut random = StdRng::seed_from_u64(11);
     let (mut plans, mut sorts) = (Vec::new(), Vec::new());

@@ -14,6 +14,9 @@ use crate::problem::{Problem, Shape};
 
 pub use super::chain::NONE;
 
+/// No harm is less than nothing.
+pub const UNKNOWN: f64 = -1.0;
+
 const TOTAL: f64 = (1_u64 << 44) as f64;
 
 /// The arrays of a layer. Slots of GPUs that do not receive take no part and stay at `NONE`.
@@ -34,6 +37,9 @@ pub struct Board<'a> {
     /// `[G]` as said above.
     pub excess: &'a mut [f64],
     pub level: f64,
+    /// `[P]` how much the excesses of other GPUs rise together when a slot gives up its expert, as far as that
+    /// has been asked for; else `UNKNOWN`.
+    pub harm: &'a mut [f64],
     /// `[G + 1]` first slot; `[G]` node; slots that differ.
     pub first: &'a mut [u32],
     pub node: &'a mut [u32],
@@ -96,6 +102,7 @@ impl<'a> Board<'a> {
             speed: arena.f64s(gpus),
             excess: arena.f64s(gpus),
             level: 1.0,
+            harm: arena.f64s(slots),
             first: arena.u32s(gpus.saturating_add(1)),
             node: arena.u32s(gpus),
             differing: arena.u32s(gpus),
@@ -424,9 +431,20 @@ impl<'a> Board<'a> {
         if above > 0.0 { above * above * (above * above) } else { 0.0 }
     }
 
+    /// Notes the excess of a GPU that holds something else than before, and that what the loss of a copy
+    /// would do to it is to be found out again.
     fn judge(&mut self, gpu: usize) {
         let excess = self.excess_with(gpu, |_| 0);
         put(self.excess, gpu, excess);
+        let (from, to) = self.slots(gpu);
+        for slot in from..to {
+            let expert = at(self.on, slot) as usize;
+            let mut holder = self.head.get(expert).copied().unwrap_or(NONE);
+            while holder != NONE {
+                put(self.harm, holder as usize, UNKNOWN);
+                holder = self.next.get(holder as usize).copied().unwrap_or(NONE);
+            }
+        }
     }
 
     /// Notes in `missed` what `gpu` held and no longer has. Some slot differs where there is any.
@@ -457,8 +475,10 @@ impl<'a> Board<'a> {
 
     pub fn judge_all(&mut self) {
         for gpu in 0..self.node.len() {
-            self.judge(gpu);
+            let excess = self.excess_with(gpu, |_| 0);
+            put(self.excess, gpu, excess);
         }
+        self.harm.fill(UNKNOWN);
     }
 
     /// Weighted mean over the windows of mean / largest GPU time; at most 1.

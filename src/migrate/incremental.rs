@@ -43,6 +43,7 @@ pub fn improve(board: &mut Board, limits: &Limits, effort: u32, kept: &mut [u32]
         if stale {
             spares = list_spares(board, limits);
         }
+        find_harm(board, spares);
         board.note_missed(board.busiest().0);
         let mut search = Search::new(board, limits);
         if best >= ENOUGH || search.top <= 0.0 || effort > 0 && weighed > u64::from(effort) {
@@ -356,26 +357,23 @@ impl<'s, 'b> Search<'s, 'b> {
             let news = at(board.differing, gpu) > 0;
             let price = 1 - i32::from(differs);
             let least_price = price - i32::from(news);
-            let elsewhere = gpu != self.busy && board.windows == 1;
-            if least_price > self.left || elsewhere && lightened > self.room(self.busy, least_price)
-            {
-                continue;
-            }
-            if elsewhere {
-                let there = at(board.load, gpu).saturating_add(lightest);
-                if there.saturating_sub(self.share(before as usize)) > self.room(gpu, least_price) {
-                    continue;
-                }
-            }
-            let harm = harm_of_loss(board, slot, self.top - self.score * slots(least_price));
-            let spare = Spare { slot, gpu, before: before as usize, price, news, harm };
+            let harm = at(board.harm, slot);
             // what it does to others is more than can be gained
-            if self.top - spare.harm <= self.score * slots(least_price) {
+            if least_price > self.left || self.top - harm <= self.score * slots(least_price) {
                 continue;
             }
-            if spare.gpu == self.busy {
+            let spare = Spare { slot, gpu, before: before as usize, price, news, harm };
+            if gpu == self.busy {
                 self.put_any(&spare);
                 continue;
+            }
+            if board.windows == 1 {
+                let there = at(board.load, gpu).saturating_add(lightest);
+                if lightened > self.room(self.busy, least_price)
+                    || there.saturating_sub(self.share(spare.before)) > self.room(gpu, least_price)
+                {
+                    continue;
+                }
             }
             for mine in from..to {
                 let expert = at(board.on, mine);
@@ -474,13 +472,28 @@ struct Spare {
 fn list_spares(board: &mut Board, limits: &Limits) -> usize {
     let mut found = 0;
     for (slot, &expert) in board.on.iter().enumerate() {
-        // of most experts there is one copy, so that is looked at first
-        if board.count.get(expert as usize) != Some(&1) && limits.spare(board, slot) {
+        let spare = match board.count.get(expert as usize) {
+            Some(1) => false, // so are most
+            Some(_) if limits.survive == Survive::Nothing => true,
+            _ => limits.spare(board, slot),
+        };
+        if spare {
             put(board.spares, found, slot as u32);
             found += 1;
         }
     }
     found
+}
+
+/// Finds out what the loss of each spare slot does to others, where that is not known.
+fn find_harm(board: &mut Board, spares: usize) {
+    for index in 0..spares {
+        let slot = at(board.spares, index) as usize;
+        if at(board.harm, slot) < 0.0 {
+            let harm = harm_of_loss(board, slot);
+            put(board.harm, slot, harm);
+        }
+    }
 }
 
 fn fourth_root(x: f64) -> f64 {

@@ -136,9 +136,8 @@ pub fn gain_of_put(board: &Board, slot: usize, expert: usize, enough: f64) -> f6
     gain
 }
 
-/// How much the excesses of other GPUs rise together when a slot loses its expert; not exact once it is at
-/// least `enough`.
-pub fn harm_of_loss(board: &Board, slot: usize, enough: f64) -> f64 {
+/// How much the excesses of other GPUs rise together when a slot gives up its expert.
+pub fn harm_of_loss(board: &Board, slot: usize) -> f64 {
     let before = at(board.on, slot) as usize;
     let others = u64::from(at(board.count, before)).wrapping_sub(1);
     let windows = board.windows;
@@ -153,10 +152,8 @@ pub fn harm_of_loss(board: &Board, slot: usize, enough: f64) -> f64 {
             let share = at(board.whole, old).checked_div(others).unwrap_or(0);
             share.wrapping_sub(at(board.share, old))
         });
-        harm += after - at(board.excess, gpu as usize);
-        if harm >= enough {
-            break;
-        }
+        let more = after - at(board.excess, gpu as usize);
+        harm += if more > 0.0 { more } else { 0.0 };
     }
     harm
 }
