@@ -1,103 +1,17 @@
 //! The front door of planning: from nothing, or from the placement in force.
 
 use super::board::Board;
-use super::flags::{EPLB_FLAG_EXTERNAL_SOURCE, EPLB_FLAG_SURVIVE_GPU, EPLB_FLAG_SURVIVE_NODE};
+use super::course::{Course, admit, from_nothing};
+use super::flags::EPLB_FLAG_EXTERNAL_SOURCE;
 use super::steps::{Limits, Survive};
 use super::{incremental, relabel, repair, ruler, transfers};
 use crate::arena::{Arena, Carve, Need};
 use crate::metrics::{self, Metrics, Report};
 use crate::placement::{LayerMaps, Placement, PlacementMut};
 use crate::plan::at::{at, put};
-use crate::plan::policy::Policy;
 use crate::plan::{self, EPLB_FLAG_DISPATCH, Operation, Options, Way};
 use crate::problem::{Problem, Shape};
 use crate::status::Status;
-
-/// How a plan from a placement goes, decided from the shape and the options alone.
-#[derive(Clone, Copy)]
-struct Course<'a> {
-    /// How to plan from nothing, and the options for that.
-    way: Way,
-    fresh: Options<'a>,
-    /// Only so many slots may change.
-    limited: bool,
-    balanced: bool,
-    survive: Survive,
-    /// Groups are bound to nodes.
-    hierarchical: bool,
-}
-
-/// The course; `None` when there is nothing to start from and nothing to survive.
-fn admit<'a>(shape: &Shape, options: &Options<'a>) -> Result<Option<Course<'a>>, Status> {
-    let flags = EPLB_FLAG_EXTERNAL_SOURCE | EPLB_FLAG_SURVIVE_GPU | EPLB_FLAG_SURVIVE_NODE;
-    if options.flags & !(flags | EPLB_FLAG_DISPATCH) != 0 {
-        return Err(Status::UnsupportedFlag);
-    }
-    let limited = options.max_moves != 0 || options.max_moves_per_gpu_pair != 0;
-    if limited && options.previous.is_none() {
-        return Err(Status::MovesWithoutPrevious);
-    }
-    let survive = if options.flags & EPLB_FLAG_SURVIVE_NODE != 0 {
-        Survive::Node
-    } else if options.flags & EPLB_FLAG_SURVIVE_GPU != 0 {
-        Survive::Gpu
-    } else {
-        Survive::Nothing
-    };
-    let balanced = options.recipe.is_none() && options.policy == Policy::Balanced;
-    if !balanced && survive != Survive::Nothing {
-        return Err(Status::UnsupportedFlag);
-    }
-    if !balanced && limited {
-        return Err(Status::UnsupportedPrevious);
-    }
-    let fresh = from_nothing(options);
-    let way = plan::admit(shape, &fresh)?;
-    let hierarchical = shape.is_hierarchical(options.scope) && shape.topology().num_nodes() > 1;
-    if survive != Survive::Nothing {
-        if hierarchical && survive == Survive::Gpu && !limited {
-            return Err(Status::UnsupportedFlag);
-        }
-        if hierarchical && survive == Survive::Node || !can_survive(shape, survive) {
-            return Err(Status::Infeasible);
-        }
-    }
-    if options.previous.is_none() && survive == Survive::Nothing {
-        return Ok(None);
-    }
-    Ok(Some(Course { way, fresh, limited, balanced, survive, hierarchical }))
-}
-
-/// The same options, with nothing to start from.
-fn from_nothing<'a>(options: &Options<'a>) -> Options<'a> {
-    Options {
-        max_moves: 0,
-        max_moves_per_gpu_pair: 0,
-        flags: options.flags & EPLB_FLAG_DISPATCH,
-        previous: None,
-        ..*options
-    }
-}
-
-/// Whether every expert can be on two places: twice as many slots, no place with more than one of each.
-fn can_survive(shape: &Shape, survive: Survive) -> bool {
-    let topology = shape.topology();
-    let experts = shape.num_logical_experts();
-    let mut room = 0_usize;
-    for gpu in 0..topology.num_gpus() {
-        let here = if survive == Survive::Gpu {
-            shape.usable_slots(gpu)
-        } else if (0..gpu).any(|before| topology.node(before) == topology.node(gpu)) {
-            0 // counted at the first GPU of the node
-        } else {
-            (gpu..topology.num_gpus())
-                .filter(|&other| topology.node(other) == topology.node(gpu))
-                .fold(0_usize, |sum, other| sum.saturating_add(shape.usable_slots(other)))
-        };
-        room = room.saturating_add(here.min(experts));
-    }
-    room >= experts.saturating_mul(2)
-}
 
 /// Scratch of a plan from a placement, beside the turns of the others on the rest.
 struct Scratch<'a> {
@@ -111,36 +25,10 @@ fn carve<'a>(arena: &mut impl Carve<'a>, shape: &Shape) -> Scratch<'a> {
     Scratch { from: arena.u32s(slots), kept: arena.u32s(slots) }
 }
 
-impl Course<'_> {
-    /// GPUs stay on their node when they take other names.
-    fn by_node(&self) -> bool {
-        self.hierarchical || self.survive == Survive::Node
-    }
-
-    /// What takes turns on the rest of the memory.
-    #[inline(never)] // sizing is over before planning takes the stack
-    fn turns(&self, shape: &Shape) -> Need {
-        let count = Need { u32s: shape.num_logical_experts(), ..Need::default() };
-        let names = relabel::need(shape, self.by_node());
-        let own = Board::need(shape, self.hierarchical).max(names).max(count);
-        own.max(self.way.need(shape, &self.fresh))
-    }
-
-    fn need(&self, shape: &Shape) -> Need {
-        let mut need = Need::default();
-        carve(&mut need, shape);
-        need.plus(self.turns(shape))
-    }
-
-    fn limits(&self, options: &Options, max_replicas: usize) -> Limits {
-        let or_none = |limit: u32| if limit == 0 { u32::MAX } else { limit };
-        Limits {
-            moves: or_none(options.max_moves),
-            per_pair: options.max_moves_per_gpu_pair,
-            most_replicas: or_none(u32::try_from(max_replicas).unwrap_or(u32::MAX)),
-            survive: self.survive,
-        }
-    }
+fn need(course: &Course, shape: &Shape) -> Need {
+    let mut need = Need::default();
+    carve(&mut need, shape);
+    need.plus(course.turns(shape))
 }
 
 /// What an operation needs of an arena, whatever the number of layers. Of a previous placement it matters
@@ -151,7 +39,7 @@ impl Course<'_> {
 pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Result<Need, Status> {
     match operation {
         Operation::Plan => match admit(shape, options)? {
-            Some(course) => Ok(course.need(shape)),
+            Some(course) => Ok(need(&course, shape)),
             None => plan::workspace(operation, shape, &from_nothing(options)),
         },
         Operation::Transfers => transfers::need(shape),
@@ -221,7 +109,7 @@ fn plan_from(
     if let Some(previous) = options.previous {
         Placement::of(previous).check_lengths(shape)?;
     }
-    arena.check(course.need(shape))?;
+    arena.check(need(course, shape))?;
     let mut turns = arena.rest();
     let mut scratch = carve(&mut turns, shape);
 

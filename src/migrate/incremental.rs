@@ -7,8 +7,8 @@
 //! Ties: swaps before spare slots, then the lowest slot, then the lowest other slot or expert.
 
 use super::board::{Board, NONE};
-use super::steps::{Limits, Survive, gain_of_put, harm_of_loss};
-use crate::plan::at::{at, put};
+use super::steps::{Limits, Survive, find_harm, gain_of_put, list_spares};
+use crate::plan::at::at;
 
 /// So near to even is enough.
 const ENOUGH: f64 = 1.0 - 1.0 / 4096.0;
@@ -466,34 +466,6 @@ struct Spare {
     news: bool,
     /// How much worse other GPUs get when it loses its expert.
     harm: f64,
-}
-
-/// Lists the slots that can be given away; answers how many.
-fn list_spares(board: &mut Board, limits: &Limits) -> usize {
-    let mut found = 0;
-    for (slot, &expert) in board.on.iter().enumerate() {
-        let spare = match board.count.get(expert as usize) {
-            Some(1) => false, // so are most
-            Some(_) if limits.survive == Survive::Nothing => true,
-            _ => limits.spare(board, slot),
-        };
-        if spare {
-            put(board.spares, found, slot as u32);
-            found += 1;
-        }
-    }
-    found
-}
-
-/// Finds out what the loss of each spare slot does to others, where that is not known.
-fn find_harm(board: &mut Board, spares: usize) {
-    for index in 0..spares {
-        let slot = at(board.spares, index) as usize;
-        if at(board.harm, slot) < 0.0 {
-            let harm = harm_of_loss(board, slot);
-            put(board.harm, slot, harm);
-        }
-    }
 }
 
 fn fourth_root(x: f64) -> f64 {
