@@ -77,7 +77,7 @@ static size_t stack_from(const eplb_problem *problem, uint32_t max_moves) {
   static int32_t previous[LAYERS_AT_MOST * SLOTS_AT_MOST];
   eplb_options options = EPLB_OPTIONS_INIT;
   uint32_t slots = problem->num_physical_experts;
-  options.scope = EPLB_SCOPE_GLOBAL;
+  if (max_moves > 0) options.scope = EPLB_SCOPE_GLOBAL; /* experts in order scatter groups over nodes */
   options.previous = previous;
   options.max_moves = max_moves;
   options.flags = EPLB_FLAG_EXTERNAL_SOURCE;
@@ -131,6 +131,7 @@ int main(void) {
     size_t steps = stack_from(&p, p.num_physical_experts / 10), renamed = stack_from(&p, 0);
     printf(", from a placement %zu within a limit, %zu without; bytes\n", steps, renamed);
     CHECK(steps > 0 && steps <= MOST);
+    CHECK(renamed > 0 && renamed <= balanced + 512); /* the plan from nothing, and what is around it */
     CHECK(balanced > 0);
     CHECK(balanced <= (i == 0 ? BAR : MOST)); /* the first is 256/288/32 */
   }

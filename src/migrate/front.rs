@@ -222,12 +222,7 @@ impl Planner<'_> {
         let slots = maps.slots_mut(shape, layer);
         self.step(layer, old, scratch.kept, turns);
         write(scratch.kept, slots);
-        relabel::Scratch::carve(turns, shape, self.course.by_node()).arrange(
-            shape,
-            old,
-            slots,
-            scratch.from,
-        );
+        self.arrange(old, slots, scratch.from, turns);
         permute(scratch.from, scratch.kept, slots);
         let stepped = self.balance(layer, slots, turns);
         if self.balance(layer, old, turns) > stepped {
@@ -244,12 +239,7 @@ impl Planner<'_> {
             self.fresh(layer, turns, maps);
             let slots = maps.slots_mut(shape, layer);
             let better = self.balance(layer, slots, turns) > stepped;
-            relabel::Scratch::carve(turns, shape, self.course.by_node()).relabel(
-                shape,
-                old,
-                slots,
-                scratch.from,
-            );
+            self.relabel(old, slots, scratch.from, turns);
             if !better || self.changed(old, slots, scratch.from) > self.limits.moves {
                 write(scratch.kept, slots);
             } else {
@@ -294,12 +284,7 @@ impl Planner<'_> {
             if self.course.balanced && self.is_no_better(layer, old, slots, turns) {
                 stay(shape, old, slots);
             } else {
-                relabel::Scratch::carve(turns, shape, self.course.by_node()).relabel(
-                    shape,
-                    old,
-                    slots,
-                    scratch.from,
-                );
+                self.relabel(old, slots, scratch.from, turns);
                 permute_maps(scratch.from, scratch.kept, &mut maps.layer(shape, layer));
             }
         }
@@ -340,6 +325,20 @@ impl Planner<'_> {
         !board.scattered()
             && board.count.iter().all(|&count| count <= self.limits.most_replicas)
             && (0..shape.num_logical_experts()).all(safe)
+    }
+
+    /// Finds other names for the GPUs of a plan. The scratch is off the stack afterwards.
+    #[inline(never)]
+    fn relabel(&self, old: &[i32], new: &[i32], from: &mut [u32], turns: &mut Arena) {
+        let shape = self.problem.shape();
+        relabel::Scratch::carve(turns, shape, self.course.by_node()).relabel(shape, old, new, from);
+    }
+
+    /// The same with every GPU keeping its name.
+    #[inline(never)]
+    fn arrange(&self, old: &[i32], new: &[i32], from: &mut [u32], turns: &mut Arena) {
+        let shape = self.problem.shape();
+        relabel::Scratch::carve(turns, shape, self.course.by_node()).arrange(shape, old, new, from);
     }
 
     /// By the ruler; -1 when an expert is missing.
