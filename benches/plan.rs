@@ -1,7 +1,8 @@
 //! Planning time per layer, as a ratio to "the sort": `sort_unstable` of the layer's P keys packed as
 //! u64 (load bits << 32 | slot), in shuffled order, in the same run. `cargo bench` prints the table of
 //! docs/BENCHMARKS.md; `cargo bench -- once CASE POLICY|sort N` runs one thing N times, for callgrind;
-//! `cargo bench -- windows CASE EFFORT N` plans N layers of the trace on seven of its eight workloads.
+//! `cargo bench -- windows CASE EFFORT N` plans N layers of the trace on seven of its eight workloads;
+//! `cargo bench -- previous CASE BUDGET N` plans N layers of it from a plan for another workload.
 //!
 //! Loads: the trace at EPLB_TRACE when set, else generated ones.
 
@@ -148,6 +149,12 @@ fn main() {
         let number = |text: &String| text.parse().expect("a number");
         return run_windows(case, number(effort), number(times) as usize);
     }
+    if let [previous, case, budget, times] = arguments.as_slice()
+        && previous == "previous"
+    {
+        let number = |text: &String| text.parse().expect("a number");
+        return run_previous(case, number(budget), number(times) as usize);
+    }
     println!(
         "| case | policy | median us a layer | x the sort (median) | x (mean) | workspace KiB |"
     );
@@ -253,5 +260,47 @@ fn run_windows(case: &str, effort: u32, times: usize) {
     if times > 0 {
         let (plan, sort) = (median(plans), median(sorts));
         println!("{} effort {effort}: {plan:.1} us, {:.1} x the sort", case.name, plan / sort);
+    }
+}
+
+/// Plans layers of one workload from the plan for another, and sorts in between: all pairs of workloads in
+/// turn. The old plans are made before, once each: with N = 0 nothing else is done.
+fn run_previous(case: &str, budget: u32, times: usize) {
+    const WINDOWS: usize = 8;
+    let case = CASES.iter().find(|c| c.name == case).expect("a case");
+    let rows = layers(case.experts);
+    let each = rows.len() / WINDOWS;
+    let free = Options { scope: Scope::Global, ..Options::default() };
+    let mut planner = Planner::new(case, &need(case, &rows[0], &free));
+    let plan = |load: &Vec<f32>| {
+        planner.plan(case, load, &free);
+        planner.physical_to_logical.clone()
+    };
+    let old: Vec<Vec<i32>> = rows.iter().map(plan).collect();
+    let options = |previous| Options { previous: Some(previous), max_moves: budget, ..free };
+    let mut planner = Planner::new(case, &need(case, &rows[0], &options(&old[0])));
+    let mut random = StdRng::seed_from_u64(11);
+    let (mut plans, mut sorts) = (Vec::new(), Vec::new());
+    for i in 0..times {
+        let (from, by, layer) = (i % WINDOWS, 1 + i / WINDOWS % (WINDOWS - 1), i * 7 % each);
+        let (from, to) = (from * each + layer, (from + by) % WINDOWS * each + layer);
+        let mut keys = sort_keys(&rows[to], case.slots, &mut random);
+        let start = Instant::now();
+        black_box(&mut keys).sort_unstable();
+        sorts.push(start.elapsed().as_secs_f64() * 1e6);
+        let options = options(&old[from]);
+        let start = Instant::now();
+        planner.plan(case, &rows[to], &options);
+        plans.push(start.elapsed().as_secs_f64() * 1e6);
+    }
+    if times > 0 {
+        let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
+        let ratio = mean(&plans) / mean(&sorts);
+        let (plan, sort) = (median(plans), median(sorts));
+        println!(
+            "{} budget {budget}: {plan:.1} us, {:.1} x the sort (median), {ratio:.1} x (mean)",
+            case.name,
+            plan / sort
+        );
     }
 }

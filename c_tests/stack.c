@@ -6,7 +6,7 @@
 
 #include <pthread.h>
 
-enum { STACK = 1 << 20, PAINTED = 64 << 10, BAR = 2048, MOST = 4096, NEVER = 0x5a };
+enum { STACK = 1 << 20, PAINTED = 64 << 10, BAR = 2048, MOST = 4096, NEVER = 0x5a, LAYERS_AT_MOST = 16, SLOTS_AT_MOST = 288 };
 
 typedef struct measured {
   const eplb_problem *problem;
@@ -72,6 +72,20 @@ static void skewed(float *load, uint32_t layers, uint32_t experts) {
     }
 }
 
+/* From experts in order; a tenth of the slots may change, or all. */
+static size_t stack_from(const eplb_problem *problem, uint32_t max_moves) {
+  static int32_t previous[LAYERS_AT_MOST * SLOTS_AT_MOST];
+  eplb_options options = EPLB_OPTIONS_INIT;
+  uint32_t slots = problem->num_physical_experts;
+  if (max_moves > 0) options.scope = EPLB_SCOPE_GLOBAL; /* experts in order scatter groups over nodes */
+  options.previous = previous;
+  options.max_moves = max_moves;
+  options.flags = EPLB_FLAG_EXTERNAL_SOURCE;
+  for (uint32_t i = 0; i < problem->num_layers * slots; i++)
+    previous[i] = (int32_t)(i % slots % problem->num_logical_experts);
+  return stack_of(problem, &options);
+}
+
 enum { SLOTS = 1, SPEEDS = 2, STATES = 4, LAYERS = 16, EXPERTS = 256, GPUS = 144 };
 
 int main(void) {
@@ -114,7 +128,10 @@ int main(void) {
     printf("stack        %u/%u/%u%s: BALANCED %zu", (unsigned)p.num_logical_experts, (unsigned)p.num_physical_experts,
            (unsigned)p.num_gpus, problems[i].name, balanced);
     if (deepseek > 0) printf(", DEEPSEEK %zu", deepseek);
-    printf(" bytes\n");
+    size_t steps = stack_from(&p, p.num_physical_experts / 10), renamed = stack_from(&p, 0);
+    printf(", from a placement %zu within a limit, %zu without; bytes\n", steps, renamed);
+    CHECK(steps > 0 && steps <= MOST);
+    CHECK(renamed > 0 && renamed <= balanced + 512); /* the plan from nothing, and what is around it */
     CHECK(balanced > 0);
     CHECK(balanced <= (i == 0 ? BAR : MOST)); /* the first is 256/288/32 */
   }

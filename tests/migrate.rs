@@ -135,7 +135,9 @@ fn every_single_loss() {
     let (load, experts, slots, gpus, layers) = match std::env::var_os("EPLB_TRACE") {
         Some(path) => {
             let trace = trace::Trace::read(path.as_ref()).unwrap();
-            (trace.window(0).to_vec(), trace.experts, 288, 32, trace.layers.len())
+            let windows = trace.windows.len();
+            let load: Vec<f32> = (0..windows).flat_map(|w| trace.window(w).to_vec()).collect();
+            (load, trace.experts, 288, 32, windows * trace.layers.len())
         }
         None => {
             let load: Vec<f32> = (1..4).flat_map(|seed| loads::zipf(64, 1.1, seed)).collect();
@@ -333,15 +335,25 @@ fn relabel_equals_brute_force() {
 /// Eight more GPUs and back: the union of old and new.
 #[test]
 fn scale_up_and_down() {
-    let load = loads::zipf(256, 0.9, 3);
-    let slots = 40 * 9;
+    let (load, experts) = match std::env::var_os("EPLB_TRACE") {
+        Some(path) => {
+            let trace = trace::Trace::read(path.as_ref()).unwrap();
+            (trace.window(0).to_vec(), trace.experts)
+        }
+        None => (loads::zipf(256, 0.9, 3), 256),
+    };
+    let (each, slots) = (9, 40 * 9);
     let states = |more: u8| -> Vec<u8> {
         (0..40).map(|g| if g < 32 { EPLB_GPU_ALIVE } else { more }).collect()
     };
     let (small, large) = (states(EPLB_GPU_LEAVING), states(EPLB_GPU_ALIVE));
-    let on = |state| Spec { gpu_state: Some(state), ..spec(&load, 256, slots, 40) };
+    let on = |state| Spec { gpu_state: Some(state), ..spec(&load, experts, slots, 40) };
+    let small_only = |plan: &Plan| {
+        let layers = plan.physical_to_logical.chunks(slots);
+        layers.into_iter().all(|map| map[32 * each..].iter().all(|&e| e == -1))
+    };
     let start = plan(&on(&small), &global(Policy::Balanced)).unwrap();
-    assert!(start.physical_to_logical[288..].iter().all(|&e| e == -1));
+    assert!(small_only(&start));
     let options = |previous, max_moves| Options {
         previous: Some(previous),
         max_moves,
@@ -349,16 +361,15 @@ fn scale_up_and_down() {
     };
     let up = plan(&on(&large), &options(&start.physical_to_logical, 150)).unwrap();
     let back = plan(&on(&small), &options(&up.physical_to_logical, 150)).unwrap();
-    println!(
-        "32 -> 40: {:.5} with {} moves; back: {:.5} with {}",
-        up.metrics[0].balance,
-        up.metrics[0].moved_slots,
-        back.metrics[0].balance,
-        back.metrics[0].moved_slots
-    );
-    assert!(up.metrics[0].balance > 0.99 && up.metrics[0].moved_slots <= 150);
-    assert!(back.metrics[0].balance > 0.99 && back.metrics[0].moved_slots <= 150);
-    assert!(back.physical_to_logical[288..].iter().all(|&e| e == -1));
+    for (name, plan) in [("32 -> 40", &up), ("back", &back)] {
+        let moved = mean(plan, |m| f64::from(m.moved_slots));
+        let worst = plan.metrics.iter().map(|m| m.balance).fold(1.0, f64::min);
+        let balance = mean(plan, |m| m.balance);
+        println!("{name}: {balance:.5}, worst {worst:.5}, with {moved:.1} moves");
+        assert!(balance > 0.99 && worst > 0.95);
+        assert!(plan.metrics.iter().all(|m| m.moved_slots <= 150));
+    }
+    assert!(small_only(&back));
 }
 
 #[test]

@@ -6,6 +6,7 @@
  *        bounds stack                "stack FUNCTION BYTES" lines
  *        bounds plan SHAPE POLICY N  plans N times and prints nothing
  *        bounds plan SHAPE dispatch N, or dispatch_sources: splits batches over a plan N times
+ *        bounds plan SHAPE previous N  plans N times from a plan for other loads, a sixth of the slots to change
  *        bounds list                 "SHAPE POLICY" lines, all pairs
  */
 #include "eplb.h"
@@ -81,6 +82,38 @@ static void plan(const shape *s, uint32_t policy, long times) {
     if (eplb_plan(&p, &options, workspace, sizeof workspace, &maps, NULL, 0) != EPLB_STATUS_OK) stop("no plan");
 }
 
+/* From a plan for other loads: those of each layer, last expert first. A sixth of the slots may change. */
+static int32_t previous[LAYERS * SLOTS];
+
+static eplb_options options_from(const shape *s) {
+  eplb_options options = EPLB_OPTIONS_INIT;
+  options.previous = previous;
+  options.max_moves = s->slots / 6;
+  return options;
+}
+
+static void make_previous(const shape *s) {
+  eplb_problem p = problem_of(s);
+  eplb_options options = EPLB_OPTIONS_INIT;
+  eplb_placement maps = placement_of(s);
+  for (uint32_t i = 0; i < LAYERS * s->experts / 2; i++) {
+    float kept = load[i];
+    load[i] = load[LAYERS * s->experts - 1 - i];
+    load[LAYERS * s->experts - 1 - i] = kept;
+  }
+  if (eplb_plan(&p, &options, workspace, sizeof workspace, &maps, NULL, 0) != EPLB_STATUS_OK) stop("no plan");
+  memcpy(previous, physical_to_logical, sizeof previous);
+}
+
+static void plan_from(const shape *s, long times) {
+  make_previous(s);
+  eplb_problem p = problem_of(s);
+  eplb_options options = options_from(s);
+  eplb_placement maps = placement_of(s);
+  while (times-- > 0)
+    if (eplb_plan(&p, &options, workspace, sizeof workspace, &maps, NULL, 0) != EPLB_STATUS_OK) stop("no plan");
+}
+
 /* A batch for a plan of DEEPSEEK; the GPUs send alike. */
 static uint32_t tokens[LAYERS * GPUS * EXPERTS], quota[LAYERS * GPUS * SLOTS];
 static eplb_split splits[LAYERS];
@@ -129,6 +162,10 @@ static void print_workspaces(void) {
         printf("workspace %s %s%s%s %zu\n", shapes[i].name, operations[operation], operation ? "" : "/",
                operation ? "" : policies[policy], size);
       }
+    eplb_options options = options_from(&shapes[i]);
+    size_t size = 0, align;
+    if (eplb_workspace(EPLB_OPERATION_PLAN, &p, &options, &size, &align) != EPLB_STATUS_OK || size > ROOM) stop("no size");
+    printf("workspace %s plan/previous %zu\n", shapes[i].name, size);
   }
 }
 
@@ -182,6 +219,11 @@ static void call(const job *j, const eplb_problem *p, const eplb_options *o, con
   case 5: status = eplb_dispatch(p, o, workspace, sizeof workspace, maps, &j->batch, &j->quotas); break;
   case 6: status = transfers_of(p, maps); break;
   case 7: status = gate(); break;
+  case 8: {
+    eplb_options from = options_from(j->s);
+    status = eplb_plan(p, &from, workspace, sizeof workspace, maps, per_layer, sizeof *per_layer);
+    break;
+  }
   default: eplb_status_string(-40); break;
   }
   if (status != EPLB_STATUS_OK) stop("a call failed");
@@ -219,11 +261,13 @@ static size_t stack_of(int function, uint32_t policy, const shape *s) {
 
 static void print_stacks(void) {
   static const char *const functions[] = {"eplb_plan", "eplb_evaluate", "eplb_check", "eplb_workspace", "eplb_digest",
-                                          "eplb_dispatch", "eplb_transfers", "eplb_gate", "eplb_status_string"};
-  for (int function = 0; function < 9; function++)
+                                          "eplb_dispatch", "eplb_transfers", "eplb_gate", "eplb_plan/previous",
+                                          "eplb_status_string"};
+  for (int function = 0; function < 10; function++)
     for (uint32_t policy = 0; policy < (function == 0 ? (uint32_t)POLICIES : 1u); policy++) {
       size_t most = 0;
       for (size_t i = 0; i < SHAPES; i++) {
+        make_previous(&shapes[i]);
         plan(&shapes[i], policy, 1); /* something to measure and to check */
         size_t bytes = stack_of(function, policy, &shapes[i]);
         most = bytes > most ? bytes : most;
@@ -238,14 +282,16 @@ int main(int argc, char **argv) {
   if (argc == 2 && !strcmp(argv[1], "list")) {
     for (size_t i = 0; i < SHAPES; i++)
       for (size_t k = 0; k < POLICIES; k++) printf("%s %s\n", shapes[i].name, policies[k]);
-    for (size_t i = 0; i < SHAPES; i++) printf("%s dispatch\n%s dispatch_sources\n", shapes[i].name, shapes[i].name);
+    for (size_t i = 0; i < SHAPES; i++) printf("%s dispatch\n%s dispatch_sources\n%s previous\n", shapes[i].name, shapes[i].name, shapes[i].name);
     return 0;
   }
   for (size_t i = 0; argc == 5 && !strcmp(argv[1], "plan") && i < SHAPES; i++)
     for (uint32_t k = 0; k < POLICIES; k++)
       if (!strcmp(argv[2], shapes[i].name) && !strcmp(argv[3], policies[k])) return plan(&shapes[i], k, atol(argv[4])), 0;
   for (size_t i = 0; argc == 5 && !strcmp(argv[1], "plan") && i < SHAPES; i++)
-    if (!strcmp(argv[2], shapes[i].name) && !strncmp(argv[3], "dispatch", 8))
+    if (!strcmp(argv[2], shapes[i].name) && !strcmp(argv[3], "previous"))
+      return plan_from(&shapes[i], atol(argv[4])), 0;
+    else if (!strcmp(argv[2], shapes[i].name) && !strncmp(argv[3], "dispatch", 8))
       return dispatch(&shapes[i], argv[3][8] == '_', atol(argv[4])), 0;
   fprintf(stderr, "usage: %s workspace | stack | list | plan SHAPE POLICY N\n", argv[0]);
   return 1;

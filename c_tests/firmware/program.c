@@ -106,11 +106,14 @@ static uint8_t state[MAX_GPUS];
 static int32_t physical_to_logical[MAX_LAYER_SLOTS], replica_rank[MAX_LAYER_SLOTS], logical_count[MAX_LAYER_EXPERTS],
     logical_to_physical[MAX_TABLE];
 static eplb_metrics planned[MAX_LAYERS], measured[MAX_LAYERS];
+/* Renaming GPUs takes a word for each pair of them more. */
 static uint64_t workspace[EPLB_WORKSPACE_BOUND_WINDOWS(MAX_EXPERTS, MAX_SLOTS, MAX_GPUS, MAX_GROUPS, MAX_NODES,
                                                        WINDOWS) /
-                          sizeof(uint64_t)];
+                              sizeof(uint64_t) +
+                          MAX_GPUS * MAX_GPUS / 2];
 
 static int32_t before[MAX_LAYER_SLOTS];
+static uint8_t lost[MAX_GPUS];
 static eplb_transfer transfers[2 * MAX_LAYER_SLOTS];
 static eplb_transfer_list list;
 static eplb_gate_layer gate_layers[MAX_LAYERS];
@@ -253,7 +256,7 @@ __attribute__((noinline)) static int32_t call(int32_t (*function)(void), size_t 
 }
 
 static struct {
-  size_t query, balanced, others, evaluate, check, digest, dispatch, load, weights, forecast, transfers, gate;
+  size_t query, balanced, others, previous, evaluate, check, digest, dispatch, load, weights, forecast, transfers, gate;
 } deepest;
 
 /* --- lines ----------------------------------------------------------------------------------------- */
@@ -340,6 +343,49 @@ static uint64_t fold_dispatch(uint64_t all, const shape *s, int with_sources) {
   return fold(all, splits, s->layers * sizeof splits[0]);
 }
 
+/* The loads of every layer and window, last expert first. */
+static void reverse_loads(void) {
+  uint32_t experts = problem.num_logical_experts;
+  for (uint32_t row = 0; row < problem.num_windows * problem.num_layers; row++)
+    for (uint32_t e = 0; e < experts / 2; e++) {
+      float *one = &load[row * experts + e], *other = &load[row * experts + experts - 1 - e], kept = *one;
+      *one = *other;
+      *other = kept;
+    }
+}
+
+/* Plans other loads from the plan that was just made: without a limit, with one, with one and a dead GPU. */
+static uint64_t fold_previous(uint64_t all, const shape *s) {
+  eplb_problem as_it_was = problem;
+  size_t size_before = size;
+  for (uint32_t i = 0; i < s->layers * s->slots; i++) before[i] = physical_to_logical[i];
+  for (uint32_t g = 0; g < s->gpus; g++) lost[g] = g == 1 ? EPLB_GPU_DEAD : problem.gpu_state ? state[g] : EPLB_GPU_ALIVE;
+  reverse_loads();
+  options.previous = before;
+  options.flags = EPLB_FLAG_EXTERNAL_SOURCE;
+  for (int way = 0; way < 3; way++) {
+    options.max_moves = way > 0 ? 2 + s->slots / 6 : 0;
+    options.max_moves_per_gpu_pair = way > 1;
+    if (way > 1) problem.gpu_state = lost;
+    int32_t planning = call(query, &deepest.query);
+    if (planning == EPLB_STATUS_OK && size > sizeof workspace) fail("workspace with previous");
+    if (planning == EPLB_STATUS_OK) planning = call(plan, &deepest.previous);
+    all = fold(all, &planning, sizeof planning);
+    if (planning != EPLB_STATUS_OK) continue;
+    if (check() != EPLB_STATUS_OK) fail("eplb_check of a plan from a placement");
+    for (uint32_t i = 0; way > 0 && i < s->layers; i++)
+      if (planned[i].moved_slots > options.max_moves) fail("max_moves");
+    uint64_t outputs = fold_outputs();
+    all = fold(all, &outputs, sizeof outputs);
+  }
+  reverse_loads();
+  problem = as_it_was;
+  options.previous = NULL;
+  options.max_moves = options.max_moves_per_gpu_pair = options.flags = 0;
+  size = size_before;
+  return all;
+}
+
 /* --- the run --------------------------------------------------------------------------------------- */
 
 static const char *const load_names[] = {"uniform", "skewed", "equal", "zero", "one-hot", "huge", "subnormal", "mixed",
@@ -389,6 +435,7 @@ static void run(const shape *s, int flushing) {
       if (moving == EPLB_STATUS_OK) all = fold(all, transfers, list.count * sizeof transfers[0]);
       if (call(decide, &deepest.gate) != EPLB_STATUS_OK) fail("eplb_gate");
       all = fold(all, verdicts, s->layers * sizeof verdicts[0]);
+      all = fold_previous(all, s);
     }
     uint32_t folded = (uint32_t)(all ^ all >> 32);
     if (lines >= MAX_LINES) fail("too many lines");
@@ -457,6 +504,7 @@ int program(void) {
   field(" workspace=", (int64_t)deepest.query);
   field(" plan_balanced=", (int64_t)deepest.balanced);
   field(" plan_others=", (int64_t)deepest.others);
+  field(" plan_previous=", (int64_t)deepest.previous);
   field(" evaluate=", (int64_t)deepest.evaluate);
   field(" check=", (int64_t)deepest.check);
   field(" digest=", (int64_t)deepest.digest);

@@ -14,6 +14,9 @@ use crate::problem::{Problem, Shape};
 
 pub use super::chain::NONE;
 
+/// No harm is less than nothing.
+pub const UNKNOWN: f64 = -1.0;
+
 const TOTAL: f64 = (1_u64 << 44) as f64;
 
 /// The arrays of a layer. Slots of GPUs that do not receive take no part and stay at `NONE`.
@@ -34,6 +37,9 @@ pub struct Board<'a> {
     /// `[G]` as said above.
     pub excess: &'a mut [f64],
     pub level: f64,
+    /// `[P]` how much the excesses of other GPUs rise together when a slot gives up its expert, as far as that
+    /// has been asked for; else `UNKNOWN`.
+    pub harm: &'a mut [f64],
     /// `[G + 1]` first slot; `[G]` node; slots that differ.
     pub first: &'a mut [u32],
     pub node: &'a mut [u32],
@@ -96,6 +102,7 @@ impl<'a> Board<'a> {
             speed: arena.f64s(gpus),
             excess: arena.f64s(gpus),
             level: 1.0,
+            harm: arena.f64s(slots),
             first: arena.u32s(gpus.saturating_add(1)),
             node: arena.u32s(gpus),
             differing: arena.u32s(gpus),
@@ -141,30 +148,27 @@ impl<'a> Board<'a> {
         }
     }
 
-    /// Sets the board: the loads of `layer`, `old` in force, `start` in the slots. Both are `[P]`.
-    pub fn set(&mut self, problem: &Problem, layer: usize, old: Option<&[i32]>, start: &[i32]) {
+    /// Sets the board: the loads of `layer`, and what is in force (`[P]`) in the slots.
+    pub fn set(&mut self, problem: &Problem, layer: usize, in_force: &[i32]) {
         self.set_loads(problem, layer);
         self.old_head.fill(NONE);
         self.head.fill(NONE);
         self.count.fill(0);
         self.load.fill(0);
         self.on.fill(NONE);
-        self.source.fill(NONE);
         self.differing.fill(0);
         self.moved = 0;
-        let old = old.unwrap_or_default();
-        self.old.fill(NONE);
-        for (slot, &expert) in old.iter().enumerate().rev() {
+        for (slot, &expert) in in_force.iter().enumerate().rev() {
             put(self.old, slot, expert as u32);
+            let gpu = at(self.gpu, slot);
+            put(self.source, slot, gpu);
             if at(self.old_gpu, slot) != NONE
                 && let Some(head) = self.old_head.get_mut(expert as usize)
             {
                 put(self.old_next, slot, *head);
                 *head = slot as u32;
             }
-        }
-        for (slot, &expert) in start.iter().enumerate().rev() {
-            if at(self.gpu, slot) != NONE
+            if gpu != NONE
                 && let Some(head) = self.head.get_mut(expert as usize)
             {
                 put(self.next, slot, *head);
@@ -182,7 +186,6 @@ impl<'a> Board<'a> {
                 self.load_with(gpu as usize, expert as usize, true);
             }
         }
-        self.compare(old);
         self.note_groups();
         self.judge_all();
     }
@@ -202,27 +205,6 @@ impl<'a> Board<'a> {
             for (expert, &load) in load.iter().enumerate() {
                 let part = if total > 0.0 { widen(load.abs()) / total * TOTAL } else { 0.0 };
                 put(self.whole, expert * windows + window, part as u64);
-            }
-        }
-    }
-
-    /// Notes which slots differ from the placement in force, and where their experts come from.
-    fn compare(&mut self, old: &[i32]) {
-        for gpu in 0..self.node.len() {
-            let (from, to) = self.slots(gpu);
-            for slot in from..to {
-                let expert = at(self.on, slot);
-                if at(self.gpu, slot) == NONE || expert == NONE {
-                    continue;
-                }
-                let before = (from..slot).filter(|&s| at(self.on, s) == expert).count();
-                let here = self.old_copies(gpu, expert as usize) > before;
-                let source = if here { gpu as u32 } else { self.nearest(gpu, expert as usize) };
-                put(self.source, slot, source);
-                if !here && !old.is_empty() {
-                    change(self.differing, gpu, |n| n + 1);
-                    self.moved += 1;
-                }
             }
         }
     }
@@ -449,9 +431,20 @@ impl<'a> Board<'a> {
         if above > 0.0 { above * above * (above * above) } else { 0.0 }
     }
 
+    /// Notes the excess of a GPU that holds something else than before, and that what the loss of a copy
+    /// would do to it is to be found out again.
     fn judge(&mut self, gpu: usize) {
         let excess = self.excess_with(gpu, |_| 0);
         put(self.excess, gpu, excess);
+        let (from, to) = self.slots(gpu);
+        for slot in from..to {
+            let expert = at(self.on, slot) as usize;
+            let mut holder = self.head.get(expert).copied().unwrap_or(NONE);
+            while holder != NONE {
+                put(self.harm, holder as usize, UNKNOWN);
+                holder = self.next.get(holder as usize).copied().unwrap_or(NONE);
+            }
+        }
     }
 
     /// Notes in `missed` what `gpu` held and no longer has. Some slot differs where there is any.
@@ -482,8 +475,10 @@ impl<'a> Board<'a> {
 
     pub fn judge_all(&mut self) {
         for gpu in 0..self.node.len() {
-            self.judge(gpu);
+            let excess = self.excess_with(gpu, |_| 0);
+            put(self.excess, gpu, excess);
         }
+        self.harm.fill(UNKNOWN);
     }
 
     /// Weighted mean over the windows of mean / largest GPU time; at most 1.

@@ -1,103 +1,17 @@
 //! The front door of planning: from nothing, or from the placement in force.
 
 use super::board::Board;
-use super::flags::{EPLB_FLAG_EXTERNAL_SOURCE, EPLB_FLAG_SURVIVE_GPU, EPLB_FLAG_SURVIVE_NODE};
+use super::course::{Course, admit, from_nothing};
+use super::flags::EPLB_FLAG_EXTERNAL_SOURCE;
 use super::steps::{Limits, Survive};
 use super::{incremental, relabel, repair, ruler, transfers};
 use crate::arena::{Arena, Carve, Need};
 use crate::metrics::{self, Metrics, Report};
 use crate::placement::{LayerMaps, Placement, PlacementMut};
 use crate::plan::at::{at, put};
-use crate::plan::policy::Policy;
 use crate::plan::{self, EPLB_FLAG_DISPATCH, Operation, Options, Way};
 use crate::problem::{Problem, Shape};
 use crate::status::Status;
-
-/// How a plan from a placement goes, decided from the shape and the options alone.
-#[derive(Clone, Copy)]
-struct Course<'a> {
-    /// How to plan from nothing, and the options for that.
-    way: Way,
-    fresh: Options<'a>,
-    /// Only so many slots may change.
-    limited: bool,
-    balanced: bool,
-    survive: Survive,
-    /// Groups are bound to nodes.
-    hierarchical: bool,
-}
-
-/// The course; `None` when there is nothing to start from and nothing to survive.
-fn admit<'a>(shape: &Shape, options: &Options<'a>) -> Result<Option<Course<'a>>, Status> {
-    let flags = EPLB_FLAG_EXTERNAL_SOURCE | EPLB_FLAG_SURVIVE_GPU | EPLB_FLAG_SURVIVE_NODE;
-    if options.flags & !(flags | EPLB_FLAG_DISPATCH) != 0 {
-        return Err(Status::UnsupportedFlag);
-    }
-    let limited = options.max_moves != 0 || options.max_moves_per_gpu_pair != 0;
-    if limited && options.previous.is_none() {
-        return Err(Status::MovesWithoutPrevious);
-    }
-    let survive = if options.flags & EPLB_FLAG_SURVIVE_NODE != 0 {
-        Survive::Node
-    } else if options.flags & EPLB_FLAG_SURVIVE_GPU != 0 {
-        Survive::Gpu
-    } else {
-        Survive::Nothing
-    };
-    let balanced = options.recipe.is_none() && options.policy == Policy::Balanced;
-    if !balanced && survive != Survive::Nothing {
-        return Err(Status::UnsupportedFlag);
-    }
-    if !balanced && limited {
-        return Err(Status::UnsupportedPrevious);
-    }
-    let fresh = from_nothing(options);
-    let way = plan::admit(shape, &fresh)?;
-    let hierarchical = shape.is_hierarchical(options.scope) && shape.topology().num_nodes() > 1;
-    if survive != Survive::Nothing {
-        if hierarchical && survive == Survive::Gpu && !limited {
-            return Err(Status::UnsupportedFlag);
-        }
-        if hierarchical && survive == Survive::Node || !can_survive(shape, survive) {
-            return Err(Status::Infeasible);
-        }
-    }
-    if options.previous.is_none() && survive == Survive::Nothing {
-        return Ok(None);
-    }
-    Ok(Some(Course { way, fresh, limited, balanced, survive, hierarchical }))
-}
-
-/// The same options, with nothing to start from.
-fn from_nothing<'a>(options: &Options<'a>) -> Options<'a> {
-    Options {
-        max_moves: 0,
-        max_moves_per_gpu_pair: 0,
-        flags: options.flags & EPLB_FLAG_DISPATCH,
-        previous: None,
-        ..*options
-    }
-}
-
-/// Whether every expert can be on two places: twice as many slots, no place with more than one of each.
-fn can_survive(shape: &Shape, survive: Survive) -> bool {
-    let topology = shape.topology();
-    let experts = shape.num_logical_experts();
-    let mut room = 0_usize;
-    for gpu in 0..topology.num_gpus() {
-        let here = if survive == Survive::Gpu {
-            shape.usable_slots(gpu)
-        } else if (0..gpu).any(|before| topology.node(before) == topology.node(gpu)) {
-            0 // counted at the first GPU of the node
-        } else {
-            (gpu..topology.num_gpus())
-                .filter(|&other| topology.node(other) == topology.node(gpu))
-                .fold(0_usize, |sum, other| sum.saturating_add(shape.usable_slots(other)))
-        };
-        room = room.saturating_add(here.min(experts));
-    }
-    room >= experts.saturating_mul(2)
-}
 
 /// Scratch of a plan from a placement, beside the turns of the others on the rest.
 struct Scratch<'a> {
@@ -111,36 +25,10 @@ fn carve<'a>(arena: &mut impl Carve<'a>, shape: &Shape) -> Scratch<'a> {
     Scratch { from: arena.u32s(slots), kept: arena.u32s(slots) }
 }
 
-impl Course<'_> {
-    /// GPUs stay on their node when they take other names.
-    fn by_node(&self) -> bool {
-        self.hierarchical || self.survive == Survive::Node
-    }
-
-    /// What takes turns on the rest of the memory.
-    #[inline(never)] // sizing is over before planning takes the stack
-    fn turns(&self, shape: &Shape) -> Need {
-        let count = Need { u32s: shape.num_logical_experts(), ..Need::default() };
-        let names = relabel::need(shape, self.by_node());
-        let own = Board::need(shape, self.hierarchical).max(names).max(count);
-        own.max(self.way.need(shape, &self.fresh))
-    }
-
-    fn need(&self, shape: &Shape) -> Need {
-        let mut need = Need::default();
-        carve(&mut need, shape);
-        need.plus(self.turns(shape))
-    }
-
-    fn limits(&self, options: &Options, max_replicas: usize) -> Limits {
-        let or_none = |limit: u32| if limit == 0 { u32::MAX } else { limit };
-        Limits {
-            moves: or_none(options.max_moves),
-            per_pair: options.max_moves_per_gpu_pair,
-            most_replicas: or_none(u32::try_from(max_replicas).unwrap_or(u32::MAX)),
-            survive: self.survive,
-        }
-    }
+fn need(course: &Course, shape: &Shape) -> Need {
+    let mut need = Need::default();
+    carve(&mut need, shape);
+    need.plus(course.turns(shape))
 }
 
 /// What an operation needs of an arena, whatever the number of layers. Of a previous placement it matters
@@ -151,7 +39,7 @@ impl Course<'_> {
 pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Result<Need, Status> {
     match operation {
         Operation::Plan => match admit(shape, options)? {
-            Some(course) => Ok(course.need(shape)),
+            Some(course) => Ok(need(&course, shape)),
             None => plan::workspace(operation, shape, &from_nothing(options)),
         },
         Operation::Transfers => transfers::need(shape),
@@ -233,7 +121,7 @@ fn plan_from(
     if let Some(previous) = options.previous {
         Placement::of(previous).check_lengths(shape)?;
     }
-    arena.check(course.need(shape))?;
+    arena.check(need(course, shape))?;
     let mut turns = arena.rest();
     let mut scratch = carve(&mut turns, shape);
 
@@ -293,19 +181,26 @@ impl Planner<'_> {
         if old.iter().any(|&expert| expert != -1 && expert as u32 as usize >= experts) {
             return Err(Status::PlacementExpert);
         }
-        let mut board = Board::carve(turns, shape, self.course.hierarchical);
-        board.set(self.problem, layer, Some(old), old);
-        if self.options.flags & EPLB_FLAG_EXTERNAL_SOURCE == 0
-            && (0..experts).any(|expert| board.old_holders(expert).next().is_none())
-        {
+        let topology = shape.topology();
+        let external = self.options.flags & EPLB_FLAG_EXTERNAL_SOURCE != 0;
+        let copies = turns.rest().u32s(experts);
+        ruler::count_copies(topology, old, |gpu| topology.serves(gpu), copies);
+        if !external && copies.contains(&0) {
             return Err(Status::SourceLost);
         }
         if !self.course.limited {
             return Ok(());
         }
-        if board.count.iter().any(|&count| count > self.limits.most_replicas) {
+        ruler::count_copies(topology, old, |gpu| topology.receives(gpu), copies);
+        if copies.iter().any(|&count| count > self.limits.most_replicas) {
             return Err(Status::MaxReplicas);
         }
+        let as_it_is = self.limits.survive == Survive::Nothing && !self.course.hierarchical;
+        if as_it_is && !copies.contains(&0) {
+            return Ok(()); // nothing to repair
+        }
+        let mut board = Board::carve(turns, shape, self.course.hierarchical);
+        board.set(self.problem, layer, old);
         repair::repair(&mut board, shape, &self.limits)
     }
 
@@ -339,12 +234,7 @@ impl Planner<'_> {
         let slots = maps.slots_mut(shape, layer);
         self.step(layer, old, scratch.kept, turns);
         write(scratch.kept, slots);
-        relabel::Scratch::carve(turns, shape, self.course.by_node()).arrange(
-            shape,
-            old,
-            slots,
-            scratch.from,
-        );
+        self.arrange(old, slots, scratch.from, turns);
         permute(scratch.from, scratch.kept, slots);
         let stepped = self.balance(layer, slots, turns);
         if self.balance(layer, old, turns) > stepped {
@@ -361,12 +251,7 @@ impl Planner<'_> {
             self.fresh(layer, turns, maps);
             let slots = maps.slots_mut(shape, layer);
             let better = self.balance(layer, slots, turns) > stepped;
-            relabel::Scratch::carve(turns, shape, self.course.by_node()).relabel(
-                shape,
-                old,
-                slots,
-                scratch.from,
-            );
+            self.relabel(old, slots, scratch.from, turns);
             if !better || self.changed(old, slots, scratch.from) > self.limits.moves {
                 write(scratch.kept, slots);
             } else {
@@ -386,7 +271,7 @@ impl Planner<'_> {
     fn step(&mut self, layer: usize, old: &[i32], kept: &mut [u32], turns: &mut Arena) {
         let shape = self.problem.shape();
         let mut board = Board::carve(turns, shape, self.course.hierarchical);
-        board.set(self.problem, layer, Some(old), old);
+        board.set(self.problem, layer, old);
         // `check` has seen that this is possible
         let _possible = repair::repair(&mut board, shape, &self.limits);
         incremental::improve(&mut board, &self.limits, self.options.effort, kept);
@@ -411,12 +296,7 @@ impl Planner<'_> {
             if self.course.balanced && self.is_no_better(layer, old, slots, turns) {
                 stay(shape, old, slots);
             } else {
-                relabel::Scratch::carve(turns, shape, self.course.by_node()).relabel(
-                    shape,
-                    old,
-                    slots,
-                    scratch.from,
-                );
+                self.relabel(old, slots, scratch.from, turns);
                 permute_maps(scratch.from, scratch.kept, &mut maps.layer(shape, layer));
             }
         }
@@ -435,7 +315,7 @@ impl Planner<'_> {
     ) {
         let shape = self.problem.shape();
         let mut board = Board::carve(turns, shape, self.course.hierarchical);
-        board.set(self.problem, layer, Some(slots), slots);
+        board.set(self.problem, layer, slots);
         // there is room: see `can_survive`
         let _possible = repair::repair(&mut board, shape, &self.limits);
         incremental::improve(&mut board, &self.limits, self.options.effort, kept);
@@ -452,11 +332,25 @@ impl Planner<'_> {
             return false;
         }
         let mut board = Board::carve(turns, shape, self.course.hierarchical);
-        board.set(self.problem, layer, Some(old), old);
+        board.set(self.problem, layer, old);
         let safe = |expert| self.limits.safe(&board, expert, usize::MAX, None);
         !board.scattered()
             && board.count.iter().all(|&count| count <= self.limits.most_replicas)
             && (0..shape.num_logical_experts()).all(safe)
+    }
+
+    /// Finds other names for the GPUs of a plan. The scratch is off the stack afterwards.
+    #[inline(never)]
+    fn relabel(&self, old: &[i32], new: &[i32], from: &mut [u32], turns: &mut Arena) {
+        let shape = self.problem.shape();
+        relabel::Scratch::carve(turns, shape, self.course.by_node()).relabel(shape, old, new, from);
+    }
+
+    /// The same with every GPU keeping its name.
+    #[inline(never)]
+    fn arrange(&self, old: &[i32], new: &[i32], from: &mut [u32], turns: &mut Arena) {
+        let shape = self.problem.shape();
+        relabel::Scratch::carve(turns, shape, self.course.by_node()).arrange(shape, old, new, from);
     }
 
     /// By the ruler; -1 when an expert is missing.

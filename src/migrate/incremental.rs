@@ -7,8 +7,8 @@
 //! Ties: swaps before spare slots, then the lowest slot, then the lowest other slot or expert.
 
 use super::board::{Board, NONE};
-use super::steps::{Limits, Survive, gain_of_put, harm_of_loss};
-use crate::plan::at::{at, put};
+use super::steps::{Limits, Survive, find_harm, gain_of_put, list_spares};
+use crate::plan::at::at;
 
 /// So near to even is enough.
 const ENOUGH: f64 = 1.0 - 1.0 / 4096.0;
@@ -38,8 +38,12 @@ pub fn improve(board: &mut Board, limits: &Limits, effort: u32, kept: &mut [u32]
     let mut paid = board.moved;
     keep(board, kept);
     let (mut weighed, mut idle) = (0, 0);
+    let (mut spares, mut stale) = (0, true);
     for _ in 0..board.on.len().saturating_mul(2) {
-        let spares = list_spares(board, limits);
+        if stale {
+            spares = list_spares(board, limits);
+        }
+        find_harm(board, spares);
         board.note_missed(board.busiest().0);
         let mut search = Search::new(board, limits);
         if best >= ENOUGH || search.top <= 0.0 || effort > 0 && weighed > u64::from(effort) {
@@ -52,8 +56,15 @@ pub fn improve(board: &mut Board, limits: &Limits, effort: u32, kept: &mut [u32]
         }
         weighed += search.weighed;
         match search.best {
-            Some(Step::Swap(a, b)) => board.swap(a, b),
-            Some(Step::Put(slot, expert)) => board.put(slot, expert),
+            Some(Step::Swap(a, b)) => {
+                board.swap(a, b);
+                let alone = |slot| at(board.count, at(board.on, slot) as usize) == 1;
+                stale = !alone(a) || !alone(b); // what has one copy is never spare
+            }
+            Some(Step::Put(slot, expert)) => {
+                board.put(slot, expert);
+                stale = true;
+            }
             None => return,
         }
         let balance = board.balance();
@@ -100,6 +111,10 @@ struct Search<'s, 'b> {
 /// What slots count for: one that costs nothing half.
 fn slots(price: i32) -> f64 {
     if price <= 0 { 0.5 } else { f64::from(price) }
+}
+
+fn drop_at(drops: &[(u64, u64); 3], price: i32) -> (u64, u64) {
+    drops.get(price.clamp(0, 2) as usize).copied().unwrap_or((1, 0))
 }
 
 impl<'s, 'b> Search<'s, 'b> {
@@ -163,6 +178,10 @@ impl<'s, 'b> Search<'s, 'b> {
         at(self.board.share, expert.wrapping_mul(self.board.windows))
     }
 
+    fn more(&self, expert: usize) -> u64 {
+        at(self.board.more, expert.wrapping_mul(self.board.windows))
+    }
+
     /// With one window the lightest GPUs are partners, the lightest first: what a heavier one could take, they
     /// take as well. With several windows no order of GPUs says that, so all are.
     fn swaps(&mut self, partners: usize) {
@@ -203,25 +222,33 @@ impl<'s, 'b> Search<'s, 'b> {
         // what a swap costs at least: none for a slot that already differs, one less for an expert that returns
         let busy_news = i32::from(at(board.differing, self.busy) > 0);
         let base = i32::from(!news) - busy_news;
-        let (least, most) = self.drops(gpu, base + i32::from(busy_news == 0) - i32::from(news));
-        if least > most {
-            return;
+        let mut drops = self.drops(gpu);
+        let least_price = base + i32::from(busy_news == 0) - i32::from(news);
+        let (mut lightest, mut heaviest) = (u64::MAX, 0);
+        for theirs in from..to {
+            let share = self.share(at(board.on, theirs) as usize);
+            lightest = lightest.min(share);
+            heaviest = heaviest.max(share);
         }
         let (busy_from, busy_to) = board.slots(self.busy);
         for mine in busy_from..busy_to {
             let expert = at(board.on, mine) as usize;
             let share = self.share(expert);
-            if expert == NONE as usize || windows == 1 && share < least {
+            let (least, most) = drop_at(&drops, least_price);
+            if expert == NONE as usize
+                || windows == 1
+                    && (share.saturating_sub(lightest) < least
+                        || share.saturating_sub(heaviest) > most)
+            {
                 continue;
             }
             let mut price = i32::from(at(board.source, mine) == self.busy as u32);
             if news && board.old_copies(gpu, expert) > 0 {
                 price -= 1;
             }
-            let (least, most) = self.drops(gpu, base + price);
+            let (mut least, mut most) = drop_at(&drops, base + price);
             if base + price > self.left
                 || least > most
-                || windows == 1 && share < least
                 || !board.allowed(gpu, expert)
                 || board.holds(gpu, expert)
             {
@@ -233,25 +260,33 @@ impl<'s, 'b> Search<'s, 'b> {
                 if windows == 1 && (drop < least || drop > most) || other == NONE as usize {
                     continue;
                 }
-                let price = price + i32::from(at(board.source, theirs) == gpu as u32)
+                let whole_price = price + i32::from(at(board.source, theirs) == gpu as u32)
                     - at(board.missed, other) as i32;
-                let (least, most) = self.drops(gpu, price);
-                if windows == 1 && (drop < least || drop > most) || price > self.left {
+                let (lower, upper) = drop_at(&drops, whole_price);
+                if windows == 1 && (drop < lower || drop > upper) || whole_price > self.left {
                     continue;
                 }
-                self.weigh_swap(mine, expert, theirs, other, gpu, price);
+                let score = self.score;
+                self.weigh_swap(mine, expert, theirs, other, gpu, whole_price);
+                if score < self.score {
+                    drops = self.drops(gpu);
+                    (least, most) = drop_at(&drops, base + price);
+                }
             }
         }
     }
 
-    /// How much the busiest GPU must lose, and how much another can take, for a step at this price to win.
-    fn drops(&self, gpu: usize, price: i32) -> (u64, u64) {
+    /// How much the busiest GPU must lose at least, and how much another can take, for a step of at most 0, 1,
+    /// 2 slots to win.
+    fn drops(&self, gpu: usize) -> [(u64, u64); 3] {
         if self.board.windows != 1 {
-            return (1, u64::MAX);
+            return [(1, u64::MAX); 3];
         }
         let (here, there) = (at(self.board.load, self.busy), at(self.board.load, gpu));
-        let least = here.saturating_sub(self.room(self.busy, price)).max(1);
-        (least, self.room(gpu, price).saturating_sub(there))
+        [0, 1, 2].map(|price| {
+            let least = here.saturating_sub(self.room(self.busy, price)).max(1);
+            (least, self.room(gpu, price).saturating_sub(there))
+        })
     }
 
     fn weigh_swap(
@@ -301,45 +336,44 @@ impl<'s, 'b> Search<'s, 'b> {
     fn puts(&mut self, spares: usize) {
         let board = self.board;
         let (from, to) = board.slots(self.busy);
-        // the least that the busiest GPU can hold after one of its experts got another copy elsewhere
-        let mut lightened = at(board.load, self.busy);
+        let here = at(board.load, self.busy);
+        // the least that the busiest GPU can hold after one of its experts got another copy elsewhere, and
+        // the least that such a copy adds there when it is of use
+        let (mut lightened, mut lightest) = (here, u64::MAX);
         for mine in from..to {
             let expert = at(board.on, mine) as usize;
-            let drop = self.share(expert).saturating_sub(at(board.more, expert));
-            lightened = lightened.min(at(board.load, self.busy).saturating_sub(drop));
+            let (share, more) = (self.share(expert), self.more(expert));
+            let after = here.saturating_sub(share.saturating_sub(more));
+            lightened = lightened.min(after);
+            if after <= self.room(self.busy, 0) {
+                lightest = lightest.min(more);
+            }
         }
         for index in 0..spares {
             let slot = at(board.spares, index) as usize;
             let (gpu, before) = (at(board.gpu, slot), at(board.on, slot));
             let differs = before != NONE && at(board.source, slot) != gpu;
-            let news = at(board.differing, gpu as usize) > 0;
-            let price = 1 - i32::from(differs);
             let gpu = gpu as usize;
+            let news = at(board.differing, gpu) > 0;
+            let price = 1 - i32::from(differs);
             let least_price = price - i32::from(news);
-            if least_price > self.left
-                || gpu != self.busy
-                    && board.windows == 1
-                    && lightened > self.room(self.busy, least_price)
-            {
-                continue;
-            }
-            let spare = Spare {
-                slot,
-                gpu,
-                before: before as usize,
-                price,
-                news,
-                harm: harm_of_loss(board, slot, self.top - self.score * slots(least_price)),
-            };
+            let harm = at(board.harm, slot);
             // what it does to others is more than can be gained
-            if self.top - spare.harm <= self.score * slots(price - i32::from(news)) {
+            if least_price > self.left || self.top - harm <= self.score * slots(least_price) {
                 continue;
             }
-            if spare.gpu == self.busy {
-                for expert in 0..board.count.len() {
-                    self.weigh_put(&spare, expert);
-                }
+            let spare = Spare { slot, gpu, before: before as usize, price, news, harm };
+            if gpu == self.busy {
+                self.put_any(&spare);
                 continue;
+            }
+            if board.windows == 1 {
+                let there = at(board.load, gpu).saturating_add(lightest);
+                if lightened > self.room(self.busy, least_price)
+                    || there.saturating_sub(self.share(spare.before)) > self.room(gpu, least_price)
+                {
+                    continue;
+                }
             }
             for mine in from..to {
                 let expert = at(board.on, mine);
@@ -348,6 +382,32 @@ impl<'s, 'b> Search<'s, 'b> {
                 }
             }
         }
+    }
+
+    /// Any expert into a slot of the busiest GPU. With one window only those light enough to win.
+    fn put_any(&mut self, spare: &Spare) {
+        let board = self.board;
+        let mut score = f64::NEG_INFINITY;
+        let mut most = [u64::MAX; 2]; // for one that is new; for one that comes back
+        for expert in 0..board.count.len() {
+            if board.windows == 1 && score < self.score {
+                score = self.score;
+                most = [0, 1].map(|less| self.most_of(spare, spare.price - less));
+            }
+            let [new, back] = most;
+            let more = self.more(expert);
+            if more <= new || more <= back && at(board.missed, expert) > 0 {
+                self.weigh_put(spare, expert);
+            }
+        }
+    }
+
+    /// What a copy in a slot of the busiest GPU may weigh to win at this price.
+    fn most_of(&self, spare: &Spare, price: i32) -> u64 {
+        let left = self.top - spare.harm - self.score * slots(price);
+        let room = (1.0 + fourth_root(left)) * at(self.board.speed, self.busy);
+        let kept = at(self.board.load, self.busy).saturating_sub(self.share(spare.before));
+        (room as u64).saturating_sub(kept)
     }
 
     #[inline(always)]
@@ -373,9 +433,12 @@ impl<'s, 'b> Search<'s, 'b> {
                 return;
             }
         }
-        if news && board.old_copies(gpu, expert) > board.copies(gpu, expert) {
-            price -= 1;
-        }
+        let back = if gpu == self.busy {
+            at(board.missed, expert) > 0
+        } else {
+            news && board.old_copies(gpu, expert) > board.copies(gpu, expert)
+        };
+        price -= i32::from(back);
         if price > self.left
             || board.windows == 1 && after > self.room(self.busy, price)
             || at(board.count, expert) >= self.limits.most_replicas
@@ -394,7 +457,6 @@ impl<'s, 'b> Search<'s, 'b> {
 }
 
 /// A slot that can be given away.
-#[derive(Clone, Copy)]
 struct Spare {
     slot: usize,
     gpu: usize,
@@ -404,20 +466,6 @@ struct Spare {
     news: bool,
     /// How much worse other GPUs get when it loses its expert.
     harm: f64,
-}
-
-/// Lists the slots that can be given away; answers how many.
-fn list_spares(board: &mut Board, limits: &Limits) -> usize {
-    let mut found = 0;
-    for slot in 0..board.on.len() {
-        let expert = at(board.on, slot);
-        let many = expert == NONE || at(board.count, expert as usize) > 1;
-        if many && limits.spare(board, slot) {
-            put(board.spares, found, slot as u32);
-            found += 1;
-        }
-    }
-    found
 }
 
 fn fourth_root(x: f64) -> f64 {

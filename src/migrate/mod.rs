@@ -4,6 +4,7 @@
 mod assign;
 mod board;
 mod chain;
+mod course;
 pub mod flags;
 mod front;
 pub mod gate;

@@ -3,21 +3,13 @@
 use crate::order::widen;
 use crate::plan::at::at;
 use crate::problem::Problem;
+use crate::topology::Topology;
 
 /// Weighted mean over the windows of mean GPU time / largest GPU time, of a layer's slots on GPUs that
 /// receive; `None` when an expert has no copy there. `count` holds `[E]`. O(W (P + E)).
 pub fn balance(problem: &Problem, layer: usize, slots: &[i32], count: &mut [u32]) -> Option<f64> {
     let topology = problem.shape().topology();
-    count.fill(0);
-    let mut rest = slots.iter();
-    for gpu in 0..topology.num_gpus() {
-        let receives = topology.receives(gpu);
-        for &expert in rest.by_ref().take(topology.slots(gpu)) {
-            if let Some(count) = count.get_mut(expert as usize) {
-                *count += u32::from(receives);
-            }
-        }
-    }
+    count_copies(topology, slots, |gpu| topology.receives(gpu), count);
     if count.contains(&0) {
         return None;
     }
@@ -30,6 +22,25 @@ pub fn balance(problem: &Problem, layer: usize, slots: &[i32], count: &mut [u32]
         }
     }
     Some(if all > 0.0 { sum / all } else { 1.0 })
+}
+
+/// Counts the copies of each expert on the GPUs that `counts` names. O(P + E).
+pub fn count_copies(
+    topology: &Topology,
+    slots: &[i32],
+    counts: impl Fn(usize) -> bool,
+    count: &mut [u32],
+) {
+    count.fill(0);
+    let mut rest = slots.iter();
+    for gpu in 0..topology.num_gpus() {
+        let here = u32::from(counts(gpu));
+        for &expert in rest.by_ref().take(topology.slots(gpu)) {
+            if let Some(count) = count.get_mut(expert as usize) {
+                *count += here;
+            }
+        }
+    }
 }
 
 fn balance_of_window(

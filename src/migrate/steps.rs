@@ -1,7 +1,7 @@
 //! What a step may do, and what it may not: limits on moves, on replicas, and on where copies must remain.
 
 use super::board::{Board, NONE};
-use crate::plan::at::at;
+use crate::plan::at::{at, put};
 
 /// What every expert must be on two of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +53,8 @@ impl Limits {
         at(board.gpu, slot) != NONE
             && (expert == NONE
                 || at(board.count, expert as usize) > 1
-                    && (self.safe(board, expert as usize, slot, None)
+                    && (self.survive == Survive::Nothing
+                        || self.safe(board, expert as usize, slot, None)
                         || self.beside(board, slot, expert as usize)))
     }
 
@@ -135,9 +136,8 @@ pub fn gain_of_put(board: &Board, slot: usize, expert: usize, enough: f64) -> f6
     gain
 }
 
-/// How much the excesses of other GPUs rise together when a slot loses its expert; not exact once it is at
-/// least `enough`.
-pub fn harm_of_loss(board: &Board, slot: usize, enough: f64) -> f64 {
+/// How much the excesses of other GPUs rise together when a slot gives up its expert.
+fn harm_of_loss(board: &Board, slot: usize) -> f64 {
     let before = at(board.on, slot) as usize;
     let others = u64::from(at(board.count, before)).wrapping_sub(1);
     let windows = board.windows;
@@ -152,10 +152,36 @@ pub fn harm_of_loss(board: &Board, slot: usize, enough: f64) -> f64 {
             let share = at(board.whole, old).checked_div(others).unwrap_or(0);
             share.wrapping_sub(at(board.share, old))
         });
-        harm += after - at(board.excess, gpu as usize);
-        if harm >= enough {
-            break;
-        }
+        let more = after - at(board.excess, gpu as usize);
+        harm += if more > 0.0 { more } else { 0.0 };
     }
     harm
+}
+
+/// Lists the slots that can be given away; answers how many.
+pub fn list_spares(board: &mut Board, limits: &Limits) -> usize {
+    let mut found = 0;
+    for (slot, &expert) in board.on.iter().enumerate() {
+        let spare = match board.count.get(expert as usize) {
+            Some(1) => false, // so are most
+            Some(_) if limits.survive == Survive::Nothing => true,
+            _ => limits.spare(board, slot),
+        };
+        if spare {
+            put(board.spares, found, slot as u32);
+            found += 1;
+        }
+    }
+    found
+}
+
+/// Finds out what the loss of each spare slot does to others, where that is not known.
+pub fn find_harm(board: &mut Board, spares: usize) {
+    for index in 0..spares {
+        let slot = at(board.spares, index) as usize;
+        if at(board.harm, slot) < 0.0 {
+            let harm = harm_of_loss(board, slot);
+            put(board.harm, slot, harm);
+        }
+    }
 }

@@ -1,0 +1,123 @@
+//! How a plan from a placement goes, decided from the shape and the options alone.
+
+use super::board::Board;
+use super::flags::{EPLB_FLAG_EXTERNAL_SOURCE, EPLB_FLAG_SURVIVE_GPU, EPLB_FLAG_SURVIVE_NODE};
+use super::relabel;
+use super::steps::{Limits, Survive};
+use crate::arena::Need;
+use crate::plan::policy::Policy;
+use crate::plan::{self, EPLB_FLAG_DISPATCH, Options, Way};
+use crate::problem::Shape;
+use crate::status::Status;
+
+/// How a plan from a placement goes, decided from the shape and the options alone.
+#[derive(Clone, Copy)]
+pub struct Course<'a> {
+    /// How to plan from nothing, and the options for that.
+    pub way: Way,
+    pub fresh: Options<'a>,
+    /// Only so many slots may change.
+    pub limited: bool,
+    pub balanced: bool,
+    pub survive: Survive,
+    /// Groups are bound to nodes.
+    pub hierarchical: bool,
+}
+
+/// The course; `None` when there is nothing to start from and nothing to survive.
+pub fn admit<'a>(shape: &Shape, options: &Options<'a>) -> Result<Option<Course<'a>>, Status> {
+    let flags = EPLB_FLAG_EXTERNAL_SOURCE | EPLB_FLAG_SURVIVE_GPU | EPLB_FLAG_SURVIVE_NODE;
+    if options.flags & !(flags | EPLB_FLAG_DISPATCH) != 0 {
+        return Err(Status::UnsupportedFlag);
+    }
+    let limited = options.max_moves != 0 || options.max_moves_per_gpu_pair != 0;
+    if limited && options.previous.is_none() {
+        return Err(Status::MovesWithoutPrevious);
+    }
+    let survive = if options.flags & EPLB_FLAG_SURVIVE_NODE != 0 {
+        Survive::Node
+    } else if options.flags & EPLB_FLAG_SURVIVE_GPU != 0 {
+        Survive::Gpu
+    } else {
+        Survive::Nothing
+    };
+    let balanced = options.recipe.is_none() && options.policy == Policy::Balanced;
+    if !balanced && survive != Survive::Nothing {
+        return Err(Status::UnsupportedFlag);
+    }
+    if !balanced && limited {
+        return Err(Status::UnsupportedPrevious);
+    }
+    let fresh = from_nothing(options);
+    let way = plan::admit(shape, &fresh)?;
+    let hierarchical = shape.is_hierarchical(options.scope) && shape.topology().num_nodes() > 1;
+    if survive != Survive::Nothing {
+        if hierarchical && survive == Survive::Gpu && !limited {
+            return Err(Status::UnsupportedFlag);
+        }
+        if hierarchical && survive == Survive::Node || !can_survive(shape, survive) {
+            return Err(Status::Infeasible);
+        }
+    }
+    if options.previous.is_none() && survive == Survive::Nothing {
+        return Ok(None);
+    }
+    Ok(Some(Course { way, fresh, limited, balanced, survive, hierarchical }))
+}
+
+/// The same options, with nothing to start from.
+pub fn from_nothing<'a>(options: &Options<'a>) -> Options<'a> {
+    Options {
+        max_moves: 0,
+        max_moves_per_gpu_pair: 0,
+        flags: options.flags & EPLB_FLAG_DISPATCH,
+        previous: None,
+        ..*options
+    }
+}
+
+/// Whether every expert can be on two places: twice as many slots, no place with more than one of each.
+fn can_survive(shape: &Shape, survive: Survive) -> bool {
+    let topology = shape.topology();
+    let experts = shape.num_logical_experts();
+    let mut room = 0_usize;
+    for gpu in 0..topology.num_gpus() {
+        let here = if survive == Survive::Gpu {
+            shape.usable_slots(gpu)
+        } else if (0..gpu).any(|before| topology.node(before) == topology.node(gpu)) {
+            0 // counted at the first GPU of the node
+        } else {
+            (gpu..topology.num_gpus())
+                .filter(|&other| topology.node(other) == topology.node(gpu))
+                .fold(0_usize, |sum, other| sum.saturating_add(shape.usable_slots(other)))
+        };
+        room = room.saturating_add(here.min(experts));
+    }
+    room >= experts.saturating_mul(2)
+}
+
+impl Course<'_> {
+    /// GPUs stay on their node when they take other names.
+    pub fn by_node(&self) -> bool {
+        self.hierarchical || self.survive == Survive::Node
+    }
+
+    /// What takes turns on the rest of the memory.
+    #[inline(never)] // sizing is over before planning takes the stack
+    pub fn turns(&self, shape: &Shape) -> Need {
+        let count = Need { u32s: shape.num_logical_experts(), ..Need::default() };
+        let names = relabel::need(shape, self.by_node());
+        let own = Board::need(shape, self.hierarchical).max(names).max(count);
+        own.max(self.way.need(shape, &self.fresh))
+    }
+
+    pub fn limits(&self, options: &Options, max_replicas: usize) -> Limits {
+        let or_none = |limit: u32| if limit == 0 { u32::MAX } else { limit };
+        Limits {
+            moves: or_none(options.max_moves),
+            per_pair: options.max_moves_per_gpu_pair,
+            most_replicas: or_none(u32::try_from(max_replicas).unwrap_or(u32::MAX)),
+            survive: self.survive,
+        }
+    }
+}
