@@ -5,7 +5,6 @@
 
 mod common;
 #[path = "common/loads.rs"]
-#[allow(dead_code)]
 mod loads;
 #[allow(dead_code)]
 #[path = "../examples/demo/trace.rs"]
