@@ -106,11 +106,9 @@ static uint8_t state[MAX_GPUS];
 static int32_t physical_to_logical[MAX_LAYER_SLOTS], replica_rank[MAX_LAYER_SLOTS], logical_count[MAX_LAYER_EXPERTS],
     logical_to_physical[MAX_TABLE];
 static eplb_metrics planned[MAX_LAYERS], measured[MAX_LAYERS];
-/* Renaming GPUs takes a word for each pair of them more. */
 static uint64_t workspace[EPLB_WORKSPACE_BOUND_WINDOWS(MAX_EXPERTS, MAX_SLOTS, MAX_GPUS, MAX_GROUPS, MAX_NODES,
                                                        WINDOWS) /
-                              sizeof(uint64_t) +
-                          MAX_GPUS * MAX_GPUS / 2];
+                          sizeof(uint64_t)];
 
 static int32_t before[MAX_LAYER_SLOTS];
 static uint8_t lost[MAX_GPUS];
@@ -368,7 +366,8 @@ static uint64_t fold_previous(uint64_t all, const shape *s) {
     options.max_moves_per_gpu_pair = way > 1;
     if (way > 1) problem.gpu_state = lost;
     int32_t planning = call(query, &deepest.query);
-    if (planning == EPLB_STATUS_OK && size > sizeof workspace) fail("workspace with previous");
+    /* renaming takes a word for each pair of GPUs: too much for the array where there are most */
+    if (planning == EPLB_STATUS_OK && size > sizeof workspace) planning = EPLB_STATUS_WORKSPACE_TOO_SMALL;
     if (planning == EPLB_STATUS_OK) planning = call(plan, &deepest.previous);
     all = fold(all, &planning, sizeof planning);
     if (planning != EPLB_STATUS_OK) continue;
