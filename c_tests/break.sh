@@ -130,7 +130,7 @@ sabotage "a workspace too small by a byte" src/ffi/memory.rs 's/if size < bytes/
 sees "workspace.c:[0-9]*: .*failed" topic workspace
 mend
 
-sabotage "metrics written beyond their array" $ffi 's/layer \* metrics_size), metrics_size, metrics)/layer * metrics_size), metrics_size + 8, metrics)/'
+sabotage "metrics written beyond their array" src/ffi/call.rs 's/layer \* metrics_size), metrics_size, metrics)/layer * metrics_size), metrics_size + 8, metrics)/'
 sees "wrote beyond an output" topic null
 sees "Segmentation fault" topic workspace
 if command -v valgrind > /dev/null; then
@@ -178,7 +178,7 @@ sabotage "a bound 1 % too high" src/metrics/mod.rs 's/let bound = lower::lower_b
 sees "evaluate.c:[0-9]*: .*failed: best >= 0 && bound <= best" topic evaluate
 mend
 
-sabotage "a limit on replicas that is not kept" src/plan/mod.rs 's/let most = if maps.max_replicas == 0 {/let most = if maps.max_replicas < 1000 {/'
+sabotage "a limit on replicas that is not kept" src/plan/mod.rs 's/let most_replicas = if maps.max_replicas == 0 {/let most_replicas = if maps.max_replicas < 1000 {/'
 sees "policy 0: failed: max_replicas" topic topology
 mend
 
@@ -194,7 +194,7 @@ sabotage "slots that are just enough" src/plan/balanced.rs 's/saturating_add(slo
 sees "found -32, expected 0" topic balanced
 mend
 
-sabotage "worse than DEEPSEEK" src/plan/no_worse.rs 's/if theirs.duplicates > 0 ||/if theirs.max_gpu_load > 0.0 ||/'
+sabotage "worse than DEEPSEEK" src/plan/no_worse.rs 's/if duplicates > 0 ||/if theirs > 0.0 ||/'
 sees "vectors.c:[0-9]*: policy 0: failed" topic vectors
 mend
 

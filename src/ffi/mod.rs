@@ -188,13 +188,13 @@ unsafe fn checked_plan<'a>(
         let mut memory = Memory::default();
         let operation = Operation::Plan;
         let problem = read(problem)?;
+        let maps = read(placement)?;
         let sizes = &checked_shape(operation, &problem, options, &mut memory);
         let (shape, options) = sizes.as_ref().map_err(|status| *status)?;
         // what the shape rules out is said before what the loads do: as eplb_workspace says it
         let need = &migrate::workspace(operation, shape, options)?;
         let problem = &loads(&problem, shape, &mut memory);
         let problem = problem.as_ref().map_err(|status| *status)?;
-        let maps = read(placement)?;
 
         let [slots, counts, table] = map_lengths(problem.shape(), maps.max_replicas as usize)?;
         memory.output(maps.physical_to_logical, slots)?;
