@@ -54,6 +54,9 @@ pub fn apply(
     if fix_up == FixUp::None || load.len() < 2 {
         return;
     }
+    if fix_up == FixUp::Recompute && largest_stays(load, count) {
+        return;
+    }
     let mut make = |count: &mut [u32], (donor, receiver, _): Move| {
         if let Some(count) = count.get_mut(donor.expert) {
             *count -= 1;
@@ -136,6 +139,16 @@ impl<'a> Row<'a> {
     }
 }
 
+/// Whether no move can lower the peak of the row: giving makes a donor's replicas larger, so the largest would
+/// have to receive, which it cannot when two experts have a smaller average. By bits, which order as the
+/// averages do, many at a time.
+fn largest_stays(load: &[f32], count: &[u32]) -> bool {
+    let average = |(load, &count): (&f32, &u32)| (load / count as i32 as f32).to_bits() as i32;
+    let averages = || load.iter().zip(count).map(average);
+    let largest = averages().fold(0, i32::max);
+    averages().filter(|&average| average < largest).nth(1).is_some()
+}
+
 fn larger(a: f64, b: f64) -> f64 {
     if a > b { a } else { b }
 }
@@ -178,12 +191,6 @@ fn top_two(row: &Row, true_second: bool) -> Option<Move> {
 /// The best of two donors and two receivers by the peak of the whole row, in f32 (document 001). Every
 /// acceptance lowers the bar, and the next must beat it by 1e-9 again.
 fn recompute(row: &Row) -> Option<Move> {
-    // giving makes a donor's replicas larger: nothing lowers the peak unless the largest can receive, which
-    // it cannot when two experts have a smaller average
-    let peak = row.keys.iter().fold(u64::MAX, |least, &key| least.min(key)) >> 32;
-    if row.keys.iter().filter(|&key| key >> 32 > peak).nth(1).is_some() {
-        return None;
-    }
     let bottom = row.bottom();
     // whoever gives and takes, one of the three largest is left as it was, or there are no others
     let top = row.top::<3>();
