@@ -48,6 +48,8 @@ void stop(const char *file, int line, const char *words) {
     fprintf(stderr, "  W %u L %u E %u P %u K %u N %u G %u, policy %u scope %u effort %u, max_replicas %u\n", p->num_windows,
             p->num_layers, p->num_logical_experts, p->num_physical_experts, p->num_groups, p->num_nodes, p->num_gpus,
             o->policy, o->scope, o->effort, last_call->placement.max_replicas);
+    fprintf(stderr, "  max_moves %u, per pair %u, flags %u%s\n", o->max_moves, o->max_moves_per_gpu_pair, o->flags,
+            o->previous ? ", from a placement" : "");
     if (last_call->sound) {
       PRINT("load", p->load, num_experts(last_call), "%.9g");
       PRINT("gpu_speed", p->gpu_speed, p->num_gpus, "%.9g");
@@ -108,18 +110,19 @@ static uint32_t garbage_size(input *in) {
 
 /* Divisible all along, as the compatibility policies in hierarchical scope ask for. */
 static void even_shape(eplb_problem *p, input *in) {
-  p->num_nodes = 1 + below(in, 4);
-  p->num_groups = p->num_nodes * (1 + below(in, 4));
-  p->num_gpus = p->num_nodes * (1 + below(in, 4));
-  p->num_logical_experts = p->num_groups * (1 + below(in, 4));
+  int large = rarely(in, 64);
+  p->num_nodes = 1 + below(in, large ? 4 : 3);
+  p->num_groups = p->num_nodes * (1 + below(in, large ? 4 : 2));
+  p->num_gpus = p->num_nodes * (1 + below(in, large ? 4 : 2));
+  p->num_logical_experts = p->num_groups * (1 + below(in, large ? 4 : 2));
   uint32_t each = (p->num_logical_experts + p->num_gpus - 1) / p->num_gpus + below(in, 3);
   p->num_physical_experts = p->num_gpus * each;
 }
 
 static void free_shape(eplb_problem *p, input *in) {
-  int large = rarely(in, 16);
-  p->num_gpus = 1 + below(in, large ? 24 : 9);
-  p->num_physical_experts = p->num_gpus * (1 + below(in, 6));
+  int large = rarely(in, 64);
+  p->num_gpus = 1 + below(in, large ? 24 : 5);
+  p->num_physical_experts = p->num_gpus * (1 + below(in, large ? 6 : 4));
   p->num_logical_experts = 1 + below(in, p->num_physical_experts);
   p->num_nodes = 1 + below(in, 5);
   p->num_groups = 1 + below(in, p->num_logical_experts);
@@ -335,7 +338,13 @@ void decode_arguments(call *c, input *in) {
     case 2: maps->physical_to_logical = (int32_t *)(uintptr_t)6; break;
     case 3: c->problem.load = (const float *)(uintptr_t)(way & 8 ? 0 : 2); break;
     case 4: c->per_layer = (eplb_metrics *)(uintptr_t)4; break;
-    case 5: maps->logical_to_physical = maps->physical_to_logical; break;
+    case 5: /* the longer one stands for both: no array may be shorter than promised */
+      if (maps->logical_to_physical == NULL || table_len(c) > num_slots(c)) {
+        maps->physical_to_logical = maps->logical_to_physical;
+      } else {
+        maps->logical_to_physical = maps->physical_to_logical;
+      }
+      break;
     case 6: c->problem.gpu_speed = (const float *)(uintptr_t)1; break;
     default: maps->logical_count = (int32_t *)(uintptr_t)UINTPTR_MAX; break;
     }
