@@ -377,15 +377,6 @@ workspace make_workspace(call *c, uint32_t operation, int fill) {
   return made;
 }
 
-int32_t plan_into(call *c, int fill) {
-  input none = {NULL, 0};
-  decode_outputs(c, &none, fill);
-  plain_arguments(c);
-  workspace ws = make_workspace(c, EPLB_OPERATION_PLAN, fill);
-  if (ws.status != EPLB_STATUS_OK) return ws.status;
-  return eplb_plan(c->problem_arg, c->options_arg, ws.block, ws.size, c->placement_arg, NULL, 0);
-}
-
 /* Fills the receiving slots of a layer one expert after another, each node from the experts of its share. */
 static void deal_layer(const call *c, int32_t *slot) {
   const eplb_problem *p = &c->problem;

@@ -73,9 +73,6 @@ typedef struct workspace {
 } workspace;
 workspace make_workspace(call *c, uint32_t operation, int fill);
 
-/* Plans into fresh arrays with all maps; the placement is c->placement afterwards. OK or the status. */
-int32_t plan_into(call *c, int fill);
-
 /* Fills fresh arrays with all maps without the planner; the placement keeps most rules. 0 where the problem is refused. */
 int deal_into(call *c);
 

@@ -120,6 +120,16 @@ static void require_agreement(call *c) {
   }
 }
 
+/* Plans into fresh arrays with all maps. */
+static int32_t plan_into(call *c, int fill) {
+  input none = {NULL, 0};
+  decode_outputs(c, &none, fill);
+  plain_arguments(c);
+  workspace ws = make_workspace(c, EPLB_OPERATION_PLAN, fill);
+  if (ws.status != EPLB_STATUS_OK) return ws.status;
+  return eplb_plan(c->problem_arg, c->options_arg, ws.block, ws.size, c->placement_arg, NULL, 0);
+}
+
 /* In hierarchical scope the promise is for layers whose loads are 0 or at least 2^-100 (docs/SPEC.md). */
 static int is_promised(const call *c, uint32_t layer) {
   const eplb_problem *p = &c->problem;

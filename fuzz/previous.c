@@ -1,4 +1,4 @@
-/* eplb_plan from a spoilt plan: refusals touch nothing, limits are kept, no layer gets worse, and what memory held
+/* eplb_plan from a spoilt placement: refusals touch nothing, limits are kept, no layer gets worse, and what memory held
  * does not matter. */
 #include "decode.h"
 
@@ -69,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (way & 1) c.options.policy = EPLB_POLICY_BALANCED;
   c.options.previous = NULL;
   c.options.max_moves = c.options.max_moves_per_gpu_pair = c.options.flags = 0;
-  int made = size % 16 == 0 ? plan_into(&c, 0) == EPLB_STATUS_OK : deal_into(&c); /* dealt out in a tenth of the time */
+  int made = deal_into(&c); /* the old placement, to be spoilt */
   size_t slots = num_slots(&c);
   if (made && slots > 0 && slots <= ROOM) {
     static const uint32_t flags[] = {0, EPLB_FLAG_EXTERNAL_SOURCE, EPLB_FLAG_EXTERNAL_SOURCE, 0,
