@@ -138,7 +138,8 @@ static void tokens(small &s, bool by_source) {
   const eplb::quotas out{quota, end, slot, R, split};
   CHECK(eplb::dispatch(s.problem, {}, s.workspace, plan.slots, {sent, by_source}, out));
   for (std::uint32_t l = 0; l < L; l++)
-    CHECK(eplb::dispatch(s.problem.layer(l), {}, s.workspace, plan.slots, {sent, by_source}, {quota_rows, {}, {}, 0, {}}));
+    CHECK(eplb::dispatch(s.problem.layer(l), {}, s.workspace, plan.slots, {sent, by_source},
+                         {quota_rows, {}, {}, 0, {}}));
   CHECK(same_bytes(quota, quota_rows));
 
   // every token goes somewhere, and what arrives are the quotas

@@ -26,10 +26,11 @@ static void refused(Pick pick) {
     CHECK(out == untouched);
   }
 }
-#define REFUSED(array)                                                                                           \
-  refused([](auto &problem, auto &options, auto &placement, auto &metrics) -> auto & {                           \
-    static_cast<void>(problem), static_cast<void>(options), static_cast<void>(placement), static_cast<void>(metrics); \
-    return array;                                                                                                \
+#define REFUSED(array)                                                                 \
+  refused([](auto &problem, auto &options, auto &placement, auto &metrics) -> auto & { \
+    static_cast<void>(problem), static_cast<void>(options);                            \
+    static_cast<void>(placement), static_cast<void>(metrics);                          \
+    return array;                                                                      \
   })
 
 static void planning() {
@@ -136,7 +137,8 @@ static void others() {
   std::array<std::uint32_t, L + 2> words{};
   const eplb::problem one = s.problem.layer(0);
   const auto list = [&](const eplb::problem &p, std::size_t start, std::size_t rounds) {
-    return eplb::transfers(p, from, s.workspace, slots, 1, {{}, {words.data(), start}, {words.data(), rounds}}).status();
+    const eplb::transfer_list out{{}, {words.data(), start}, {words.data(), rounds}};
+    return eplb::transfers(p, from, s.workspace, slots, 1, out).status();
   };
   CHECK(list(s.problem, L + 1, 0) == EPLB_STATUS_OK && list(s.problem, 0, L) == EPLB_STATUS_OK);
   CHECK(list(s.problem, L, 0) == EPLB_STATUS_ARRAY_LENGTH && list(s.problem, 0, L + 1) == EPLB_STATUS_ARRAY_LENGTH);
