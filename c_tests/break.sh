@@ -243,7 +243,7 @@ sees "face.cpp:[0-9]*: " topic cpp
 mend
 
 sabotage "an engine that forgets its buffers" examples/engine.cpp 's/t.commit == round)/t.commit > round)/'
-sees "engine: not so: after the move each slot holds its expert" topic engine
+sees "engine: not so: what is read is the expert" topic engine
 mend
 
 sabotage "a dispatch that overfills a GPU" src/dispatch/flow.rs 's/above.min(room)/above/'

@@ -11,7 +11,7 @@ mkdir -p "$root"
 export PREFIX=$root/prefix STAGE=$root/stage
 outside=$(mktemp -d)
 trap 'rm -rf "$outside"' EXIT
-cp examples/plan.c examples/plan.cpp c_tests/plan.expected c_tests/consumer/CMakeLists.txt "$outside"
+cp examples/{plan.c,plan.cpp,engine.cpp} c_tests/{plan,engine}.expected c_tests/consumer/CMakeLists.txt "$outside"
 
 # Runs a shell command as a user would type it, with $PREFIX and $STAGE.
 run() {
@@ -67,7 +67,7 @@ pkg_config() {
   export PKG_CONFIG_PATH=$PREFIX/lib/pkgconfig
   run 'cc plan.c $(pkg-config --cflags --libs eplb) -o plan_shared'
   shows 'LD_LIBRARY_PATH=$PREFIX/lib ./plan_shared'
-  run 'cc plan.c $(pkg-config --cflags eplb) $(pkg-config --variable=archive eplb) -o plan_archive'
+  run 'c++ -std=c++17 plan.cpp $(pkg-config --cflags eplb) $(pkg-config --variable=archive eplb) -o plan_archive'
   shows './plan_archive'
   run 'cc -static plan.c $(pkg-config --static --cflags --libs eplb) -o plan_static'
   shows './plan_static'
@@ -87,7 +87,9 @@ cmake_package() {
   run 'ctest --test-dir build --output-on-failure'
   shows 'build/plan_c_eplb'
   shows 'build/plan_cpp_eplb'
-  CMAKE_GENERATOR='Unix Makefiles' run "cmake -S . -B moved -DCMAKE_PREFIX_PATH=\$STAGE/opt/eplb -DEPLB_VERSION=$version -Deplb_USE_STATIC_LIBS=ON"
+  export CMAKE_GENERATOR='Unix Makefiles'
+  local static='-Deplb_USE_STATIC_LIBS=ON'
+  run "cmake -S . -B moved -DCMAKE_PREFIX_PATH=\$STAGE/opt/eplb -DEPLB_VERSION=$version $static"
   run 'cmake --build moved'
   run 'ctest --test-dir moved --output-on-failure'
   run '! ldd moved/plan_cpp_eplb | grep eplb'

@@ -1,6 +1,7 @@
 // A small serving engine around eplb, with everything but the GPUs: tokens come in on every GPU, are dispatched over
 // the replicas and counted into load windows; now and then the layers are planned anew on a thread pool, a gate says
-// which of them are worth the move, and their weights migrate in rounds. Weights are fake, words that say whose they are.
+// which of them are worth the move, and their weights migrate in rounds. The weights are fake: words that say whose
+// they are.
 //
 // It runs twice, on one thread and on several, checks every step of itself, and answers 0 only when all held.
 // Build: c++ -std=c++17 -O2 -pthread -Iinclude examples/engine.cpp target/release/libeplb.a -o engine

@@ -30,7 +30,8 @@ int main() {
   if (!planned) return std::fprintf(stderr, "eplb: %s\n", planned.text()), 1;
 
   for (int layer = 0; layer < 2; layer++) {
-    std::printf("layer %d, balance %.3f, gap %.3f, experts by slot:", layer, metrics[layer].balance, metrics[layer].gap);
+    const eplb::metrics &m = metrics[layer];
+    std::printf("layer %d, balance %.3f, gap %.3f, experts by slot:", layer, m.balance, m.gap);
     for (int slot = 0; slot < 16; slot++) std::printf(" %d", expert_of[layer * 16 + slot]);
     std::printf("\n");
   }
