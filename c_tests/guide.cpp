@@ -47,9 +47,9 @@ int main() {
   const auto workspace = eplb::allocate(eplb::workspace_layout({eplb::operation::plan}, problem));
   std::vector<int32_t> expert_of(58 * 288);
   assert(workspace && plan_and_digest(problem, *workspace, expert_of));
-  assert(on_error(problem, {}, *workspace, {expert_of, {}, {}, {}, 0}) == outcome::moved);
+  assert(on_error(problem, {}, *workspace, {expert_of}) == outcome::moved);
   const std::vector<float> short_load(58 * 255);
-  assert(on_error(in_one_expression(short_load), {}, *workspace, {expert_of, {}, {}, {}, 0}) == outcome::broken);
+  assert(on_error(in_one_expression(short_load), {}, *workspace, {expert_of}) == outcome::broken);
 
   eplb::tracker_config config;
   config.num_windows = config.num_layers = 1;

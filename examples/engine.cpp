@@ -192,7 +192,7 @@ class engine {
     first.load = even;
     eplb::options from_nothing;
     from_nothing.scope = options_.scope;
-    must(eplb::plan(first, from_nothing, workspaces_[0], {in_force_, {}, {}, {}, 0}));
+    must(eplb::plan(first, from_nothing, workspaces_[0], {in_force_}));
     kept_ = in_force_;
     for (uint32_t i = 0; i < layers * slots; i++) weights_[i] = weights_of(i / slots, in_force_[i]);
   }
@@ -272,14 +272,14 @@ class engine {
 
     pool_.for_each(layers, [&](uint32_t worker, uint32_t layer) {
       const eplb::memory &workspace = workspaces_[worker];
-      must(eplb::plan(planning.layer(layer), options_, workspace, {next_, {}, {}, {}, 0}));
-      must(eplb::check(planning.layer(layer), plain, workspace, {next_, {}, {}, {}, 0}));
+      must(eplb::plan(planning.layer(layer), options_, workspace, {next_}));
+      must(eplb::check(planning.layer(layer), plain, workspace, {next_}));
       must(eplb::evaluate(judging.layer(layer), plain, workspace, in_force_, now_));
       must(eplb::evaluate(judging.layer(layer), plain, workspace, next_, after_));
       auto &list = transfers_[layer];
       list.resize(2 * slots);
-      const auto sums = must(
-          eplb::transfers(problem_.layer(layer), from_in_force, workspace, next_, spare_buffers, {list, {}, {}}));
+      const eplb::problem only = problem_.layer(layer);
+      const auto sums = must(eplb::transfers(only, from_in_force, workspace, next_, spare_buffers, {list}));
       list.resize(sums.count);
       eplb::gate_layer &weigh = weigh_[layer];
       weigh.mean = now_[layer].mean_gpu_load;

@@ -443,8 +443,9 @@ inline result<> evaluate(const problem &p, const options &o, span<std::byte> wor
  Checks that a placement keeps its promises: eplb_check. With EPLB_STATUS_PLACEMENT_INVALID *first says which is
  broken and where, in the layers of the whole problem; nullptr: not wanted.
  */
-inline result<> check(const problem &p, const options &o, span<std::byte> workspace, const placement_view &in,
-                      violation *first = nullptr) noexcept {
+template <class Slot = const std::int32_t> // a placement or a placement_view
+result<> check(const problem &p, const options &o, span<std::byte> workspace, const maps<Slot> &in,
+               violation *first = nullptr) noexcept {
   detail::call c(p, o);
   if (c.with(in).found != EPLB_STATUS_OK) return c.found;
   violation v = EPLB_VIOLATION_INIT;

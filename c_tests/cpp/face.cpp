@@ -65,7 +65,7 @@ static void checks(small &s) {
   const eplb::result<> broken = eplb::check(s.problem.layers(1, 2), s.options, s.workspace, plan.view(), &first);
   CHECK(broken.status() == EPLB_STATUS_PLACEMENT_INVALID && std::strlen(broken.text()) > 10);
   CHECK(first.kind == EPLB_VIOLATION_KIND_EXPERT && first.layer == 2 && first.slot == 0 && first.expert == E);
-  CHECK(eplb::check(s.problem.layers(0, 2), s.options, s.workspace, plan.view()));
+  CHECK(eplb::check(s.problem.layers(0, 2), s.options, s.workspace, plan.placement()));
 }
 
 static void measured(small &s) {
@@ -94,7 +94,7 @@ static void migration(small &s) {
   for (std::uint32_t l = 0; l < L; l++) {
     CHECK(count == start[l]);
     const span<eplb::transfer> rest(by_layer.data() + count, by_layer.size() - count);
-    const auto part = eplb::transfers(s.problem.layer(l), from, s.workspace, plan.slots, 1, {rest, {}, {}});
+    const auto part = eplb::transfers(s.problem.layer(l), from, s.workspace, plan.slots, 1, {rest});
     CHECK(part && part->rounds == rounds[l]);
     count += part->count;
   }
@@ -139,7 +139,7 @@ static void tokens(small &s, bool by_source) {
   CHECK(eplb::dispatch(s.problem, {}, s.workspace, plan.slots, {sent, by_source}, out));
   for (std::uint32_t l = 0; l < L; l++)
     CHECK(eplb::dispatch(s.problem.layer(l), {}, s.workspace, plan.slots, {sent, by_source},
-                         {quota_rows, {}, {}, 0, {}}));
+                         {quota_rows}));
   CHECK(same_bytes(quota, quota_rows));
 
   // every token goes somewhere, and what arrives are the quotas

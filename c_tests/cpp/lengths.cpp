@@ -123,7 +123,7 @@ static void others() {
 
   for (span<const std::int32_t> bad : wrong(slots)) {
     CHECK(eplb::evaluate(s.problem, {}, s.workspace, bad, plan.metrics).status() == EPLB_STATUS_ARRAY_LENGTH);
-    CHECK(eplb::check(s.problem, {}, s.workspace, {bad, {}, {}, {}, 0}).status() == EPLB_STATUS_ARRAY_LENGTH);
+    CHECK(eplb::check(s.problem, {}, s.workspace, {bad}).status() == EPLB_STATUS_ARRAY_LENGTH);
     CHECK(eplb::digest(s.problem, bad).status() == EPLB_STATUS_ARRAY_LENGTH);
     CHECK(eplb::transfers(s.problem, from, s.workspace, bad, 1).status() == EPLB_STATUS_ARRAY_LENGTH);
   }
@@ -144,7 +144,7 @@ static void others() {
   CHECK(list(s.problem, L, 0) == EPLB_STATUS_ARRAY_LENGTH && list(s.problem, 0, L + 1) == EPLB_STATUS_ARRAY_LENGTH);
   CHECK(list(one, 2, 0) == EPLB_STATUS_OK && list(one, L + 1, 0) == EPLB_STATUS_ARRAY_LENGTH);
   eplb::transfer room[1];
-  CHECK(eplb::transfers(s.problem, from, s.workspace, slots, 1, {room, {}, {}}).status() == EPLB_STATUS_LIST_TOO_SMALL);
+  CHECK(eplb::transfers(s.problem, from, s.workspace, slots, 1, {room}).status() == EPLB_STATUS_LIST_TOO_SMALL);
 
   std::array<std::uint32_t, L * E> tokens{};
   std::array<std::uint32_t, L * P> quota;
@@ -155,10 +155,10 @@ static void others() {
     return eplb::dispatch(s.problem, {}, s.workspace, slots, in, out).status();
   };
   CHECK(dispatch({tokens, false}, {quota, end, slot, R, split}) == EPLB_STATUS_OK);
-  CHECK(dispatch({tokens, true}, {quota, {}, {}, 0, {}}) == EPLB_STATUS_ARRAY_LENGTH);
+  CHECK(dispatch({tokens, true}, {quota}) == EPLB_STATUS_ARRAY_LENGTH);
   CHECK(dispatch({tokens, false}, {quota, end, slot, R - 1, split}) == EPLB_STATUS_ARRAY_LENGTH);
   CHECK(dispatch({tokens, false}, {quota, end, slot, 0, split}) == EPLB_STATUS_MAX_REPLICAS);
-  CHECK(dispatch({tokens, false}, {{quota.data(), 1}, {}, {}, 0, {}}) == EPLB_STATUS_ARRAY_LENGTH);
+  CHECK(dispatch({tokens, false}, {{quota.data(), 1}}) == EPLB_STATUS_ARRAY_LENGTH);
   CHECK(dispatch({tokens, false}, {quota, {}, {}, 0, {split.data(), 1}}) == EPLB_STATUS_ARRAY_LENGTH);
   CHECK(dispatch({tokens, false}, {}) == EPLB_STATUS_NULL_POINTER);
 
