@@ -112,18 +112,21 @@ abi-update:
 bench:
 	$(CARGO) bench
 
-## make install   [PREFIX=/usr/local] [DESTDIR=]: header, archive, shared library, pkg-config file
+## make install   [PREFIX=/usr/local] [DESTDIR=]: headers, archive, shared library, pkg-config file, CMake package
 INCLUDE := $(DESTDIR)$(PREFIX)/include
 LIB := $(DESTDIR)$(PREFIX)/lib
 install: lib
-	install -d $(INCLUDE) $(LIB)/pkgconfig
-	install -m 644 include/eplb.h $(INCLUDE)
+	install -d $(INCLUDE) $(LIB)/pkgconfig $(LIB)/cmake/eplb
+	install -m 644 include/eplb.h include/eplb.hpp $(INCLUDE)
 	install -m 644 $(TARGET)/release/libeplb.a $(LIB)
 	install -m 755 $(TARGET)/release/libeplb.so $(LIB)/libeplb.so.$(VERSION)
 	ln -sf libeplb.so.$(VERSION) $(LIB)/libeplb.so.$(ABI)
 	ln -sf libeplb.so.$(ABI) $(LIB)/libeplb.so
-	printf '%s\n' 'prefix=$(PREFIX)' 'Name: eplb' 'Description: Expert placement for Mixture-of-Experts serving' \
-	  'Version: $(VERSION)' 'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -leplb' > $(LIB)/pkgconfig/eplb.pc
+	printf '%s\n' 'prefix=$(PREFIX)' 'archive=$${prefix}/lib/libeplb.a' \
+	  'Name: eplb' 'Description: Expert placement for Mixture-of-Experts serving' 'Version: $(VERSION)' \
+	  'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -leplb' > $(LIB)/pkgconfig/eplb.pc
+	for file in eplb-config eplb-config-version; do \
+	  sed 's/@VERSION@/$(VERSION)/; s/@ABI@/$(ABI)/' bindings/cmake/$$file.cmake.in > $(LIB)/cmake/eplb/$$file.cmake; done
 
 ## make clean     removes target/
 clean:

@@ -230,6 +230,22 @@ sabotage "a library without its SONAME" Makefile 's/^SONAME :=.*/SONAME :=/'
 sees "error while loading shared libraries" of_copy installed
 mend
 
+sabotage "a CMake package for every version" bindings/cmake/eplb-config-version.cmake.in 's/(_eplb_asked STREQUAL .*/(TRUE)/'
+if command -v cmake > /dev/null; then sees "found for" of_copy installed; fi
+mend
+
+sabotage "a span of any length" include/eplb.hpp 's/if (length != 0 && given.size() != length) .*/static_cast<void>(length);/'
+sees "lengths.cpp:[0-9]*: .*EPLB_STATUS_ARRAY_LENGTH" topic cpp
+mend
+
+sabotage "a layer whose windows are a layer apart" include/eplb.hpp '/if (p.load_window_stride == 0)/d'
+sees "face.cpp:[0-9]*: " topic cpp
+mend
+
+sabotage "an engine that forgets its buffers" examples/engine.cpp 's/t.commit == round)/t.commit > round)/'
+sees "engine: not so: what is read is the expert" topic engine
+mend
+
 sabotage "a dispatch that overfills a GPU" src/dispatch/flow.rs 's/above.min(room)/above/'
 sees "assertion .left == right. failed" rust_test dispatch
 mend

@@ -12,6 +12,15 @@ fn the_committed_header_is_in_step() {
     );
 }
 
+/// A constant of the core that is `pub` in a file given to cbindgen becomes a macro of the caller's.
+#[test]
+fn the_header_defines_nothing_without_the_prefix() {
+    let header = String::from_utf8(header::generate()).unwrap();
+    for line in header.lines().filter(|line| line.starts_with("#define")) {
+        assert!(line.starts_with("#define EPLB_"), "{line}");
+    }
+}
+
 #[test]
 fn the_version_is_the_package_version() {
     let part = |text: &str| text.parse::<u32>().unwrap();

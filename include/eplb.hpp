@@ -1,0 +1,629 @@
+/*
+ * eplb.hpp: eplb.h for C++17 and later. Header-only, without exceptions and RTTI; every function is noexcept.
+ *
+ *   - eplb.h is the manual: what a function does, its ties, its cost. Here is what C++ adds.
+ *   - Arrays are spans. One whose length is not what the shape says is refused with EPLB_STATUS_ARRAY_LENGTH before
+ *     the C function is called. An empty span is an array that is not given.
+ *   - What can fail returns result<T>, a status and a value; on anything but OK no output has been touched.
+ *   - Nothing allocates but eplb::allocate, which nobody has to call.
+ *   - problem.layer(l) selects a layer. Arrays stay whole, [L]: a call reads and writes the rows of the selected
+ *     layers alone, so that threads take a layer each, and a workspace each.
+ *
+ * Letters: L layers, E logical experts, P physical experts (slots), G GPUs, N nodes, K groups, W windows.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ */
+
+#ifndef EPLB_HPP
+#define EPLB_HPP
+
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <new>
+#include <type_traits>
+#include <utility>
+#if __has_include(<version>)
+#include <version>
+#endif
+#ifdef __cpp_lib_span
+#include <span>
+#endif
+
+#ifndef EPLB_INLINE
+#define EPLB_INLINE inline /* eplb_route is one function in the whole program */
+#endif
+#include "eplb.h"
+
+namespace eplb {
+// Structs hold spans, so with std::span they are other types than without, and have other names for the linker.
+#ifdef __cpp_lib_span
+inline namespace with_std_span {
+template <class T>
+using span = std::span<T>;
+#else
+inline namespace with_own_span {
+/* A view of an array: what is needed of std::span, for C++17. */
+template <class T>
+class span {
+ public:
+  constexpr span() noexcept = default;
+  constexpr span(T *data, std::size_t size) noexcept : data_(data), size_(size) {}
+  template <std::size_t N>
+  constexpr span(T (&array)[N]) noexcept : data_(array), size_(N) {}
+  /* Of anything with data() and size(): std::vector, std::array, a span of what is not const. */
+  template <class Array, class Element = std::remove_pointer_t<decltype(std::declval<Array &>().data())>,
+            class = std::enable_if_t<std::is_convertible_v<Element (*)[], T (*)[]>>>
+  constexpr span(Array &&array) noexcept : data_(array.data()), size_(array.size()) {}
+
+  constexpr T *data() const noexcept { return data_; }
+  constexpr std::size_t size() const noexcept { return size_; }
+  constexpr bool empty() const noexcept { return size_ == 0; }
+  constexpr T *begin() const noexcept { return data_; }
+  constexpr T *end() const noexcept { return data_ + size_; }
+  constexpr T &operator[](std::size_t i) const noexcept { return data_[i]; }
+  constexpr span subspan(std::size_t first, std::size_t count) const noexcept { return {data_ + first, count}; }
+
+ private:
+  T *data_ = nullptr;
+  std::size_t size_ = 0;
+};
+#endif
+
+// --- results ---------------------------------------------------------------------------------------
+
+/* EPLB_STATUS_OK or one of the negative codes. */
+using status = ::eplb_status;
+
+template <class T = void>
+class result;
+
+/* What a call without a value answers. */
+template <>
+class [[nodiscard]] result<void> {
+ public:
+  constexpr result(eplb::status code) noexcept : status_(code) {}
+  constexpr bool ok() const noexcept { return status_ == EPLB_STATUS_OK; }
+  constexpr explicit operator bool() const noexcept { return ok(); }
+  constexpr eplb::status status() const noexcept { return status_; }
+  /* What is wrong and what to change. Static, never null. */
+  const char *text() const noexcept { return ::eplb_status_string(status_); }
+
+ private:
+  eplb::status status_;
+};
+
+/* A status and, when it is OK, a value; else the value is T{}. */
+template <class T>
+class [[nodiscard]] result : public result<void> {
+ public:
+  constexpr result(T value) noexcept : result<void>(EPLB_STATUS_OK), value_(std::move(value)) {}
+  constexpr result(result<void> failure) noexcept : result<void>(failure) {}
+  constexpr result(eplb::status failure) noexcept : result<void>(failure) {}
+  constexpr T &value() noexcept { return value_; }
+  constexpr const T &value() const noexcept { return value_; }
+  constexpr T &operator*() noexcept { return value_; }
+  constexpr const T &operator*() const noexcept { return value_; }
+  constexpr T *operator->() noexcept { return &value_; }
+  constexpr const T *operator->() const noexcept { return &value_; }
+
+ private:
+  T value_{};
+};
+
+// --- what goes in and out --------------------------------------------------------------------------
+
+/* How a plan is made, which hierarchy it keeps, what a workspace is for: EPLB_POLICY_*, _SCOPE_*, _OPERATION_*. */
+enum class policy : std::uint32_t {
+  balanced = EPLB_POLICY_BALANCED, deepseek = EPLB_POLICY_DEEPSEEK, multi_swap = EPLB_POLICY_MULTI_SWAP,
+  k2_hybrid = EPLB_POLICY_K2_HYBRID, hybrid_argmax = EPLB_POLICY_HYBRID_ARGMAX, peak_aware = EPLB_POLICY_PEAK_AWARE,
+  waterfill = EPLB_POLICY_WATERFILL, waterfill_fixup = EPLB_POLICY_WATERFILL_FIXUP
+};
+enum class scope : std::uint32_t {
+  automatic = EPLB_SCOPE_AUTO, hierarchical = EPLB_SCOPE_HIERARCHICAL, global = EPLB_SCOPE_GLOBAL
+};
+enum class operation : std::uint32_t {
+  plan = EPLB_OPERATION_PLAN, evaluate = EPLB_OPERATION_EVALUATE, check = EPLB_OPERATION_CHECK,
+  transfers = EPLB_OPERATION_TRANSFERS, dispatch = EPLB_OPERATION_DISPATCH
+};
+
+/* C structs that need no span, as they are, ... */
+using metrics = ::eplb_metrics;
+using violation = ::eplb_violation;
+using split = ::eplb_split;
+using transfer = ::eplb_transfer;
+using gate_layer = ::eplb_gate_layer;
+using gate_state = ::eplb_gate_state;
+using gate_verdict = ::eplb_gate_verdict;
+using gate_total = ::eplb_gate_total;
+/* ... and with the sizes set that C callers set by EPLB_*_INIT; every other field is 0. */
+struct gate_config : ::eplb_gate_config {
+  gate_config() noexcept : eplb_gate_config EPLB_GATE_CONFIG_INIT {}
+};
+struct tracker_config : ::eplb_tracker_config {
+  tracker_config() noexcept : eplb_tracker_config EPLB_TRACKER_CONFIG_INIT {}
+};
+struct change : ::eplb_change {
+  change() noexcept : eplb_change EPLB_CHANGE_INIT {}
+};
+struct forecast_options : ::eplb_forecast_options {
+  forecast_options() noexcept : eplb_forecast_options EPLB_FORECAST_INIT {}
+};
+
+/* Load windows: eplb_windows. The structs from here on are aggregates: windows{.num_windows = 8, ...} in C++20. */
+struct windows {
+  std::uint32_t num_windows = 1, num_layers = 0, num_logical_experts = 0;
+  std::uint32_t oldest = 0;             /* place of the oldest window, below W */
+  std::uint64_t load_window_stride = 0; /* elements from one window to the next; 0 = L * E */
+  std::uint64_t closed = 0;             /* windows closed since the tracker was made; not looked at when given */
+  span<const float> load = {};          /* [W][L][E]; with a stride at least what W windows take */
+  span<const float> window_weight = {}; /* [L][W], or empty: all equal */
+};
+
+inline constexpr std::uint32_t all_layers = UINT32_MAX; /* selected_layers: from the first selected to the last */
+
+/* What to plan for: eplb_problem. */
+struct problem {
+  std::uint32_t num_windows = 1, num_layers = 0, num_logical_experts = 0, num_physical_experts = 0;
+  std::uint32_t num_groups = 1, num_nodes = 1, num_gpus = 0;
+  std::uint64_t load_window_stride = 0;     /* elements from one window to the next; 0 = L * E */
+  span<const float> load = {};              /* [W][L][E]; with a stride at least what W windows take */
+  span<const float> window_weight = {};     /* [L][W], or empty: all equal */
+  span<const float> gpu_speed = {};         /* [G], or empty: all equal */
+  span<const std::uint32_t> gpu_slots = {}; /* [G], their sum P, or empty: P / G each */
+  span<const std::uint32_t> gpu_node = {};  /* [G] below N, or empty: contiguous */
+  span<const std::uint8_t> gpu_state = {};  /* [G] EPLB_GPU_*, or empty: all alive */
+  std::uint32_t first_layer = 0, selected_layers = all_layers; /* the layers that a call is about */
+
+  /* This problem with other layers selected; a call refuses those that are not there. */
+  constexpr problem layers(std::uint32_t first, std::uint32_t count) const noexcept {
+    problem part = *this;
+    part.first_layer = first;
+    part.selected_layers = count;
+    return part;
+  }
+  constexpr problem layer(std::uint32_t l) const noexcept { return layers(l, 1); }
+
+  /* This problem with the loads of windows, a tracker's or others. */
+  constexpr problem on(const windows &observed) const noexcept {
+    problem loaded = *this;
+    loaded.num_windows = observed.num_windows;
+    loaded.load_window_stride = observed.load_window_stride;
+    loaded.load = observed.load;
+    loaded.window_weight = observed.window_weight;
+    return loaded;
+  }
+};
+
+/* How to plan: eplb_options. */
+struct options {
+  eplb::policy policy = eplb::policy::balanced;
+  eplb::scope scope = eplb::scope::automatic;
+  std::uint32_t effort = 0;                  /* 0 = the policy's default */
+  std::uint32_t max_moves = 0;               /* with previous: slots that may change per layer; 0 = no limit */
+  std::uint32_t max_moves_per_gpu_pair = 0;  /* the same, from one GPU to another */
+  std::uint32_t flags = 0;                   /* EPLB_FLAG_*, or-ed */
+  span<const std::int32_t> previous = {};    /* [L][P] placement in force, or empty: plan from nothing */
+};
+
+/* The maps of a placement: eplb_placement. All but the first may be empty: not wanted. */
+template <class Slot>
+struct maps {
+  span<Slot> physical_to_logical = {}; /* [L][P] */
+  span<Slot> replica_rank = {};        /* [L][P] */
+  span<Slot> logical_count = {};       /* [L][E] */
+  span<Slot> logical_to_physical = {}; /* [L][E][max_replicas] */
+  std::uint32_t max_replicas = 0;      /* width of logical_to_physical; P - E + 1 always suffices */
+};
+using placement = maps<std::int32_t>;            /* to be written */
+using placement_view = maps<const std::int32_t>; /* to be read */
+
+/* The tokens of a batch: eplb_batch. */
+struct batch {
+  span<const std::uint32_t> tokens = {}; /* [L][E]; by source [L][G][E] */
+  bool by_source = false;                /* every GPU sends its own tokens */
+};
+
+/* Where dispatch writes: eplb_quotas. All but the first may be empty: not wanted. */
+struct quotas {
+  span<std::uint32_t> quota = {};     /* [L][P]; by source [L][G][P] */
+  span<std::uint32_t> route_end = {}; /* [L][E][max_replicas]; by source [L][G][E][max_replicas] */
+  span<std::int32_t> route_slot = {}; /* [L][E][max_replicas] */
+  std::uint32_t max_replicas = 0;     /* width of the routing table */
+  span<split> per_layer = {};         /* [L] */
+};
+
+/* Where transfers writes, n layers being selected: eplb_transfer_list. Each may be empty: not wanted. */
+struct transfer_list {
+  span<transfer> transfers = {};         /* room for the list; empty: they are only counted */
+  span<std::uint32_t> layer_start = {};  /* [n + 1] first transfer of each layer, and their number at the end */
+  span<std::uint32_t> layer_rounds = {}; /* [n] rounds of each layer */
+};
+
+/* What a list of transfers comes to: its entries, those that use a link, the most rounds of a layer. */
+struct transfer_sums {
+  std::uint32_t count = 0, moved = 0, rounds = 0;
+};
+
+/* Size and alignment of a block, in bytes. */
+struct layout {
+  std::size_t size = 0, align = 1;
+};
+
+// --- from spans to pointers ------------------------------------------------------------------------
+
+namespace detail {
+
+/* The product, or SIZE_MAX, which no array has. */
+constexpr std::size_t product(std::initializer_list<std::size_t> factors) noexcept {
+  std::size_t all = 1;
+  for (std::size_t factor : factors) all = factor != 0 && all > SIZE_MAX / factor ? SIZE_MAX : all * factor;
+  return all;
+}
+
+template <class T>
+result<T> answer(std::int32_t code, T value) noexcept {
+  if (code != EPLB_STATUS_OK) return static_cast<status>(code);
+  return value;
+}
+inline result<> answer(std::int32_t code) noexcept { return static_cast<status>(code); }
+
+/* Compares lengths with a shape, and moves pointers to the layers selected. */
+struct lengths {
+  std::uint32_t num_layers, first, count;
+  status found;
+
+  lengths(std::uint32_t all, std::uint32_t from = 0, std::uint32_t selected = all_layers) noexcept
+      : num_layers(all), first(from), count(selected == all_layers && from <= all ? all - from : selected),
+        found(first <= all && count <= all - first ? EPLB_STATUS_OK : EPLB_STATUS_ARRAY_LENGTH) {}
+
+  /* An array of that length, or none. A length of 0 is of a shape that the C function refuses. */
+  template <class T>
+  T *array(span<T> given, std::size_t length) noexcept {
+    if (given.empty()) return nullptr;
+    if (length != 0 && given.size() != length) found = EPLB_STATUS_ARRAY_LENGTH;
+    return given.data();
+  }
+  /* An array [L][width], or none: its first row that is selected. */
+  template <class T>
+  T *rows(span<T> given, std::size_t width) noexcept {
+    T *data = array(given, product({num_layers, width}));
+    return data != nullptr && found == EPLB_STATUS_OK ? data + first * width : nullptr;
+  }
+  /* Windows [W][L][E], which may lie apart. */
+  const float *load(span<const float> given, std::uint64_t stride, std::size_t num_windows,
+                    std::size_t width) noexcept {
+    const std::size_t window = product({num_layers, width});
+    if (stride == 0 || num_windows == 0) {
+      array(given, product({num_windows, window}));
+    } else if (stride < window) {
+      found = EPLB_STATUS_WINDOW_STRIDE;
+    } else if (!given.empty() && (given.size() < window || (given.size() - window) / stride < num_windows - 1)) {
+      found = EPLB_STATUS_ARRAY_LENGTH;
+    }
+    return !given.empty() && found == EPLB_STATUS_OK ? given.data() + first * width : nullptr;
+  }
+};
+
+/* The structs that most functions take. */
+struct call : lengths {
+  eplb_problem problem = EPLB_PROBLEM_INIT;
+  eplb_options options = EPLB_OPTIONS_INIT;
+  eplb_placement placement = EPLB_PLACEMENT_INIT;
+
+  call(const eplb::problem &p, const eplb::options &o) noexcept
+      : lengths(p.num_layers, p.first_layer, p.selected_layers) {
+    problem.num_windows = p.num_windows;
+    problem.num_layers = count;
+    problem.num_logical_experts = p.num_logical_experts;
+    problem.num_physical_experts = p.num_physical_experts;
+    problem.num_groups = p.num_groups;
+    problem.num_nodes = p.num_nodes;
+    problem.num_gpus = p.num_gpus;
+    problem.load_window_stride = p.load_window_stride; // 0 would be that of the selected layers
+    if (p.load_window_stride == 0) problem.load_window_stride = std::uint64_t{p.num_layers} * p.num_logical_experts;
+    problem.load = load(p.load, p.load_window_stride, p.num_windows, p.num_logical_experts);
+    problem.window_weight = rows(p.window_weight, p.num_windows);
+    problem.gpu_speed = array(p.gpu_speed, p.num_gpus);
+    problem.gpu_slots = array(p.gpu_slots, p.num_gpus);
+    problem.gpu_node = array(p.gpu_node, p.num_gpus);
+    problem.gpu_state = array(p.gpu_state, p.num_gpus);
+    options.policy = static_cast<std::uint32_t>(o.policy);
+    options.scope = static_cast<std::uint32_t>(o.scope);
+    options.effort = o.effort;
+    options.max_moves = o.max_moves;
+    options.max_moves_per_gpu_pair = o.max_moves_per_gpu_pair;
+    options.flags = o.flags;
+    options.previous = rows(o.previous, p.num_physical_experts);
+  }
+
+  /* C has one struct for maps that are written and maps that are read; each function below knows which. */
+  template <class Slot>
+  call &with(const maps<Slot> &in) noexcept {
+    const std::size_t experts = problem.num_logical_experts, slots = problem.num_physical_experts;
+    placement.max_replicas = in.max_replicas;
+    placement.physical_to_logical = const_cast<std::int32_t *>(rows(in.physical_to_logical, slots));
+    placement.replica_rank = const_cast<std::int32_t *>(rows(in.replica_rank, slots));
+    placement.logical_count = const_cast<std::int32_t *>(rows(in.logical_count, experts));
+    placement.logical_to_physical =
+        const_cast<std::int32_t *>(rows(in.logical_to_physical, product({experts, in.max_replicas})));
+    return *this;
+  }
+  call &with(span<const std::int32_t> slots) noexcept { return with(placement_view{slots}); }
+};
+
+inline eplb_windows c_windows(const windows &observed, lengths &l) noexcept {
+  eplb_windows c = EPLB_WINDOWS_INIT;
+  c.num_windows = observed.num_windows;
+  c.num_layers = observed.num_layers;
+  c.num_logical_experts = observed.num_logical_experts;
+  c.oldest = observed.oldest;
+  c.load_window_stride = observed.load_window_stride;
+  c.load = l.load(observed.load, observed.load_window_stride, observed.num_windows, observed.num_logical_experts);
+  c.window_weight = l.rows(observed.window_weight, observed.num_windows);
+  return c;
+}
+
+struct release {
+  std::size_t align = 1;
+  void operator()(std::byte *block) const noexcept { ::operator delete(block, std::align_val_t{align}); }
+};
+
+} // namespace detail
+
+// --- memory ----------------------------------------------------------------------------------------
+
+/* What a workspace must be to serve each of these operations; the layers and their loads do not matter. */
+inline result<layout> workspace_layout(std::initializer_list<operation> operations, const problem &p,
+                                       const options &o = {}) noexcept {
+  const detail::call c(p, o);
+  layout all, one;
+  std::int32_t code = c.found;
+  for (operation each : operations) {
+    if (code != EPLB_STATUS_OK) break;
+    code = ::eplb_workspace(static_cast<std::uint32_t>(each), &c.problem, &c.options, &one.size, &one.align);
+    if (one.size > all.size) all.size = one.size;
+    if (one.align > all.align) all.align = one.align;
+  }
+  return detail::answer(code, all);
+}
+
+/* A block that owns its bytes: what allocate gives. Goes wherever a span of bytes is asked for. */
+class memory {
+ public:
+  memory() noexcept = default;
+  memory(std::byte *block, layout of) noexcept : block_(block, detail::release{of.align}), size_(of.size) {}
+  operator span<std::byte>() const noexcept { return {block_.get(), block_ ? size_ : 0}; }
+
+ private:
+  std::unique_ptr<std::byte, detail::release> block_;
+  std::size_t size_ = 0;
+};
+
+/*
+ Allocates a block, by one call of operator new: allocate(workspace_layout({operation::plan}, problem)). The status
+ of the layout is passed on; EPLB_STATUS_WORKSPACE_TOO_SMALL when there is no memory.
+ */
+inline result<memory> allocate(const result<layout> &of) noexcept {
+  if (!of) return of.status();
+  void *block = ::operator new(of->size, std::align_val_t{of->align}, std::nothrow);
+  if (block == nullptr) return EPLB_STATUS_WORKSPACE_TOO_SMALL;
+  return memory(static_cast<std::byte *>(block), *of);
+}
+
+// --- placements ------------------------------------------------------------------------------------
+
+/* Plans the selected layers into their rows of the maps and of the metrics [L] (empty: not wanted): eplb_plan. */
+inline result<> plan(const problem &p, const options &o, span<std::byte> workspace, const placement &out,
+                     span<metrics> per_layer = {}) noexcept {
+  detail::call c(p, o);
+  metrics *const m = c.with(out).rows(per_layer, 1);
+  if (c.found != EPLB_STATUS_OK) return c.found;
+  return detail::answer(
+      ::eplb_plan(&c.problem, &c.options, workspace.data(), workspace.size(), &c.placement, m, sizeof *m));
+}
+
+/*
+ Measures a placement physical_to_logical [L][P], from this library or not, into the metrics [L]: eplb_evaluate.
+ physical_load [L][P] are the tokens that each slot had to do; empty: load / count.
+ */
+inline result<> evaluate(const problem &p, const options &o, span<std::byte> workspace,
+                         span<const std::int32_t> physical_to_logical, span<metrics> per_layer,
+                         span<const float> physical_load = {}) noexcept {
+  detail::call c(p, o);
+  metrics *const m = c.with(physical_to_logical).rows(per_layer, 1);
+  c.placement.physical_load = c.rows(physical_load, p.num_physical_experts);
+  if (c.found != EPLB_STATUS_OK) return c.found;
+  return detail::answer(
+      ::eplb_evaluate(&c.problem, &c.options, workspace.data(), workspace.size(), &c.placement, m, sizeof *m));
+}
+
+/*
+ Checks that a placement keeps its promises: eplb_check. With EPLB_STATUS_PLACEMENT_INVALID *first says which is
+ broken and where, in the layers of the whole problem; nullptr: not wanted.
+ */
+template <class Slot = const std::int32_t> // a placement or a placement_view
+result<> check(const problem &p, const options &o, span<std::byte> workspace, const maps<Slot> &in,
+               violation *first = nullptr) noexcept {
+  detail::call c(p, o);
+  if (c.with(in).found != EPLB_STATUS_OK) return c.found;
+  violation v = EPLB_VIOLATION_INIT;
+  const std::int32_t code = ::eplb_check(&c.problem, &c.options, workspace.data(), workspace.size(), &c.placement, &v);
+  if (v.layer >= 0 && code == EPLB_STATUS_PLACEMENT_INVALID) v.layer += static_cast<std::int32_t>(c.first);
+  if (first != nullptr && (code == EPLB_STATUS_OK || code == EPLB_STATUS_PLACEMENT_INVALID)) *first = v;
+  return detail::answer(code);
+}
+
+/* 64 bits of physical_to_logical [L][P], of the selected layers, for ranks to compare: eplb_digest. */
+inline result<std::uint64_t> digest(const problem &p, span<const std::int32_t> physical_to_logical) noexcept {
+  detail::call c(p, {});
+  if (c.with(physical_to_logical).found != EPLB_STATUS_OK) return c.found;
+  std::uint64_t bits = 0;
+  const std::int32_t code = ::eplb_digest(&c.problem, &c.placement, &bits);
+  return detail::answer(code, bits);
+}
+
+/*
+ Lists the transfers from options.previous to physical_to_logical [L][P], in rounds: eplb_transfers. spare_buffers
+ are the experts that a GPU can receive beside its slots. Layers are numbered as in the whole problem.
+ */
+inline result<transfer_sums> transfers(const problem &p, const options &o, span<std::byte> workspace,
+                                       span<const std::int32_t> physical_to_logical, std::uint32_t spare_buffers,
+                                       const transfer_list &out = {}) noexcept {
+  detail::call c(p, o);
+  eplb_transfer_list list = EPLB_TRANSFER_LIST_INIT;
+  list.capacity = out.transfers.size() < UINT32_MAX ? static_cast<std::uint32_t>(out.transfers.size()) : UINT32_MAX;
+  list.transfers = list.capacity == 0 ? nullptr : out.transfers.data();
+  list.layer_start = c.with(physical_to_logical).array(out.layer_start, std::size_t{c.count} + 1);
+  list.layer_rounds = c.array(out.layer_rounds, c.count);
+  if (c.found != EPLB_STATUS_OK) return c.found;
+  const std::int32_t code = ::eplb_transfers(&c.problem, &c.options, workspace.data(), workspace.size(), &c.placement,
+                                        spare_buffers, &list);
+  for (std::uint32_t i = 0; code == EPLB_STATUS_OK && list.transfers != nullptr && i < list.count; i++)
+    list.transfers[i].layer += static_cast<std::int32_t>(c.first);
+  return detail::answer(code, transfer_sums{list.count, list.moved, list.rounds});
+}
+
+/*
+ Decides, layer by layer, whether a new placement is worth the move: eplb_gate. The number of layers is L, that of
+ config is not looked at; states [L] are zeroes before the first call, then what the last one wrote; verdicts [L].
+ */
+inline result<gate_total> gate(gate_config config, span<const gate_layer> layers, span<gate_state> states,
+                               span<gate_verdict> verdicts) noexcept {
+  if (layers.size() >= all_layers) return EPLB_STATUS_SHAPE_TOO_LARGE;
+  config.num_layers = static_cast<std::uint32_t>(layers.size());
+  detail::lengths l(config.num_layers);
+  gate_state *const s = l.rows(states, 1);
+  gate_verdict *const v = l.rows(verdicts, 1);
+  if (l.found != EPLB_STATUS_OK) return l.found;
+  gate_total total = EPLB_GATE_TOTAL_INIT;
+  const std::int32_t code = ::eplb_gate(&config, layers.data(), s, v, &total);
+  return detail::answer(code, total);
+}
+
+// --- tokens ----------------------------------------------------------------------------------------
+
+/* Splits the tokens of a batch over the replicas of physical_to_logical [L][P], in whole tokens: eplb_dispatch. */
+inline result<> dispatch(const problem &p, const options &o, span<std::byte> workspace,
+                         span<const std::int32_t> physical_to_logical, const batch &in, const quotas &out) noexcept {
+  detail::call c(p, o);
+  const std::size_t sources = in.by_source ? p.num_gpus : 1, experts = p.num_logical_experts;
+  eplb_batch tokens = EPLB_BATCH_INIT;
+  tokens.num_sources = in.by_source ? p.num_gpus : 0;
+  tokens.tokens = c.with(physical_to_logical).rows(in.tokens, detail::product({sources, experts}));
+  eplb_quotas to = EPLB_QUOTAS_INIT;
+  to.max_replicas = out.max_replicas;
+  to.quota = c.rows(out.quota, detail::product({sources, p.num_physical_experts}));
+  to.route_end = c.rows(out.route_end, detail::product({sources, experts, out.max_replicas}));
+  to.route_slot = c.rows(out.route_slot, detail::product({experts, out.max_replicas}));
+  to.per_layer = c.rows(out.per_layer, 1);
+  to.split_size = sizeof(split);
+  if (c.found != EPLB_STATUS_OK) return c.found;
+  return detail::answer(
+      ::eplb_dispatch(&c.problem, &c.options, workspace.data(), workspace.size(), &c.placement, &tokens, &to));
+}
+
+/*
+ The physical expert that token number `token` (from 0) of an expert goes to, by the table that dispatch wrote:
+ eplb_route. Of a batch by source: the token of that GPU. -1 beyond the tokens and outside the table. Checks its
+ arguments; what routes millions of tokens calls eplb_route on the row.
+ */
+inline std::int32_t route(const problem &p, const quotas &table, std::uint32_t layer, std::uint32_t expert,
+                          std::uint32_t token, std::uint32_t source = 0) noexcept {
+  const std::size_t experts = p.num_logical_experts, width = table.max_replicas;
+  const std::size_t slots = detail::product({p.num_layers, experts, width});
+  const bool by_source = table.route_end.size() != slots;
+  const std::size_t sources = by_source ? p.num_gpus : 1;
+  if (table.route_slot.size() != slots || table.route_end.size() != detail::product({sources, slots})) return -1;
+  if (layer >= p.num_layers || expert >= experts || source >= p.num_gpus) return -1;
+  const std::size_t row = (layer * sources + (by_source ? source : 0)) * experts + expert;
+  return ::eplb_route(table.route_end.data() + row * width,
+                      table.route_slot.data() + (layer * experts + expert) * width, table.max_replicas, token);
+}
+
+// --- loads -----------------------------------------------------------------------------------------
+
+/* What the memory of a tracker must be: eplb_tracker_size. */
+inline result<layout> tracker_layout(const tracker_config &config) noexcept {
+  layout of;
+  const std::int32_t code = ::eplb_tracker_size(&config, &of.size, &of.align);
+  return detail::answer(code, of);
+}
+
+/*
+ Counts tokens into load windows, in memory of the caller's, which must outlive it: eplb_tracker_*. All of it is in
+ the memory: a copy is the same tracker, and a saved one is taken up by the constructor. One call at a time. Over
+ memory that holds no tracker every call is refused.
+ */
+class tracker {
+ public:
+  constexpr tracker() noexcept = default;
+  constexpr explicit tracker(span<std::byte> memory) noexcept : memory_(memory) {}
+
+  /* A tracker that has seen nothing, in memory as tracker_layout says. */
+  static result<tracker> init(const tracker_config &config, span<std::byte> memory) noexcept {
+    return detail::answer(::eplb_tracker_init(&config, memory.data(), memory.size()), tracker(memory));
+  }
+  /*
+   Adds the tokens of one step of one layer to the open window: counts [E] of logical experts, or [P] of slots with
+   physical_to_logical [P], this layer's row of the placement in force.
+   */
+  result<> observe(std::uint32_t layer, span<const std::uint32_t> counts,
+                   span<const std::int32_t> physical_to_logical = {}) noexcept {
+    const bool slots = !physical_to_logical.empty();
+    if (counts.size() >= all_layers || (slots && physical_to_logical.size() != counts.size()))
+      return EPLB_STATUS_TRACKER_COUNTS;
+    return detail::answer(::eplb_tracker_observe(memory_.data(), memory_.size(), layer, counts.data(),
+                                                 static_cast<std::uint32_t>(counts.size()),
+                                                 slots ? physical_to_logical.data() : nullptr));
+  }
+  /* Closes the open window. */
+  result<> close() noexcept { return detail::answer(::eplb_tracker_close(memory_.data(), memory_.size())); }
+
+  /* The closed windows, where they lie; checks the whole memory. They change when a window closes. */
+  result<eplb::windows> windows() const noexcept {
+    eplb_windows c = EPLB_WINDOWS_INIT;
+    const std::int32_t code = ::eplb_tracker_windows(memory_.data(), memory_.size(), &c);
+    const std::size_t size = detail::product({c.num_windows, c.num_layers, c.num_logical_experts});
+    return detail::answer(code, eplb::windows{c.num_windows, c.num_layers, c.num_logical_experts, c.oldest,
+                                              c.load_window_stride, c.closed, {c.load, size}, {}});
+  }
+
+ private:
+  span<std::byte> memory_;
+};
+
+/*
+ Says how much each window should count since the load last changed abruptly: eplb_window_weights. window_weight
+ [L][W] is fit for a problem; num_counted [L], how many of the newest windows are since then, may be empty.
+ */
+inline result<> window_weights(const windows &observed, const change &told_by, span<float> window_weight,
+                               span<std::uint32_t> num_counted = {}) noexcept {
+  detail::lengths l(observed.num_layers);
+  const eplb_windows c = detail::c_windows(observed, l);
+  float *const weights = l.rows(window_weight, observed.num_windows);
+  std::uint32_t *const counted = l.rows(num_counted, 1);
+  if (l.found != EPLB_STATUS_OK) return l.found;
+  return detail::answer(::eplb_window_weights(&c, &told_by, weights, counted));
+}
+
+/* Makes one load [L][E] of several windows, for a policy that plans on one: eplb_forecast. */
+inline result<> forecast(const windows &observed, const forecast_options &how, span<float> load) noexcept {
+  detail::lengths l(observed.num_layers);
+  const eplb_windows c = detail::c_windows(observed, l);
+  float *const out = l.rows(load, observed.num_logical_experts);
+  if (l.found != EPLB_STATUS_OK) return l.found;
+  return detail::answer(::eplb_forecast(&c, &how, out));
+}
+
+/* Whether the library that is linked fits this header: the same major version, before 1.0 the same minor too. */
+inline bool version_fits() noexcept {
+  constexpr std::uint32_t shift = EPLB_VERSION >> 16 == 0 ? 8 : 16;
+  return ::eplb_version() >> shift == EPLB_VERSION >> shift;
+}
+
+} // inline namespace
+} // namespace eplb
+
+#endif /* EPLB_HPP */
