@@ -125,6 +125,21 @@ install: lib
 	printf '%s\n' 'prefix=$(PREFIX)' 'Name: eplb' 'Description: Expert placement for Mixture-of-Experts serving' \
 	  'Version: $(VERSION)' 'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -leplb' > $(LIB)/pkgconfig/eplb.pc
 
+## make wheel     target/wheel/eplb-*.whl: the Python package with the shared library inside
+.PHONY: wheel
+wheel: lib
+	bindings/python/wheel.sh $(TARGET)
+
+## make python    installs the wheel into an environment of its own and tests it from outside the tree
+.PHONY: python
+python: wheel
+	bindings/python/test.sh $(TARGET)
+
+## make speedup   [LEAST=..] rebalance_experts against a numpy port of DeepSeek EPLB, both policies, in one run
+.PHONY: speedup
+speedup: python
+	$(TARGET)/python/venv/bin/python bindings/python/benchmark.py
+
 ## make clean     removes target/
 clean:
 	$(CARGO) clean
