@@ -11,10 +11,9 @@ build=$target/python/build-venv
 "$build/bin/pip" install -q 'setuptools>=77'
 rm -rf "$stage" "$target/wheel"
 mkdir -p "$stage"
-cp -r "$here/eplb" "$here/pyproject.toml" "$here/setup.py" "$here/README.md" "$here/../../LICENSE" "$stage"
-rm -rf "$stage/eplb/__pycache__"
+cp -r "$here/src" "$here/pyproject.toml" "$here/setup.py" "$here/README.md" "$here/../../LICENSE" "$stage"
 for library in "$target/release/libeplb.so" "$target/release/libeplb.dylib"; do
-  [ ! -f "$library" ] || cp "$library" "$stage/eplb/"
+  [ ! -f "$library" ] || cp "$library" "$stage/src/eplb/"
 done
 "$build/bin/pip" wheel -q --no-deps --no-build-isolation -w "$target/wheel" "$stage"
 ls "$target/wheel"

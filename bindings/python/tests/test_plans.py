@@ -77,6 +77,26 @@ def test_previous_placement_and_limits(load):
     assert np.allclose(renamed.metrics.balance, fresh.metrics.balance)
 
 
+def replay(rows, before, rounds):
+    """One layer as docs/SPEC.md ("Transfers") tells it: settle 0, round 0, settle 1, .. settle R."""
+    held, buffered = before.copy(), []
+    for round in range(rounds + 1):
+        for row in [row for row in buffered if row.commit == round]:
+            held[row.destination_slot] = row.expert
+        at = held.copy()  # what is read in a settle or a round stands there at its start
+        for row in rows[(rows["round"] == round) & (rows.source_gpu == rows.destination_gpu)]:
+            assert at[row.source_slot] == row.expert
+            held[row.destination_slot] = row.expert
+        at = held.copy()
+        for row in rows[(rows["round"] == round) & (rows.source_gpu != rows.destination_gpu)]:
+            assert at[row.source_slot] == row.expert
+            if row.commit:
+                buffered.append(row)
+            else:
+                held[row.destination_slot] = row.expert
+    return held
+
+
 def test_transfers_replayed_give_the_new_placement(load):
     before = eplb.rebalance_experts(load, *SIZES)[0]
     after = eplb.rebalance_experts(load[:, ::-1], *SIZES, previous=before, max_moves=32)[0]
@@ -85,18 +105,7 @@ def test_transfers_replayed_give_the_new_placement(load):
     for layer in range(58):
         rows = moves.transfers[moves.layer_start[layer] : moves.layer_start[layer + 1]]
         assert (rows.layer == layer).all()
-        held, buffered = before[layer].copy(), []
-        for row in rows:
-            for waiting in [other for other in buffered if other.commit <= row["round"]]:
-                held[waiting.destination_slot] = waiting.expert
-                buffered.remove(waiting)
-            assert held[row.source_slot] == row.expert
-            if row.commit:
-                buffered.append(row)
-            else:
-                held[row.destination_slot] = row.expert
-        for waiting in buffered:
-            held[waiting.destination_slot] = waiting.expert
+        held = replay(rows, before[layer], moves.layer_rounds[layer])
         assert (held == after[layer]).all()
         linked = rows[rows.source_gpu != rows.destination_gpu]
         for gpu in "source_gpu", "destination_gpu":  # a GPU sends, and receives, once a round

@@ -162,19 +162,18 @@ def _windows(weight: Any) -> np.ndarray:
 def _tables(expert: np.ndarray, rank: np.ndarray, count: np.ndarray) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The three maps of DeepSeek EPLB, int64, of what the library writes: see `rebalance_experts`."""
     (layers, slots), experts = expert.shape, count.shape[1]
-    count = count.astype(np.int64)
     width = int(count.max())
     table = np.full(layers * experts * width, -1, np.int64)
-    physical_to_logical = expert.astype(np.int64)
-    place = physical_to_logical * width
+    # where each slot belongs in the table; flat and in 32 bits where they do, which is twice as fast
+    place = np.multiply(expert, width, dtype=np.int32 if table.size < 1 << 31 else np.int64)
     place += rank
-    place += np.arange(0, table.size, experts * width)[:, np.newaxis]
-    if int(count.sum()) == layers * slots:
-        table[place] = np.arange(slots)
-    else:  # some slots are empty
-        full = expert >= 0
-        table[place[full]] = np.broadcast_to(np.arange(slots), expert.shape)[full]
-    return physical_to_logical, table.reshape(layers, experts, width), count
+    place += np.arange(0, table.size, experts * width, dtype=place.dtype)[:, np.newaxis]
+    places, numbers = place.ravel(), np.tile(np.arange(slots), layers)
+    if int(count.sum()) != expert.size:  # some slots are empty
+        full = expert.ravel() >= 0
+        places, numbers = places[full], numbers[full]
+    table[places.astype(np.intp)] = numbers
+    return expert.astype(np.int64), table.reshape(layers, experts, width), count.astype(np.int64)
 
 
 def rebalance_experts(
