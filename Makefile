@@ -135,10 +135,11 @@ wheel: lib
 python: wheel
 	bindings/python/test.sh $(TARGET)
 
-## make speedup   [LEAST=..] rebalance_experts against a numpy port of DeepSeek EPLB, both policies, in one run
+## make speedup   [LEAST="deepseek=60 balanced=35"] rebalance_experts against a numpy port of DeepSeek EPLB, in one run
 .PHONY: speedup
-speedup: python
-	$(TARGET)/python/venv/bin/python bindings/python/benchmark.py
+speedup:
+	[ -x $(TARGET)/python/venv/bin/python ] || $(MAKE) python
+	$(TARGET)/python/venv/bin/python -B bindings/python/benchmark.py --least $(or $(LEAST),deepseek=60 balanced=35)
 
 ## make clean     removes target/
 clean:

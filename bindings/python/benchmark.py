@@ -1,6 +1,6 @@
 """Times rebalance_experts against the numpy port of DeepSeek EPLB in tests/, in turns, in one run.
 
-    python benchmark.py [--least deepseek=90 --least balanced=50] [--rounds 9] [--load file.npy]
+    python benchmark.py [--least deepseek=60 balanced=35] [--rounds 9] [--load file.npy]
 
 58 layers of 256 experts onto 288 slots of 32 GPUs, global scope, float64 loads: lognormal ones, or [L, 256] of a
 file. A figure is the median over the rounds; each round times the port once and each policy until it has run for
@@ -50,7 +50,7 @@ def balance(load: np.ndarray, physical_to_logical: np.ndarray) -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--least", action="append", default=[], metavar="POLICY=RATIO")
+    parser.add_argument("--least", nargs="+", default=[], metavar="POLICY=RATIO")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--load", metavar="FILE.npy")
     arguments = parser.parse_args()

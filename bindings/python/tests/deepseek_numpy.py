@@ -24,9 +24,7 @@ def balanced_packing(weight: np.ndarray, num_packs: int) -> Tuple[np.ndarray, np
         pack_weights = [np.float32(0)] * num_packs
         pack_items = [0] * num_packs
         for item in order[row]:
-            pack = min(
-                (p for p in range(num_packs) if pack_items[p] < items_per_pack), key=pack_weights.__getitem__
-            )
+            pack = min((p for p in range(num_packs) if pack_items[p] < items_per_pack), key=pack_weights.__getitem__)
             pack_index[row, item] = pack
             rank_in_pack[row, item] = pack_items[pack]
             pack_weights[pack] += weight[row, item]
@@ -35,7 +33,7 @@ def balanced_packing(weight: np.ndarray, num_packs: int) -> Tuple[np.ndarray, np
 
 
 def replicate_experts(weight: np.ndarray, num_physical: int) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Replicates the experts of each row of `weight` [X, n]: expert and rank of each replica, replicas of each expert."""
+    """Replicates the experts of each row of `weight` [X, n]: expert and rank of each replica, counts."""
     num_rows, num_logical = weight.shape
     expert = np.tile(np.arange(num_physical), (num_rows, 1))
     rank = np.zeros((num_rows, num_physical), np.int64)

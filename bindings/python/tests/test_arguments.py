@@ -1,4 +1,4 @@
-"""What goes in: types, layouts, things with __array__, numbers that do not fit; and what is refused, with which text."""
+"""What goes in: types, layouts, things with __array__, numbers that do not fit; what is refused, and how."""
 
 from __future__ import annotations
 
@@ -153,7 +153,9 @@ SEEN_HERE = [
 ]
 
 
-@pytest.mark.parametrize("status, change, about", SEEN_HERE, ids=lambda value: value if isinstance(value, str) else None)
+@pytest.mark.parametrize(
+    "status, change, about", SEEN_HERE, ids=lambda value: value if isinstance(value, str) else None
+)
 def test_what_numpy_can_see_is_named(status, change, about):
     arguments = {"weight": np.ones((2, 16)), "num_replicas": 20, "num_groups": 1, "num_nodes": 1, "num_gpus": 4}
     with pytest.raises(eplb.Error) as error:

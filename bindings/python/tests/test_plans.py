@@ -1,4 +1,4 @@
-"""What comes out: the maps agree, the metrics mean what they say, placements in force are kept, empty slots are told."""
+"""What comes out: the maps agree, the metrics mean what they say, old placements are kept, empty slots told."""
 
 from __future__ import annotations
 

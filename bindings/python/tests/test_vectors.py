@@ -63,6 +63,4 @@ def test_the_published_example():
 def test_full_size_as_deepseek(load):
     for groups, nodes in (1, 1), (8, 4), (1, 4):
         sizes = (288, groups, nodes, 32)
-        same(
-            eplb.rebalance_experts(load, *sizes, policy="deepseek"), deepseek_numpy.rebalance_experts(load, *sizes)
-        )
+        same(eplb.rebalance_experts(load, *sizes, policy="deepseek"), deepseek_numpy.rebalance_experts(load, *sizes))

@@ -8,7 +8,9 @@ Letters in shapes: W windows, L layers, E logical experts, P physical experts (s
 """
 
 from ._abi import Flag, GpuState, Policy, Scope, Status
-from ._library import Error, library as _library, version_text as _version_text
+from ._library import Error
+from ._library import library as _library
+from ._library import version_text as _version_text
 from ._planner import Plan, Transfers, evaluate, plan, rebalance_experts, transfers
 
 __all__ = [

@@ -29,9 +29,9 @@ def floats(name: str, value: Any) -> np.ndarray:
     if numbers.dtype.kind not in "fiub":
         raise ValueError(f"{name} holds {numbers.dtype}, not numbers")
     if numbers.dtype == np.float32:
-        return np.require(numbers, np.float32, "CA")
+        return np.require(numbers, np.float32, ["C", "A"])
     with np.errstate(over="ignore"):
-        return np.require(numbers, np.float32, "CA")
+        return np.require(numbers, np.float32, ["C", "A"])
 
 
 def integers(name: str, value: Any, kind: Type[np.generic], status: Status) -> np.ndarray:
@@ -39,7 +39,7 @@ def integers(name: str, value: Any, kind: Type[np.generic], status: Status) -> n
     numbers = array(name, value)
     if numbers.dtype.kind not in "iub":
         raise ValueError(f"{name} holds {numbers.dtype}, not integers")
-    result = np.require(numbers, kind, "CA")
+    result = np.require(numbers, kind, ["C", "A"])
     if numbers.dtype != result.dtype and not np.array_equal(numbers, result):
         raise Error(status, name)
     return result

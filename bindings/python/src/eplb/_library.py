@@ -17,7 +17,7 @@ NAME = "libeplb.dylib" if sys.platform == "darwin" else "libeplb.so"
 
 
 class Error(ValueError):
-    """The library refused: the text is that of eplb_status_string, after the name of the argument where it is known."""
+    """The library refused: its text, that of eplb_status_string, behind what numpy can see to be wrong."""
 
     #: One of `Status`, or a plain int that this package does not know.
     status: int
@@ -63,7 +63,8 @@ def version_text(number: int) -> str:
 
 def status_string(status: int) -> str:
     """The text of a status: what is wrong and what to change."""
-    return library.eplb_status_string(status).decode()
+    text: bytes = library.eplb_status_string(status)
+    return text.decode()
 
 
 def check(status: int) -> None:

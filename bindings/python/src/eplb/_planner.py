@@ -38,7 +38,8 @@ class Plan(NamedTuple):
 class Transfers(NamedTuple):
     """What moves between two placements, and when."""
 
-    #: The fields of eplb_transfer: `transfers.expert` and so on; layer by layer, in the order in which they happen.
+    #: The fields of eplb_transfer: `transfers.expert` and so on (but `transfers["round"]`: arrays have a method of that
+    #: name); layer by layer, in the order in which they happen.
     transfers: np.recarray
     #: [L + 1] uint32: the first transfer of each layer, and their number at the end.
     layer_start: np.ndarray
@@ -123,9 +124,7 @@ class _Call:
         size, align = ctypes.c_size_t(), ctypes.c_size_t()
         check(library.eplb_workspace(operation, problem, options, ctypes.addressof(size), ctypes.addressof(align)))
         workspace = np.empty(-(-size.value // 8), np.uint64)  # aligned to 8, which is what is asked for
-        check(
-            function(problem, options, workspace.ctypes.data, workspace.nbytes, ctypes.addressof(placement), *rest)
-        )
+        check(function(problem, options, workspace.ctypes.data, workspace.nbytes, ctypes.addressof(placement), *rest))
 
     def plan(self, metrics: Optional[np.ndarray], max_replicas: int) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Plans: physical_to_logical, replica_rank, logical_count, all int32."""
@@ -403,4 +402,5 @@ def transfers(
         number("spare_buffers", spare_buffers),
         ctypes.addressof(out),
     )
-    return Transfers(listed[: out.count].copy(), starts, rounds, out.moved)
+    done = listed[: out.count].copy().view(np.recarray)
+    return Transfers(done, starts, rounds, out.moved)
