@@ -128,6 +128,22 @@ install: lib
 	for file in eplb-config eplb-config-version; do \
 	  sed 's/@VERSION@/$(VERSION)/; s/@ABI@/$(ABI)/' bindings/cmake/$$file.cmake.in > $(LIB)/cmake/eplb/$$file.cmake; done
 
+## make wheel     target/wheel/eplb-*.whl: the Python package with the shared library inside
+.PHONY: wheel
+wheel: lib
+	bindings/python/wheel.sh $(TARGET)
+
+## make python    installs the wheel into an environment of its own and tests it from outside the tree
+.PHONY: python
+python: wheel
+	bindings/python/test.sh $(TARGET)
+
+## make speedup   [LEAST="deepseek=60 balanced=35"] rebalance_experts against a numpy port of DeepSeek EPLB, in one run
+.PHONY: speedup
+speedup:
+	[ -x $(TARGET)/python/venv/bin/python ] || $(MAKE) python
+	$(TARGET)/python/venv/bin/python -B bindings/python/benchmark.py --least $(or $(LEAST),deepseek=60 balanced=35)
+
 ## make clean     removes target/
 clean:
 	$(CARGO) clean

@@ -1,0 +1,79 @@
+"""Arguments into what C takes: dense arrays of the right type and shape, numbers that fit. Nothing wraps around."""
+
+from __future__ import annotations
+
+import operator
+from enum import IntEnum
+from typing import Any, Optional, Sequence, Tuple, Type, Union
+
+import numpy as np
+
+from ._abi import Status
+from ._library import Error
+
+#: None, or the length that an axis must have; the rest is what messages say.
+Shape = Sequence[Tuple[str, Optional[int]]]
+
+
+def array(name: str, value: Any) -> np.ndarray:
+    """`value` as a numpy array: a numpy array as it is, anything with __array__, nested sequences."""
+    try:
+        return np.asarray(value)
+    except (TypeError, RuntimeError) as error:  # a tensor on a device, or one that asks for its gradient
+        raise ValueError(f"{name} cannot be read as a numpy array: {error}") from error
+
+
+def floats(name: str, value: Any) -> np.ndarray:
+    """Dense float32, rounded to nearest, ties to even; what is above the largest float32 becomes infinite."""
+    numbers = array(name, value)
+    if numbers.dtype.kind not in "fiub":
+        raise ValueError(f"{name} holds {numbers.dtype}, not numbers")
+    if numbers.dtype == np.float32:
+        return np.require(numbers, np.float32, ["C", "A"])
+    with np.errstate(over="ignore"):
+        return np.require(numbers, np.float32, ["C", "A"])
+
+
+def integers(name: str, value: Any, kind: Type[np.generic], status: Status) -> np.ndarray:
+    """Dense integers of type `kind`; `status` is the error when one does not fit."""
+    numbers = array(name, value)
+    if numbers.dtype.kind not in "iub":
+        raise ValueError(f"{name} holds {numbers.dtype}, not integers")
+    result = np.require(numbers, kind, ["C", "A"])
+    if numbers.dtype != result.dtype and not np.array_equal(numbers, result):
+        raise Error(status, name)
+    return result
+
+
+def shaped(name: str, value: np.ndarray, shape: Shape) -> np.ndarray:
+    """`value`, when its shape is `shape`."""
+    if value.ndim != len(shape) or any(want not in (None, have) for (_, want), have in zip(shape, value.shape)):
+        expected = ", ".join(letter if want is None else f"{letter} = {want}" for letter, want in shape)
+        raise Error(Status.ARRAY_LENGTH, f"{name} has shape {value.shape}, not [{expected}]")
+    return value
+
+
+def number(name: str, value: Any) -> int:
+    """A whole number that fits a uint32: ctypes alone would wrap it around."""
+    result = operator.index(value)
+    if result < 0:
+        raise ValueError(f"{name} is {result}: it cannot be negative")
+    if result >= 1 << 31:
+        raise Error(Status.SHAPE_TOO_LARGE, f"{name} is {result}")
+    return result
+
+
+def choice(kind: Type[IntEnum], value: Union[str, int], status: Status) -> int:
+    """The number of a policy or scope, given as its name, in any case, or as a number."""
+    if isinstance(value, str):
+        try:
+            return kind[value.upper()].value
+        except KeyError:
+            names = ", ".join(member.name.lower() for member in kind)
+            raise Error(status, f"{value!r} is not one of {names}") from None
+    return number(kind.__name__.lower(), value)
+
+
+def address(value: Optional[np.ndarray]) -> Optional[int]:
+    """Where the elements lie; None for NULL. The array must outlive the call."""
+    return None if value is None else value.ctypes.data

@@ -1,0 +1,31 @@
+#!/bin/sh
+# usage: test.sh TARGET [pytest arguments]
+# Installs TARGET/wheel/eplb-*.whl into a new environment, as a user would, and runs the tests against it from a
+# folder outside the tree. PYTHON names another interpreter.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+target=$(cd "$1" && pwd)
+shift
+venv=$target/python/venv
+outside=$(mktemp -d)
+trap 'rm -rf "$outside"' EXIT
+cd "$outside"
+
+"${PYTHON:-python3}" -m venv --clear "$venv"
+"$venv/bin/pip" install -q numpy pytest
+echo "\$ pip install $(basename "$target"/wheel/eplb-*.whl)"
+"$venv/bin/pip" install -q --no-deps "$target"/wheel/eplb-*.whl
+unset PYTHONPATH EPLB_LIBRARY
+export PYTHONDONTWRITEBYTECODE=1
+cat > consumer.py << 'END'
+import numpy as np
+import eplb
+
+load = np.random.default_rng(1).lognormal(size=(58, 256))
+for policy in "balanced", "deepseek":
+    plan = eplb.plan(load, 288, 1, 1, 32, policy=policy)
+    print(policy, *(table.shape for table in plan[:3]), f"balance {plan.metrics.balance.mean():.4f}")
+END
+echo "\$ python consumer.py    # in $outside"
+"$venv/bin/python" consumer.py
+EPLB_ROOT=$here/../.. "$venv/bin/python" -m pytest -q "$here/tests" "$@"

@@ -1,0 +1,115 @@
+"""The structs and numbers of eplb/_abi.py against include/eplb.h, and how the library is found."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import eplb
+from eplb import _abi
+
+STRUCTS = {
+    "eplb_problem": _abi.Problem,
+    "eplb_options": _abi.Options,
+    "eplb_placement": _abi.Placement,
+    "eplb_metrics": _abi.Metrics,
+    "eplb_transfer": _abi.Transfer,
+    "eplb_transfer_list": _abi.TransferList,
+}
+ENUMS = {
+    "EPLB_STATUS_": eplb.Status,
+    "EPLB_POLICY_": eplb.Policy,
+    "EPLB_SCOPE_": eplb.Scope,
+    "EPLB_OPERATION_": _abi.Operation,
+    "EPLB_GPU_": eplb.GpuState,
+    "EPLB_FLAG_": eplb.Flag,
+}
+
+
+@pytest.fixture
+def header(root):
+    return re.sub(r"/\*.*?\*/", "", (root / "include" / "eplb.h").read_text(), flags=re.S)
+
+
+def test_numbers_are_the_headers(header):
+    for prefix, kind in ENUMS.items():
+        found = re.findall(rf"\b{prefix}(\w+) = (-?\d+)|#define {prefix}(\w+) (\d+)", header)
+        numbers = {(a or c): int(b or d) for a, b, c, d in found}
+        assert numbers == {member.name: member.value for member in kind}, prefix
+    assert f"#define EPLB_VERSION {_abi.VERSION}\n" in header
+
+
+def test_fields_are_the_headers(header):
+    """Names and order, all of them."""
+    for name, struct in STRUCTS.items():
+        body = re.search(rf"typedef struct {name} {{(.*?)}} {name};", header, re.S).group(1)
+        assert re.findall(r"(\w+);", body) == [field[0] for field in struct._fields_], name
+
+
+def test_layouts_are_the_compilers(root, compiler, tmp_path):
+    lines = []
+    for name, struct in STRUCTS.items():
+        lines.append(f'printf("{name} %zu\\n", sizeof({name}));')
+        for field, *_ in struct._fields_:
+            place = f"offsetof({name}, {field}), sizeof((({name} *)0)->{field})"
+            lines.append(f'printf("{name}.{field} %zu %zu\\n", {place});')
+    source = tmp_path / "layout.c"
+    source.write_text(f'#include <stdio.h>\n#include "eplb.h"\nint main(void) {{ {" ".join(lines)} }}\n')
+    subprocess.run([compiler, f"-I{root / 'include'}", source, "-o", tmp_path / "layout"], check=True)
+    printed = subprocess.run([tmp_path / "layout"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    expected = []
+    for name, struct in STRUCTS.items():
+        expected.append(f"{name} {ctypes.sizeof(struct)}")
+        for field, *_ in struct._fields_:
+            place = getattr(struct, field)
+            expected.append(f"{name}.{field} {place.offset} {place.size}")
+    assert printed.splitlines() == expected
+
+
+def test_prototypes_are_the_headers(header):
+    for name, arguments in _abi.FUNCTIONS.items():
+        prototype = re.search(rf"int32_t {name}\((.*?)\);", header, re.S).group(1)
+        kinds = {"uint32_t": ctypes.c_uint32, "size_t": ctypes.c_size_t}
+        written = [
+            ctypes.c_void_p if "*" in argument else kinds[argument.split()[0]] for argument in prototype.split(",")
+        ]
+        assert written == arguments, name
+
+
+def run(code, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_the_library_of_the_environment_is_taken(tmp_path):
+    inside = Path(eplb.__file__).with_name("libeplb.dylib" if sys.platform == "darwin" else "libeplb.so")
+    other = tmp_path / "other.so"
+    other.write_bytes(inside.read_bytes())
+    result = run("import eplb; print(eplb._library._name)", EPLB_LIBRARY=str(other))
+    assert result.stdout.strip() == str(other), result.stderr
+
+
+def test_a_library_that_does_not_fit_is_refused(compiler, tmp_path):
+    missing = run("import eplb", EPLB_LIBRARY=str(tmp_path / "none.so"))
+    assert missing.returncode != 0 and "ImportError: eplb: no library at" in missing.stderr
+    functions = "".join(f"int {name}(void) {{ return 0; }}" for name in (*_abi.FUNCTIONS, "eplb_status_string"))
+    for version, fits in (_abi.VERSION, True), (_abi.VERSION + 1, True), (_abi.VERSION + 256, False), (1 << 16, False):
+        library = tmp_path / f"version{version}.so"
+        source = tmp_path / "version.c"
+        source.write_text(f"{functions} unsigned eplb_version(void) {{ return {version}; }}")
+        subprocess.run([compiler, "-shared", "-fPIC", source, "-o", library], check=True)
+        result = run("import eplb", EPLB_LIBRARY=str(library))
+        assert (result.returncode == 0) == fits, result.stderr
+        if not fits:
+            assert "this package is for 0.1.0" in result.stderr

@@ -1,0 +1,183 @@
+"""What goes in: types, layouts, things with __array__, numbers that do not fit; what is refused, and how."""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+import pytest
+
+import eplb
+from eplb import Status
+
+SIZES = (288, 1, 1, 32)
+
+
+class Tensor:
+    """As a torch tensor on the CPU: no buffer, no sequence, an __array__."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def __array__(self, dtype=None, copy=None):
+        return self.values if dtype is None else self.values.astype(dtype)
+
+
+class OnDevice:
+    """As a torch tensor on a GPU."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError("can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu()")
+
+
+def same(one, other):
+    return all((a == b).all() and a.shape == b.shape for a, b in zip(one, other))
+
+
+def text(status):
+    library = ctypes.CDLL(eplb._library._name)
+    library.eplb_status_string.restype = ctypes.c_char_p
+    return library.eplb_status_string(int(status)).decode()
+
+
+@pytest.fixture
+def counts(load):
+    """Whole numbers that every type below holds exactly."""
+    return np.minimum(load, 2000).astype(np.int64)
+
+
+@pytest.mark.parametrize("policy", ["balanced", "deepseek"])
+def test_types(counts, policy):
+    expected = eplb.rebalance_experts(counts, *SIZES, policy=policy)
+    for kind in "float16", "float32", "float64", "longdouble", "int16", "int32", "uint64", ">f4", ">i8":
+        assert same(expected, eplb.rebalance_experts(counts.astype(kind), *SIZES, policy=policy)), kind
+    assert same(expected, eplb.rebalance_experts(counts.tolist(), *SIZES, policy=policy))
+    assert same(expected, eplb.rebalance_experts(Tensor(counts), *SIZES, policy=policy))
+
+
+def test_layouts(counts):
+    expected = eplb.rebalance_experts(counts, *SIZES)
+    for kind in np.int64, np.float32:
+        values = counts.astype(kind)
+        spread = np.zeros((116, 512), kind)
+        spread[::2, ::2] = values
+        shifted = np.frombuffer(b"\0" + values.tobytes(), np.uint8)[1:].view(kind).reshape(values.shape)
+        assert not shifted.flags.aligned
+        frozen = values.copy()
+        frozen.flags.writeable = False
+        for layout in np.asfortranarray(values), spread[::2, ::2], values[::-1][::-1], shifted, frozen:
+            assert same(expected, eplb.rebalance_experts(layout, *SIZES))
+
+
+def test_loads_are_rounded_to_float32():
+    """Integers above 2^24 lose their last bits, as in weight.float(); ties to even."""
+    load = np.array([[2**24 + 1, 2**24, 1, 1]])
+    for policy in "deepseek", "balanced":
+        rounded = load.astype(np.float32)
+        assert rounded[0, 0] == rounded[0, 1]
+        sizes = (6, 1, 1, 2)
+        assert same(
+            eplb.rebalance_experts(load, *sizes, policy=policy), eplb.rebalance_experts(rounded, *sizes, policy=policy)
+        )
+    with pytest.raises(eplb.Error) as error:
+        eplb.rebalance_experts(np.array([[1e39, 1.0]]), 2, 1, 1, 1)
+    assert error.value.status == Status.LOAD_INFINITE
+
+
+def test_arguments_are_left_alone(load):
+    before = load.copy()
+    previous = eplb.rebalance_experts(load, *SIZES)[0]
+    kept = previous.copy()
+    eplb.rebalance_experts(load[:, ::-1], *SIZES, previous=previous, max_moves=8)
+    assert (load == before).all() and (previous == kept).all()
+
+
+def test_positions_and_keywords_are_deepseeks(load):
+    by_name = eplb.rebalance_experts(weight=load, num_replicas=288, num_groups=8, num_nodes=4, num_gpus=32)
+    assert same(by_name, eplb.rebalance_experts(load, np.int64(288), np.int32(8), 4, 32))
+
+
+def test_no_groups_is_one_group(load):
+    assert same(eplb.rebalance_experts(load, 288, None, 4, 32), eplb.rebalance_experts(load, 288, 1, 4, 32))
+
+
+def test_policies_and_scopes_by_name(load):
+    for policy in eplb.Policy:
+        by_number = eplb.rebalance_experts(load, *SIZES, policy=int(policy))
+        assert same(by_number, eplb.rebalance_experts(load, *SIZES, policy=policy.name))
+    assert same(eplb.rebalance_experts(load, 288, 8, 4, 32, scope="global"), eplb.rebalance_experts(load, *SIZES))
+
+
+BAD = [
+    (Status.SHAPE_ZERO, {"num_gpus": 0}),
+    (Status.SHAPE_ZERO, {"weight": np.zeros((0, 16))}),
+    (Status.SHAPE_ZERO, {"weight": np.zeros((2, 0))}),
+    (Status.TOO_FEW_SLOTS, {"num_replicas": 12}),
+    (Status.SLOTS_NOT_DIVISIBLE, {"num_replicas": 22}),
+    (Status.GROUPS_NOT_DIVISIBLE, {"num_groups": 1, "num_nodes": 2, "scope": "hierarchical", "policy": "deepseek"}),
+    (Status.EXPERTS_NOT_DIVISIBLE, {"num_groups": 3}),
+    (Status.GPUS_NOT_DIVISIBLE, {"num_groups": 8, "num_nodes": 8, "policy": "deepseek"}),
+    (Status.LOAD_NAN, {"weight": np.full((2, 16), np.nan)}),
+    (Status.LOAD_INFINITE, {"weight": np.full((2, 16), np.inf)}),
+    (Status.LOAD_NEGATIVE, {"weight": np.full((2, 16), -1)}),
+    (Status.LOAD_TOO_LARGE, {"weight": np.full((2, 16), 3e38), "policy": "deepseek"}),
+    (Status.UNKNOWN_POLICY, {"policy": 99}),
+    (Status.UNKNOWN_SCOPE, {"scope": 99}),
+    (Status.MOVES_WITHOUT_PREVIOUS, {"max_moves": 4}),
+    (Status.UNSUPPORTED_WINDOWS, {"weight": np.ones((3, 2, 16)), "policy": "deepseek"}),
+    (Status.UNSUPPORTED_PREVIOUS, {"previous": np.zeros((2, 20), int), "max_moves": 4, "policy": "deepseek"}),
+    (Status.WINDOW_WEIGHT, {"window_weight": np.zeros((2, 1))}),
+]
+
+
+@pytest.mark.parametrize("status, change", BAD, ids=lambda value: getattr(value, "name", None))
+def test_refusals_have_the_librarys_text(status, change):
+    arguments = {"weight": np.ones((2, 16)), "num_replicas": 20, "num_groups": 1, "num_nodes": 1, "num_gpus": 4}
+    eplb.rebalance_experts(**arguments)
+    with pytest.raises(ValueError) as error:
+        eplb.rebalance_experts(**{**arguments, **change})
+    assert isinstance(error.value, eplb.Error)
+    assert str(error.value) == text(status)
+    assert error.value.status is status
+
+
+SEEN_HERE = [
+    (Status.ARRAY_LENGTH, {"weight": np.ones(16)}, "weight has shape (16,), not [L, E] or [W, L, E]"),
+    (Status.ARRAY_LENGTH, {"previous": np.zeros((2, 19), int)}, "previous has shape (2, 19), not [L = 2, P = 20]"),
+    (Status.ARRAY_LENGTH, {"previous": np.zeros(20, int)}, "previous has shape (20,), not [L = 2, P = 20]"),
+    (Status.ARRAY_LENGTH, {"window_weight": np.ones((1, 2))}, "window_weight has shape (1, 2), not [L = 2, W = 1]"),
+    (Status.PLACEMENT_EXPERT, {"previous": np.full((2, 20), 2**32)}, "previous"),
+    (Status.UNKNOWN_POLICY, {"policy": "deep_seek"}, "'deep_seek' is not one of balanced, deepseek, multi_swap"),
+    (Status.UNKNOWN_SCOPE, {"scope": "node"}, "'node' is not one of auto, hierarchical, global"),
+    (Status.SHAPE_TOO_LARGE, {"num_replicas": 2**32 + 20}, "num_replicas is 4294967316"),
+]
+
+
+@pytest.mark.parametrize(
+    "status, change, about", SEEN_HERE, ids=lambda value: value if isinstance(value, str) else None
+)
+def test_what_numpy_can_see_is_named(status, change, about):
+    arguments = {"weight": np.ones((2, 16)), "num_replicas": 20, "num_groups": 1, "num_nodes": 1, "num_gpus": 4}
+    with pytest.raises(eplb.Error) as error:
+        eplb.rebalance_experts(**{**arguments, **change})
+    assert str(error.value).startswith(about)
+    assert str(error.value).endswith(": " + text(status))
+    assert error.value.status is status
+
+
+def test_what_is_no_number_is_refused():
+    call = {"num_replicas": 4, "num_groups": 1, "num_nodes": 1, "num_gpus": 2}
+    for weight in np.ones((1, 4), complex), np.array([["a", "b"]]), np.array([[None, None]]), OnDevice():
+        with pytest.raises(ValueError, match="weight"):
+            eplb.rebalance_experts(weight, **call)
+    with pytest.raises(ValueError, match="previous holds float64, not integers"):
+        eplb.rebalance_experts(np.ones((1, 4)), **call, previous=np.zeros((1, 4)))
+    with pytest.raises(ValueError, match="num_gpus is -2: it cannot be negative"):
+        eplb.rebalance_experts(np.ones((1, 4)), 4, 1, 1, -2)
+    with pytest.raises(TypeError):
+        eplb.rebalance_experts(np.ones((1, 4)), 4, 1, 1, 2.0)
+
+
+def test_every_status_has_a_text():
+    texts = {text(status) for status in Status}
+    assert len(texts) == len(Status)
