@@ -38,7 +38,7 @@ const fn case(
     Case { name, loads, experts, slots, groups, nodes, gpus }
 }
 
-pub const CASES: [Case; 12] = [
+pub const CASES: [Case; 15] = [
     case("256-288-32", Loads::Trace, [256, 288, 32], [1, 1]),
     case("256-288-32-8x4", Loads::Trace, [256, 288, 32], [8, 4]),
     case("256-320-64", Loads::Trace, [256, 320, 64], [1, 1]),
@@ -47,6 +47,9 @@ pub const CASES: [Case; 12] = [
     case("256-288-144", Loads::Trace, [256, 288, 144], [1, 1]),
     case("256-256-32", Loads::Trace, [256, 256, 32], [1, 1]),
     case("128-160-32", Loads::Trace, [128, 160, 32], [1, 1]),
+    case("64-72-8", Loads::Trace, [64, 72, 8], [1, 1]),
+    case("512-576-64", Loads::Trace, [512, 576, 64], [1, 1]),
+    case("1024-1152-128", Loads::Trace, [1024, 1152, 128], [1, 1]),
     case("2048-2304-256", Loads::Trace, [2048, 2304, 256], [1, 1]),
     case("zipf-256-288-32", Loads::Zipf, [256, 288, 32], [1, 1]),
     case("zipf-256-320-64", Loads::Zipf, [256, 320, 64], [1, 1]),
