@@ -108,9 +108,19 @@ abi:
 abi-update:
 	c_tests/abi/abi.sh update $(TARGET)
 
-## make bench     planning time per layer, as a ratio to sorting the layer's slots
-bench:
-	$(CARGO) bench
+## make bench     [EPLB_TRACE=file.csv] times against the sort and against plain C++, balance, instructions: three minutes;
+##                writes the tables and plots of docs/BENCHMARKS.md. make readme EPLB_TRACE=file.csv does README.md as well
+##                and checks the figures that its text quotes
+.PHONY: measured readme
+PAGES = $(CARGO) run -q --release --example pages -- --figures docs/figures
+measured: lib
+	benches/measure.sh $(TARGET)/release/libeplb.a $(TARGET)/bench
+	rm -rf docs/figures
+	cp -r $(TARGET)/bench/figures docs/figures
+bench: measured
+	$(PAGES) --plots docs/plots docs/BENCHMARKS.md
+readme: bench
+	$(PAGES) README.md
 
 ## make install   [PREFIX=/usr/local] [DESTDIR=]: header, archive, shared library, pkg-config file
 INCLUDE := $(DESTDIR)$(PREFIX)/include

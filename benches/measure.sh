@@ -1,14 +1,15 @@
 #!/bin/bash
-# usage: measure.sh libeplb.a DIRECTORY
-# Measures all that docs/BENCHMARKS.md and README.md quote, and leaves it in DIRECTORY, a CSV a topic; examples/pages
-# writes it into the pages. About four minutes on two cores. Loads: the trace at EPLB_TRACE, else generated ones.
+# usage: measure.sh libeplb.a BUILD_DIRECTORY
+# Measures all that docs/BENCHMARKS.md and README.md quote, and leaves it in BUILD_DIRECTORY/figures, a CSV a topic;
+# examples/pages writes it into the pages. Three minutes on two cores. Loads: the trace at EPLB_TRACE, else generated.
 set -euo pipefail
 export LC_ALL=C
 cd "$(dirname "$0")/.."
 archive=$(realpath "$1")
-mkdir -p "$2"
-out=$(realpath "$2")
-rm -f "$out"/*.csv
+build=$(realpath -m "$2")
+out=$build/figures
+rm -rf "$out"
+mkdir -p "$out"
 
 # Builds a bench and prints where it is.
 bench() {
@@ -36,10 +37,10 @@ about() {
 versus() {
   local compiler program
   for compiler in "${compilers[@]}"; do
-    program=$out/versus-$compiler
+    program=$build/versus-$compiler
     "$compiler" -std=c++17 -O3 -march=x86-64 -Wall -Wextra -Wpedantic -Werror -Iinclude benches/versus/*.cpp "$archive" -o "$program"
     "$program" check vectors/deepseek.txt >&2
-    "$program" measure "$out/loads.csv" "$compiler"
+    "$program" measure "$build/loads.csv" "$compiler"
   done | awk 'NR == 1 || !/^compiler,/'
 }
 
@@ -49,7 +50,7 @@ instructions_of() {
 
 # Instructions a layer. What a program does besides planning is in both counts and cancels out.
 instructions() {
-  local case what none many layers=232 plain=$out/versus-${compilers[0]}
+  local case what none many layers=232 plain=$build/versus-${compilers[0]}
   echo 'case,what,instructions'
   for case in 256-288-32 256-288-32-8x4 256-320-64 256-288-72 256-288-96 256-288-144 256-256-32 2048-2304-256; do
     none=$(instructions_of "$plan" once "$case" sort 0)
@@ -58,8 +59,8 @@ instructions() {
       echo "$case,$what,$(((many - none) / layers))"
     done
   done
-  none=$(instructions_of "$plain" once "$out/loads.csv" 256-288-32 plain 0)
-  many=$(instructions_of "$plain" once "$out/loads.csv" 256-288-32 plain $layers)
+  none=$(instructions_of "$plain" once "$build/loads.csv" 256-288-32 plain 0)
+  many=$(instructions_of "$plain" once "$build/loads.csv" 256-288-32 plain $layers)
   echo "256-288-32,plain,$(((many - none) / layers))"
 }
 
@@ -75,7 +76,7 @@ topic() {
 plan=$(bench plan) dispatch=$(bench dispatch) quality=$(bench quality)
 topic about about
 topic plan "$plan"
-topic loads "$plan" loads
+"$plan" loads > "$build/loads.csv"
 if [ ${#compilers[@]} != 0 ]; then topic versus versus; else echo "measured     no C++ compiler: not versus" >&2; fi
 topic dispatch "$dispatch"
 topic quality "$quality"

@@ -23,7 +23,7 @@ mod trace;
 use std::hint::black_box;
 use std::time::Instant;
 
-use eplb::{Metrics, Options};
+use eplb::{Metrics, Operation, Options};
 use rand::{SeedableRng, rngs::StdRng};
 
 use cases::{CASES, Case, POLICIES, layers};
@@ -48,19 +48,21 @@ fn main() {
 
 fn table() {
     println!(
-        "case,policy,us,x,x_low,x_high,x_mean,x_largest,kib,\
+        "case,policy,us,x,x_low,x_high,x_mean,x_largest,workspace,workspace_evaluate,workspace_check,\
          balance,worst,gap,gap_largest,duplicates,contiguous,layers"
     );
     for case in &CASES {
         let layers = layers(case);
         for (policy, name) in POLICIES {
             let options = case.options(policy);
-            let need = need(case, &layers[0], &options);
-            let mut planner = Planner::new(case, &need);
+            let need = |operation| need(operation, &spec(case, &layers[0]), &options);
+            let mut planner = Planner::new(case, &need(Operation::Plan));
             let time = Time::of(case, &layers, &mut planner, &options);
             let quality = Quality::of(case, &layers, &mut planner, &options);
-            let kib = need.bytes().expect("a size") as f64 / 1024.0;
-            println!("{},{name},{time},{kib:.1},{quality},{}", case.name, layers.len());
+            let bytes = [Operation::Plan, Operation::Evaluate, Operation::Check]
+                .map(|operation| need(operation).bytes().expect("a size").to_string());
+            let bytes = bytes.join(",");
+            println!("{},{name},{time},{bytes},{quality},{}", case.name, layers.len());
         }
     }
 }

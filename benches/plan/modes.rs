@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use eplb::{Operation, Options, Problem, Scope, Spec};
+use eplb::{Operation, Options, Scope, Spec};
 use rand::{SeedableRng, rngs::StdRng};
 
 use super::cases::{Case, POLICIES, layers};
@@ -20,7 +20,8 @@ pub fn once(case: &str, what: &str, times: usize) {
     let mut sorted = keys[0].clone();
     let policy = POLICIES.iter().find(|(_, name)| *name == what).map(|(policy, _)| *policy);
     let options = case.options(policy.unwrap_or_default());
-    let mut planner = policy.map(|_| Planner::new(case, &need(case, &layers[0], &options)));
+    let mut planner = policy
+        .map(|_| Planner::new(case, &need(Operation::Plan, &spec(case, &layers[0]), &options)));
     for i in 0..times {
         match &mut planner {
             Some(planner) => planner.plan(case, &layers[i % layers.len()], &options),
@@ -48,11 +49,8 @@ pub fn windows(case: &str, effort: u32, times: usize) {
         let kept = (0..WINDOWS).filter(|&window| window != out);
         let load: Vec<f32> = kept.flat_map(|window| rows[window * each + layer].clone()).collect();
         let spec = Spec { num_windows: WINDOWS as u32 - 1, ..spec(case, &load) };
-        let planner = planner.get_or_insert_with(|| {
-            let problem = Problem::new(&spec).expect("a problem");
-            let need = eplb::workspace(Operation::Plan, problem.shape(), &options);
-            Planner::new(case, &need.expect("a size"))
-        });
+        let planner = planner
+            .get_or_insert_with(|| Planner::new(case, &need(Operation::Plan, &spec, &options)));
         let mut keys = sort_keys(&rows[layer], case.slots, &mut random);
         let start = Instant::now();
         black_box(&mut keys).sort_unstable();
@@ -75,14 +73,15 @@ pub fn previous(case: &str, budget: u32, times: usize) {
     let rows = layers(case);
     let each = rows.len() / WINDOWS;
     let free = Options { scope: Scope::Global, ..Options::default() };
-    let mut planner = Planner::new(case, &need(case, &rows[0], &free));
+    let mut planner = Planner::new(case, &need(Operation::Plan, &spec(case, &rows[0]), &free));
     let plan = |load: &Vec<f32>| {
         planner.plan(case, load, &free);
         planner.physical_to_logical.clone()
     };
     let old: Vec<Vec<i32>> = rows.iter().map(plan).collect();
     let options = |previous| Options { previous: Some(previous), max_moves: budget, ..free };
-    let mut planner = Planner::new(case, &need(case, &rows[0], &options(&old[0])));
+    let mut planner =
+        Planner::new(case, &need(Operation::Plan, &spec(case, &rows[0]), &options(&old[0])));
     let mut random = StdRng::seed_from_u64(11);
     let (mut plans, mut sorts) = (Vec::new(), Vec::new());
     for i in 0..times {

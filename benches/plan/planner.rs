@@ -73,9 +73,9 @@ impl Planner {
     }
 }
 
-pub fn need(case: &Case, load: &[f32], options: &Options) -> Need {
-    let problem = Problem::new(&spec(case, load)).expect("a problem");
-    eplb::workspace(Operation::Plan, problem.shape(), options).expect("a size")
+pub fn need(operation: Operation, spec: &Spec, options: &Options) -> Need {
+    let problem = Problem::new(spec).expect("a problem");
+    eplb::workspace(operation, problem.shape(), options).expect("a size")
 }
 
 pub fn median(mut times: Vec<f64>) -> f64 {

@@ -57,7 +57,10 @@ fn claims(f: &Figures) -> Vec<Claim> {
             near: Near::Time,
             measured: vec![f.plan("256-288-32", "balanced", "us")],
         },
-        claim("The workspace is {} KiB", vec![f.plan("256-288-32", "balanced", "kib")]),
+        claim(
+            "The workspace is {} KiB",
+            vec![f.plan("256-288-32", "balanced", "workspace") / 1024.0],
+        ),
         claim(
             "a fresh plan moves {} of 288, {} when GPUs are renamed",
             vec![

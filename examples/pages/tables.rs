@@ -152,11 +152,29 @@ fn gaps(figures: &Figures) -> String {
 }
 
 fn workspaces(figures: &Figures) -> String {
-    let mut table =
-        Table::new(&["case", "`balanced`", "policies 1 to 5", "`waterfill`, `waterfill_fixup`"]);
-    for case in figures.distinct("plan", "case") {
-        let kib = |policy| format!("{:.1} KiB", figures.plan(case, policy, "kib"));
-        table.row([case.to_string(), kib("balanced"), kib("deepseek"), kib("waterfill")]);
+    let mut table = Table::new(&[
+        "case",
+        "plan, `balanced`",
+        "plan, policies 1 to 5",
+        "plan, `waterfill` and `waterfill_fixup`",
+        "evaluate",
+        "check",
+    ]);
+    let real = |case: &&str| !case.contains(char::is_alphabetic) || case.ends_with("8x4");
+    for case in figures.distinct("plan", "case").into_iter().filter(real) {
+        let plan = |policy| {
+            let bytes = figures.plan(case, policy, "workspace");
+            format!("{} ({:.1} KiB)", thousands(bytes), bytes / 1024.0)
+        };
+        let other = |column| thousands(figures.plan(case, "balanced", column));
+        table.row([
+            case.to_string(),
+            plan("balanced"),
+            plan("deepseek"),
+            plan("waterfill"),
+            other("workspace_evaluate"),
+            other("workspace_check"),
+        ]);
     }
     table.0
 }
