@@ -112,6 +112,10 @@ abi-update:
 ##                writes the tables and plots of docs/BENCHMARKS.md. make readme EPLB_TRACE=file.csv does README.md as well
 ##                and checks the figures that its text quotes
 .PHONY: measured readme
+.PHONY: versus
+# The plain C++ that `make bench` measures against, by g++ and clang++: does it plan as DeepSeek does?
+versus: lib
+	benches/versus/build.sh $(TARGET)/release/libeplb.a $(TARGET)/bench
 PAGES = $(CARGO) run -q --release --example pages -- --figures docs/figures
 measured: lib
 	benches/measure.sh $(TARGET)/release/libeplb.a $(TARGET)/bench

@@ -35,12 +35,10 @@ about() {
 
 # The planner and the same algorithm in plain C++, by each compiler; header once.
 versus() {
-  local compiler program
+  local compiler
+  benches/versus/build.sh "$archive" "$build" >&2
   for compiler in "${compilers[@]}"; do
-    program=$build/versus-$compiler
-    "$compiler" -std=c++17 -O3 -march=x86-64 -Wall -Wextra -Wpedantic -Werror -Iinclude benches/versus/*.cpp "$archive" -o "$program"
-    "$program" check vectors/deepseek.txt >&2
-    "$program" measure "$build/loads.csv" "$compiler"
+    "$build/versus-$compiler" measure "$build/loads.csv" "$compiler"
   done | awk 'NR == 1 || !/^compiler,/'
 }
 

@@ -43,7 +43,7 @@ fn unseen(mut trace: Trace) {
         ] {
             let options = Options { policy, scope: Scope::Global, ..Options::default() };
             let [even, exact, _] = balance(&trace, (slots, gpus), &options, seen).expect("a plan");
-            println!("unseen,{}-{slots}-{gpus},{how},{even:.5},{exact:.5}", trace.experts);
+            println!("unseen,{}-{slots}-{gpus},{how},{even:.7},{exact:.7}", trace.experts);
         }
     }
 }
@@ -55,7 +55,7 @@ fn moves(trace: &Trace) {
         let pairs = Pairs::new(trace, shape, Policy::Balanced);
         for budget in [16, 32, 48, 64, 128] {
             let (balance, slots) = pairs.changed(budget);
-            println!("moves,{case},{budget},{balance:.5},{slots:.2}");
+            println!("moves,{case},{budget},{balance:.7},{slots:.2}");
         }
         println!("moves,{case},fresh,,{:.2}", pairs.apart());
         let deepseek = Pairs::new(trace, shape, Policy::Deepseek);

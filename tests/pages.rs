@@ -59,10 +59,8 @@ fn text_quotes_what_was_measured() {
 fn faster_than_plain() {
     let figures = figures();
     for compiler in figures.distinct("versus", "compiler") {
-        let figure = |program, column| {
-            let keys = [("compiler", compiler), ("case", "256-288-32"), ("program", program)];
-            figures.number("versus", &keys, column)
-        };
+        let figure =
+            |program, column| tables::versus_of(&figures, compiler, "256-288-32", program, column);
         assert!(figure("balanced", "of_plain_high") < 1.0);
         assert!(figure("balanced", "balance") > figure("plain", "balance"));
         assert_eq!(figure("plain", "balance"), figure("deepseek", "balance"));

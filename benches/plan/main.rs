@@ -159,7 +159,7 @@ impl std::fmt::Display for Quality {
         let [balance, gap] = [mean(&all(|m| m.balance)), mean(&all(|m| m.gap))];
         write!(
             f,
-            "{balance:.5},{worst:.5},{gap:.6},{largest:.6},{duplicates},{:.5}",
+            "{balance:.7},{worst:.7},{gap:.7},{largest:.7},{duplicates},{:.7}",
             self.contiguous
         )
     }

@@ -215,7 +215,7 @@ void measure(const Case &c, const Layers &layers, const std::string &compiler) {
   }
   for (int program = 0; program < PROGRAMS; program++) {
     const auto [least, most] = std::minmax_element(ratio[program].begin(), ratio[program].end());
-    std::printf("%s,%s,%s,%.2f,%.3f,%.3f,%.3f,%.5f,%.5f\n", compiler.c_str(), c.name, program_names[program], median(us[program]),
+    std::printf("%s,%s,%s,%.2f,%.3f,%.3f,%.3f,%.7f,%.7f\n", compiler.c_str(), c.name, program_names[program], median(us[program]),
                 median(ratio[program]), *least, *most, mean[program], worst[program]);
   }
   std::fflush(stdout);

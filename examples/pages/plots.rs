@@ -4,6 +4,7 @@ use std::error::Error;
 use std::path::Path;
 
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::figures::Figures;
 
@@ -27,7 +28,7 @@ pub fn draw(figures: &Figures, folder: &Path) -> Outcome {
 }
 
 /// The first compiler's row of the comparison.
-fn plain(figures: &Figures, case: &str, program: &str, column: &str) -> Option<f64> {
+fn versus(figures: &Figures, case: &str, program: &str, column: &str) -> Option<f64> {
     figures.row("versus", &[("case", case), ("program", program)]).map(|row| row.number(column))
 }
 
@@ -47,15 +48,11 @@ fn balance(figures: &Figures, path: &Path) -> Outcome {
                 "deepseek" => THEIRS,
                 _ => OTHERS,
             };
-            points.push((
-                row.text("policy").to_string(),
-                row.number("us"),
-                row.number("balance"),
-                colour,
-            ));
+            let name = row.text("policy").to_uppercase();
+            points.push((name, row.number("us"), row.number("balance"), colour));
         }
         if let (Some(us), Some(balance)) =
-            (plain(figures, case, "plain", "us"), plain(figures, case, "plain", "balance"))
+            (versus(figures, case, "plain", "us"), versus(figures, case, "plain", "balance"))
         {
             points.push(("plain C++ DeepSeek".to_string(), us, balance, PLAIN));
         }
@@ -82,20 +79,21 @@ fn scatter(area: &Area, title: &str, points: &[(String, f64, f64, RGBColor)]) ->
         .axis_style(INK)
         .x_desc("us a layer")
         .y_desc("mean balance")
+        .x_labels(8)
+        .x_label_formatter(&|x| format!("{x:.0}"))
         .y_label_formatter(&|y| format!("{y:.3}"))
         .label_style((FONT, 13).into_font().color(&INK))
         .axis_desc_style((FONT, 14).into_font().color(&INK))
         .draw()?;
     for (name, us, balance, colour) in points {
-        chart.draw_series([Circle::new((*us, *balance), 5, colour.filled())])?;
-        if *colour != OTHERS {
-            let style = (FONT, 14).into_font().color(colour);
-            chart.draw_series([Text::new(
-                name.clone(),
-                (us + 0.02 * most, balance - 0.02 * (1.0 - bottom)),
-                style,
-            )])?;
-        }
+        let named = if *colour == OTHERS { String::new() } else { name.clone() };
+        // to the left of its point where there is no room on the right; plain C++ keeps clear of DEEPSEEK
+        let (side, dx) = if *us > 0.7 * most { (HPos::Right, -8) } else { (HPos::Left, 8) };
+        let (line, dy) = if *colour == PLAIN { (VPos::Bottom, -6) } else { (VPos::Top, 4) };
+        let style = (FONT, 14).into_font().color(colour).pos(Pos::new(side, line));
+        chart.draw_series([EmptyElement::at((*us, *balance))
+            + Circle::new((0, 0), 5, colour.filled())
+            + Text::new(named, (dx, dy), style)])?;
     }
     Ok(())
 }
@@ -117,9 +115,9 @@ fn size(figures: &Figures, path: &Path) -> Outcome {
         cases.iter().filter_map(|&(slots, case)| time(case).map(|us| (slots, us))).collect()
     };
     let lines = [
-        ("plain C++ DeepSeek", PLAIN, line(&|case| plain(figures, case, "plain", "us"))),
-        ("BALANCED", OURS, line(&|case| Some(figures.plan(case, "balanced", "us")))),
-        ("DEEPSEEK", THEIRS, line(&|case| Some(figures.plan(case, "deepseek", "us")))),
+        ("plain C++ DeepSeek", PLAIN, line(&|case| versus(figures, case, "plain", "us"))),
+        ("BALANCED", OURS, line(&|case| versus(figures, case, "balanced", "us"))),
+        ("DEEPSEEK", THEIRS, line(&|case| versus(figures, case, "deepseek", "us"))),
     ];
     let all = || lines.iter().flat_map(|line| &line.2);
     let most = all().map(|point| point.1).fold(1.0, f64::max);
@@ -134,7 +132,9 @@ fn size(figures: &Figures, path: &Path) -> Outcome {
         .x_label_area_size(42)
         .y_label_area_size(64)
         .build_cartesian_2d(
-            (slots(0) * 0.85..slots(cases.len().saturating_sub(1)) * 1.2).log_scale(),
+            (slots(0) * 0.85..slots(cases.len().saturating_sub(1)) * 1.2)
+                .log_scale()
+                .with_key_points(cases.iter().map(|case| case.0).collect()),
             (least * 0.7..most * 1.4).log_scale(),
         )?;
     chart
@@ -143,6 +143,8 @@ fn size(figures: &Figures, path: &Path) -> Outcome {
         .light_line_style(TRANSPARENT)
         .axis_style(INK)
         .x_desc("slots")
+        .x_label_formatter(&|x| format!("{x:.0}"))
+        .y_label_formatter(&|y| format!("{y}"))
         .y_desc("us a layer")
         .label_style((FONT, 13).into_font().color(&INK))
         .axis_desc_style((FONT, 14).into_font().color(&INK))
@@ -152,11 +154,13 @@ fn size(figures: &Figures, path: &Path) -> Outcome {
             .draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)))?
             .label(*name)
             .legend(|(x, y)| PathElement::new([(x, y), (x + 20, y)], colour.stroke_width(2)));
-        chart.draw_series(points.iter().map(|&at| Circle::new(at, 4, colour.filled())))?;
-        for &(slots, us) in points {
-            let style = (FONT, 12).into_font().color(colour);
-            chart.draw_series([Text::new(format!("{us:.0}"), (slots * 1.02, us * 1.06), style)])?;
-        }
+        let style = (FONT, 13).into_font().color(colour);
+        chart.draw_series(points.iter().map(|&(slots, us)| {
+            let time = if us < 10.0 { format!("{us:.1}") } else { format!("{us:.0}") };
+            EmptyElement::at((slots, us))
+                + Circle::new((0, 0), 4, colour.filled())
+                + Text::new(time, (4, 5), style.clone())
+        }))?;
     }
     chart
         .configure_series_labels()

@@ -1,7 +1,7 @@
 //! The tables of README.md, shorter than those of docs/BENCHMARKS.md.
 
 use super::figures::Figures;
-use super::tables::{BUDGETS, Table, machine_of, percent, quality_cases, us};
+use super::tables::{BUDGETS, Table, machine_of, percent, quality_cases, us, versus_of};
 
 pub fn plans(figures: &Figures) -> String {
     let mut table = Table::new(&[
@@ -41,32 +41,29 @@ pub fn plans(figures: &Figures) -> String {
     table.0
 }
 
+/// Plain C++ as the first compiler makes it.
 pub fn versus(figures: &Figures) -> String {
-    let compilers = figures.distinct("versus", "compiler");
-    let compiler = compilers.first().copied().unwrap_or_default();
     let mut table = Table::new(&[
         "slots / GPUs",
-        "plain C++",
+        "DeepSeek EPLB in plain C++",
         "balance",
         "`DEEPSEEK`",
         "`BALANCED`",
         "balance",
     ]);
+    let compilers = figures.distinct("versus", "compiler");
+    let compiler = compilers.first().copied().unwrap_or_default();
     for case in ["256-288-32", "256-320-64", "256-288-72"] {
-        let balance = |program| {
-            let keys = [("compiler", compiler), ("case", case), ("program", program)];
-            format!("{:.4}", figures.number("versus", &keys, "balance"))
-        };
-        let us_of = |program| {
-            let keys = [("compiler", compiler), ("case", case), ("program", program)];
-            format!("{} us", us(figures.number("versus", &keys, "us")))
-        };
+        let time =
+            |program| format!("{} us", us(versus_of(figures, compiler, case, program, "us")));
+        let balance =
+            |program| format!("{:.4}", versus_of(figures, compiler, case, program, "balance"));
         table.row([
             machine_of(case),
-            us_of("plain"),
+            time("plain"),
             balance("plain"),
-            us_of("deepseek"),
-            us_of("balanced"),
+            time("deepseek"),
+            time("balanced"),
             balance("balanced"),
         ]);
     }

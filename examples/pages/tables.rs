@@ -17,7 +17,8 @@ const POLICIES: [&str; 8] = [
 /// The block of a name.
 pub fn block(name: &str, figures: &Figures) -> Option<String> {
     let made = match name {
-        "machine" => machine(figures),
+        "machine" => machine(figures, "make bench"),
+        "readme-machine" => machine(figures, "make readme"),
         "times" => times(figures),
         "balances" => balances(figures),
         "gaps" => gaps(figures),
@@ -88,7 +89,7 @@ pub fn us(time: f64) -> String {
 }
 
 /// The machine, the compilers and the loads, in a sentence.
-fn machine(figures: &Figures) -> String {
+fn machine(figures: &Figures, command: &str) -> String {
     let about = |what| figures.about(what);
     let compilers: Vec<String> = ["g++", "clang++"]
         .iter()
@@ -101,7 +102,7 @@ fn machine(figures: &Figures) -> String {
         "generated loads (EPLB_TRACE named no trace)".to_string()
     };
     format!(
-        "Measured on {}: {} cores of {}, rustc {}{}; {loads}.",
+        "Measured on {} by `{command}`: {} cores of {}, rustc {}{}; {loads}.",
         about("date"),
         about("cores"),
         about("processor"),
@@ -219,56 +220,57 @@ fn harder(figures: &Figures) -> String {
     table.0
 }
 
-/// A cell of the comparison: time, and share of the time of plain C++.
-fn against(figures: &Figures, compiler: &str, case: &str, program: &str) -> String {
-    let keys = [("compiler", compiler), ("case", case), ("program", program)];
-    let figure = |column| figures.number("versus", &keys, column);
-    match program {
-        "plain" => format!("{} us", us(figure("us"))),
-        _ => format!("{} us, {:.2}", us(figure("us")), figure("of_plain")),
-    }
+/// A figure of the comparison with plain C++.
+pub fn versus_of(
+    figures: &Figures,
+    compiler: &str,
+    case: &str,
+    program: &str,
+    column: &str,
+) -> f64 {
+    figures.number(
+        "versus",
+        &[("compiler", compiler), ("case", case), ("program", program)],
+        column,
+    )
 }
 
+/// The plain program as every compiler makes it; the library is the same beside each, and timed beside the first.
 fn versus(figures: &Figures) -> String {
-    let mut table = Table::new(&[
-        "compiler",
-        "case",
-        "plain C++",
-        "its balance: mean / worst",
-        "`DEEPSEEK`, of plain",
-        "`BALANCED`, of plain",
-        "range",
-        "its balance: mean / worst",
-    ]);
-    for compiler in figures.distinct("versus", "compiler") {
-        for case in figures.distinct("versus", "case") {
-            let figure = |program, column| {
-                figures.number(
-                    "versus",
-                    &[("compiler", compiler), ("case", case), ("program", program)],
-                    column,
-                )
-            };
-            let balance = |program| {
-                format!("{:.4} / {:.4}", figure(program, "balance"), figure(program, "worst"))
-            };
-            table.row([
-                compiler.to_string(),
-                case.to_string(),
-                against(figures, compiler, case, "plain"),
-                balance("plain"),
-                against(figures, compiler, case, "deepseek"),
-                against(figures, compiler, case, "balanced"),
-                format!(
-                    "{:.2} to {:.2}",
-                    figure("balanced", "of_plain_low"),
-                    figure("balanced", "of_plain_high")
-                ),
-                balance("balanced"),
-            ]);
-        }
+    let compilers = figures.distinct("versus", "compiler");
+    let Some(first) = compilers.first() else {
+        return "Not measured: needs g++ or clang++.".to_string();
+    };
+    let mut head = vec!["case".to_string()];
+    head.extend(compilers.iter().map(|compiler| format!("plain C++, {compiler}")));
+    head.extend(["its balance: mean / worst", "`DEEPSEEK`", "`BALANCED`"].map(String::from));
+    head.extend(compilers.iter().map(|compiler| format!("of plain, {compiler}")));
+    head.push("balance: mean / worst".to_string());
+    let mut table = Table::new(&head.iter().map(String::as_str).collect::<Vec<_>>());
+    for case in figures.distinct("versus", "case") {
+        let figure = |program, column| versus_of(figures, first, case, program, column);
+        let balance = |program| {
+            format!("{:.4} / {:.4}", figure(program, "balance"), figure(program, "worst"))
+        };
+        let time = |program| format!("{} us", us(figure(program, "us")));
+        let mut cells = vec![case.to_string()];
+        cells.extend(compilers.iter().map(|compiler| {
+            format!("{} us", us(versus_of(figures, compiler, case, "plain", "us")))
+        }));
+        cells.extend([balance("plain"), time("deepseek"), time("balanced")]);
+        cells.extend(compilers.iter().map(|compiler| {
+            let share = |column| versus_of(figures, compiler, case, "balanced", column);
+            format!(
+                "{:.2} ({:.2} to {:.2})",
+                share("of_plain"),
+                share("of_plain_low"),
+                share("of_plain_high")
+            )
+        }));
+        cells.push(balance("balanced"));
+        table.row(cells);
     }
-    table.unless_empty("needs g++ or clang++")
+    table.0
 }
 
 fn instructions_of(figures: &Figures, case: &str, what: &str) -> f64 {
