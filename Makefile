@@ -108,9 +108,9 @@ abi:
 abi-update:
 	c_tests/abi/abi.sh update $(TARGET)
 
-## make bench     [EPLB_TRACE=file.csv] times against the sort and against plain C++, balance, instructions: three minutes;
-##                writes the tables and plots of docs/BENCHMARKS.md. make readme EPLB_TRACE=file.csv does README.md as well
-##                and checks the figures that its text quotes
+## make bench     [EPLB_TRACE=file.csv] times against the sort and against plain C++, balance, instructions: writes the
+##                tables and plots of docs/BENCHMARKS.md, in three minutes. make readme EPLB_TRACE=file.csv does README.md
+##                as well, and checks the figures that its text quotes
 .PHONY: measured readme
 .PHONY: versus
 # The plain C++ that `make bench` measures against, by g++ and clang++: does it plan as DeepSeek does?

@@ -1,6 +1,6 @@
 //! Time of a dispatch per layer, as a ratio to "the sort" (benches/plan). `cargo bench --bench dispatch`
-//! prints the table of docs/BENCHMARKS.md as CSV; `cargo bench --bench dispatch -- once CASE quotas|sources|speeds|sort N`
-//! runs one thing N times, for callgrind.
+//! prints the table of docs/BENCHMARKS.md as CSV; behind `--`, `once CASE quotas|sources|speeds|sort N` runs one
+//! thing N times, for callgrind.
 //!
 //! Batches of 4,096 tokens x 8 experts, drawn from the layers of the trace at EPLB_TRACE when set, else from
 //! generated ones; the placement was planned by DEEPSEEK for another layer's loads mixed with its own, so that

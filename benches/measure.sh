@@ -49,10 +49,11 @@ instructions_of() {
 # Instructions a layer. What a program does besides planning is in both counts and cancels out.
 instructions() {
   local case what none many layers=232 plain=$build/versus-${compilers[0]}
+  local others="multi_swap k2_hybrid hybrid_argmax peak_aware waterfill waterfill_fixup"
   echo 'case,what,instructions'
   for case in 256-288-32 256-288-32-8x4 256-320-64 256-288-72 256-288-96 256-288-144 256-256-32 2048-2304-256; do
     none=$(instructions_of "$plan" once "$case" sort 0)
-    for what in sort balanced deepseek $([ "$case" = 256-288-32 ] && echo multi_swap k2_hybrid hybrid_argmax peak_aware waterfill waterfill_fixup); do
+    for what in sort balanced deepseek $([ "$case" = 256-288-32 ] && echo $others); do
       many=$(instructions_of "$plan" once "$case" "$what" $layers)
       echo "$case,$what,$(((many - none) / layers))"
     done
@@ -84,3 +85,4 @@ else
   echo "measured     valgrind or g++ is missing: no instructions" >&2
 fi
 cargo run -q --release --example demo > "$out/demo.txt"
+cargo run -q --release --example demo -- --scope global > "$out/demo-global.txt"

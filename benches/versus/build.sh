@@ -1,8 +1,9 @@
 #!/bin/sh
 # usage: build.sh libeplb.a BUILD_DIRECTORY
-# Builds versus-g++ and versus-clang++, whichever compiler is there, and checks that the plain C++ plans as DeepSeek does.
+# Builds versus-g++ and versus-clang++, whichever compiler is there, and checks that the plain C++ plans as DeepSeek
+# does.
 set -eu
-here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$(dirname "$0")/../.." && pwd)
 mkdir -p "$2"
 for compiler in g++ clang++; do
   if ! command -v "$compiler" > /dev/null; then
@@ -10,7 +11,7 @@ for compiler in g++ clang++; do
     [ "${CI:-}" != true ] || exit 1
     continue
   fi
-  "$compiler" -std=c++17 -O3 -march=x86-64 -Wall -Wextra -Wpedantic -Werror -I"$here/../../include" "$here"/*.cpp "$1" \
-    -o "$2/versus-$compiler" -pthread
-  "$2/versus-$compiler" check "$here/../../vectors/deepseek.txt"
+  "$compiler" -std=c++17 -O3 -march=x86-64 -Wall -Wextra -Wpedantic -Werror -I"$root/include" \
+    "$root"/benches/versus/*.cpp "$1" -o "$2/versus-$compiler" -pthread
+  echo "versus       $compiler: $("$2/versus-$compiler" check "$root/vectors/deepseek.txt")"
 done

@@ -85,7 +85,8 @@ struct Planner {
     eplb_metrics metrics;
     problem.load = load;
     eplb_options measure = EPLB_OPTIONS_INIT;
-    expect_ok(eplb_evaluate(&problem, &measure, workspace.data(), workspace.size(), &placement, &metrics, sizeof metrics));
+    expect_ok(eplb_evaluate(&problem, &measure, workspace.data(), workspace.size(), &placement, &metrics,
+                            sizeof metrics));
     return metrics.balance;
   }
 
@@ -135,22 +136,26 @@ int check(const std::string &path) {
     file >> word;
     const auto shape = numbers<int>(file, 6);  // L E P K N G
     const int layers = shape[0], experts = shape[1], slots = shape[2];
-    const auto array = [&](int width) { file >> word; return numbers<int32_t>(file, static_cast<size_t>(layers * width)); };
+    const auto array = [&](int width) {
+      file >> word;
+      return numbers<int32_t>(file, static_cast<size_t>(layers * width));
+    };
     file >> word;
     const auto load = numbers<float>(file, static_cast<size_t>(layers * experts));
     const auto physical_to_logical = array(slots), replica_rank = array(slots), logical_count = array(experts);
     file >> word;
-    std::vector<int32_t> experts_of(physical_to_logical.size()), ranks(replica_rank.size()), counts(logical_count.size());
+    std::vector<int32_t> experts_of(physical_to_logical.size()), ranks(replica_rank.size());
+    std::vector<int32_t> counts(logical_count.size());
     const auto row = [](auto &rows, int width, int layer) { return rows.data() + width * layer; };
     for (int layer = 0; layer < layers; layer++)
-      baseline::rebalance({experts, slots, shape[3], shape[4], shape[5]}, row(load, experts, layer), row(experts_of, slots, layer),
-                          row(ranks, slots, layer), row(counts, experts, layer));
+      baseline::rebalance({experts, slots, shape[3], shape[4], shape[5]}, row(load, experts, layer),
+                          row(experts_of, slots, layer), row(ranks, slots, layer), row(counts, experts, layer));
     if (experts_of != physical_to_logical || ranks != replica_rank || counts != logical_count) {
       std::printf("versus: %s differs\n", name.c_str());
       wrong++;
     }
   }
-  std::printf("baseline     %d of %d cases as %s\n", found - wrong, found, path.c_str());
+  std::printf("%d of %d cases planned as in the vectors\n", found - wrong, found);
   return found == 0 || wrong != 0;
 }
 
@@ -189,7 +194,7 @@ Result time_layers(Planner &planner, const Layers &layers) {
 }
 
 void measure(const Case &c, const Layers &layers, const std::string &compiler) {
-  enum { RUNS = 9 };
+  enum { RUNS = 5 };
   Planner planner(c.shape);
 
   double mean[PROGRAMS] = {0, 0, 0}, worst[PROGRAMS] = {1, 1, 1};
@@ -198,7 +203,8 @@ void measure(const Case &c, const Layers &layers, const std::string &compiler) {
     for (int program = 0; program < PROGRAMS; program++) {
       planner.plan(static_cast<Program>(program), load.data());
       if (program == PLAIN) plain = planner.physical_to_logical;
-      if (program == DEEPSEEK && plain != planner.physical_to_logical) stop(std::string(c.name) + ": the baseline plans otherwise");
+      if (program == DEEPSEEK && plain != planner.physical_to_logical)
+        stop(std::string(c.name) + ": the baseline plans otherwise");
       const double balance = planner.balance(load.data());
       mean[program] += balance / static_cast<double>(layers.size());
       worst[program] = std::min(worst[program], balance);
@@ -215,8 +221,8 @@ void measure(const Case &c, const Layers &layers, const std::string &compiler) {
   }
   for (int program = 0; program < PROGRAMS; program++) {
     const auto [least, most] = std::minmax_element(ratio[program].begin(), ratio[program].end());
-    std::printf("%s,%s,%s,%.2f,%.3f,%.3f,%.3f,%.7f,%.7f\n", compiler.c_str(), c.name, program_names[program], median(us[program]),
-                median(ratio[program]), *least, *most, mean[program], worst[program]);
+    std::printf("%s,%s,%s,%.2f,%.3f,%.3f,%.3f,%.7f,%.7f\n", compiler.c_str(), c.name, program_names[program],
+                median(us[program]), median(ratio[program]), *least, *most, mean[program], worst[program]);
   }
   std::fflush(stdout);
 }
@@ -238,7 +244,8 @@ int once(const std::string &path, const std::string &name, const std::string &pr
       if (name == c.name && program == program_names[which]) {
         const Layers &layers = loads.at(c.shape.experts);
         Planner planner(c.shape);
-        for (int i = 0; i < times; i++) planner.plan(static_cast<Program>(which), layers[static_cast<size_t>(i) % layers.size()].data());
+        for (size_t i = 0; i < static_cast<size_t>(times); i++)
+          planner.plan(static_cast<Program>(which), layers[i % layers.size()].data());
         return 0;
       }
   stop("no such case or program");
@@ -251,6 +258,7 @@ int main(int count, char **words) {
   const std::string what = arguments.empty() ? "" : arguments[0];
   if (what == "check" && arguments.size() == 2) return check(arguments[1]);
   if (what == "measure" && arguments.size() == 3) return measure_all(arguments[1], arguments[2]);
-  if (what == "once" && arguments.size() == 5) return once(arguments[1], arguments[2], arguments[3], std::atoi(arguments[4].c_str()));
+  if (what == "once" && arguments.size() == 5)
+    return once(arguments[1], arguments[2], arguments[3], std::atoi(arguments[4].c_str()));
   stop("check VECTORS, measure LOADS COMPILER, or once LOADS CASE PROGRAM N");
 }

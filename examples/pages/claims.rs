@@ -1,5 +1,8 @@
 //! What the text of a page quotes, and what was measured: a sentence with `{}` where the figure stands.
 
+use std::fs;
+use std::path::Path;
+
 use super::figures::Figures;
 
 /// How near a quoted figure must be.
@@ -75,7 +78,29 @@ fn claims(f: &Figures) -> Vec<Claim> {
                 f.plan("zipf-256-288-32", "balanced", "balance"),
             ],
         ),
+        claim(
+            "no plan which keeps groups on nodes is better by more than {} %. With `SCOPE=global` the same trace gives \
+             {}",
+            vec![overall(&f.demo, 6), overall(&f.demo_global, 3)],
+        ),
+        claim("behind a C ABI of {} functions", vec![count("c_tests/symbols.txt", "eplb_")]),
+        claim("a status code of its own ({} of them)", vec![count("include/eplb.h", " = -")]),
+        claim("{} of {} test vectors each", vec![count("vectors/deepseek.txt", "case "); 2]),
     ]
+}
+
+/// A column of what the demo says of all windows.
+fn overall(demo: &str, column: usize) -> f64 {
+    let row = demo.lines().find(|line| line.starts_with("overall")).unwrap_or_default();
+    let text = row.split_whitespace().nth(column).unwrap_or_default();
+    text.trim_end_matches('%').parse().unwrap_or(f64::NAN)
+}
+
+/// Lines of a file of the project that have `mark` in them.
+fn count(path: &str, mark: &str) -> f64 {
+    let text =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_default();
+    text.lines().filter(|line| line.contains(mark)).count() as f64
 }
 
 /// What the page says otherwise than was measured, or does not say any more.

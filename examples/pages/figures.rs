@@ -18,10 +18,11 @@ impl Row {
     }
 }
 
-/// All topics, and what the demo printed.
+/// All topics, and what the demo printed, by itself and with `--scope global`.
 pub struct Figures {
     topics: BTreeMap<String, Vec<Row>>,
     pub demo: String,
+    pub demo_global: String,
 }
 
 impl Figures {
@@ -35,10 +36,12 @@ impl Figures {
                 reader.deserialize().map(|row| row.map(Row)).collect::<Result<_, _>>()?,
             );
         }
-        let demo = folder.join("demo.txt");
-        let demo =
-            fs::read_to_string(&demo).map_err(|error| format!("{}: {error}", demo.display()))?;
-        Ok(Figures { topics, demo })
+        let read = |name| {
+            let path = folder.join(name);
+            fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))
+        };
+        let (demo, demo_global) = (read("demo.txt")?, read("demo-global.txt")?);
+        Ok(Figures { topics, demo, demo_global })
     }
 
     /// The rows of a topic, none where it was not measured.
