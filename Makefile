@@ -108,23 +108,34 @@ abi:
 abi-update:
 	c_tests/abi/abi.sh update $(TARGET)
 
-## make bench     [EPLB_TRACE=file.csv] times against the sort and against plain C++, balance, instructions: writes the
-##                tables and plots of docs/BENCHMARKS.md, in three minutes. make readme EPLB_TRACE=file.csv does README.md
-##                as well, and checks the figures that its text quotes
-.PHONY: measured readme
-.PHONY: versus
+## make bench     EPLB_TRACE=file.csv measures time, instructions and balance of every policy, and of DeepSeek in plain C++
+##                (three minutes), writes what it finds into docs/BENCHMARKS.md and README.md, and checks the figures that
+##                the text quotes; without a trace: generated loads, and the page goes to target/bench/BENCHMARKS.md
+.PHONY: readme traced pages versus
+PAGES := $(CARGO) run -q --release --example pages --
+bench: lib
+	benches/measure.sh $(TARGET)/release/libeplb.a $(TARGET)/bench
+ifdef EPLB_TRACE
+	rm -rf docs/figures
+	cp -r $(TARGET)/bench/figures docs/figures
+	$(MAKE) pages
+else
+	cp docs/BENCHMARKS.md $(TARGET)/bench
+	$(PAGES) --figures $(TARGET)/bench/figures --plots $(TARGET)/bench/plots $(TARGET)/bench/BENCHMARKS.md
+endif
+
+# The same, and never on generated loads, which README.md does not quote.
+readme: traced bench
+traced:
+	@test -n '$(EPLB_TRACE)' || { echo 'make readme EPLB_TRACE=deepseek_v3.csv: README.md quotes a real trace'; exit 1; }
+
+# Writes the pages anew from docs/figures, without measuring.
+pages:
+	$(PAGES) --figures docs/figures --plots docs/plots docs/BENCHMARKS.md README.md
+
 # The plain C++ that `make bench` measures against, by g++ and clang++: does it plan as DeepSeek does?
 versus: lib
 	benches/versus/build.sh $(TARGET)/release/libeplb.a $(TARGET)/bench
-PAGES = $(CARGO) run -q --release --example pages -- --figures docs/figures
-measured: lib
-	benches/measure.sh $(TARGET)/release/libeplb.a $(TARGET)/bench
-	rm -rf docs/figures
-	cp -r $(TARGET)/bench/figures docs/figures
-bench: measured
-	$(PAGES) --plots docs/plots docs/BENCHMARKS.md
-readme: bench
-	$(PAGES) README.md
 
 ## make install   [PREFIX=/usr/local] [DESTDIR=]: header, archive, shared library, pkg-config file
 INCLUDE := $(DESTDIR)$(PREFIX)/include

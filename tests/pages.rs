@@ -1,4 +1,4 @@
-//! README.md and docs/BENCHMARKS.md say what docs/figures holds: every generated block is what `make readme` wrote,
+//! README.md and docs/BENCHMARKS.md say what docs/figures holds: every generated block is what `make bench` wrote,
 //! and the figures that the text quotes are those that were measured.
 
 #[path = "../examples/pages/blocks.rs"]
@@ -32,20 +32,14 @@ fn blocks_are_what_was_measured() {
         let page = read(path);
         let filled = blocks::fill(&page, |name| tables::block(name, &figures)).unwrap();
         assert!(page.contains("<!-- begin generated: "));
-        assert!(
-            page == filled,
-            "{path}: a generated block was edited; change examples/pages, or run make readme"
-        );
+        assert!(page == filled, "{path}: a generated block was edited; run make pages");
     }
 }
 
 #[test]
 fn text_quotes_what_was_measured() {
     let figures = figures();
-    assert!(
-        figures.real(),
-        "docs/figures are of generated loads: make readme EPLB_TRACE=deepseek_v3.csv"
-    );
+    assert!(figures.real(), "docs/figures are of generated loads");
     let page = read("README.md");
     assert_eq!(claims::faults(&page, &figures), [""; 0]);
     // and the check can fail: a digit more anywhere is noticed

@@ -17,8 +17,7 @@ const POLICIES: [&str; 8] = [
 /// The block of a name.
 pub fn block(name: &str, figures: &Figures) -> Option<String> {
     let made = match name {
-        "machine" => machine(figures, "make bench"),
-        "readme-machine" => machine(figures, "make readme"),
+        "machine" => machine(figures),
         "times" => times(figures),
         "balances" => balances(figures),
         "gaps" => gaps(figures),
@@ -89,7 +88,7 @@ pub fn us(time: f64) -> String {
 }
 
 /// The machine, the compilers and the loads, in a sentence.
-fn machine(figures: &Figures, command: &str) -> String {
+fn machine(figures: &Figures) -> String {
     let about = |what| figures.about(what);
     let compilers: Vec<String> = ["g++", "clang++"]
         .iter()
@@ -102,7 +101,7 @@ fn machine(figures: &Figures, command: &str) -> String {
         "generated loads (EPLB_TRACE named no trace)".to_string()
     };
     format!(
-        "Measured on {} by `{command}`: {} cores of {}, rustc {}{}; {loads}.",
+        "Measured on {} by `make bench`: {} cores of {}, rustc {}{}; {loads}.",
         about("date"),
         about("cores"),
         about("processor"),
