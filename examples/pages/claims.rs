@@ -21,6 +21,7 @@ struct Claim {
     measured: Vec<f64>,
 }
 
+/// How far a quoted time may be off, as a share of the measured one.
 const TIME: f64 = 0.15;
 
 fn claims(f: &Figures) -> Vec<Claim> {
