@@ -108,9 +108,36 @@ abi:
 abi-update:
 	c_tests/abi/abi.sh update $(TARGET)
 
-## make bench     planning time per layer, as a ratio to sorting the layer's slots
-bench:
-	$(CARGO) bench
+## make bench     EPLB_TRACE=file.csv measures time, instructions and balance of every policy, and of DeepSeek in plain
+##                C++ (three minutes), writes what it finds into docs/BENCHMARKS.md and README.md, and checks the figures
+##                that the text quotes; without a trace: generated loads, and the page goes to target/bench/BENCHMARKS.md
+.PHONY: readme traced pages versus
+PAGES := $(CARGO) run -q --release --example pages --
+bench: lib
+	benches/measure.sh $(TARGET)/release/libeplb.a $(TARGET)/bench
+ifdef EPLB_TRACE
+	rm -rf docs/figures
+	cp -r $(TARGET)/bench/figures docs/figures
+	$(MAKE) pages
+else
+	cp docs/BENCHMARKS.md $(TARGET)/bench
+	$(PAGES) --figures $(TARGET)/bench/figures --plots $(TARGET)/bench/plots $(TARGET)/bench/BENCHMARKS.md
+endif
+
+# The same, and never on generated loads, which README.md does not quote.
+readme: traced bench
+traced:
+	@test -n '$(EPLB_TRACE)' || { echo 'make readme EPLB_TRACE=deepseek_v3.csv: README.md quotes a real trace'; exit 1; }
+
+# Writes the pages anew from docs/figures, without measuring.
+pages:
+	$(PAGES) --figures docs/figures --plots docs/plots docs/BENCHMARKS.md README.md
+
+# The plain C++ that `make bench` measures against, by g++ and clang++: it plans as DeepSeek does, and BALANCED is
+# faster and better balanced.
+versus: lib
+	benches/versus/build.sh $(TARGET)/release/libeplb.a $(TARGET)/bench
+	@for versus in $(TARGET)/bench/versus-*; do $$versus faster || exit 1; done
 
 ## make install   [PREFIX=/usr/local] [DESTDIR=]: headers, archive, shared library, pkg-config file, CMake package
 INCLUDE := $(DESTDIR)$(PREFIX)/include

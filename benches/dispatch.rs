@@ -1,6 +1,6 @@
-//! Time of a dispatch per layer, as a ratio to "the sort" (benches/plan.rs). `cargo bench --bench dispatch`
-//! prints the table of docs/BENCHMARKS.md; `cargo bench --bench dispatch -- once CASE quotas|sources|speeds|sort N`
-//! runs one thing N times, for callgrind.
+//! Time of a dispatch per layer, as a ratio to "the sort" (benches/plan). `cargo bench --bench dispatch`
+//! prints the table of docs/BENCHMARKS.md as CSV; behind `--`, `once CASE quotas|sources|speeds|sort N` runs one
+//! thing N times, for callgrind.
 //!
 //! Batches of 4,096 tokens x 8 experts, drawn from the layers of the trace at EPLB_TRACE when set, else from
 //! generated ones; the placement was planned by DEEPSEEK for another layer's loads mixed with its own, so that
@@ -193,10 +193,7 @@ fn main() {
     {
         return run_once(case, what, times.parse().expect("a number"));
     }
-    println!(
-        "| case | what | median us a layer | x the sort (median) | x (largest) | workspace KiB |"
-    );
-    println!("|---|---|---|---|---|---|");
+    println!("case,what,us,x,x_largest,kib");
     for case in &CASES {
         let layers = layers(case);
         let speed = speeds(case);
@@ -229,7 +226,7 @@ fn measure(case: &Case, kind: &str, layers: &[Layer], mut dispatcher: Dispatcher
     let time = median(times);
     let sort = median(sorts.into_iter().map(median).collect());
     println!(
-        "| {} | {kind} | {time:.2} | {:.2} | {:.2} | {:.1} |",
+        "{},{kind},{time:.2},{:.2},{:.2},{:.1}",
         case.name,
         time / sort,
         largest / sort,

@@ -7,6 +7,9 @@ mod common;
 #[path = "common/loads.rs"]
 mod loads;
 #[allow(dead_code)]
+#[path = "common/moves.rs"]
+mod moves;
+#[allow(dead_code)]
 #[path = "../examples/demo/trace.rs"]
 mod trace;
 
@@ -15,25 +18,7 @@ use eplb::{
     EPLB_FLAG_EXTERNAL_SOURCE, EPLB_FLAG_SURVIVE_GPU, EPLB_FLAG_SURVIVE_NODE, EPLB_GPU_ALIVE,
     EPLB_GPU_DEAD, EPLB_GPU_LEAVING, Options, Placement, Policy, Scope, Spec, Status,
 };
-
-fn spec(load: &[f32], experts: usize, slots: usize, gpus: usize) -> Spec<'_> {
-    Spec {
-        num_layers: (load.len() / experts) as u32,
-        num_logical_experts: experts as u32,
-        num_physical_experts: slots as u32,
-        num_gpus: gpus as u32,
-        load,
-        ..Spec::default()
-    }
-}
-
-fn global(policy: Policy) -> Options<'static> {
-    Options { policy, scope: Scope::Global, ..Options::default() }
-}
-
-fn mean(plan: &Plan, of: impl Fn(&eplb::Metrics) -> f64) -> f64 {
-    plan.metrics.iter().map(of).sum::<f64>() / plan.metrics.len() as f64
-}
+use moves::{Pairs, even, global, mean, moved, spec};
 
 /// A small generator: the sequence does not matter, only that it is fixed.
 struct Random(u64);
@@ -49,25 +34,6 @@ impl Random {
     }
 }
 
-/// Slots that differ, the slots of a GPU being interchangeable: what a move is.
-fn moved(old: &[i32], new: &[i32], first: &[usize]) -> usize {
-    let mut sum = 0;
-    for range in first.windows(2) {
-        let mut left = old[range[0]..range[1]].to_vec();
-        for expert in &new[range[0]..range[1]] {
-            match left.iter().position(|other| other == expert) {
-                Some(at) => drop(left.swap_remove(at)),
-                None => sum += 1,
-            }
-        }
-    }
-    sum
-}
-
-fn even(slots: usize, gpus: usize) -> Vec<usize> {
-    (0..=gpus).map(|gpu| gpu * slots / gpus).collect()
-}
-
 #[test]
 fn frontier_on_the_trace() {
     let Some(path) = std::env::var_os("EPLB_TRACE") else {
@@ -75,57 +41,27 @@ fn frontier_on_the_trace() {
         return;
     };
     let trace = trace::Trace::read(path.as_ref()).unwrap();
-    let windows = trace.windows.len();
     let frontier = [
-        (16, 0.933, 0.858),
-        (32, 0.978, 0.909),
-        (48, 0.992, 0.944),
-        (64, 0.9965, 0.968),
-        (128, 0.9992, 0.993),
+        (16, [0.933, 0.858]),
+        (32, [0.978, 0.909]),
+        (48, [0.992, 0.944]),
+        (64, [0.9965, 0.968]),
+        (128, [0.9992, 0.993]),
     ];
-    for (shape, slots, gpus) in [(0, 288, 32), (1, 320, 64)] {
-        let made = |policy| -> Vec<Plan> {
-            let of = |w| plan(&spec(trace.window(w), trace.experts, slots, gpus), &global(policy));
-            (0..windows).map(|w| of(w).unwrap()).collect()
-        };
-        let pairs =
-            || (0..windows).flat_map(|a| (0..windows).map(move |b| (a, b))).filter(|(a, b)| a != b);
-        let old = made(Policy::Balanced);
-        for (budget, first, second) in frontier {
-            let (mut balance, mut changed) = (0.0, 0.0);
-            for (a, b) in pairs() {
-                let previous = Some(&old[a].physical_to_logical[..]);
-                let options = Options { max_moves: budget, previous, ..global(Policy::Balanced) };
-                let new =
-                    plan(&spec(trace.window(b), trace.experts, slots, gpus), &options).unwrap();
-                assert!(new.metrics.iter().all(|m| m.moved_slots <= budget && m.duplicates == 0));
-                balance += mean(&new, |m| m.balance);
-                changed += mean(&new, |m| f64::from(m.moved_slots));
-            }
-            let count = pairs().count() as f64;
+    for (at, shape) in [(288, 32), (320, 64)].into_iter().enumerate() {
+        let pairs = Pairs::new(&trace, shape, Policy::Balanced);
+        for (budget, least) in frontier {
+            let (balance, slots) = pairs.changed(budget);
             println!(
-                "{slots}/{gpus} budget {budget}: balance {:.5}, {:.2} slots",
-                balance / count,
-                changed / count
+                "{}/{} budget {budget}: balance {balance:.5}, {slots:.2} slots",
+                shape.0, shape.1
             );
-            assert!(balance / count >= if shape == 0 { first } else { second });
-        }
-        if shape == 0 {
-            let old = made(Policy::Deepseek);
-            let mut changed = 0.0;
-            for (a, b) in pairs() {
-                let options = Options {
-                    previous: Some(&old[a].physical_to_logical),
-                    ..global(Policy::Deepseek)
-                };
-                let new =
-                    plan(&spec(trace.window(b), trace.experts, slots, gpus), &options).unwrap();
-                changed += mean(&new, |m| f64::from(m.moved_slots));
-            }
-            println!("renamed: {:.3} slots change", changed / pairs().count() as f64);
-            assert!(changed / pairs().count() as f64 <= 229.6);
+            assert!(balance >= least[at]);
         }
     }
+    let (_, renamed) = Pairs::new(&trace, (288, 32), Policy::Deepseek).changed(0);
+    println!("renamed: {renamed:.3} slots change");
+    assert!(renamed <= 229.6);
 }
 
 /// The loss of every GPU of a plan: repaired with as many moves as experts lost their last copy, or refused.

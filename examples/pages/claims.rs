@@ -1,0 +1,147 @@
+//! What the text of a page quotes, and what was measured: a sentence with `{}` where the figure stands.
+
+use std::fs;
+use std::path::Path;
+
+use super::figures::Figures;
+
+/// How near a quoted figure must be.
+#[derive(Clone, Copy)]
+enum Near {
+    /// It is the measured one, rounded to as many digits.
+    Rounded,
+    /// It is a time, which no two runs agree on.
+    Time,
+}
+
+/// A text and the figures in it, in order.
+struct Claim {
+    text: &'static str,
+    near: Near,
+    measured: Vec<f64>,
+}
+
+/// How far a quoted time may be off, as a share of the measured one.
+const TIME: f64 = 0.15;
+
+fn claims(f: &Figures) -> Vec<Claim> {
+    let percent = |case, policy| 100.0 * f.plan(case, policy, "gap");
+    let claim = |text, measured| Claim { text, near: Near::Rounded, measured };
+    vec![
+        claim(
+            "leaves the busiest GPU {} % above the mean at 9 slots a GPU and {} % at 4, where DeepSeek EPLB leaves \
+             {} % and {} %; on heavier tails {} % against {} %",
+            vec![
+                percent("256-288-32", "balanced"),
+                percent("256-288-72", "balanced"),
+                percent("256-288-32", "deepseek"),
+                percent("256-288-72", "deepseek"),
+                percent("zipf-256-288-32", "balanced"),
+                percent("zipf-256-288-32", "deepseek"),
+            ],
+        ),
+        claim(
+            "used on the eighth, the balance is {} where the mean of the seven gives {}, and {} with tokens \
+             dispatched exactly",
+            vec![
+                f.quality("unseen", "256-288-32", "balanced-windows", "balance"),
+                f.quality("unseen", "256-288-32", "balanced-mean", "balance"),
+                f.quality("unseen", "256-288-32", "balanced-windows", "second"),
+            ],
+        ),
+        claim(
+            "48 of 288 slots moved bring the balance of a new workload to {}, where a fresh plan moves {}.",
+            vec![
+                f.quality("moves", "256-288-32", "48", "balance"),
+                f.quality("moves", "256-288-32", "fresh", "second"),
+            ],
+        ),
+        Claim {
+            text: "are planned in two thirds of a millisecond, {} us a layer",
+            near: Near::Time,
+            measured: vec![f.plan("256-288-32", "balanced", "us")],
+        },
+        claim(
+            "The workspace is {} KiB",
+            vec![f.plan("256-288-32", "balanced", "workspace") / 1024.0],
+        ),
+        claim(
+            "a fresh plan moves {} of 288, {} when GPUs are renamed",
+            vec![
+                f.quality("moves", "256-288-32", "fresh", "second"),
+                f.quality("moves", "256-288-32", "deepseek-renamed", "second"),
+            ],
+        ),
+        claim(
+            "on a Zipf distribution of exponent 1.4 DEEPSEEK reaches {}, BALANCED {}",
+            vec![
+                f.plan("zipf-256-288-32", "deepseek", "balance"),
+                f.plan("zipf-256-288-32", "balanced", "balance"),
+            ],
+        ),
+        claim(
+            "no plan which keeps groups on nodes is better by more than {} %. With `SCOPE=global` the same trace gives \
+             {}",
+            vec![overall(&f.demo, 6), overall(&f.demo_global, 3)],
+        ),
+        claim("{} of {} test vectors each", vec![cases("vectors/deepseek.txt"); 2]),
+    ]
+}
+
+/// A column of what the demo says of all windows.
+fn overall(demo: &str, column: usize) -> f64 {
+    let row = demo.lines().find(|line| line.starts_with("overall")).unwrap_or_default();
+    let text = row.split_whitespace().nth(column).unwrap_or_default();
+    text.trim_end_matches('%').parse().unwrap_or(f64::NAN)
+}
+
+/// Cases of a file of vectors.
+fn cases(path: &str) -> f64 {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path));
+    text.unwrap_or_default().lines().filter(|line| line.starts_with("case ")).count() as f64
+}
+
+/// What the page says otherwise than was measured, or does not say any more.
+pub fn faults(page: &str, figures: &Figures) -> Vec<String> {
+    let words = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    claims(figures).iter().filter_map(|claim| fault(&words, claim)).collect()
+}
+
+fn fault(words: &str, claim: &Claim) -> Option<String> {
+    let parts: Vec<&str> = claim.text.split("{}").collect();
+    let found = words
+        .match_indices(parts[0])
+        .find_map(|(at, first)| quotes(&words[at + first.len()..], &parts[1..]));
+    let Some(quoted) = found else {
+        return Some(format!(
+            "is there no more, or otherwise (examples/pages/claims.rs): {:?}",
+            claim.text
+        ));
+    };
+    let wrong = |(text, measured): (&&str, &f64)| !near(text, *measured, claim.near);
+    let wrong = quoted.iter().zip(&claim.measured).any(wrong);
+    wrong.then(|| format!("says {quoted:?}, measured {:?}: {:?}", claim.measured, claim.text))
+}
+
+/// The numbers that stand before each of `parts`.
+fn quotes<'w>(mut words: &'w str, parts: &[&str]) -> Option<Vec<&'w str>> {
+    let mut quoted = Vec::new();
+    for part in parts {
+        let end = words.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(words.len());
+        // a full stop after a number belongs to the sentence
+        let end = words[..end].trim_end_matches('.').len();
+        let (number, rest) = words.split_at(end);
+        words = rest.strip_prefix(part)?;
+        quoted.push(number);
+    }
+    Some(quoted)
+}
+
+fn near(text: &str, measured: f64, near: Near) -> bool {
+    let Ok(quoted) = text.parse::<f64>() else { return false };
+    let digits = text.split_once('.').map_or(0, |(_, after)| after.len());
+    match near {
+        Near::Rounded => text == format!("{measured:.digits$}"),
+        Near::Time => (quoted - measured).abs() <= TIME * measured,
+    }
+}

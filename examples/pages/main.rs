@@ -1,0 +1,73 @@
+//! Writes what benches/measure.sh measured into pages: the blocks between their markers, the plots, and a check of
+//! the figures that the text quotes. `make bench` and `make pages` run it:
+//! `cargo run --release --example pages -- --figures target/bench [--plots docs/plots] PAGE..`
+
+mod blocks;
+mod claims;
+mod figures;
+mod plots;
+mod readme;
+mod tables;
+
+use std::error::Error;
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use figures::Figures;
+
+/// Fill the generated blocks of pages.
+#[derive(Parser)]
+#[command(name = "pages")]
+struct Cli {
+    /// Folder that benches/measure.sh wrote
+    #[arg(long, value_name = "FOLDER")]
+    figures: PathBuf,
+    /// Folder for the plots
+    #[arg(long, value_name = "FOLDER")]
+    plots: Option<PathBuf>,
+    /// Markdown files
+    pages: Vec<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("pages: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether all that the pages quote is what was measured.
+fn run(cli: &Cli) -> Result<bool, Box<dyn Error>> {
+    let figures = Figures::read(&cli.figures)?;
+    if let Some(folder) = &cli.plots {
+        fs::create_dir_all(folder)?;
+        plots::draw(&figures, folder)?;
+    }
+    let mut good = true;
+    for path in &cli.pages {
+        let readme = path.file_name().is_some_and(|name| name == "README.md");
+        if readme && !figures.real() {
+            return Err("README.md quotes a real trace: name it in EPLB_TRACE".into());
+        }
+        let name = |error| format!("{}: {error}", path.display());
+        let page = fs::read_to_string(path).map_err(|error| name(error.to_string()))?;
+        let filled = blocks::fill(&page, |block| tables::block(block, &figures)).map_err(name)?;
+        if filled != page {
+            fs::write(path, &filled)?;
+        }
+        println!("{}: {}", path.display(), if filled == page { "as it was" } else { "written" });
+        let faults = if readme { claims::faults(&filled, &figures) } else { Vec::new() };
+        for fault in &faults {
+            println!("{}: {fault}", path.display());
+        }
+        good &= faults.is_empty();
+    }
+    Ok(good)
+}
