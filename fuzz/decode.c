@@ -296,7 +296,7 @@ void decode_outputs(call *c, input *in, int fill) {
   maps->physical_to_logical = filled(c, p->num_layers, p->num_physical_experts, 4, fill);
   if (!(which & 1)) maps->replica_rank = filled(c, p->num_layers, p->num_physical_experts, 4, fill);
   if (!(which & 2)) maps->logical_count = filled(c, p->num_layers, p->num_logical_experts, 4, fill);
-  if (!(which & 4)) maps->logical_to_physical = filled(c, num_experts(c), maps->max_replicas, 4, fill);
+  if (!(which & 4) && num_experts(c) > 0) maps->logical_to_physical = filled(c, num_experts(c), maps->max_replicas, 4, fill);
   c->metrics_size = which < 0xe0 ? sizeof(eplb_metrics) : sizeof(eplb_metrics) - 32 + 4u * (which & 31);
   if (!(which & 8)) c->per_layer = filled(c, p->num_layers, c->metrics_size, 1, fill);
 }
