@@ -213,7 +213,7 @@ fn replays_traces_that_follow_each_other() {
     file("a.csv", 0);
     file("b.csv", 2);
     std::fs::write(folder.join("c.csv"), format!("{HEADER}a,1,6,6,2\n")).unwrap();
-    let cluster = "--slots 4 --gpus 2 --scope global --svg r.svg";
+    let cluster = "--slots 4 --gpus 2 --scope global --svg r.svg --html r.html";
     let run = |more: &str| {
         let arguments: Vec<&str> = cluster.split(' ').chain(more.split(' ')).collect();
         let output = demo(&folder, &arguments);
