@@ -69,7 +69,7 @@ pub fn panel<'a>(replay: &'a Replay, trace: &'a Trace) -> Panel<'a> {
         let least = served().flat_map(|(_, _, balance)| balance).copied().fold(1.0, f64::min);
         let (left, right) = (steps.start as f64 - 0.5, steps.end as f64 - 0.5);
         let bottom = ((least - 0.02) * 10.0).floor() / 10.0;
-        let mut chart = axes(area, (left..right, bottom..1.0))?;
+        let mut chart = axes(area, (left..right, bottom..1.0 + 0.02 * (1.0 - bottom)))?;
         mesh(&mut chart, ("unseen window", steps.end), "balance", &names(trace))?;
         for (_, of) in phases.iter().filter(|(name, _)| name == "new") {
             let x = of.start as f64 - 0.5;
@@ -83,8 +83,10 @@ pub fn panel<'a>(replay: &'a Replay, trace: &'a Trace) -> Panel<'a> {
                 Order::Time => {
                     chart.draw_series(LineSeries::new(points, colour.stroke_width(width)))?;
                 }
-                // no order, no line
+                // no order, no line; side by side, as some are equal
                 Order::LeaveOneOut => {
+                    let aside = 0.06 * (at as f64 - (outcomes.len() - 1) as f64 / 2.0);
+                    let points = points.map(|(x, y)| (x + aside, y));
                     chart.draw_series(points.map(|at| Circle::new(at, 5, colour.filled())))?;
                 }
             }

@@ -59,6 +59,10 @@ impl Heat<'_> {
             let _ = writeln!(svg, "<path class=\"h{colour}\" d=\"{path}\"/>");
         }
         svg += "</g>\n";
+        let _ = writeln!(
+            svg,
+            "<rect class=\"frame\" x=\"{LEFT}\" y=\"{TOP}\" width=\"{WIDTH}\" height=\"{height:.2}\"/>"
+        );
         let mut text = |x: f64, y: f64, anchor: &str, text: &str| {
             let _ = write!(
                 svg,

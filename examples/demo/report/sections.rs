@@ -1,8 +1,8 @@
 //! What the report says, section by section.
 
-use eplb::{Metrics, Scope};
+use eplb::Metrics;
 
-use super::super::cli::{Order, policy_name};
+use super::super::cli::{Cluster, Order, policy_name};
 use super::super::figures::{gpu_loads, over_windows, ratio};
 use super::super::picture::Picture;
 use super::super::plan::{Run, Summary};
@@ -14,7 +14,7 @@ use super::heat::{self, Heat};
 use super::html::{Cell, escape, figure, table};
 
 /// Pixels of a chart before the page scales it.
-const CHART: (u32, u32) = (980, 340);
+const CHART: (u32, u32) = (860, 310);
 type Section = Result<String, Box<dyn std::error::Error>>;
 
 fn figures<const N: usize>(values: [f64; N]) -> impl Iterator<Item = Cell> {
@@ -49,13 +49,11 @@ impl Report<'_> {
             policy_name(best.policy),
             scope_name(cluster),
         );
-        let pair = |was: f64, is: f64| was_is(&format!("{was:.3}"), &format!("{is:.3}"));
+        let pair = |was: f64, is: f64| was_is(&format!("{was:.4}"), &format!("{is:.4}"));
         html += &tile("Balance, mean", &pair(was.mean, is.mean), "before → after; 1 is perfect");
         html += &tile("Balance, worst layer", &pair(was.worst, is.worst), "before → after");
         let note = format!("at most {:.2} % above the best possible", 100.0 * is.gap);
-        html += &tile("Bound of the balance", &format!("{bound:.3}"), &note);
-        let duplicates = format!("{}", is.duplicates);
-        html += &tile("Duplicates", &duplicates, "replicas that share a GPU with their like");
+        html += &tile("Bound of the balance", &format!("{bound:.4}"), &note);
         let time = 1e3 * milliseconds(best) / layers as f64;
         let time = format!("<span class=\"time\">{time:.1}</span> µs");
         html += &tile("Planning", &time, "a layer, on one thread");
@@ -85,7 +83,7 @@ impl Report<'_> {
             })
             .collect();
         let was = Summary::of(before.metrics.iter().flatten());
-        rows.push(row("all", was, overall(best), milliseconds(best), layers * best.windows.len()));
+        let all = row("all", was, overall(best), milliseconds(best), layers * best.windows.len());
         let head = [
             "window",
             "before, mean",
@@ -97,7 +95,12 @@ impl Report<'_> {
             "duplicates",
             "µs / layer",
         ];
-        table(&head, rows)
+        if rows.len() <= 16 {
+            rows.push(all);
+            return table(&head, rows);
+        }
+        let (all, each) = (table(&head, [all]), table(&head, rows));
+        format!("{all}<details><summary>Each window</summary>\n{each}</details>\n")
     }
 
     /// A row a policy, when there are several.
@@ -145,15 +148,14 @@ impl Report<'_> {
         let slots = vec![cluster.slots / cluster.gpus; cluster.gpus as usize];
         let was = rows(&before.placement, &before.slots, experts);
         let is = rows(&best.windows[0].placement, &slots, cluster.slots as usize);
-        let hierarchical = scope_name(cluster).ends_with("hierarchical");
-        let nodes = if hierarchical { cluster.nodes as usize } else { 1 };
+        let nodes = if is_hierarchical(cluster) { cluster.nodes as usize } else { 1 };
         let map = |name: &str, label: &str, rows: &[Vec<f64>], metrics: &[Metrics]| {
             let Summary { mean, worst, .. } = Summary::of(metrics);
             let most = rows.iter().flatten().copied().fold(0.0, f64::max);
             let svg = Heat { label, rows, layers: &trace.layers, nodes }.svg();
             format!(
-                "<figure><h3>{name}</h3>\n<div class=\"scroll\">{svg}</div>\n<figcaption>Balance {mean:.3}, worst \
-                 layer {worst:.3}; the busiest GPU has {most:.2} times the mean.</figcaption></figure>\n"
+                "<figure><h3>{name}</h3>\n<div class=\"scroll\">{svg}</div>\n<figcaption>Balance {mean:.4}, worst \
+                 layer {worst:.4}; the busiest GPU has {most:.2} times the mean.</figcaption></figure>\n"
             )
         };
         let before =
@@ -168,8 +170,8 @@ impl Report<'_> {
             several => note += &format!(" A column is the busiest of {several} GPUs."),
         }
         format!(
-            "<h2>Load of every GPU</h2>\n<p>Window {}, one row a layer, one column a GPU.</p>\n{}<div \
-             class=\"pair\">\n{before}{after}</div>\n<p class=\"note\">{note}</p>\n",
+            "<section class=\"whole\"><h2>Load of every GPU</h2>\n<p>Window {}, one row a layer, one column a GPU.</p>\n{}<div \
+             class=\"pair\">\n{before}{after}</div>\n<p class=\"note\">{note}</p></section>\n",
             escape(&trace.windows[0]),
             heat::scale(),
         )
@@ -179,13 +181,14 @@ impl Report<'_> {
     pub fn layers(self) -> Section {
         let Report { trace, cluster, before, best, .. } = self;
         let panel = Picture { trace, cluster, before, run: best }.layers();
-        let caption = match cluster.scope {
-            Scope::Global => "The bound is proved for each layer: no placement does better.",
-            _ => {
-                "The bound is proved for each layer: no placement does better that keeps the replicas of an expert \
-                 on different GPUs and, in hierarchical scope, each group on a node. Where it is low, a group is too \
-                 hot for its node; global scope is then worth a look."
-            }
+        let mut caption = "Where the bound is not seen, the plan is on it. It is proved for each layer: no placement \
+                           does better that keeps the replicas of an expert on different GPUs"
+            .to_string();
+        caption += if is_hierarchical(cluster) {
+            " and each group on a node. Where it is low, a group is too hot for its node; global scope is then worth \
+             a look."
+        } else {
+            "."
         };
         let was: Vec<&[Metrics]> = before.metrics.iter().map(Vec::as_slice).collect();
         let is: Vec<&[Metrics]> = best.windows.iter().map(|w| w.metrics.as_slice()).collect();
@@ -202,8 +205,8 @@ impl Report<'_> {
         let head =
             ["layer", "before, mean", "worst window", "after, mean", "worst window", "bound, mean"];
         Ok(format!(
-            "<h2>Balance of each layer</h2>\n{}<details><summary>The figures</summary>\n{}</details>\n",
-            figure(&panel, CHART, caption)?,
+            "<h2>How near to the bound</h2>\n{}<details><summary>The figures</summary>\n{}</details>\n",
+            figure(&panel, CHART, &caption)?,
             table(&head, rows)
         ))
     }
@@ -261,17 +264,18 @@ impl Report<'_> {
             row
         });
         let rows = table(&["slots that may change", "moved / layer", "balance after"], rows);
-        let short = (CHART.0, 260);
+        let short = (CHART.0, 240);
+        let mut caption = "Measured in the window of the rebalance.".to_string();
+        if is_hierarchical(self.cluster) {
+            caption += " In hierarchical scope a group changes its node as a whole: a budget below that leaves it \
+                        where it is.";
+        }
         Ok(format!(
             "<h2>Moves of each rebalance</h2>\n<p>Along the trace, the placement in force is planned again for each \
              window, with so many of the {} slots of a layer to change. Every budget goes its own way from a plan for \
              the first window.</p>\n{}{}{rows}",
             self.cluster.slots,
-            figure(
-                &moves_picture::balance(moves, self.trace),
-                short,
-                "Measured in the window of the rebalance."
-            )?,
+            figure(&moves_picture::balance(moves, self.trace), short, &caption)?,
             figure(
                 &moves_picture::moved(moves, self.trace),
                 short,
@@ -309,6 +313,10 @@ impl Report<'_> {
             )
         )
     }
+}
+
+fn is_hierarchical(cluster: &Cluster) -> bool {
+    scope_name(cluster).ends_with("hierarchical")
 }
 
 /// An argument as a shell takes it.
