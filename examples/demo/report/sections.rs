@@ -52,7 +52,7 @@ impl Report<'_> {
         let pair = |was: f64, is: f64| was_is(&format!("{was:.4}"), &format!("{is:.4}"));
         html += &tile("Balance, mean", &pair(was.mean, is.mean), "before → after; 1 is perfect");
         html += &tile("Balance, worst layer", &pair(was.worst, is.worst), "before → after");
-        let note = format!("the plan is at most {:.2} % from it", 100.0 * is.gap);
+        let note = format!("the plan is within {:.2} % of it", 100.0 * is.gap);
         html += &tile("Bound of the balance", &format!("{bound:.4}"), &note);
         let time = 1e3 * milliseconds(best) / layers as f64;
         let time = format!("<span class=\"time\">{time:.1}</span> µs");
