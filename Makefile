@@ -36,13 +36,19 @@ unoptimised:
 trap:
 	$(CARGO) rustc --release --lib --crate-type staticlib --target-dir $(TARGET)/trap -- --cfg standalone --cfg panic_trap
 
-## make demo      [TRACE=file.csv] [SLOTS=288 GPUS=32 NODES=4 GROUPS=8] [SCOPE=auto] [POLICY=..] [OUT=plan.json] [SVG=file.svg]
-##                plans every window of a trace of expert loads: balance before and after, time, distance to the bound
+## make demo      [TRACE=file.csv] [SLOTS=288 GPUS=32 NODES=4 GROUPS=8] [SCOPE=auto] [POLICY=..] [OUT=plan.json] [SVG=file.svg HTML=file.html]
+##                plans every window of a trace of expert loads: balance before and after, time, distance to the bound;
+##                writes a picture and a report for a browser to target/demo/
 ##                REPLAY=time [WINDOWS=8] or leave-one-out: what plans bring on windows they have not seen; TRACE=a.csv,b.csv
-DEMO_ARGS = $(foreach name,TRACE SLOTS GPUS NODES GROUPS SCOPE POLICY OUT SVG REPLAY WINDOWS,\
+DEMO_ARGS = $(foreach name,TRACE SLOTS GPUS NODES GROUPS SCOPE POLICY OUT SVG HTML REPLAY WINDOWS,\
   $(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) '$($(name))'))
 demo:
 	$(CARGO) run --release --example demo -- $(strip $(DEMO_ARGS))
+
+## make report-check  opens the demo's report in headless Chromium: charts, console, screenshots in target/demo/
+.PHONY: report-check
+report-check:
+	CARGO='$(CARGO)' examples/demo/browser.sh $(TARGET)
 
 ## make test      the Rust tests, then the C tests and what fuzzing found against the release archive and the checked one
 test: lib checked

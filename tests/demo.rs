@@ -90,10 +90,19 @@ fn says_what_is_wrong_with_a_header() {
 
 /// Runs the example as built, which `cargo test` does; picture and placement go to `folder`.
 fn demo(folder: &Path, arguments: &[&str]) -> Output {
+    demo_in("C.UTF-8", folder, arguments)
+}
+
+fn demo_in(locale: &str, folder: &Path, arguments: &[&str]) -> Output {
     let test = std::env::current_exe().unwrap(); // target/<profile>/deps/demo-<hash>
     let program = test.ancestors().nth(2).unwrap().join("examples/demo");
     assert!(program.exists(), "{}: run `cargo build --example demo` first", program.display());
-    Command::new(program).args(arguments).current_dir(folder).output().unwrap()
+    Command::new(program)
+        .args(arguments)
+        .env("LC_ALL", locale)
+        .current_dir(folder)
+        .output()
+        .unwrap()
 }
 
 /// A folder of its own for a test, empty.
@@ -198,6 +207,90 @@ fn plans_draws_and_exports() {
     assert!(out.lines().any(|line| line.starts_with("deepseek ")), "{out}");
 }
 
+/// The report of a trace with names that would break a page, without its planning times.
+fn report(folder: &Path, more: &str) -> String {
+    let name = r#"<i>"a&'b"#;
+    let rows = |w: usize| format!("\"{}\",0,9,{w},1\n", name.replace('"', "\"\"") + &w.to_string());
+    let trace: String = (0..4).map(rows).collect();
+    std::fs::write(folder.join(format!("{name}.csv")), format!("{HEADER}{trace}")).unwrap();
+    let trace = format!("{name}.csv");
+    let cluster = "--slots 4 --gpus 2 --nodes 1 --groups 1 --html r.html --svg r.svg";
+    let arguments = ["--trace", &trace].into_iter().chain(cluster.split(' '));
+    let output = demo(folder, &arguments.chain(more.split_whitespace()).collect::<Vec<_>>());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let page = std::fs::read_to_string(folder.join("r.html")).unwrap();
+    let mut pieces = page.split("class=\"time\">");
+    let first = pieces.next().unwrap().to_string();
+    pieces.fold(first, |page, piece| page + ">" + &piece[piece.find('<').unwrap()..])
+}
+
+/// Every element of a page is closed, in the order that it should be.
+fn check_elements(page: &str) {
+    let mut open = Vec::new();
+    for tag in page.split('<').skip(1).map(|tag| tag.split_once('>').expect("a tag ends").0) {
+        let name = tag.split_whitespace().next().unwrap();
+        match name.strip_prefix('/') {
+            Some(name) => assert_eq!(open.pop(), Some(name), "{tag}"),
+            None if ["!doctype", "meta", "link"].contains(&name) || tag.ends_with('/') => (),
+            None => open.push(name),
+        }
+    }
+    assert!(open.is_empty(), "{open:?}");
+}
+
+#[test]
+fn reports_in_one_page_that_needs_nothing_else() {
+    let folder = folder("report");
+    for (more, parts) in [
+        ("", ["Balance of each layer", "robust, since change"]),
+        ("--policy all", ["<h2>Policies</h2>", ">hybrid_argmax</th>"]),
+        ("--replay time --windows 2", ["the 2 windows before", "planned from nothing"]),
+        ("--policy deepseek", ["deepseek plans a single window", "worst window"]),
+    ] {
+        let page = report(&folder, more);
+        check_elements(&page);
+        assert_eq!(page, report(&folder, more), "the same input, another page");
+        assert_eq!(
+            page.matches("<svg class=\"chart").count(),
+            7,
+            "heat 2, scale, balance, drift, moves 2"
+        );
+        for part in parts.into_iter().chain(["Load of every GPU", "&lt;i&gt;&quot;a&amp;&#39;b"]) {
+            assert!(page.contains(part), "{part} is not in the report: {more}");
+        }
+        let alone = page.replace("http://www.w3.org/2000/svg", "");
+        for word in ["<script", "<img", "http", "url(", "@import", "src=", "NaN", "inf", "<i>"] {
+            assert!(!alone.contains(word), "{word} is in the report: {more}");
+        }
+    }
+    // one window: nothing to drift to and nothing to move for
+    std::fs::write(folder.join("one.csv"), format!("{HEADER}a,0,0,0,0\n")).unwrap();
+    let one = "--trace one.csv --slots 4 --gpus 2 --nodes 1 --groups 1 --html one.html --svg r.svg";
+    assert!(demo(&folder, &one.split(' ').collect::<Vec<_>>()).status.success());
+    let page = std::fs::read_to_string(folder.join("one.html")).unwrap();
+    check_elements(&page);
+    assert!(!page.contains("Drift") && !page.contains("NaN") && page.contains("Load of every GPU"));
+}
+
+#[test]
+fn shows_layers_in_letters_that_the_terminal_has() {
+    let folder = folder("letters");
+    std::fs::write(folder.join("t.csv"), format!("{HEADER}a,0,8,1,1\na,1,1,1,1\n")).unwrap();
+    let arguments =
+        "--trace t.csv --slots 4 --gpus 2 --scope global".split(' ').collect::<Vec<_>>();
+    for (locale, lines) in
+        [("C.UTF-8", ["before  ▅▆", "after   ██"]), ("C", ["before  67", "after   99"])]
+    {
+        let output = demo_in(locale, &folder, &arguments);
+        let out = String::from_utf8(output.stdout).unwrap();
+        for line in lines {
+            assert!(out.lines().any(|found| found == line), "{line}: {out}");
+        }
+        assert!(!out.contains('\x1b'), "colour");
+        assert_eq!(output.stderr, b"", "a progress bar without a terminal");
+    }
+}
+
 #[test]
 fn replays_traces_that_follow_each_other() {
     let folder = folder("replay");
@@ -213,7 +306,7 @@ fn replays_traces_that_follow_each_other() {
     file("a.csv", 0);
     file("b.csv", 2);
     std::fs::write(folder.join("c.csv"), format!("{HEADER}a,1,6,6,2\n")).unwrap();
-    let cluster = "--slots 4 --gpus 2 --scope global --svg r.svg";
+    let cluster = "--slots 4 --gpus 2 --scope global --svg r.svg --html r.html";
     let run = |more: &str| {
         let arguments: Vec<&str> = cluster.split(' ').chain(more.split(' ')).collect();
         let output = demo(&folder, &arguments);

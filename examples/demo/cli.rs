@@ -33,6 +33,9 @@ pub struct Cli {
     /// Where to draw the load of the GPUs before and after
     #[arg(long, value_name = "FILE", default_value = "target/demo/balance.svg")]
     pub svg: PathBuf,
+    /// Where to write the report, a page for a browser
+    #[arg(long, value_name = "FILE", default_value = "target/demo/report.html")]
+    pub html: PathBuf,
     /// Write a placement for all windows together, for a serving engine to start with
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,

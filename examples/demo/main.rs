@@ -1,16 +1,22 @@
-//! Plans every window of a trace of expert loads and shows what it brings: a table, a picture, and
-//! on request a placement file for a serving engine. `cargo run --release --example demo -- --help`.
+//! Plans every window of a trace of expert loads and shows what it brings: a table, a picture, a report for a
+//! browser, and on request a placement file for a serving engine. `cargo run --release --example demo -- --help`.
 
 mod cli;
 mod error;
 mod export;
+mod figures;
 mod generate;
+mod moves;
+mod moves_picture;
 mod paint;
 mod picture;
 mod plan;
+mod progress;
 mod replay;
 mod replay_picture;
 mod replay_table;
+mod report;
+mod spark;
 mod table;
 mod trace;
 
@@ -22,11 +28,13 @@ use std::process::ExitCode;
 use clap::Parser;
 use eplb::{Policy, Status};
 
-use cli::{Cli, Engine, Order, PolicyChoice, policy_name};
+use cli::{Cli, Engine, PolicyChoice, policy_name};
 use error::Error;
+use moves::Moves;
 use picture::Picture;
 use plan::{Contiguous, Run, Summary};
 use replay::Replay;
+use report::Report;
 use trace::Trace;
 
 fn main() -> ExitCode {
@@ -46,8 +54,8 @@ fn run(cli: &Cli, out: &mut impl Write) -> Result<(), Error> {
         Some(trace) => trace,
         None => generate::deepseek_v3(cli.seed),
     };
-    if let Some(order) = cli.replay {
-        return replay(cli, &trace, order, out);
+    if cli.replay.is_some() && matches!(cli.policy, PolicyChoice::All) {
+        return Err(Error::Replay("a replay compares strategies, with one policy".to_string()));
     }
     let runs = match cli.policy {
         PolicyChoice::One(policy) => vec![plan::run(&trace, &cli.cluster, policy)?],
@@ -59,39 +67,56 @@ fn run(cli: &Cli, out: &mut impl Write) -> Result<(), Error> {
     let Some(best) = runs.iter().max_by(|a, b| mean(a).total_cmp(&mean(b))) else {
         return Err(Error::Refused(Status::UnsupportedPolicy));
     };
+    let windows = cli.windows as usize;
+    let replay = match cli.replay.or_else(|| Replay::order(&trace, windows)) {
+        Some(order) => Some(Replay::run(&trace, &cli.cluster, best.policy, order, windows)?),
+        None => None,
+    };
+    let moves = Moves::along(&trace, &cli.cluster, best.policy)?;
 
     table::heading(out, &trace, &cli.cluster)?;
-    match cli.policy {
-        PolicyChoice::One(_) => table::windows(out, &trace, &before, best)?,
-        PolicyChoice::All => table::policies(out, &before, &runs)?,
+    match (&replay, cli.policy) {
+        (Some(replay), _) if cli.replay.is_some() => {
+            replay_table::print(out, replay)?;
+            moves.as_ref().map_or(Ok(()), |moves| replay_table::moves(out, moves))?;
+        }
+        (_, PolicyChoice::One(_)) => {
+            table::windows(out, &trace, &before, best)?;
+            spark::layers(out, &before, best)?;
+        }
+        (_, PolicyChoice::All) => table::policies(out, &before, &runs)?,
     }
+    writeln!(out)?;
     make_room(&cli.svg)?;
-    Picture { trace: &trace, cluster: &cli.cluster, before: &before, run: best }
-        .draw(&cli.svg)
-        .map_err(Error::write(&cli.svg))?;
-    writeln!(
-        out,
-        "\n{}: GPU loads before and after, {}",
-        cli.svg.display(),
-        policy_name(best.policy)
-    )?;
+    let what = match &replay {
+        Some(replay) if cli.replay.is_some() => {
+            replay_picture::draw(replay, &trace, &cli.cluster, &cli.svg)
+                .map_err(Error::write(&cli.svg))?;
+            "balance of every strategy, step by step".to_string()
+        }
+        _ => {
+            Picture { trace: &trace, cluster: &cli.cluster, before: &before, run: best }
+                .draw(&cli.svg)
+                .map_err(Error::write(&cli.svg))?;
+            format!("GPU loads before and after, {}", policy_name(best.policy))
+        }
+    };
+    writeln!(out, "{}: {what}", cli.svg.display())?;
+    make_room(&cli.html)?;
+    let report = Report {
+        trace: &trace,
+        cluster: &cli.cluster,
+        before: &before,
+        runs: &runs,
+        best,
+        replay: replay.as_ref(),
+        moves: moves.as_ref(),
+    };
+    report.write(&cli.html).map_err(Error::write(&cli.html))?;
+    writeln!(out, "{}: the report, for a browser", cli.html.display())?;
     if let Some(path) = &cli.out {
         write_placement(cli, &trace, best.policy, path, out)?;
     }
-    Ok(())
-}
-
-/// Plans along the trace with every strategy, scored on what it has not seen.
-fn replay(cli: &Cli, trace: &Trace, order: Order, out: &mut impl Write) -> Result<(), Error> {
-    let PolicyChoice::One(policy) = cli.policy else {
-        return Err(Error::Replay("a replay compares strategies, with one policy".to_string()));
-    };
-    let replay = Replay::run(trace, &cli.cluster, policy, order, cli.windows as usize)?;
-    table::heading(out, trace, &cli.cluster)?;
-    replay_table::print(out, &replay)?;
-    make_room(&cli.svg)?;
-    replay_picture::draw(&replay, trace, &cli.cluster, &cli.svg).map_err(Error::write(&cli.svg))?;
-    writeln!(out, "\n{}: balance of every strategy, step by step", cli.svg.display())?;
     Ok(())
 }
 

@@ -8,6 +8,8 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use super::trace::Trace;
+
 pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 pub type Outcome = Result<(), Box<dyn Error>>;
@@ -18,13 +20,42 @@ pub const BEFORE: RGBColor = RGBColor(213, 94, 0);
 pub const AFTER: RGBColor = RGBColor(0, 114, 178);
 pub const INK: RGBColor = RGBColor(40, 40, 40);
 pub const FAINT: RGBColor = RGBColor(110, 110, 110);
-const GRID: RGBColor = RGBColor(225, 225, 225);
+pub const GRID: RGBColor = RGBColor(225, 225, 225);
 
-/// Writes the title of a panel and returns the room below title and legend.
-pub fn panel<'a>(area: &Area<'a>, title: &str) -> Result<Area<'a>, Box<dyn Error>> {
-    let (head, plot) = area.split_vertically(68);
-    text(&head, title, (16, 14), 18, &INK)?;
-    Ok(plot)
+/// A chart, what it is called, and what its marks mean. The picture has all of it in one SVG; the report has the
+/// chart alone, with title and legend as text of the page.
+pub struct Panel<'a> {
+    pub title: String,
+    pub keys: Vec<Key>,
+    draw: Box<dyn Fn(&Area) -> Outcome + 'a>,
+}
+
+impl<'a> Panel<'a> {
+    pub fn new(
+        title: impl Into<String>,
+        keys: Vec<Key>,
+        draw: impl Fn(&Area) -> Outcome + 'a,
+    ) -> Self {
+        Panel { title: title.into(), keys, draw: Box::new(draw) }
+    }
+
+    /// Draws title, legend and chart.
+    pub fn onto(&self, area: &Area) -> Outcome {
+        let (head, chart) = area.split_vertically(68);
+        text(&head, &self.title, (16, 14), 18, &INK)?;
+        legend(area, &self.keys)?;
+        (self.draw)(&chart)
+    }
+
+    /// The chart alone, as an SVG element without a background.
+    pub fn svg(&self, size: (u32, u32)) -> Result<String, Box<dyn Error>> {
+        let mut svg = String::new();
+        let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+        (self.draw)(&root.margin(8, 2, 0, 8))?;
+        root.present()?;
+        drop(root);
+        Ok(svg)
+    }
 }
 
 /// A plane with room for labels on the left and below.
@@ -46,6 +77,9 @@ pub fn mesh(
     y: &str,
     name: &dyn Fn(usize) -> String,
 ) -> Outcome {
+    let range = chart.y_range();
+    // enough that neighbours differ, of eight labels at most
+    let places = ((8.0 / (range.end - range.start)).log10().ceil() as usize).min(3);
     let label = |&x: &f64| {
         let at = x.round();
         let whole = (x - at).abs() < 1e-6 && (0.0..len as f64).contains(&at);
@@ -60,13 +94,20 @@ pub fn mesh(
         .x_labels(len.clamp(2, 16))
         .y_labels(8)
         .x_label_formatter(&label)
-        .y_label_formatter(&|y| format!("{y:.1}"))
+        .y_label_formatter(&|y| format!("{y:.places$}"))
         .label_style((FONT, 14).into_font().color(&INK))
         .axis_desc_style((FONT, 15).into_font().color(&INK))
         .x_desc(x)
         .y_desc(y)
         .draw()?;
     Ok(())
+}
+
+/// What windows are called on an axis: by name when the names are few and short, else by number.
+pub fn names(trace: &Trace) -> impl Fn(usize) -> String + '_ {
+    let short = |name: &String| name.chars().count() <= 16;
+    let named = trace.windows.len() <= 8 && trace.windows.iter().all(short);
+    move |window| if named { trace.windows[window].clone() } else { window.to_string() }
 }
 
 /// An entry of a legend.
@@ -78,7 +119,7 @@ pub enum Key {
 }
 
 /// Draws the legend below the title of the panel.
-pub fn legend(area: &Area, keys: &[Key]) -> Outcome {
+fn legend(area: &Area, keys: &[Key]) -> Outcome {
     const LETTER: usize = 7; // pixels, the mean at this size, on the safe side
     let (mut x, y) = (16, 51);
     for key in keys {

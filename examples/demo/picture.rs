@@ -6,9 +6,8 @@ use eplb::Metrics;
 use plotters::prelude::*;
 
 use super::cli::{Cluster, policy_name};
-use super::paint::{
-    AFTER, Area, BEFORE, FAINT, INK, Key, Outcome, axes, legend, mesh, panel, text,
-};
+use super::figures::{gpu_loads, over_windows, ratio};
+use super::paint::{AFTER, Area, BEFORE, FAINT, INK, Key, Outcome, Panel, axes, mesh, text};
 use super::plan::{Contiguous, Run, Summary};
 use super::table::{extent, overall, scope_name};
 use super::trace::Trace;
@@ -28,7 +27,7 @@ pub struct Picture<'a> {
     pub run: &'a Run,
 }
 
-impl Picture<'_> {
+impl<'a> Picture<'a> {
     /// Draws to an SVG file at `path`.
     pub fn draw(self, path: &Path) -> Outcome {
         let root = SVGBackend::new(path, SIZE).into_drawing_area();
@@ -36,8 +35,8 @@ impl Picture<'_> {
         let (head, panels) = root.margin(14, 10, 20, 24).split_vertically(58);
         let (gpus, layers) = panels.split_vertically(434);
         self.head(&head)?;
-        self.gpus(&gpus)?;
-        self.layers(&layers)?;
+        self.gpus().map_or(Ok(()), |panel| panel.onto(&gpus))?;
+        self.layers().onto(&layers)?;
         root.present()?;
         Ok(())
     }
@@ -64,11 +63,9 @@ impl Picture<'_> {
     }
 
     /// One layer of the first window: that of median balance before.
-    fn gpus(self, area: &Area) -> Outcome {
+    fn gpus(self) -> Option<Panel<'a>> {
         let Picture { trace, cluster, before, run } = self;
-        let (Some(was), Some(is)) = (before.metrics.first(), run.windows.first()) else {
-            return Ok(());
-        };
+        let (was, is) = (before.metrics.first()?, run.windows.first()?);
         let layer = median_layer(was);
         let (metrics, mean) = (&is.metrics[layer], is.metrics[layer].mean_gpu_load);
         let load = &trace.window(0)[layer * trace.experts..][..trace.experts];
@@ -77,34 +74,12 @@ impl Picture<'_> {
         let row = &is.placement[layer * cluster.slots as usize..][..cluster.slots as usize];
         let planned = gpu_loads(load, row, &slots);
 
-        let title = format!(
-            "Load of each GPU in layer {}, window {}",
-            trace.layers[layer], trace.windows[0]
-        );
-        let plot = panel(area, &title)?;
+        let (layer_name, window) = (trace.layers[layer], &trace.windows[0]);
+        let title = format!("Load of each GPU in layer {layer_name}, window {window}");
         let unit = if mean > 0.0 { mean } else { 1.0 };
         let most = in_order.iter().chain(&planned).fold(unit, |most, &load| most.max(load)) / unit;
-        let gpus = f64::from(cluster.gpus);
-        let mut chart = axes(&plot, (-0.5..gpus - 0.5, 0.0..1.06 * most))?;
-        mesh(&mut chart, ("GPU", cluster.gpus as usize), "load / mean GPU load", &|gpu| {
-            gpu.to_string()
-        })?;
-        for (loads, half, colour) in
-            [(&in_order, 0.43, BEFORE.mix(0.55)), (&planned, 0.22, AFTER.mix(1.0))]
-        {
-            chart.draw_series(loads.iter().enumerate().map(|(gpu, load)| {
-                let (x, y) = (gpu as f64, load / unit);
-                Rectangle::new([(x - half, 0.0), (x + half, y)], colour.filled())
-            }))?;
-        }
-        let (left, right) = (-0.5, gpus - 0.5);
         let bound = metrics.bound / unit;
-        chart.draw_series(LineSeries::new([(left, 1.0), (right, 1.0)], INK.stroke_width(1)))?;
         let bound_apart = bound > 1.005;
-        if bound_apart {
-            let points = [(left, bound), (right, bound)];
-            chart.draw_series(DashedLineSeries::new(points, 7, 5, INK.stroke_width(1)))?;
-        }
         let mut keys = vec![
             Key::Box(BEFORE.mix(0.55), format!("before, balance {:.3}", was[layer].balance)),
             Key::Box(AFTER.mix(1.0), format!("after, balance {:.3}", metrics.balance)),
@@ -117,39 +92,66 @@ impl Picture<'_> {
         if bound_apart {
             keys.push(Key::Dashed(format!("bound {}", tokens(metrics.bound))));
         }
-        legend(area, &keys)
+        let draw = move |area: &Area| {
+            let gpus = f64::from(cluster.gpus);
+            let mut chart = axes(area, (-0.5..gpus - 0.5, 0.0..1.06 * most))?;
+            mesh(&mut chart, ("GPU", cluster.gpus as usize), "load / mean GPU load", &|gpu| {
+                gpu.to_string()
+            })?;
+            for (loads, half, colour) in
+                [(&in_order, 0.43, BEFORE.mix(0.55)), (&planned, 0.22, AFTER.mix(1.0))]
+            {
+                chart.draw_series(loads.iter().enumerate().map(|(gpu, load)| {
+                    let (x, y) = (gpu as f64, load / unit);
+                    Rectangle::new([(x - half, 0.0), (x + half, y)], colour.filled())
+                }))?;
+            }
+            let (left, right) = (-0.5, gpus - 0.5);
+            chart.draw_series(LineSeries::new([(left, 1.0), (right, 1.0)], INK.stroke_width(1)))?;
+            if bound_apart {
+                let points = [(left, bound), (right, bound)];
+                chart.draw_series(DashedLineSeries::new(points, 7, 5, INK.stroke_width(1)))?;
+            }
+            Ok(())
+        };
+        Some(Panel::new(title, keys, draw))
     }
 
     /// Every layer: the mean over windows, and the range.
-    fn layers(self, area: &Area) -> Outcome {
+    pub fn layers(self) -> Panel<'a> {
         let Picture { trace, before, run, .. } = self;
-        let after: Vec<&[Metrics]> = run.windows.iter().map(|w| w.metrics.as_slice()).collect();
-        let before: Vec<&[Metrics]> = before.metrics.iter().map(Vec::as_slice).collect();
-        let plot = panel(area, "Balance of each layer")?;
-        let layers = trace.layers.len();
-        let mut chart = axes(&plot, (-0.5..layers as f64 - 0.5, 0.0..1.03))?;
-        mesh(&mut chart, ("layer", layers), "balance", &|layer| trace.layers[layer].to_string())?;
-        let best = over_windows(&after, layers, |m| ratio(m.mean_gpu_load, m.bound));
-        let best = best.iter().enumerate().map(|(x, y)| (x as f64, y.mean));
-        chart.draw_series(DashedLineSeries::new(best, 7, 5, INK.stroke_width(1)))?;
-        for (windows, colour) in [(&before, BEFORE), (&after, AFTER)] {
-            let range = over_windows(windows, layers, |m| m.balance);
-            let at = |(x, y): (usize, f64)| (x as f64, y);
-            let low = range.iter().map(|y| y.low).enumerate().map(at);
-            let high = range.iter().map(|y| y.high).enumerate().map(at);
-            let mean: Vec<_> = range.iter().map(|y| y.mean).enumerate().map(at).collect();
-            let band: Vec<_> = low.chain(high.rev()).collect();
-            chart.draw_series([Polygon::new(band, colour.mix(0.18).filled())])?;
-            chart.draw_series(LineSeries::new(mean.iter().copied(), colour.stroke_width(2)))?;
-            chart.draw_series(mean.into_iter().map(|at| Circle::new(at, 3, colour.filled())))?;
-        }
-        let keys = [
+        let keys = vec![
             Key::Box(BEFORE.mix(1.0), "before: experts in order".to_string()),
             Key::Box(AFTER.mix(1.0), "after".to_string()),
             Key::Band("range over windows".to_string()),
             Key::Dashed("bound: no placement is above".to_string()),
         ];
-        legend(area, &keys)
+        let draw = move |area: &Area| {
+            let after: Vec<&[Metrics]> = run.windows.iter().map(|w| w.metrics.as_slice()).collect();
+            let before: Vec<&[Metrics]> = before.metrics.iter().map(Vec::as_slice).collect();
+            let layers = trace.layers.len();
+            let mut chart = axes(area, (-0.5..layers as f64 - 0.5, 0.0..1.03))?;
+            mesh(&mut chart, ("layer", layers), "balance", &|layer| {
+                trace.layers[layer].to_string()
+            })?;
+            let best = over_windows(&after, layers, |m| ratio(m.mean_gpu_load, m.bound));
+            let best = best.iter().enumerate().map(|(x, y)| (x as f64, y.mean));
+            chart.draw_series(DashedLineSeries::new(best, 7, 5, INK.stroke_width(1)))?;
+            for (windows, colour) in [(&before, BEFORE), (&after, AFTER)] {
+                let range = over_windows(windows, layers, |m| m.balance);
+                let at = |(x, y): (usize, f64)| (x as f64, y);
+                let low = range.iter().map(|y| y.low).enumerate().map(at);
+                let high = range.iter().map(|y| y.high).enumerate().map(at);
+                let mean: Vec<_> = range.iter().map(|y| y.mean).enumerate().map(at).collect();
+                let band: Vec<_> = low.chain(high.rev()).collect();
+                chart.draw_series([Polygon::new(band, colour.mix(0.18).filled())])?;
+                chart.draw_series(LineSeries::new(mean.iter().copied(), colour.stroke_width(2)))?;
+                chart
+                    .draw_series(mean.into_iter().map(|at| Circle::new(at, 3, colour.filled())))?;
+            }
+            Ok(())
+        };
+        Panel::new("Balance of each layer", keys, draw)
     }
 }
 
@@ -158,46 +160,6 @@ fn median_layer(metrics: &[Metrics]) -> usize {
     let mut order: Vec<usize> = (0..metrics.len()).collect();
     order.sort_by(|&a, &b| metrics[a].balance.total_cmp(&metrics[b].balance));
     order[order.len() / 2]
-}
-
-/// Load of each GPU: the sum over its slots of load / count.
-fn gpu_loads(load: &[f32], placement: &[i32], gpu_slots: &[u32]) -> Vec<f64> {
-    let mut count = vec![0_u32; load.len()];
-    let expert = |&slot: &i32| usize::try_from(slot).ok(); // -1 is an empty slot
-    placement.iter().filter_map(expert).for_each(|expert| count[expert] += 1);
-    let mut slots = placement.iter();
-    let of_gpu = |&held: &u32| {
-        let held = slots.by_ref().take(held as usize).filter_map(expert);
-        held.map(|expert| f64::from(load[expert]) / f64::from(count[expert])).sum()
-    };
-    gpu_slots.iter().map(of_gpu).collect()
-}
-
-/// A figure of one layer over the windows.
-struct Spread {
-    low: f64,
-    mean: f64,
-    high: f64,
-}
-
-fn over_windows(
-    windows: &[&[Metrics]],
-    layers: usize,
-    figure: impl Fn(&Metrics) -> f64,
-) -> Vec<Spread> {
-    let of_layer = |layer: usize| {
-        let values = windows.iter().map(|metrics| figure(&metrics[layer]));
-        Spread {
-            low: values.clone().fold(f64::INFINITY, f64::min),
-            mean: values.clone().sum::<f64>() / windows.len() as f64,
-            high: values.fold(f64::NEG_INFINITY, f64::max),
-        }
-    };
-    (0..layers).map(of_layer).collect()
-}
-
-fn ratio(mean: f64, largest: f64) -> f64 {
-    if largest > 0.0 { mean / largest } else { 1.0 }
 }
 
 /// 4604912 -> "4.60 M tokens".

@@ -73,11 +73,10 @@ pub fn plan(
     Ok(Planned { placement, metrics, time })
 }
 
-/// Plans once, for whatever `spec` holds; `[L][P]`.
-pub fn place(spec: &Spec, scope: Scope, policy: Policy) -> Result<Vec<i32>, Status> {
+/// Plans once, whatever `spec` and `options` hold; `[L][P]`.
+pub fn place(spec: &Spec, options: &Options) -> Result<Vec<i32>, Status> {
     let problem = Problem::new(spec)?;
-    let options = Options { policy, scope, ..Options::default() };
-    let mut memory = Memory::new(eplb::workspace(Operation::Plan, problem.shape(), &options)?);
+    let mut memory = Memory::new(eplb::workspace(Operation::Plan, problem.shape(), options)?);
     let mut placement =
         vec![0; problem.shape().num_layers() * problem.shape().num_physical_experts()];
     let maps = PlacementMut {
@@ -87,7 +86,7 @@ pub fn place(spec: &Spec, scope: Scope, policy: Policy) -> Result<Vec<i32>, Stat
         logical_to_physical: None,
         max_replicas: 0,
     };
-    eplb::plan(&problem, &options, memory.arena(), maps, None)?;
+    eplb::plan(&problem, options, memory.arena(), maps, None)?;
     Ok(placement)
 }
 

@@ -6,13 +6,14 @@
 use std::ops::Range;
 
 use eplb::{
-    Change, Forecast, ForecastMethod, Policy, Spec, Status, Windows, WindowsShape, forecast,
-    window_weights,
+    Change, Forecast, ForecastMethod, Options, Policy, Spec, Status, Windows, WindowsShape,
+    forecast, window_weights,
 };
 
 use super::cli::{Cluster, Order};
 use super::error::Error;
 use super::plan::{Summary, evaluate, place};
+use super::progress::Progress;
 use super::trace::Trace;
 
 /// What a plan is made for.
@@ -84,6 +85,15 @@ pub struct Replay {
 }
 
 impl Replay {
+    /// In order of time where there are windows enough for it, else each in turn; nothing of one window.
+    pub fn order(trace: &Trace, windows: usize) -> Option<Order> {
+        match trace.windows.len() {
+            0 | 1 => None,
+            all if all > windows => Some(Order::Time),
+            _ => Some(Order::LeaveOneOut),
+        }
+    }
+
     /// Replays `trace`, with plans on `windows` windows where they are in order of time.
     pub fn run(
         trace: &Trace,
@@ -103,10 +113,12 @@ impl Replay {
                 trace.source
             )));
         }
+        let progress = Progress::new("replay", strategies.len() * steps.len());
         let outcomes = strategies
             .iter()
             .map(|&strategy| {
                 let balance = steps.clone().map(|unseen| {
+                    progress.step();
                     let seen: Vec<usize> = match order {
                         Order::Time => (unseen - windows..unseen).collect(),
                         Order::LeaveOneOut => (0..all).filter(|&w| w != unseen).collect(),
@@ -130,6 +142,16 @@ impl Replay {
     }
 }
 
+impl Replay {
+    /// What a plan has seen, in words.
+    pub fn seen(&self) -> String {
+        match self.order {
+            Order::Time => format!("the {} windows before", self.seen),
+            Order::LeaveOneOut => format!("the other {} windows", self.seen),
+        }
+    }
+}
+
 impl Strategy {
     /// The placement `[L][P]` that it makes of the windows `seen`, the oldest first.
     fn plan(
@@ -146,12 +168,13 @@ impl Strategy {
         let (layers, experts) = (trace.layers.len(), trace.experts);
         let load: Vec<f32> = seen.iter().flat_map(|&w| trace.window(w)).copied().collect();
         let sizes = [seen.len(), layers, experts].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+        let options = Options { policy, scope: cluster.scope, ..Options::default() };
         let windows = Windows::new(WindowsShape::new(sizes, 0, 0)?, &load, None)?;
         match self {
             Strategy::Forecast(method) => {
                 let mut one = vec![0.0; layers * experts];
                 forecast(&windows, &Forecast { method, ..Forecast::default() }, &mut one)?;
-                place(&cluster.spec(experts, &one), cluster.scope, policy)
+                place(&cluster.spec(experts, &one), &options)
             }
             Robust(_) | SinceChange => {
                 let mut weight = vec![1.0; layers * seen.len()];
@@ -161,7 +184,7 @@ impl Strategy {
                 let one = cluster.spec(experts, trace.window(seen[0]));
                 let window_weight = Some(weight.as_slice());
                 let spec = Spec { num_windows: sizes[0], load: &load, window_weight, ..one };
-                place(&spec, cluster.scope, policy)
+                place(&spec, &options)
             }
         }
     }

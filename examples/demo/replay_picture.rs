@@ -5,7 +5,7 @@ use std::path::Path;
 use plotters::prelude::*;
 
 use super::cli::{Cluster, Order, policy_name};
-use super::paint::{FAINT, INK, Key, Outcome, axes, legend, mesh, panel, text};
+use super::paint::{Area, FAINT, INK, Key, Outcome, Panel, axes, mesh, names, text};
 use super::replay::{Replay, Strategy, mean};
 use super::table::{extent, scope_name};
 use super::trace::Trace;
@@ -29,7 +29,7 @@ fn brush(strategy: Strategy, at: usize) -> (RGBColor, u32) {
 
 /// Draws to an SVG file at `path`.
 pub fn draw(replay: &Replay, trace: &Trace, cluster: &Cluster, path: &Path) -> Outcome {
-    let Replay { policy, order, seen, steps, phases, outcomes } = replay;
+    let policy = policy_name(replay.policy);
     let root = SVGBackend::new(path, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
     let (head, area) = root.margin(14, 10, 20, 24).split_vertically(58);
@@ -40,51 +40,58 @@ pub fn draw(replay: &Replay, trace: &Trace, cluster: &Cluster, path: &Path) -> O
         cluster.slots,
         cluster.gpus,
         extent(trace),
-        policy_name(*policy),
+        policy,
         scope_name(cluster),
-        match order {
-            Order::Time => format!("the {seen} windows before"),
-            Order::LeaveOneOut => format!("the other {seen} windows"),
-        },
+        replay.seen(),
     );
     text(&head, &title, (16, 2), 25, &INK)?;
     text(&head, &subtitle, (16, 36), 15, &FAINT)?;
 
+    panel(replay, trace).onto(&area)?;
+    root.present()?;
+    Ok(())
+}
+
+/// A line, or points where there is no order, for each strategy.
+pub fn panel<'a>(replay: &'a Replay, trace: &'a Trace) -> Panel<'a> {
+    let Replay { order, steps, phases, outcomes, .. } = replay;
     let served = || {
         let lines = outcomes.iter().enumerate();
         lines.filter_map(|(at, outcome)| Some((at, outcome.strategy, outcome.balance.as_ref()?)))
     };
-    let least = served().flat_map(|(_, _, balance)| balance).copied().fold(1.0, f64::min);
-    let (left, right) = (steps.start as f64 - 0.5, steps.end as f64 - 0.5);
-    let bottom = ((least - 0.02) * 10.0).floor() / 10.0;
-    let plot = panel(&area, "Mean balance over the layers, step by step")?;
-    let mut chart = axes(&plot, (left..right, bottom..1.0))?;
-    mesh(&mut chart, ("unseen window", steps.end), "balance", &|window| window.to_string())?;
-    for (_, of) in phases.iter().filter(|(name, _)| name == "new") {
-        let x = of.start as f64 - 0.5;
-        let points = [(x, bottom), (x, 1.0)];
-        chart.draw_series(DashedLineSeries::new(points, 7, 5, FAINT.stroke_width(1)))?;
-    }
-    for (at, strategy, balance) in served() {
-        let (colour, width) = brush(strategy, at);
-        let points = steps.clone().zip(balance).map(|(x, &y)| (x as f64, y));
-        match order {
-            Order::Time => {
-                chart.draw_series(LineSeries::new(points, colour.stroke_width(width)))?;
-            }
-            // no order, no line
-            Order::LeaveOneOut => {
-                chart.draw_series(points.map(|at| Circle::new(at, 5, colour.filled())))?;
-            }
-        }
-    }
-    let keys: Vec<Key> = served()
+    let keys = served()
         .map(|(at, strategy, balance)| {
             let label = format!("{} {:.3}", strategy.name(), mean(balance, steps, steps));
             Key::Box(brush(strategy, at).0.mix(1.0), label)
         })
         .collect();
-    legend(&area, &keys)?;
-    root.present()?;
-    Ok(())
+    let draw = move |area: &Area| {
+        let least = served().flat_map(|(_, _, balance)| balance).copied().fold(1.0, f64::min);
+        let (left, right) = (steps.start as f64 - 0.5, steps.end as f64 - 0.5);
+        let bottom = ((least - 0.02) * 10.0).floor() / 10.0;
+        let mut chart = axes(area, (left..right, bottom..1.0 + 0.02 * (1.0 - bottom)))?;
+        mesh(&mut chart, ("unseen window", steps.end), "balance", &names(trace))?;
+        for (_, of) in phases.iter().filter(|(name, _)| name == "new") {
+            let x = of.start as f64 - 0.5;
+            let points = [(x, bottom), (x, 1.0)];
+            chart.draw_series(DashedLineSeries::new(points, 7, 5, FAINT.stroke_width(1)))?;
+        }
+        for (at, strategy, balance) in served() {
+            let (colour, width) = brush(strategy, at);
+            let points = steps.clone().zip(balance).map(|(x, &y)| (x as f64, y));
+            match order {
+                Order::Time => {
+                    chart.draw_series(LineSeries::new(points, colour.stroke_width(width)))?;
+                }
+                // no order, no line; side by side, as some are equal
+                Order::LeaveOneOut => {
+                    let aside = 0.06 * (at as f64 - (outcomes.len() - 1) as f64 / 2.0);
+                    let points = points.map(|(x, y)| (x + aside, y));
+                    chart.draw_series(points.map(|at| Circle::new(at, 5, colour.filled())))?;
+                }
+            }
+        }
+        Ok(())
+    };
+    Panel::new("Mean balance over the layers, step by step", keys, draw)
 }

@@ -2,18 +2,19 @@
 
 use std::io::{self, Write};
 
-use super::cli::{Order, policy_name};
+use super::cli::policy_name;
+use super::moves::Moves;
 use super::replay::{Replay, mean};
 
 /// One row a strategy: all steps, and where there are several traces the phases.
 pub fn print(out: &mut impl Write, replay: &Replay) -> io::Result<()> {
-    let Replay { order, seen, steps, phases, outcomes, .. } = replay;
-    let what = match order {
-        Order::Time => format!("planned on the {seen} windows before"),
-        Order::LeaveOneOut => format!("planned on the other {seen} windows"),
-    };
+    let Replay { steps, phases, outcomes, .. } = replay;
+    let what = replay.seen();
     let policy = policy_name(replay.policy);
-    writeln!(out, "\nPolicy {policy}, {what}: balance in the unseen window, mean over layers\n")?;
+    writeln!(
+        out,
+        "\nPolicy {policy}, planned on {what}: balance in the unseen window, mean over layers\n"
+    )?;
     let names: Vec<String> = outcomes.iter().map(|outcome| outcome.strategy.name()).collect();
     let width = names.iter().map(String::len).max().unwrap_or(0);
 
@@ -39,6 +40,25 @@ pub fn print(out: &mut impl Write, replay: &Replay) -> io::Result<()> {
             "\nnew = the first window of a trace, which nobody could foresee; after = while plans still see\n\
              windows from before; settled = all that plans see is of the same trace."
         )?;
+    }
+    Ok(())
+}
+
+/// One row a budget.
+pub fn moves(out: &mut impl Write, moves: &Moves) -> io::Result<()> {
+    writeln!(
+        out,
+        "\nA rebalance for each window from the second, in the order of the trace, means\n"
+    )?;
+    writeln!(out, "{:20}  moved/layer  balance after", "slots that may change")?;
+    for walk in &moves.walks {
+        let name = walk.budget.name();
+        match walk.mean() {
+            Some(mean) => {
+                writeln!(out, "{name:21}       {:6.1}         {:6.4}", mean.moved, mean.balance)?
+            }
+            None => writeln!(out, "{name:21}  not planned by this policy")?,
+        }
     }
     Ok(())
 }

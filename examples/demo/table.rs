@@ -114,7 +114,8 @@ pub fn overall(run: &Run) -> Summary {
     Summary::of(run.windows.iter().flat_map(|window| &window.metrics))
 }
 
-fn milliseconds(run: &Run) -> f64 {
+/// Planning time of all windows.
+pub fn milliseconds(run: &Run) -> f64 {
     run.windows.iter().map(|window| 1e3 * window.time.as_secs_f64()).sum()
 }
 
