@@ -112,6 +112,11 @@ abi-update:
 bench:
 	$(CARGO) bench
 
+## make mpi       examples/mpi.c on 8 ranks: digests, transfers, weights and dispatch, and that a wrong rank is noticed (needs Open MPI)
+.PHONY: mpi
+mpi: lib
+	c_tests/mpi.sh $(TARGET)
+
 ## make install   [PREFIX=/usr/local] [DESTDIR=]: header, archive, shared library, pkg-config file
 INCLUDE := $(DESTDIR)$(PREFIX)/include
 LIB := $(DESTDIR)$(PREFIX)/lib
