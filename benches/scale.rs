@@ -1,6 +1,7 @@
 //! What grows how: every operation up to 4,096 experts and 1,024 GPUs, as a ratio to "the sort" (benches/plan.rs)
 //! in the same run. `cargo bench --bench scale -- grid|effort|whole|memory [NAME]` prints a table of docs/SCALE.md,
-//! without arguments all four; NAME keeps the cases that contain it.
+//! without arguments all four; NAME keeps the cases that contain it. `once CASE WHAT N` plans N layers, for
+//! callgrind.
 //!
 //! Loads: lognormal, one part lasting and one of the window, as skewed as those of DeepSeek-V3
 //! (docs/BENCHMARKS.md, "The generated trace against the real one").
@@ -610,12 +611,31 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let what = arguments.first().map_or("", String::as_str);
     let filter = arguments.get(1).map_or("", String::as_str);
-    let tables: [(&str, fn(&str)); 4] =
+    if let [once, case, what, times] = arguments.as_slice()
+        && once == "once"
+    {
+        return run_once(case, what, times.parse().expect("a number"));
+    }
+    type Table = (&'static str, fn(&str));
+    let tables: [Table; 4] =
         [("grid", grid), ("effort", effort), ("whole", whole), ("memory", memory)];
     for (name, table) in tables {
         if what.is_empty() || what == name {
             table(filter);
             println!();
         }
+    }
+}
+
+/// Plans the first layers again and again, for callgrind.
+fn run_once(case: &str, what: &str, times: usize) {
+    let case = CASES.iter().find(|c| c.name() == case).expect("a case");
+    let layers = layers(case, LAYERS);
+    let plans = plans(case);
+    let (_, plan) = plans.iter().find(|(name, _)| *name == what).expect("a plan");
+    let first = &layers[0];
+    let mut planner = Planner::new(case, &plan.spec(case, first), &plan.options(first));
+    for layer in layers.iter().cycle().take(times) {
+        planner.plan(&plan.spec(case, layer), &plan.options(layer));
     }
 }
