@@ -217,10 +217,25 @@ fn median(mut times: Vec<f64>) -> f64 {
     times[times.len() / 2]
 }
 
+/// Microseconds of a call. From a millisecond on those of this thread alone, where the system says so: others run
+/// on a shared machine meanwhile.
 fn timed(action: impl FnOnce()) -> f64 {
+    let before = of_this_thread();
     let start = Instant::now();
     action();
-    start.elapsed().as_secs_f64() * 1e6
+    let wall = start.elapsed().as_secs_f64() * 1e6;
+    if wall < 1e3 {
+        return wall;
+    }
+    let after = of_this_thread();
+    before.zip(after).map_or(wall, |(before, after)| (after - before).min(wall))
+}
+
+/// Microseconds that this thread has run, as Linux counts them whenever it lets go of the processor.
+fn of_this_thread() -> Option<f64> {
+    std::thread::yield_now();
+    let line = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    line.split(' ').next()?.parse::<f64>().ok().map(|nanoseconds| nanoseconds / 1e3)
 }
 
 /// Sort and operation take turns on every layer, and all layers pass before the first comes again, shuffled anew.
@@ -352,13 +367,13 @@ fn measure_evaluate(case: &Case, layers: &[Layer]) -> (Row, usize) {
     let judge = |memory: &mut Memory, layer: &Layer| {
         let spec = case.spec(layer.window(case, 0));
         let found = evaluate(&spec, Scope::Global, memory, &layer.old);
-        Result { balance: found.balance, gap: found.gap, note: "of the old plan".to_string() }
+        Result { balance: found.balance, gap: found.gap, note: String::new() }
     };
     (measure(layers, &mut Memory::new(size), run, judge), bytes(size))
 }
 
-/// The list from the old plan to the one for the newest window.
-fn measure_transfers(case: &Case, layers: &[Layer], plan: Plan, spare: u32) -> (Row, usize) {
+/// The list from the old plan to the one for the newest window, with one spare buffer.
+fn measure_transfers(case: &Case, layers: &[Layer], plan: Plan) -> (Row, usize) {
     let size = need(Operation::Transfers, &case.spec(&[]), &plan.options(&layers[0]));
     let mut planner = Planner::new(case, &plan.spec(case, &layers[0]), &plan.options(&layers[0]));
     let plan_of = |layer: &Layer| {
@@ -375,8 +390,7 @@ fn measure_transfers(case: &Case, layers: &[Layer], plan: Plan, spare: u32) -> (
         let report = &mut |event: TransferEvent| {
             black_box(&event);
         };
-        eplb::transfers(&shape, &options, memory.arena(), &new, spare, most, report)
-            .expect("a list")
+        eplb::transfers(&shape, &options, memory.arena(), &new, 1, most, report).expect("a list")
     };
     let run = |memory: &mut Memory, layer: &Layer| {
         black_box(list(memory, layer));
@@ -416,66 +430,79 @@ fn measure_dispatch(case: &Case, layers: &[Layer], sources: bool, effort: u32) -
     (measure(layers, &mut state, run, judge), bytes(size))
 }
 
-fn print(case: &Case, what: &str, row: &Row, bytes: usize) {
-    println!(
-        "| {} | {what} | {:.1} | {:.1} | {:.1} | {:.1} | {} | {} | {:.1} | {} |",
-        case.name(),
-        row.time,
-        row.time / row.sort,
-        row.largest / row.sort,
-        row.time * ALL_LAYERS as f64 / 1e3,
-        if row.balance > 0.0 { format!("{:.5}", row.balance) } else { String::new() },
-        if row.gap > 0.0 { format!("{:.2} %", row.gap * 100.0) } else { String::new() },
-        bytes as f64 / 1024.0,
-        row.note,
-    );
+/// What a case's operations came to.
+struct Column {
+    case: Case,
+    sort: f64,
+    rows: Vec<(&'static str, Row, usize)>,
+}
+
+fn measure_all(case: &Case) -> Column {
+    let layers = layers(case, LAYERS);
+    let mut rows = Vec::new();
+    for (what, plan) in plans(case) {
+        rows.push((what, plan.measure(case, &layers), plan.bytes(case, &layers[0])));
+    }
+    let renamed = Plan { previous: true, ..GLOBAL };
+    let budgeted = Plan { budget: case.budget(), ..renamed };
+    for (what, (row, bytes)) in [
+        ("evaluate", measure_evaluate(case, &layers)),
+        ("transfers, budget", measure_transfers(case, &layers, budgeted)),
+        ("transfers, renamed", measure_transfers(case, &layers, renamed)),
+        ("dispatch", measure_dispatch(case, &layers, false, 0)),
+        ("dispatch by source", measure_dispatch(case, &layers, true, 0)),
+    ] {
+        rows.push((what, row, bytes));
+    }
+    let sort = median(rows.iter().map(|(_, row, _)| row.sort).collect());
+    Column { case: *case, sort, rows }
+}
+
+/// A table with a line a case and a column for some of the operations.
+fn table(columns: &[Column], from: usize, to: usize, cell: fn(&Row, usize) -> String) {
+    let Some(first) = columns.first() else { return };
+    let names: Vec<&str> = first.rows[from..to].iter().map(|(name, ..)| *name).collect();
+    println!("\n| case | the sort, us | {} |", names.join(" | "));
+    println!("|---|---|{}", "---|".repeat(names.len()));
+    for column in columns {
+        let cells = column.rows[from..to].iter().map(|(_, row, bytes)| cell(row, *bytes));
+        let cells: Vec<String> = cells.collect();
+        println!("| {} | {:.1} | {} |", column.case.name(), column.sort, cells.join(" | "));
+    }
 }
 
 /// Every operation of every case, then the exponents: time = c P^x by least squares over a family.
 fn grid(filter: &str) {
-    println!(
-        "| case | what | us a layer | x the sort | x (largest) | ms for {ALL_LAYERS} layers | balance | largest gap | workspace KiB | |"
-    );
-    println!("|---|---|---|---|---|---|---|---|---|---|");
-    let mut points: Vec<(&str, String, usize, f64, f64)> = Vec::new();
-    for case in CASES.iter().filter(|case| case.name().contains(filter)) {
-        let layers = layers(case, LAYERS);
-        let mut note = |what: &str, row: Row, bytes: usize| {
-            print(case, what, &row, bytes);
-            points.push((case.family, what.to_string(), case.slots, row.time, bytes as f64));
-            row.sort
-        };
-        let mut sorts = Vec::new();
-        for (what, plan) in plans(case) {
-            let bytes = plan.bytes(case, &layers[0]);
-            sorts.push(note(what, plan.measure(case, &layers), bytes));
-        }
-        let previous = Plan { previous: true, ..GLOBAL };
-        let budgeted = Plan { budget: case.budget(), ..previous };
-        for (what, (row, bytes)) in [
-            ("evaluate", measure_evaluate(case, &layers)),
-            ("transfers, within the budget", measure_transfers(case, &layers, budgeted, 1)),
-            ("transfers, renamed", measure_transfers(case, &layers, previous, 1)),
-            ("transfers, renamed, 2 buffers", measure_transfers(case, &layers, previous, 2)),
-            ("dispatch", measure_dispatch(case, &layers, false, 0)),
-            ("dispatch by source", measure_dispatch(case, &layers, true, 0)),
-        ] {
-            sorts.push(note(what, row, bytes));
-        }
-        points.push((case.family, "the sort".to_string(), case.slots, median(sorts), 1.0));
-    }
-    println!("\n| family | what | time ~ P^x | workspace ~ P^x |\n|---|---|---|---|");
-    let mut seen: Vec<(&str, String)> = Vec::new();
-    for (family, what, ..) in &points {
-        let of: Vec<_> = points.iter().filter(|p| p.0 == *family && p.1 == *what).collect();
-        if of.len() < 3 || seen.contains(&(*family, what.clone())) {
-            continue;
-        }
-        seen.push((*family, what.clone()));
-        let slope = |y: fn(&(&str, String, usize, f64, f64)) -> f64| {
-            slope(&of.iter().map(|p| ((p.2 as f64).ln(), y(p).ln())).collect::<Vec<_>>())
-        };
-        println!("| {family} | {what} | {:.2} | {:.2} |", slope(|p| p.3), slope(|p| p.4));
+    let cases = CASES.iter().filter(|case| case.name().contains(filter));
+    let columns: Vec<Column> = cases.map(measure_all).collect();
+    let time = |row: &Row, _: usize| {
+        format!("{:.0} ({:.1}, {:.1})", row.time, row.time / row.sort, row.largest / row.sort)
+    };
+    println!("us a layer (x the sort: median layer, largest)");
+    table(&columns, 0, 7, time);
+    table(&columns, 7, 12, time);
+    println!("\nbalance, mean (largest gap)");
+    table(&columns, 0, 8, |row, _| format!("{:.4} ({:.2} %)", row.balance, row.gap * 100.0));
+    println!("\nworkspace, KiB");
+    table(&columns, 0, 12, |_, bytes| format!("{:.1}", bytes as f64 / 1024.0));
+    println!("\nwhat they do, last layer");
+    table(&columns, 4, 12, |row, _| row.note.clone());
+
+    let mut families: Vec<&str> = columns.iter().map(|column| column.case.family).collect();
+    families.dedup();
+    families.retain(|f| columns.iter().filter(|c| c.case.family == *f).count() > 2);
+    println!("\ntime ~ P^x (workspace ~ P^x)\n\n| what | {} |", families.join(" | "));
+    println!("|---|{}", "---|".repeat(families.len()));
+    for (at, what) in columns.first().map_or(&[][..], |c| &c.rows).iter().map(|r| r.0).enumerate() {
+        let cells = families.iter().map(|family| {
+            let of: Vec<&Column> = columns.iter().filter(|c| c.case.family == *family).collect();
+            let exponent = |y: fn(&(&str, Row, usize)) -> f64| {
+                let points = of.iter().map(|c| ((c.case.slots as f64).ln(), y(&c.rows[at]).ln()));
+                slope(&points.collect::<Vec<_>>())
+            };
+            format!("{:.2} ({:.2})", exponent(|r| r.1.time), exponent(|r| r.2 as f64))
+        });
+        println!("| {what} | {} |", cells.collect::<Vec<_>>().join(" | "));
     }
 }
 
