@@ -67,14 +67,14 @@ fn grid(filter: &str) {
         format!("{:.0} ({:.1}, {:.1})", row.time, row.time / row.sort, row.largest / row.sort)
     };
     println!("us a layer (x the sort: median layer, largest)");
-    table(&columns, 0, 7, time);
-    table(&columns, 7, 12, time);
+    table(&columns, 0, 8, time);
+    table(&columns, 8, 13, time);
     println!("\nbalance, mean (largest gap)");
-    table(&columns, 0, 8, |row, _| format!("{:.4} ({:.2} %)", row.balance, row.gap * 100.0));
+    table(&columns, 0, 9, |row, _| format!("{:.4} ({:.2} %)", row.balance, row.gap * 100.0));
     println!("\nworkspace, KiB");
-    table(&columns, 0, 12, |_, bytes| format!("{:.1}", bytes as f64 / 1024.0));
+    table(&columns, 0, 13, |_, bytes| format!("{:.1}", bytes as f64 / 1024.0));
     println!("\nwhat they do, last layer");
-    table(&columns, 4, 12, |row, _| row.note.clone());
+    table(&columns, 4, 13, |row, _| row.note.clone());
 
     let mut families: Vec<&str> = columns.iter().map(|column| column.case.family).collect();
     families.dedup();
@@ -135,9 +135,14 @@ fn effort(filter: &str) {
         let robust = Plan { windows: WINDOWS, ..GLOBAL };
         let (gpus, slots) = (case.gpus as u32, case.slots as u32);
         let full = gpus * (1_500 + 8 * gpus); // the default for several windows
-        let tries: [(&str, Plan, &[u32]); 3] = [
+        let tries: [(&str, Plan, &[u32]); 4] = [
             ("BALANCED", GLOBAL, &[1, 0, 1_000_000, 5_000_000]),
             ("BALANCED, budget P / 6", budgeted, &[10_000, 50_000, 0, 1_000_000]),
+            (
+                "8 windows, budget P / 6",
+                Plan { windows: WINDOWS, ..budgeted },
+                &[50_000, 0, 1_000_000, 5_000_000],
+            ),
             ("BALANCED, 8 windows", robust, &[1, 1_000 * gpus, full / 2, 0, 6 * full]),
         ];
         for (what, plan, efforts) in tries {

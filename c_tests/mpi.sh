@@ -32,7 +32,7 @@ run() {
   name=$1 program=$2 ranks=$3
   shift 3
   # shellcheck disable=SC2086 # several words
-  ASAN_OPTIONS=detect_leaks=0 timeout 120 mpirun ${MPIRUN_FLAGS-$flags} -n "$ranks" "$build/$program" "$@" \
+  ASAN_OPTIONS=detect_leaks=0 timeout 300 mpirun ${MPIRUN_FLAGS-$flags} -n "$ranks" "$build/$program" "$@" \
     > "$build/$name.out" 2> "$build/$name.err"
 }
 passes() {

@@ -4,7 +4,7 @@
  * A rank stands for gpus / ranks GPUs. The weights are fake: a function of layer and expert.
  *
  * Build: mpicc -Iinclude examples/mpi.c target/release/libeplb.a -o mpi
- * Run:   mpirun -n 8 ./mpi [--gpus 32] [--budget 48] [--shard] ...     (main has them all)
+ * Run:   mpirun -n 8 ./mpi [--gpus 32] [--budget 48] [--shard] ...   (read_arguments has them all)
  * Exits with 1 when anything is not as it should be. */
 #include <eplb.h>
 #include <inttypes.h>
@@ -15,20 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-enum {
-  WINDOWS = 4,  /* that the tracker keeps, and that pass between two rebalances */
-  STEPS = 8,    /* of a window */
-  MiB = 1 << 20
-};
-
-typedef struct config {
-  uint32_t layers, experts, slots, gpus, nodes, rebalances;
-  uint32_t budget;       /* slots that may change in a layer and rebalance; 0: no limit */
-  uint32_t spare;        /* experts of a layer that a GPU can receive beside its slots */
-  uint32_t expert_bytes; /* of the fake weights */
-  uint32_t shard;        /* 1: a rank plans its share of the layers, and the rows are gathered */
-  uint32_t corrupt_rank, corrupt_weight; /* a rank that goes wrong on purpose, counted from 1; 0: none */
-} config;
+#include "mpi_fake.h" /* the arguments, the tokens and the weights: what an engine has of its own */
 
 /* An expert that has been received into a spare buffer; commit 0: the buffer is free. */
 typedef struct buffered {
@@ -63,7 +50,6 @@ typedef struct rank_state {
   uint64_t **from, **to, *word; /* [my_slots] copies within GPUs */
   MPI_Request *requests;        /* [2 * my_gpus] */
 
-  uint32_t max_replicas;
   uint32_t *tokens;    /* [G][E] a batch of one layer */
   uint32_t *quota;     /* [G][P] */
   uint32_t *route_end; /* [G][E][max_replicas] */
@@ -78,13 +64,7 @@ typedef struct summary {
   uint64_t digest;
 } summary;
 
-/* ---- failing --------------------------------------------------------------------------------------------------- */
-
-/* This rank alone is in trouble: the others cannot know. */
-static void stop(const char *what) {
-  fprintf(stderr, "mpi: %s\n", what);
-  MPI_Abort(MPI_COMM_WORLD, 1);
-}
+/* ---- failing ----------------------------------------------------------------------------------------------------- */
 
 /* All ranks have found the same: they leave together. */
 static void leave(void) {
@@ -134,41 +114,7 @@ static void none_wrong(const rank_state *r, const char *what, uint64_t wrong) {
   leave();
 }
 
-static const uint64_t HASH_START = 0xcbf29ce484222325u;
-static uint64_t hash_words(uint64_t hash, const void *words, size_t count) {
-  const unsigned char *at = words;
-  for (size_t i = 0; i < count; i++, at += sizeof(uint32_t)) {
-    uint32_t word;
-    memcpy(&word, at, sizeof word);
-    hash = (hash ^ word) * 0x100000001b3u;
-  }
-  return hash;
-}
-
-/* ---- what a real engine has: tokens and weights --------------------------------------------------------------- */
-
-static uint64_t mix(uint64_t x) { /* splitmix64 */
-  x += 0x9e3779b97f4a7c15u;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-  return x ^ (x >> 31);
-}
-static uint64_t hash4(uint64_t a, uint64_t b, uint64_t c, uint64_t d) { return mix(mix(mix(mix(a) ^ b) ^ c) ^ d); }
-
-/* Many cold experts and a few hot ones, up to 5 times the mean. */
-static uint32_t skewed(uint64_t h) {
-  uint64_t u = h & 0xffff, power = u;
-  for (int i = 0; i < 4; i++) power = (power * u) >> 16;
-  return 12 + (uint32_t)((power * 280) >> 16);
-}
-
-/* How many tokens an expert is worth in a window: two thirds of it lasts, the rest drifts from one epoch to the next. */
-static uint32_t popularity(uint32_t layer, uint32_t expert, uint32_t window) {
-  uint32_t epoch = window / WINDOWS, part = window % WINDOWS;
-  uint32_t lasting = skewed(hash4(1, layer, expert, 0));
-  uint32_t old = skewed(hash4(2, layer, expert, epoch)), new = skewed(hash4(2, layer, expert, epoch + 1));
-  return (2 * lasting + (old * (WINDOWS - part) + new * part) / WINDOWS) / 3;
-}
+/* ---- counters and weights of this rank --------------------------------------------------------------------------- */
 
 /* What the GPUs of this rank count in a window. Each GPU sees tokens of its own, however GPUs are dealt to ranks. */
 static void count_tokens(rank_state *r, uint32_t window) {
@@ -180,10 +126,6 @@ static void count_tokens(rank_state *r, uint32_t window) {
           sum += (popular * (192 + (hash4(3 + gpu, layer, expert, window * STEPS + step) & 127))) >> 8;
       r->counts[(size_t)layer * r->is.experts + expert] = sum;
     }
-}
-
-static uint64_t weight(uint32_t layer, uint32_t expert, size_t i) {
-  return ((uint64_t)layer << 48 | (uint64_t)expert << 32) + i * 0x9e3779b97f4a7c15u;
 }
 
 static uint64_t *slot_weights(const rank_state *r, uint32_t layer, uint32_t slot) {
@@ -206,13 +148,14 @@ static uint64_t wrong_slots(const rank_state *r) {
       int32_t expert = r->in_force[(size_t)layer * r->is.slots + slot];
       if (expert < 0) continue;
       uint64_t differs = 0;
-      for (size_t i = 0; i < r->words; i++) differs |= slot_weights(r, layer, slot)[i] ^ weight(layer, (uint32_t)expert, i);
+      for (size_t i = 0; i < r->words; i++)
+        differs |= slot_weights(r, layer, slot)[i] ^ weight(layer, (uint32_t)expert, i);
       wrong += differs != 0;
     }
   return wrong;
 }
 
-/* ---- observing ------------------------------------------------------------------------------------------------- */
+/* ---- observing --------------------------------------------------------------------------------------------------- */
 
 /* A window: each rank counts alone, the sum of all goes into the tracker of each. 4 L E bytes on the wire, once a
  * window and not once a step. Sums of whole numbers do not depend on the order in which MPI adds. */
@@ -226,7 +169,7 @@ static void observe(rank_state *r, uint32_t window) {
   expect_ok(eplb_tracker_close(r->tracker, r->tracker_size));
 }
 
-/* ---- planning -------------------------------------------------------------------------------------------------- */
+/* ---- planning ---------------------------------------------------------------------------------------------------- */
 
 static eplb_placement placement_of(int32_t *physical_to_logical) {
   eplb_placement placement = EPLB_PLACEMENT_INIT;
@@ -244,6 +187,7 @@ static void plan_layers(rank_state *r, uint32_t first, uint32_t count) {
   slice.window_weight += (size_t)first * slice.num_windows;
   options.previous = r->in_force + (size_t)first * r->is.slots;
   eplb_placement placement = placement_of(r->next + (size_t)first * r->is.slots);
+  placement.max_replicas = r->is.max_replicas; /* BALANCED keeps it, with the table or without */
   expect_ok(eplb_plan(&slice, &options, r->workspace, r->workspace_size, &placement, NULL, 0));
 }
 
@@ -251,7 +195,8 @@ static void plan_layers(rank_state *r, uint32_t first, uint32_t count) {
  * afterwards only say that all have gathered the same, so here the loads are compared too, before they are used: a
  * rank with wrong loads would make a wrong plan for everyone. */
 static void plan_shards(rank_state *r) {
-  agree(r, "the load", hash_words(HASH_START, r->problem.load, (size_t)r->problem.num_windows * r->problem.load_window_stride));
+  size_t loads = (size_t)r->problem.num_windows * r->problem.load_window_stride;
+  agree(r, "the load", hash_words(HASH_START, r->problem.load, loads));
   int *counts = allocate((size_t)r->ranks, sizeof *counts), *starts = allocate((size_t)r->ranks, sizeof *starts);
   uint32_t layers = r->is.layers, ranks = (uint32_t)r->ranks;
   for (uint32_t i = 0; i < ranks; i++) {
@@ -316,7 +261,7 @@ static uint32_t pass_gate(rank_state *r, const eplb_windows *windows) {
   return total.moved_layers;
 }
 
-/* ---- moving weights -------------------------------------------------------------------------------------------- */
+/* ---- moving weights ---------------------------------------------------------------------------------------------- */
 
 static bool mine(const rank_state *r, int32_t gpu) {
   return gpu >= 0 && (uint32_t)gpu >= r->first_gpu && (uint32_t)gpu < r->first_gpu + r->my_gpus;
@@ -324,7 +269,8 @@ static bool mine(const rank_state *r, int32_t gpu) {
 
 /* Between two rounds nothing travels: buffers go into their slots, then each GPU copies within its memory. All
  * copies are read before any is written, word by word, so that a permutation of slots needs no second copy. */
-static void settle(rank_state *r, uint32_t layer, const eplb_transfer *first, const eplb_transfer *end, uint32_t number) {
+static void settle(rank_state *r, uint32_t layer, const eplb_transfer *first, const eplb_transfer *end,
+                   uint32_t number) {
   for (uint32_t b = 0; b < r->my_gpus * r->is.spare; b++)
     if (r->held[b].commit != 0 && r->held[b].commit == number) {
       memcpy(slot_weights(r, layer, r->held[b].slot), r->buffers + b * r->words, r->words * sizeof *r->buffers);
@@ -368,9 +314,11 @@ static void one_round(rank_state *r, const eplb_transfer *first, const eplb_tran
     if (sends && receives)
       memcpy(into, from, (size_t)bytes);
     else if (sends)
-      MPI_Isend(from, bytes, MPI_BYTE, t->destination_gpu / (int)r->my_gpus, tag, MPI_COMM_WORLD, &r->requests[pending++]);
+      MPI_Isend(from, bytes, MPI_BYTE, t->destination_gpu / (int)r->my_gpus, tag, MPI_COMM_WORLD,
+                &r->requests[pending++]);
     else if (receives)
-      MPI_Irecv(into, bytes, MPI_BYTE, t->source_gpu / (int)r->my_gpus, tag, MPI_COMM_WORLD, &r->requests[pending++]);
+      MPI_Irecv(into, bytes, MPI_BYTE, t->source_gpu / (int)r->my_gpus, tag, MPI_COMM_WORLD,
+                &r->requests[pending++]);
   }
   MPI_Waitall(pending, r->requests, MPI_STATUSES_IGNORE);
 }
@@ -390,7 +338,7 @@ static void move_weights(rank_state *r) {
   }
 }
 
-/* ---- dispatching ----------------------------------------------------------------------------------------------- */
+/* ---- dispatching ------------------------------------------------------------------------------------------------- */
 
 /* A batch a layer: who sends how many tokens to which expert is gathered, every rank splits it for itself, and
  * routes its own tokens by its own table. What arrives at each slot must then be what all have computed. */
@@ -406,7 +354,7 @@ static void dispatch(rank_state *r, uint32_t window) {
   batch.num_sources = gpus;
   batch.tokens = r->tokens;
   eplb_quotas out = EPLB_QUOTAS_INIT;
-  out.max_replicas = r->max_replicas;
+  out.max_replicas = r->is.max_replicas;
   out.quota = r->quota;
   out.route_end = r->route_end;
   out.route_slot = r->route_slot;
@@ -415,21 +363,22 @@ static void dispatch(rank_state *r, uint32_t window) {
       for (uint32_t expert = 0; expert < experts; expert++)
         r->tokens[gpu * experts + expert] =
             popularity(layer, expert, window) * (uint32_t)(hash4(1000 + gpu, layer, expert, window) & 15) / 64;
-    MPI_Allgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, r->tokens, (int)(r->my_gpus * experts), MPI_UINT32_T, MPI_COMM_WORLD);
+    MPI_Allgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, r->tokens, (int)(r->my_gpus * experts), MPI_UINT32_T,
+                  MPI_COMM_WORLD);
     int32_t *row = r->in_force + (size_t)layer * slots;
     eplb_placement placement = placement_of(row);
     expect_ok(eplb_dispatch(&one, NULL, r->workspace, r->workspace_size, &placement, &batch, &out));
     hash = hash_words(hash, r->quota, (size_t)gpus * slots);
-    hash = hash_words(hash, r->route_end, (size_t)gpus * experts * r->max_replicas);
-    hash = hash_words(hash, r->route_slot, (size_t)experts * r->max_replicas);
+    hash = hash_words(hash, r->route_end, (size_t)gpus * experts * r->is.max_replicas);
+    hash = hash_words(hash, r->route_slot, (size_t)experts * r->is.max_replicas);
 
     memset(r->arrived, 0, slots * sizeof *r->arrived);
     for (uint32_t gpu = r->first_gpu; gpu < r->first_gpu + r->my_gpus; gpu++)
       for (uint32_t expert = 0; expert < experts; expert++) {
-        const uint32_t *route_end = r->route_end + ((size_t)gpu * experts + expert) * r->max_replicas;
-        const int32_t *route_slot = r->route_slot + (size_t)expert * r->max_replicas;
+        const uint32_t *route_end = r->route_end + ((size_t)gpu * experts + expert) * r->is.max_replicas;
+        const int32_t *route_slot = r->route_slot + (size_t)expert * r->is.max_replicas;
         for (uint32_t token = 0; token < r->tokens[gpu * experts + expert]; token++) {
-          int32_t slot = eplb_route(route_end, route_slot, r->max_replicas, token);
+          int32_t slot = eplb_route(route_end, route_slot, r->is.max_replicas, token);
           if (slot < 0 || row[slot] != (int32_t)expert)
             wrong++;
           else
@@ -447,7 +396,7 @@ static void dispatch(rank_state *r, uint32_t window) {
   none_wrong(r, "slots or tokens are not where the quotas say", wrong);
 }
 
-/* ---- a rebalance ----------------------------------------------------------------------------------------------- */
+/* ---- a rebalance ------------------------------------------------------------------------------------------------- */
 
 static double seconds_of_this_rank(void) { return (double)clock() / CLOCKS_PER_SEC; }
 
@@ -500,7 +449,7 @@ static summary rebalance(rank_state *r) {
   return s;
 }
 
-/* ---- memory and arguments -------------------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 /* All memory there will be, before the first step. */
 static void prepare(rank_state *r) {
@@ -565,12 +514,10 @@ static void prepare(rank_state *r) {
   r->word = allocate(r->my_slots, sizeof *r->word);
   r->requests = allocate(2 * (size_t)r->my_gpus, sizeof *r->requests);
 
-  uint32_t most = is->slots - is->experts + 1; /* replicas that an expert can have */
-  r->max_replicas = most < is->gpus ? most : is->gpus;
   r->tokens = allocate(is->gpus * experts, sizeof *r->tokens);
   r->quota = allocate(is->gpus * slots, sizeof *r->quota);
-  r->route_end = allocate(is->gpus * experts * r->max_replicas, sizeof *r->route_end);
-  r->route_slot = allocate(experts * r->max_replicas, sizeof *r->route_slot);
+  r->route_end = allocate(is->gpus * experts * is->max_replicas, sizeof *r->route_end);
+  r->route_slot = allocate(experts * is->max_replicas, sizeof *r->route_slot);
   r->arrived = allocate(slots, sizeof *r->arrived);
   load_weights(r);
 }
@@ -583,48 +530,10 @@ static void release(rank_state *r) {
   for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) free(blocks[i]);
 }
 
-/* What is wrong with the arguments, or NULL. */
-static const char *fault_of(const config *is, int ranks) {
-  if (is->layers == 0 || is->experts == 0 || is->gpus == 0 || is->nodes == 0) return "a size is 0";
-  if (is->slots < is->experts || is->slots % is->gpus != 0) return "--slots: at least --experts, and a multiple of --gpus";
-  if (is->gpus % (uint32_t)ranks != 0) return "--gpus: a multiple of the ranks";
-  if (is->expert_bytes < 8 || is->expert_bytes % 8 != 0 || is->expert_bytes > 64 * MiB) return "--expert-bytes: a multiple of 8";
-  int *largest, found;
-  MPI_Comm_get_attr(MPI_COMM_WORLD, MPI_TAG_UB, &largest, &found);
-  if (found && (uint64_t)is->layers * is->slots > (uint64_t)*largest) return "more layers x slots than MPI has tags";
-  return NULL;
-}
-
-static void read_arguments(config *is, int argc, char **argv) {
-  struct {
-    const char *name;
-    uint32_t *value;
-  } names[] = {{"--layers", &is->layers},         {"--experts", &is->experts},
-               {"--slots", &is->slots},           {"--gpus", &is->gpus},
-               {"--nodes", &is->nodes},           {"--rebalances", &is->rebalances},
-               {"--budget", &is->budget},         {"--spare", &is->spare},
-               {"--expert-bytes", &is->expert_bytes}, {"--corrupt-rank", &is->corrupt_rank},
-               {"--corrupt-weight", &is->corrupt_weight}};
-  for (int i = 1; i < argc; i++) {
-    if (strcmp(argv[i], "--shard") == 0) {
-      is->shard = 1;
-      continue;
-    }
-    size_t n = 0, count = sizeof names / sizeof *names;
-    while (n < count && strcmp(argv[i], names[n].name) != 0) n++;
-    char *end = NULL;
-    unsigned long value = n < count && i + 1 < argc ? strtoul(argv[i + 1], &end, 10) : 0;
-    if (end == NULL || end == argv[i + 1] || *end != '\0' || value > 1u << 30) stop("an argument that is not known, or without its number");
-    /* ranks are counted from 0, and 0 is none here */
-    *names[n].value = (uint32_t)value + (names[n].value == &is->corrupt_rank || names[n].value == &is->corrupt_weight);
-    i++;
-  }
-}
-
 int main(int argc, char **argv) {
   MPI_Init(&argc, &argv);
   rank_state r = {.is = {.layers = 58, .experts = 256, .slots = 288, .gpus = 32, .nodes = 4, .rebalances = 3,
-                         .budget = 48, .spare = 1, .expert_bytes = 16384}};
+                         .budget = 48, .max_replicas = 8, .spare = 1, .expert_bytes = 16384}};
   MPI_Comm_rank(MPI_COMM_WORLD, &r.rank);
   MPI_Comm_size(MPI_COMM_WORLD, &r.ranks);
   read_arguments(&r.is, argc, argv);
@@ -632,9 +541,10 @@ int main(int argc, char **argv) {
   if (fault != NULL) stop(fault);
   prepare(&r);
   if (r.rank == 0) {
-    printf("%d ranks, %u GPUs on %u nodes; %u layers, %u experts on %u slots; at most %u of them change in a layer\n",
-           r.ranks, r.is.gpus, r.is.nodes, r.is.layers, r.is.experts, r.is.slots, r.is.budget);
-    printf("rebalance | balance before  after  worst layer | layers  experts  rounds      MiB | plan ms  list ms  move ms | digest\n");
+    printf("%d ranks, %u GPUs on %u nodes; %u layers, %u experts on %u slots, budget %u a layer\n", r.ranks, r.is.gpus,
+           r.is.nodes, r.is.layers, r.is.experts, r.is.slots, r.is.budget);
+    printf("rebalance | balance before  after  worst layer | layers  experts  rounds      MiB | "
+           "plan ms  list ms  move ms | digest\n");
   }
   for (uint32_t turn = 0; turn < r.is.rebalances; turn++) {
     for (uint32_t window = turn * WINDOWS; window < (turn + 1) * WINDOWS; window++) observe(&r, window);
@@ -646,8 +556,8 @@ int main(int argc, char **argv) {
              (double)s.moved * r.is.expert_bytes / MiB, s.plan_seconds * 1e3, s.list_seconds * 1e3, s.move_seconds * 1e3, s.digest);
   }
   if (r.rank == 0)
-    printf("ok: digests equal on %d ranks, all weights of %u layers right after each of %u rebalances, quotas and routes agree\n",
-           r.ranks, r.is.layers, r.is.rebalances);
+    printf("ok: digests equal on %d ranks, all weights of %u layers right after each of %u rebalances, "
+           "quotas and routes agree\n", r.ranks, r.is.layers, r.is.rebalances);
   release(&r);
   MPI_Finalize();
   return 0;

@@ -172,7 +172,7 @@ impl Plan {
     }
 }
 
-pub fn plans(case: &Case) -> [(&'static str, Plan); 7] {
+pub fn plans(case: &Case) -> [(&'static str, Plan); 8] {
     let hierarchical = Plan { scope: Scope::Hierarchical, ..GLOBAL };
     let previous = Plan { previous: true, ..GLOBAL };
     [
@@ -183,6 +183,7 @@ pub fn plans(case: &Case) -> [(&'static str, Plan); 7] {
         ("BALANCED, budget P / 6", Plan { budget: case.budget(), ..previous }),
         ("BALANCED, renamed", previous),
         ("BALANCED, 8 windows", Plan { windows: WINDOWS, ..GLOBAL }),
+        ("8 windows, budget P / 6", Plan { windows: WINDOWS, budget: case.budget(), ..previous }),
     ]
 }
 
