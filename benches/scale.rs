@@ -67,14 +67,14 @@ fn grid(filter: &str) {
         format!("{:.0} ({:.1}, {:.1})", row.time, row.time / row.sort, row.largest / row.sort)
     };
     println!("us a layer (x the sort: median layer, largest)");
-    table(&columns, 0, 8, time);
-    table(&columns, 8, 13, time);
+    table(&columns, 0, 9, time);
+    table(&columns, 9, 14, time);
     println!("\nbalance, mean (largest gap)");
-    table(&columns, 0, 9, |row, _| format!("{:.4} ({:.2} %)", row.balance, row.gap * 100.0));
+    table(&columns, 0, 10, |row, _| format!("{:.4} ({:.2} %)", row.balance, row.gap * 100.0));
     println!("\nworkspace, KiB");
-    table(&columns, 0, 13, |_, bytes| format!("{:.1}", bytes as f64 / 1024.0));
+    table(&columns, 0, 14, |_, bytes| format!("{:.1}", bytes as f64 / 1024.0));
     println!("\nwhat they do, last layer");
-    table(&columns, 4, 13, |row, _| row.note.clone());
+    table(&columns, 4, 14, |row, _| row.note.clone());
 
     let mut families: Vec<&str> = columns.iter().map(|column| column.case.family).collect();
     families.dedup();

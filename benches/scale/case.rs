@@ -65,9 +65,10 @@ impl Case {
     }
 }
 
-/// A layer: its windows one after another, the sort's keys, a batch, and the plan for the second window.
+/// A layer: its windows one after another and their mean, the sort's keys, a batch, and the plan for the second window.
 pub struct Layer {
     pub load: Vec<f32>,
+    pub mean: Vec<f32>,
     pub keys: Vec<u64>,
     pub tokens: Vec<u32>,
     pub by_source: Vec<u32>,
@@ -101,7 +102,9 @@ pub fn layer(case: &Case, random: &mut StdRng) -> Layer {
     let key = |slot: usize| (u64::from(now[slot % now.len()].to_bits()) << 32) | slot as u64;
     let mut keys: Vec<u64> = (0..case.slots).map(key).collect();
     keys.shuffle(random);
-    let mut layer = Layer { load, keys, tokens, by_source, old: Vec::new() };
+    let mean_of = |expert: usize| load.iter().skip(expert).step_by(case.experts).sum::<f32>();
+    let mean = (0..case.experts).map(|expert| mean_of(expert) / WINDOWS as f32).collect();
+    let mut layer = Layer { load, mean, keys, tokens, by_source, old: Vec::new() };
     let global = Options { scope: Scope::Global, ..Options::default() };
     let mut planner = Planner::new(case, &case.spec(layer.window(case, 1)), &global);
     planner.plan(&case.spec(layer.window(case, 1)), &global);

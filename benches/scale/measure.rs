@@ -114,6 +114,7 @@ pub struct Plan {
     pub policy: Policy,
     pub scope: Scope,
     pub windows: usize,
+    pub mean: bool, // planned on the mean of the windows, scored on each
     pub previous: bool,
     pub budget: u32,
     pub effort: u32,
@@ -123,6 +124,7 @@ pub const GLOBAL: Plan = Plan {
     policy: Policy::Balanced,
     scope: Scope::Global,
     windows: 1,
+    mean: false,
     previous: false,
     budget: 0,
     effort: 0,
@@ -141,6 +143,10 @@ impl Plan {
     }
 
     pub fn spec<'a>(&self, case: &Case, layer: &'a Layer) -> Spec<'a> {
+        if self.mean { case.spec(&layer.mean) } else { self.scored(case, layer) }
+    }
+
+    pub fn scored<'a>(&self, case: &Case, layer: &'a Layer) -> Spec<'a> {
         let load = &layer.load[..self.windows * case.experts];
         Spec { num_windows: self.windows as u32, ..case.spec(load) }
     }
@@ -156,7 +162,7 @@ impl Plan {
             planner.plan(&self.spec(case, layer), &self.options(layer));
         };
         let judge = |planner: &mut Planner, layer: &Layer| {
-            let spec = self.spec(case, layer);
+            let spec = self.scored(case, layer);
             let options = Options { scope: self.scope, ..Options::default() };
             let mut memory = Memory::new(need(Operation::Evaluate, &spec, &options));
             let found = evaluate(&spec, self.scope, &mut memory, &planner.slots);
@@ -172,7 +178,7 @@ impl Plan {
     }
 }
 
-pub fn plans(case: &Case) -> [(&'static str, Plan); 8] {
+pub fn plans(case: &Case) -> [(&'static str, Plan); 9] {
     let hierarchical = Plan { scope: Scope::Hierarchical, ..GLOBAL };
     let previous = Plan { previous: true, ..GLOBAL };
     [
@@ -184,6 +190,10 @@ pub fn plans(case: &Case) -> [(&'static str, Plan); 8] {
         ("BALANCED, renamed", previous),
         ("BALANCED, 8 windows", Plan { windows: WINDOWS, ..GLOBAL }),
         ("8 windows, budget P / 6", Plan { windows: WINDOWS, budget: case.budget(), ..previous }),
+        (
+            "mean of 8, budget P / 6",
+            Plan { windows: WINDOWS, mean: true, budget: case.budget(), ..previous },
+        ),
     ]
 }
 
