@@ -145,6 +145,11 @@ versus: lib
 	benches/versus/build.sh $(TARGET)/release/libeplb.a $(TARGET)/bench
 	@for versus in $(TARGET)/bench/versus-*; do $$versus faster || exit 1; done
 
+## make mpi       examples/mpi.c on 8 ranks: digests, transfers, weights and dispatch, and that a wrong rank is noticed (needs Open MPI)
+.PHONY: mpi
+mpi: lib
+	c_tests/mpi.sh $(TARGET)
+
 ## make install   [PREFIX=/usr/local] [DESTDIR=]: headers, archive, shared library, pkg-config file, CMake package
 INCLUDE := $(DESTDIR)$(PREFIX)/include
 LIB := $(DESTDIR)$(PREFIX)/lib
