@@ -95,8 +95,9 @@ impl<'a> Assignment<'a> {
     }
 
     /// Visits other assignments of the groups assigned last, as long as their busiest node is below
-    /// `limit`, which falls to what `plan` makes of the node of each group; until it answers 0 or less.
-    pub fn visit(&mut self, limit: f64, effort: u32, mut plan: impl FnMut(&[u32]) -> f64) {
+    /// `limit`, which falls to what `plan` makes of the node of each group and the slots of each node; until it
+    /// answers 0 or less.
+    pub fn visit(&mut self, limit: f64, effort: u32, mut plan: impl FnMut(&[u32], &[u32]) -> f64) {
         let nodes = Nodes { speed: self.node_speed, slots: self.node_slots };
         let node_of = &mut *self.node;
         let mut visit = |order: &[u32], choice: &[u32]| {
@@ -105,7 +106,7 @@ impl<'a> Assignment<'a> {
                     *of = node;
                 }
             }
-            plan(node_of)
+            plan(node_of, nodes.slots)
         };
         groups::visit(self.load, self.need, &nodes, limit, effort, &mut self.search, &mut visit);
     }

@@ -5,6 +5,7 @@
 
 use super::joint;
 use super::robust;
+use super::room::Room;
 use super::rows::{Rows, Source};
 use super::windows::Windows;
 use crate::arena::{Arena, Carve, Need};
@@ -86,6 +87,7 @@ pub fn need(shape: &Shape, scope: Scope) -> Need {
     if has_groups(shape, scope) {
         Assignment::list(&mut need, shape, shape.num_groups());
         need.u32s(shape.num_physical_experts());
+        need.u32s(shape.num_groups());
     }
     let (experts, slots) = (shape.num_logical_experts(), shape.num_physical_experts());
     let (gpus, windows) = (shape.topology().num_gpus(), shape.num_windows());
@@ -139,13 +141,14 @@ pub fn plan_layer(
 
 /// Groups go to nodes so that the busiest node has the least to do. Where the GPUs of a node cannot be made
 /// as even as that, which takes few slots, other assignments are planned, too, while their nodes allow
-/// better.
+/// better: first the one whose loads and slots allow most.
 #[inline(never)]
 fn plan_nodes(layer: &Layer, load: &[f32], rows: &mut Rows, arena: &mut Arena, slots: &mut [i32]) {
     let shape = layer.problem.shape();
     let groups = &mut Assignment::carve(arena, shape, shape.num_groups());
     groups.note(shape);
     let kept = arena.u32s(slots.len());
+    let roomiest = arena.u32s(shape.num_groups());
     let size = groups.size();
     let floor = groups.assign(load, ASSIGNMENTS).floor;
     let no_limit = f64::INFINITY;
@@ -154,22 +157,49 @@ fn plan_nodes(layer: &Layer, load: &[f32], rows: &mut Rows, arena: &mut Arena, s
         return;
     }
     keep(slots, kept);
+    let room = Room::new(shape, load);
     let mut visits = VISITS;
-    groups.visit(best, ASSIGNMENTS, |node_of| {
-        if visits == 0 {
-            return 0.0;
-        }
-        visits -= 1;
-        let time = plan_all(layer, load, (node_of, size), best, rows, arena, slots);
-        if time < best {
-            best = time;
+    let mut plan = |node_of: &[u32], best: &mut f64| {
+        visits = visits.saturating_sub(1);
+        let time = plan_all(layer, load, (node_of, size), *best, rows, arena, slots);
+        if time < *best {
+            *best = time;
             keep(slots, kept);
         }
-        time
+        visits
+    };
+    if find_roomiest(&room, groups, (floor, best), roomiest) {
+        plan(roomiest, &mut best);
+    }
+    groups.visit(best, ASSIGNMENTS, |node_of, slots_of| {
+        if !room.fits(node_of, size, slots_of, best) {
+            return best;
+        }
+        if plan(node_of, &mut best) == 0 { 0.0 } else { best }
     });
     for (slot, &kept) in slots.iter_mut().zip(kept.iter()) {
         *slot = kept as i32;
     }
+}
+
+/// The assignment of which loads and slots prove least; whether one is proven less than `most` by that.
+#[inline(never)]
+fn find_roomiest(
+    room: &Room,
+    groups: &mut Assignment,
+    (floor, most): (f64, f64),
+    roomiest: &mut [u32],
+) -> bool {
+    let (size, mut least, mut found) = (groups.size(), most, false);
+    groups.visit(most, ASSIGNMENTS, |node_of, slots_of| {
+        if room.fits(node_of, size, slots_of, least * (1.0 - 1.0 / 1024.0)) {
+            least = room.least_time(node_of, size, slots_of, (floor, least));
+            found = true;
+            roomiest.iter_mut().zip(node_of).for_each(|(of, &node)| *of = node);
+        }
+        least
+    });
+    found
 }
 
 /// Plans every node with the groups that it has, and answers the largest GPU time; gives up when that

@@ -6,6 +6,7 @@ mod joint;
 mod no_worse;
 pub mod policy;
 mod robust;
+mod room;
 mod rows;
 mod windows;
 
