@@ -119,11 +119,6 @@ EPLB_INLINE int32_t eplb_route(const uint32_t *route_end, const int32_t *route_s
 #define EPLB_FLAG_DISPATCH 8
 
 /*
- No slot.
- */
-#define NONE UINT32_MAX
-
-/*
  flags: an expert that no GPU can be read for may be loaded from outside (host memory, disk). Without it a
  problem in which the last copy of an expert is lost is refused.
  */
