@@ -125,6 +125,16 @@ install: lib
 	printf '%s\n' 'prefix=$(PREFIX)' 'Name: eplb' 'Description: Expert placement for Mixture-of-Experts serving' \
 	  'Version: $(VERSION)' 'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -leplb' > $(LIB)/pkgconfig/eplb.pc
 
+## make docs      target/doc: the crate by rustdoc, the headers by Doxygen (target/doc/c); a warning is an error
+.PHONY: docs
+docs:
+	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --no-deps
+	@if command -v doxygen > /dev/null; then \
+	  mkdir -p $(TARGET)/doc/c && \
+	  { cat docs/Doxyfile; echo 'INPUT = $(wildcard include/eplb.h include/eplb.hpp)'; echo 'OUTPUT_DIRECTORY = $(TARGET)/doc/c'; } | \
+	    doxygen - && echo "docs         $(TARGET)/doc/eplb/index.html, $(TARGET)/doc/c/index.html"; \
+	else echo "docs         doxygen is not installed: skipped"; [ "$$CI" != true ]; fi
+
 ## make clean     removes target/
 clean:
 	$(CARGO) clean
