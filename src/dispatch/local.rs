@@ -51,7 +51,7 @@ pub struct Local<'a> {
 const FAR: i64 = i64::MAX;
 
 /// No slot.
-pub const NONE: u32 = u32::MAX;
+pub(super) const NONE: u32 = u32::MAX;
 
 /// A replica that none gave to: the way starts here.
 const START: u32 = u32::MAX;
