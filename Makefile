@@ -125,15 +125,20 @@ install: lib
 	printf '%s\n' 'prefix=$(PREFIX)' 'Name: eplb' 'Description: Expert placement for Mixture-of-Experts serving' \
 	  'Version: $(VERSION)' 'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -leplb' > $(LIB)/pkgconfig/eplb.pc
 
-## make docs      target/doc: the crate by rustdoc, the headers by Doxygen (target/doc/c); a warning is an error
+## make docs      target/doc: the crate by rustdoc, the headers by Doxygen (doc/c, doc/cpp); a warning is an error
 .PHONY: docs
+DOXYGEN = mkdir -p $(TARGET)/doc/$(1) && { cat docs/Doxyfile; printf '%s\n' 'OUTPUT_DIRECTORY = $(TARGET)/doc/$(1)' $(2); } | doxygen -
 docs:
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --no-deps
-	@if command -v doxygen > /dev/null; then \
-	  mkdir -p $(TARGET)/doc/c && \
-	  { cat docs/Doxyfile; echo 'INPUT = $(wildcard include/eplb.h include/eplb.hpp)'; echo 'OUTPUT_DIRECTORY = $(TARGET)/doc/c'; } | \
-	    doxygen - && echo "docs         $(TARGET)/doc/eplb/index.html, $(TARGET)/doc/c/index.html"; \
-	else echo "docs         doxygen is not installed: skipped"; [ "$$CI" != true ]; fi
+ifneq ($(shell command -v doxygen),)
+	$(call DOXYGEN,c,'INPUT = include/eplb.h')
+ifneq ($(wildcard include/eplb.hpp),)
+	$(call DOXYGEN,cpp,'INPUT = include/eplb.h include/eplb.hpp' OPTIMIZE_OUTPUT_FOR_C=NO EXTRACT_ALL=YES)
+endif
+	@echo "docs         $(TARGET)/doc/eplb/index.html, doc/c/index.html, and of C++ doc/cpp/index.html"
+else
+	@echo "docs         doxygen is not installed: skipped"; [ "$$CI" != true ]
+endif
 
 ## make clean     removes target/
 clean:

@@ -1,5 +1,5 @@
-# Filter of Doxygen for include/eplb.h, whose comments are written to be read as they stand: makes each comment one of
-# Doxygen's, and "name  what it is" of a function's arguments, "Returns" and "# Safety" its commands.
+# Filter of Doxygen for include/eplb.h and eplb.hpp, whose comments are written to be read as they stand: makes each
+# comment one of Doxygen's, and "name  what it is" of a function's arguments, "Returns" and "# Safety" its commands.
 
 function comment(line) {
   if (match(line, /^ [a-z_]+(, [a-z_]+)*  +[^ ]/) && line !~ /^ +static /) {
@@ -14,9 +14,17 @@ function comment(line) {
   return line
 }
 
-NR == 1 { print "/** @mainpage eplb"; inside = 1; next }
-inside { if (/\*\/$/) { inside = 0; if (!file) print " @par\n Functions, macros and numbers are in eplb.h, structs under Data Structures."; print; if (!file++) print "/** @file */" } else print file ? comment($0) : $0; next }
+NR == 1 { cpp = FILENAME ~ /hpp$/; file = cpp; print cpp ? "/** @file" : "/** @mainpage eplb"; inside = 1; next }
+cpp && inside && /\*\/$/ {
+  inside = 0
+  if (!file) print " @par\n Functions, macros and numbers are in eplb.h, structs under Data Structures."
+  print
+  if (!file++) print "/** @file */"
+  next
+}
+inside { print file ? comment($0) : $0; next }
 /^ *\/\*$/ { inside = 1; sub(/\/\*/, "/**"); print; next }
-/^ *\/\* / { one = $0; sub(/\/\*/, "/**", one); if (one !~ /\*\/$/) inside = 1; if (one !~ /Initialisers/) print one; next }
+/^\/\* Initialisers/ { next } # each gets its own
+/^ *\/\* / { sub(/\/\*/, "/**"); inside = !/\*\/$/; print; next }
 /^#define EPLB_[A-Z_]*_INIT/ { print "/** Initialiser: struct_size set, the rest zero. */" }
 { print }
