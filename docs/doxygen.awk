@@ -15,7 +15,14 @@ function comment(line) {
 }
 
 NR == 1 { cpp = FILENAME ~ /hpp$/; file = cpp; print cpp ? "/** @file" : "/** @mainpage eplb"; inside = 1; next }
-cpp && inside && /\*\/$/ {
+cpp && inside { if (/\*\/$/) inside = 0; print; next }
+cpp {
+  sub(/ : public result<void>/, "") # Doxygen takes a base that is a specialisation for the class itself
+  if (/^ *\/\* /) { sub(/\/\*/, "/**"); inside = !/\*\/$/ }
+  else if (sub(/[;,] +\/\* /, "&< ")) sub(/\/\* < /, "/**< ")
+  print; next
+}
+inside && /\*\/$/ {
   inside = 0
   if (!file) print " @par\n Functions, macros and numbers are in eplb.h, structs under Data Structures."
   print

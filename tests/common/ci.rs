@@ -26,6 +26,37 @@ const STAND_INS: &[(&str, &str, &str)] = &[
     ("target/firmware_example", "c_tests/firmware/Makefile", "\t@$(BUILD)/example\n"),
     ("echo planned", "c_tests/firmware/Makefile", "example_on_host"),
     (
+        "c++ -std=c++17 plan.cpp $(pkg-config --cflags --libs eplb) -o plan",
+        "c_tests/install.sh",
+        "c++ -std=c++17 plan.cpp $(pkg-config --cflags --libs eplb) -o plan",
+    ),
+    (
+        "c++ -std=c++17 plan.cpp $(pkg-config --cflags eplb) $(pkg-config --variable=archive eplb) -o plan",
+        "c_tests/install.sh",
+        "c++ -std=c++17 plan.cpp $(pkg-config --cflags eplb) $(pkg-config --variable=archive eplb) -o plan",
+    ),
+    (
+        "c++ -std=c++17 plan.cpp -I$PREFIX/include $PREFIX/lib/libeplb.a -o plan",
+        "c_tests/install.sh",
+        "c++ -std=c++17 plan.cpp -I$PREFIX/include $PREFIX/lib/libeplb.a -o plan",
+    ),
+    (
+        "c++ -std=c++17 -O2 -pthread -Iinclude examples/engine.cpp target/release/libeplb.a -o engine",
+        "c_tests/Makefile",
+        "$(BUILD)/engine: ../examples/engine.cpp",
+    ),
+    ("./engine", "c_tests/Makefile", "@$(BUILD)/engine > "),
+    (
+        "mpirun --oversubscribe --mca btl self,vader -n 8 target/mpi/mpi",
+        "c_tests/mpi.sh",
+        "passes eight mpi 8",
+    ),
+    (
+        "mpirun --oversubscribe --mca btl self,vader -n 8 target/mpi/mpi --shard",
+        "c_tests/mpi.sh",
+        "passes sharded mpi 8 --shard",
+    ),
+    (
         "pip install target/wheel/eplb-*.whl",
         "bindings/python/test.sh",
         "/pip\" install -q --no-deps",
