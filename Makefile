@@ -130,7 +130,7 @@ install: lib
 DOXYGEN = mkdir -p $(TARGET)/doc/$(1) && { cat docs/Doxyfile; printf '%s\n' 'OUTPUT_DIRECTORY = $(TARGET)/doc/$(1)' $(2); } | doxygen -
 docs:
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --no-deps
-ifneq ($(shell command -v doxygen),)
+ifneq ($(shell command -v doxygen 2>/dev/null),)
 	$(call DOXYGEN,c,'INPUT = include/eplb.h')
 ifneq ($(wildcard include/eplb.hpp),)
 	$(call DOXYGEN,cpp,'INPUT = include/eplb.h include/eplb.hpp' OPTIMIZE_OUTPUT_FOR_C=NO EXTRACT_ALL=YES)
