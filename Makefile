@@ -182,6 +182,21 @@ speedup:
 	[ -x $(TARGET)/python/venv/bin/python ] || $(MAKE) python
 	$(TARGET)/python/venv/bin/python -B bindings/python/benchmark.py --least $(or $(LEAST),deepseek=60 balanced=35)
 
+## make docs      target/doc: the crate by rustdoc, the headers by Doxygen (doc/c, doc/cpp); a warning is an error
+.PHONY: docs
+DOXYGEN = mkdir -p $(TARGET)/doc/$(1) && { cat docs/Doxyfile; printf '%s\n' 'OUTPUT_DIRECTORY = $(TARGET)/doc/$(1)' $(2); } | doxygen -
+docs:
+	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --no-deps
+ifneq ($(shell command -v doxygen 2>/dev/null),)
+	$(call DOXYGEN,c,'INPUT = include/eplb.h')
+ifneq ($(wildcard include/eplb.hpp),)
+	$(call DOXYGEN,cpp,'INPUT = include/eplb.h include/eplb.hpp' OPTIMIZE_OUTPUT_FOR_C=NO EXTRACT_ALL=YES)
+endif
+	@echo "docs         $(TARGET)/doc/eplb/index.html, doc/c/index.html, and of C++ doc/cpp/index.html"
+else
+	@echo "docs         doxygen is not installed: skipped"; [ "$$CI" != true ]
+endif
+
 ## make clean     removes target/
 clean:
 	$(CARGO) clean

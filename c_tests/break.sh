@@ -250,6 +250,18 @@ sabotage "a dispatch that overfills a GPU" src/dispatch/flow.rs 's/above.min(roo
 sees "assertion .left == right. failed" rust_test dispatch
 mend
 
+sabotage "a figure of the header that is no longer so" README.md 's/C ABI of 17 functions/C ABI of 16 functions/'
+sees "says 16, is 17" rust_test docs
+mend
+
+sabotage "a command that nobody runs" docs/guides/firmware.md 's/^make firmware$/make clean/'
+sees ".make clean. is not reached from .ci/run" rust_test docs
+mend
+
+sabotage "a quotation that is not word for word" examples/firmware.c 's/Once, before/Before/; s/size_t size, align;/size_t align, size;/'
+sees "not word for word in ../../examples/firmware.c" rust_test docs
+mend
+
 rm -rf "$copy"
 echo "$tries tries, $missed missed"
 [ $missed = 0 ]

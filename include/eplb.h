@@ -28,7 +28,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
-/* Initialisers: struct_size set, the rest zero. */
+/* Initialisers, one a struct: struct_size set, the rest zero. */
 #define EPLB_PROBLEM_INIT \
   { sizeof(eplb_problem), 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL }
 #define EPLB_OPTIONS_INIT { sizeof(eplb_options), 0, 0, 0, 0, 0, 0, 0, NULL }
@@ -62,9 +62,15 @@
 #define EPLB_WORKSPACE_BOUND(E, P, G) \
   (sizeof(uint64_t) * 5 * (E) + sizeof(uint64_t) * 8 * (P) + sizeof(uint64_t) * 14 * (G) + \
    sizeof(uint64_t) * 280)
+/* The same for K groups and N nodes, in every scope. */
 #define EPLB_WORKSPACE_BOUND_GROUPS(E, P, G, K, N) \
   (EPLB_WORKSPACE_BOUND(E, P, G) + sizeof(uint64_t) * (((P) + 1) / 2) + sizeof(uint64_t) * 6 * (K) + \
    sizeof(uint64_t) * 6 * (N))
+
+#ifndef EPLB_INLINE
+/* How eplb_route is defined: static inline, unless the includer says otherwise. */
+#define EPLB_INLINE static inline
+#endif
 
 /*
  Routing, as a pure function: the physical expert that token number `token` of an expert (and source) goes to,
@@ -79,9 +85,6 @@
  Reads max_replicas + 1 words, the same ones whatever the token. For device code define EPLB_INLINE before this
  header is included, for instance as static inline __host__ __device__.
  */
-#ifndef EPLB_INLINE
-#define EPLB_INLINE static inline
-#endif
 EPLB_INLINE int32_t eplb_route(const uint32_t *route_end, const int32_t *route_slot, uint32_t max_replicas,
                                uint32_t token) {
   uint32_t r = 0;
@@ -1552,6 +1555,7 @@ int32_t eplb_plan(const struct eplb_problem *problem,
 
  problem, options  as for eplb_plan; of the options only scope and flags matter.
  workspace         as eplb_workspace(EPLB_OPERATION_EVALUATE) says.
+ workspace_size    its bytes.
  placement         in: what to measure.
  per_layer         out: [L] metrics.
  metrics_size      sizeof(eplb_metrics).
@@ -1578,6 +1582,7 @@ int32_t eplb_evaluate(const struct eplb_problem *problem,
 
  problem, options  as for eplb_plan; load may be NULL. Of the options, policy and scope matter.
  workspace         as eplb_workspace(EPLB_OPERATION_CHECK) says.
+ workspace_size    its bytes.
  placement         in: what to check.
  first             out: the first broken promise, kind EPLB_VIOLATION_KIND_NONE when there is none; NULL = not wanted.
 
@@ -1791,6 +1796,7 @@ int32_t eplb_tracker_windows(void *memory, size_t memory_size, struct eplb_windo
  options         previous: the old placement, needed. flags: EPLB_FLAG_EXTERNAL_SOURCE allows source -1 for
                  experts that no GPU can be read for. Nothing else matters.
  workspace       as eplb_workspace(EPLB_OPERATION_TRANSFERS) says.
+ workspace_size  its bytes.
  placement       in: the new placement; only physical_to_logical is read.
  spare_buffers   experts of a layer that a GPU can receive beside its slots; 0 and more.
  list            in: the arrays; out: the sums.

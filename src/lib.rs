@@ -62,3 +62,14 @@ pub use plan::{EPLB_FLAG_DISPATCH, Operation, Options};
 pub use problem::{Problem, Scope, Shape, Spec};
 pub use status::Status;
 pub use topology::{EPLB_GPU_ALIVE, EPLB_GPU_DEAD, EPLB_GPU_LEAVING, Topology};
+
+/// The Rust of the documents: compiled and run by `cargo test`.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../README.md")]
+    mod readme {}
+    #[doc = include_str!("../docs/POLICIES.md")]
+    mod policies {}
+    #[doc = include_str!("../docs/guides/rust.md")]
+    mod guide {}
+}

@@ -226,6 +226,7 @@ unsafe fn checked_plan<'a>(
 ///
 /// problem, options  as for eplb_plan; of the options only scope and flags matter.
 /// workspace         as eplb_workspace(EPLB_OPERATION_EVALUATE) says.
+/// workspace_size    its bytes.
 /// placement         in: what to measure.
 /// per_layer         out: [L] metrics.
 /// metrics_size      sizeof(eplb_metrics).
@@ -332,6 +333,7 @@ unsafe fn checked_evaluation<'a>(
 ///
 /// problem, options  as for eplb_plan; load may be NULL. Of the options, policy and scope matter.
 /// workspace         as eplb_workspace(EPLB_OPERATION_CHECK) says.
+/// workspace_size    its bytes.
 /// placement         in: what to check.
 /// first             out: the first broken promise, kind EPLB_VIOLATION_KIND_NONE when there is none; NULL = not wanted.
 ///

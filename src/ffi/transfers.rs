@@ -56,6 +56,7 @@ unsafe impl Plain for eplb_transfer_list {
 /// options         previous: the old placement, needed. flags: EPLB_FLAG_EXTERNAL_SOURCE allows source -1 for
 ///                 experts that no GPU can be read for. Nothing else matters.
 /// workspace       as eplb_workspace(EPLB_OPERATION_TRANSFERS) says.
+/// workspace_size  its bytes.
 /// placement       in: the new placement; only physical_to_logical is read.
 /// spare_buffers   experts of a layer that a GPU can receive beside its slots; 0 and more.
 /// list            in: the arrays; out: the sums.

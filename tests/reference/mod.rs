@@ -51,6 +51,18 @@ pub enum Policy {
     WaterfillFixup,
 }
 
+impl Policy {
+    pub const ALL: [Policy; 7] = [
+        Policy::Deepseek,
+        Policy::MultiSwap,
+        Policy::K2Hybrid,
+        Policy::HybridArgmax,
+        Policy::PeakAware,
+        Policy::Waterfill,
+        Policy::WaterfillFixup,
+    ];
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// Hierarchical when K is a multiple of N, else global (SPEC, "Scope").
