@@ -339,7 +339,9 @@ void decode_arguments(call *c, input *in) {
     case 3: c->problem.load = (const float *)(uintptr_t)(way & 8 ? 0 : 2); break;
     case 4: c->per_layer = (eplb_metrics *)(uintptr_t)4; break;
     case 5: /* the longer one stands for both: no array may be shorter than promised */
-      if (maps->logical_to_physical == NULL || table_len(c) > num_slots(c)) {
+      if (maps->logical_to_physical == NULL || maps->physical_to_logical == NULL) {
+        maps->physical_to_logical = NULL;
+      } else if (table_len(c) > num_slots(c)) {
         maps->physical_to_logical = maps->logical_to_physical;
       } else {
         maps->logical_to_physical = maps->physical_to_logical;
