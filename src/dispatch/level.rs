@@ -10,9 +10,6 @@ use crate::order::Tournament;
 use crate::problem::Shape;
 use crate::topology::Topology;
 
-/// Sums of up to 65,535 speeds are off by less than this part.
-const SUM_ERROR: f64 = 1.0 / (1_u64 << 36) as f64;
-
 /// More tokens than any layer has, and still exact as f64.
 const PLENTY: u64 = 1 << 53;
 
@@ -96,7 +93,10 @@ impl<'a> Level<'a> {
     fn least_time(&mut self, topology: &Topology, set: &[u32], load: u64) -> f64 {
         let speed = |gpu: u32| topology.speed(gpu as usize);
         let speeds = set.iter().fold(0.0, |sum, &gpu| sum + f64::from(speed(gpu)));
-        let start = load as f64 / speeds * (1.0 - SUM_ERROR);
+        // n - 1 sums, a quotient and a product, each off by half an epsilon at most: twice that, to be safe. Not
+        // more, since what is missing of 2^51 units, as the ruler has them, is given away one by one
+        let error = (set.len() + 4) as f64 * f64::EPSILON;
+        let start = load as f64 / speeds * (1.0 - error);
         let mut latest = 0.0;
         let mut left = load;
         for (place, &gpu) in set.iter().enumerate() {
