@@ -94,19 +94,24 @@ impl<'a> Assignment<'a> {
         self.size
     }
 
-    /// Visits other assignments of the groups assigned last, as long as their busiest node is below
-    /// `limit`, which falls to what `plan` makes of the node of each group and the slots of each node; until it
-    /// answers 0 or less.
-    pub fn visit(&mut self, limit: f64, effort: u32, mut plan: impl FnMut(&[u32], &[u32]) -> f64) {
+    /// Visits assignments of the groups assigned last, as long as their busiest node is below `limit`, which
+    /// falls to what `plan` makes of the node of each group, the slots of each node, and the time of the busiest
+    /// node; until it answers 0 or less.
+    pub fn visit(
+        &mut self,
+        limit: f64,
+        effort: u32,
+        mut plan: impl FnMut(&[u32], &[u32], f64) -> f64,
+    ) {
         let nodes = Nodes { speed: self.node_speed, slots: self.node_slots };
         let node_of = &mut *self.node;
-        let mut visit = |order: &[u32], choice: &[u32]| {
+        let mut visit = |order: &[u32], choice: &[u32], time: f64| {
             for (&group, &node) in order.iter().zip(choice) {
                 if let Some(of) = node_of.get_mut(group as usize) {
                     *of = node;
                 }
             }
-            plan(node_of, nodes.slots)
+            plan(node_of, nodes.slots, time)
         };
         groups::visit(self.load, self.need, &nodes, limit, effort, &mut self.search, &mut visit);
     }

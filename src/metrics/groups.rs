@@ -133,7 +133,7 @@ pub fn assign(
 
 /// Visits the assignments whose busiest node is below `limit`, which falls to the least value that `visit`
 /// gives, until none is left, or `effort` placements of a group were tried, or the limit is not above 0.
-/// `visit` gets the groups, in the order of the search, and the node of each.
+/// `visit` gets the groups, in the order of the search, the node of each, and the time of the busiest node.
 pub fn visit(
     loads: &[f64],
     needs: &[u32],
@@ -141,12 +141,12 @@ pub fn visit(
     limit: f64,
     effort: u32,
     scratch: &mut Scratch,
-    visit: &mut dyn FnMut(&[u32], &[u32]) -> f64,
+    visit: Visit,
 ) {
     let search = &mut Search::new(loads, needs, nodes, scratch);
     if search.note().0 > 0.0 {
         search.sum.fill(0.0);
-        search.run(limit, 0.0, effort, &mut |order, choice, _| visit(order, choice));
+        search.run(limit, 0.0, effort, visit);
     }
 }
 

@@ -17,6 +17,10 @@ use crate::status::Status;
 const ASSIGNMENTS: u32 = 20_000;
 /// A plan so near the least that the busiest node can do is not worth another assignment.
 const CLOSE: f64 = 1.0 + 1.0 / 1024.0;
+/// Placements of a group tried for other assignments: as good as 20,000 for 8 groups on 4 nodes.
+const OTHERS: u32 = 5_000;
+/// An assignment has to prove less than the best so far by this part.
+const LESS: f64 = 1.0 - 1.0 / 1024.0;
 /// Other assignments planned at most.
 const VISITS: u32 = 64;
 /// GPUs at most: the joint planner keeps a GPU's number beside its load in one word.
@@ -87,6 +91,7 @@ pub fn need(shape: &Shape, scope: Scope) -> Need {
     if has_groups(shape, scope) {
         Assignment::list(&mut need, shape, shape.num_groups());
         need.u32s(shape.num_physical_experts());
+        Room::carve(&mut need, shape);
         need.u32s(shape.num_groups());
     }
     let (experts, slots) = (shape.num_logical_experts(), shape.num_physical_experts());
@@ -148,6 +153,7 @@ fn plan_nodes(layer: &Layer, load: &[f32], rows: &mut Rows, arena: &mut Arena, s
     let groups = &mut Assignment::carve(arena, shape, shape.num_groups());
     groups.note(shape);
     let kept = arena.u32s(slots.len());
+    let room = &mut Room::carve(arena, shape);
     let roomiest = arena.u32s(shape.num_groups());
     let size = groups.size();
     let floor = groups.assign(load, ASSIGNMENTS).floor;
@@ -157,7 +163,6 @@ fn plan_nodes(layer: &Layer, load: &[f32], rows: &mut Rows, arena: &mut Arena, s
         return;
     }
     keep(slots, kept);
-    let room = Room::new(shape, load);
     let mut visits = VISITS;
     let mut plan = |node_of: &[u32], best: &mut f64| {
         visits = visits.saturating_sub(1);
@@ -168,36 +173,50 @@ fn plan_nodes(layer: &Layer, load: &[f32], rows: &mut Rows, arena: &mut Arena, s
         }
         visits
     };
-    if find_roomiest(&room, groups, (floor, best), roomiest) {
+    if find_roomiest(load, (floor, best), groups, room, roomiest) {
         plan(roomiest, &mut best);
     }
-    groups.visit(best, ASSIGNMENTS, |node_of, slots_of| {
-        if !room.fits(node_of, size, slots_of, best) {
+    room.set_time(load, best);
+    groups.visit(best, OTHERS, |node_of, slots_of, _| {
+        if !room.fits(node_of, slots_of) || node_of == roomiest {
             return best;
         }
-        if plan(node_of, &mut best) == 0 { 0.0 } else { best }
+        let before = best;
+        if plan(node_of, &mut best) == 0 {
+            return 0.0;
+        }
+        if best < before {
+            room.set_time(load, best);
+        }
+        best
     });
     for (slot, &kept) in slots.iter_mut().zip(kept.iter()) {
         *slot = kept as i32;
     }
 }
 
-/// The assignment of which loads and slots prove least; whether one is proven less than `most` by that.
+/// The assignment of which loads and slots prove least, of those that may be better than `most`; whether there is
+/// one.
 #[inline(never)]
 fn find_roomiest(
-    room: &Room,
-    groups: &mut Assignment,
+    load: &[f32],
     (floor, most): (f64, f64),
+    groups: &mut Assignment,
+    room: &mut Room,
     roomiest: &mut [u32],
 ) -> bool {
-    let (size, mut least, mut found) = (groups.size(), most, false);
-    groups.visit(most, ASSIGNMENTS, |node_of, slots_of| {
-        if room.fits(node_of, size, slots_of, least * (1.0 - 1.0 / 1024.0)) {
-            least = room.least_time(node_of, size, slots_of, (floor, least));
-            found = true;
-            roomiest.iter_mut().zip(node_of).for_each(|(of, &node)| *of = node);
+    let (mut least, mut found) = (most, false);
+    room.set_time(load, least * LESS);
+    groups.visit(most, OTHERS, |node_of, slots_of, busiest| {
+        if room.fits(node_of, slots_of) {
+            let time = room.least_time(load, node_of, slots_of, (busiest, least));
+            if time < least {
+                (least, found) = (time, true);
+                roomiest.iter_mut().zip(node_of).for_each(|(of, &node)| *of = node);
+            }
+            room.set_time(load, least * LESS);
         }
-        least
+        if least <= floor * CLOSE { 0.0 } else { least }
     });
     found
 }

@@ -1,58 +1,79 @@
 //! Whether the nodes have room for small replicas: what the slots of a node, not only its load, allow.
 //!
-//! A node whose groups fill its slots cannot split its hottest expert, however little load it has. No GPU of the
-//! node is done before time T unless every expert of load l has ceil(l / T / fastest speed) replicas there.
+//! A node whose groups fill its slots cannot split its hottest expert, however little load it has: it is not done
+//! by time T unless every expert of load l has at least ceil(l / (T * speed of the fastest GPU)) replicas there.
 
+use crate::arena::Carve;
 use crate::order::widen;
 use crate::problem::Shape;
 
 /// Halvings of the time that a search makes: to a thousandth.
 const HALVINGS: u32 = 10;
 
-/// The loads of a layer, and the fastest GPU that receives.
-#[derive(Clone, Copy, Debug)]
+/// What the groups of a layer ask of their nodes if a time is to be kept.
+#[derive(Debug)]
 pub struct Room<'a> {
-    load: &'a [f32],
+    /// Of the GPUs that receive.
     fastest: f64,
+    size: usize,
+    /// `[K]` replicas that a group needs to keep the time at hand.
+    pieces: &'a mut [u32],
+    /// `[N]` slots left while groups are counted.
+    left: &'a mut [u32],
 }
 
 impl<'a> Room<'a> {
-    /// O(G).
-    pub fn new(shape: &Shape, load: &'a [f32]) -> Self {
+    /// Takes the memory, O(K + N), and looks for the fastest GPU, O(G).
+    pub fn carve(arena: &mut impl Carve<'a>, shape: &Shape) -> Self {
         let receiving = (0..shape.topology().num_gpus()).filter(|&gpu| shape.usable_slots(gpu) > 0);
         let fastest = receiving.fold(0.0, |fastest, gpu| {
             let speed = f64::from(shape.topology().speed(gpu));
             if speed > fastest { speed } else { fastest }
         });
-        Room { load, fastest }
+        let size = shape.num_logical_experts().checked_div(shape.num_groups()).unwrap_or(0);
+        Room {
+            fastest,
+            size: size.max(1),
+            pieces: arena.u32s(shape.num_groups()),
+            left: arena.u32s(shape.topology().num_nodes()),
+        }
     }
 
-    /// Whether each node has the slots for replicas that take at most `time`. O(E + N K).
-    pub fn fits(&self, node_of: &[u32], size: usize, slots_of: &[u32], time: f64) -> bool {
+    /// From here on `time` is to be kept. O(E).
+    pub fn set_time(&mut self, load: &[f32], time: f64) {
         let largest = time * self.fastest;
-        slots_of.iter().enumerate().all(|(node, &slots)| {
-            let here = node_of.iter().zip(self.load.chunks_exact(size.max(1)));
-            let experts = here.filter(|(of, _)| **of == node as u32).flat_map(|(_, group)| group);
-            let mut left = slots;
-            experts.map(|&load| pieces(widen(load), largest)).all(|pieces| {
-                let fits = pieces <= left;
-                left = left.saturating_sub(pieces);
+        for (pieces, group) in self.pieces.iter_mut().zip(load.chunks_exact(self.size)) {
+            let of = |sum: u32, &load: &f32| sum.saturating_add(replicas(widen(load), largest));
+            *pieces = group.iter().fold(0, of);
+        }
+    }
+
+    /// Whether each node has the slots for that. O(K + N).
+    pub fn fits(&mut self, node_of: &[u32], slots_of: &[u32]) -> bool {
+        self.left.iter_mut().zip(slots_of).for_each(|(left, &slots)| *left = slots);
+        node_of.iter().zip(self.pieces.iter()).all(|(&node, &pieces)| {
+            let left = self.left.get_mut(node as usize);
+            left.is_some_and(|left| {
+                let fits = pieces <= *left;
+                *left = left.saturating_sub(pieces);
                 fits
             })
         })
     }
 
-    /// A time near the least that fits, `most` being one that does; not below `least`. O((E + N K) HALVINGS).
+    /// A time near the least that fits, not below `least` and at most `most`, which does. Sets other times.
+    /// O((E + K + N) HALVINGS).
     pub fn least_time(
-        &self,
+        &mut self,
+        load: &[f32],
         node_of: &[u32],
-        size: usize,
         slots_of: &[u32],
         (mut least, mut most): (f64, f64),
     ) -> f64 {
         for _ in 0..HALVINGS {
             let time = 0.5 * (least + most);
-            if self.fits(node_of, size, slots_of, time) {
+            self.set_time(load, time);
+            if self.fits(node_of, slots_of) {
                 most = time;
             } else {
                 least = time;
@@ -63,7 +84,7 @@ impl<'a> Room<'a> {
 }
 
 /// Replicas of an expert that leave each at most `largest`: at least one.
-fn pieces(load: f64, largest: f64) -> u32 {
+fn replicas(load: f64, largest: f64) -> u32 {
     let exact = load / largest;
     let whole = exact as u32; // saturates; 0 where both are 0
     whole.saturating_add(u32::from(f64::from(whole) < exact)).max(1)
