@@ -16,6 +16,10 @@ void check(bool good, const char *file, int line, const char *what);
 extern long allocations;
 extern bool out_of_memory;
 
+/* eplb_route, as a file sees it that includes eplb.h first. cpp/h_first.cpp */
+using route_function = std::int32_t(const std::uint32_t *, const std::int32_t *, std::uint32_t, std::uint32_t);
+route_function *route_of_h_first();
+
 /* The topics. */
 void the_face();
 void the_lengths();
