@@ -199,8 +199,8 @@ struct problem {
     loaded.load_window_stride = observed.load_window_stride;
     loaded.load = observed.load;
     loaded.window_weight = observed.window_weight;
-    if (observed.num_layers != num_layers || observed.num_logical_experts != num_logical_experts)
-      loaded.refused = EPLB_STATUS_ARRAY_LENGTH;
+    const bool fits = observed.num_layers == num_layers && observed.num_logical_experts == num_logical_experts;
+    loaded.refused = fits ? EPLB_STATUS_OK : EPLB_STATUS_ARRAY_LENGTH;
     return loaded;
   }
 };
