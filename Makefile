@@ -153,6 +153,8 @@ mpi: lib
 ## make install   [PREFIX=/usr/local] [DESTDIR=]: headers, archive, shared library, pkg-config file, CMake package
 INCLUDE := $(DESTDIR)$(PREFIX)/include
 LIB := $(DESTDIR)$(PREFIX)/lib
+# of the machine that the library is for
+BITS = $(shell rustc --print cfg | sed -n 's/^target_pointer_width="\(.*\)"/\1/p')
 install: lib
 	install -d $(INCLUDE) $(LIB)/pkgconfig $(LIB)/cmake/eplb
 	install -m 644 include/eplb.h include/eplb.hpp $(INCLUDE)
@@ -164,7 +166,7 @@ install: lib
 	  'Name: eplb' 'Description: Expert placement for Mixture-of-Experts serving' 'Version: $(VERSION)' \
 	  'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -leplb' > $(LIB)/pkgconfig/eplb.pc
 	for file in eplb-config eplb-config-version; do \
-	  sed 's/@VERSION@/$(VERSION)/; s/@ABI@/$(ABI)/' bindings/cmake/$$file.cmake.in > $(LIB)/cmake/eplb/$$file.cmake; done
+	  sed 's/@VERSION@/$(VERSION)/; s/@ABI@/$(ABI)/; s/@BITS@/$(BITS)/' bindings/cmake/$$file.cmake.in > $(LIB)/cmake/eplb/$$file.cmake; done
 
 ## make wheel     target/wheel/eplb-*.whl: the Python package with the shared library inside
 .PHONY: wheel

@@ -19,7 +19,7 @@ static outcome on_error(const eplb::problem &problem, const eplb::options &optio
   const eplb::result<> planned = eplb::plan(problem, options, workspace, placement);
   switch (planned.status()) {
     case EPLB_STATUS_OK: return outcome::moved;
-    case EPLB_STATUS_INFEASIBLE: // the limit on moves is too low to repair a dead GPU: ask again without it
+    case EPLB_STATUS_INFEASIBLE: // no placement keeps the rules; with a limit on moves, ask again without it
     case EPLB_STATUS_SOURCE_LOST: return outcome::kept; // an expert is gone: load it from outside
     default: std::fprintf(stderr, "eplb: %s\n", planned.text()); return outcome::broken;
   }

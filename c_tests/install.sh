@@ -2,12 +2,18 @@
 # usage: install.sh DIRECTORY
 # `make install` into an empty DIRECTORY, then programs in a folder outside the tree that use what is there: by a bare
 # compiler line, by pkg-config and by CMake, each with the shared library and with the archive. Commands and output are
-# shown, and kept in DIRECTORY/*.transcript.
+# shown, and kept in DIRECTORY/*.transcript. What was in DIRECTORY is removed, if an earlier run has left it.
 set -euo pipefail
+root=$(realpath -m "${1:?usage: install.sh DIRECTORY}")
 cd "$(dirname "$0")/.."
-root=$1
+marker=$root/.made-by-install.sh
+if [ -n "$(ls -A "$root" 2> /dev/null)" ] && [ ! -e "$marker" ]; then
+  echo "install      $root is not empty, and not of an earlier run: remove it yourself"
+  exit 1
+fi
 rm -rf "$root"
 mkdir -p "$root"
+touch "$marker"
 export PREFIX=$root/prefix STAGE=$root/stage
 outside=$(mktemp -d)
 trap 'rm -rf "$outside"' EXIT

@@ -27,6 +27,8 @@ constexpr uint32_t tokens_a_gpu = 96, experts_a_token = 4, choices = tokens_a_gp
 constexpr uint32_t steps_a_window = 8, windows_kept = 6, steps_a_rebalance = 32, rebalances = 6;
 constexpr uint32_t max_moves = 16, spare_buffers = 1;
 constexpr uint32_t max_replicas = gpus; // an expert is on each GPU once at most
+static_assert(spare_buffers <= 1, "migrate() has one buffer a GPU");
+static_assert(choices <= 1024 && experts % 29 != 0, "traffic::expert() counts on both");
 
 std::atomic<long> faults{0};
 
@@ -132,7 +134,7 @@ class traffic {
     const double at = std::floor(static_cast<double>(draw >> 32) * below_[experts - 1] / 4294967296.0);
     const auto rank = static_cast<uint32_t>(std::upper_bound(below_.begin(), below_.end(), at) - below_.begin());
     const uint64_t phase = step < steps_a_rebalance * rebalances / 2 ? 0 : 1;
-    return static_cast<uint32_t>(rank * 29 + mix(layer * 2 + phase)) % experts; // 29 is odd: a permutation
+    return static_cast<uint32_t>(rank * 29 + mix(layer * 2 + phase)) % experts; // 29 is prime: a permutation
   }
 
  private:
@@ -386,7 +388,8 @@ std::vector<report> run(uint32_t workers) {
 
 bool same(const report &a, const report &b) {
   return a.digest == b.digest && a.balance == b.balance && a.balance_kept == b.balance_kept &&
-         a.moved_layers == b.moved_layers && a.moved_experts == b.moved_experts && a.gain_ms == b.gain_ms;
+         a.moved_layers == b.moved_layers && a.moved_experts == b.moved_experts && a.rounds == b.rounds &&
+         a.gain_ms == b.gain_ms && a.cost_ms == b.cost_ms;
 }
 
 } // namespace

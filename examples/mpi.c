@@ -177,9 +177,11 @@ static eplb_placement placement_of(int32_t *physical_to_logical) {
   return placement;
 }
 
-/* Plans layers first .. first + count - 1, a problem of its own: pointers moved, stride kept. */
-static void plan_layers(rank_state *r, uint32_t first, uint32_t count) {
-  if (count == 0) return;
+static double seconds_of_this_rank(void) { return (double)clock() / CLOCKS_PER_SEC; }
+
+/* Plans layers first .. first + count - 1, a problem of its own: pointers moved, stride kept. Answers the seconds. */
+static double plan_layers(rank_state *r, uint32_t first, uint32_t count) {
+  if (count == 0) return 0;
   eplb_problem slice = r->problem;
   eplb_options options = r->options;
   slice.num_layers = count;
@@ -188,13 +190,15 @@ static void plan_layers(rank_state *r, uint32_t first, uint32_t count) {
   options.previous = r->in_force + (size_t)first * r->is.slots;
   eplb_placement placement = placement_of(r->next + (size_t)first * r->is.slots);
   placement.max_replicas = r->is.max_replicas; /* BALANCED keeps it, with the table or without */
+  double start = seconds_of_this_rank();
   expect_ok(eplb_plan(&slice, &options, r->workspace, r->workspace_size, &placement, NULL, 0));
+  return seconds_of_this_rank() - start;
 }
 
 /* The larger fleet's way: a rank plans its share, and everyone gathers the rows, 4 P bytes a layer. Equal digests
  * afterwards only say that all have gathered the same, so here the loads are compared too, before they are used: a
  * rank with wrong loads would make a wrong plan for everyone. */
-static void plan_shards(rank_state *r) {
+static double plan_shards(rank_state *r) {
   size_t loads = (size_t)r->problem.num_windows * r->problem.load_window_stride;
   agree(r, "the load", hash_words(HASH_START, r->problem.load, loads));
   int *counts = allocate((size_t)r->ranks, sizeof *counts), *starts = allocate((size_t)r->ranks, sizeof *starts);
@@ -204,10 +208,11 @@ static void plan_shards(rank_state *r) {
     counts[i] = (int)(layers * (i + 1) / ranks * r->is.slots) - starts[i];
   }
   uint32_t first = layers * (uint32_t)r->rank / ranks;
-  plan_layers(r, first, layers * ((uint32_t)r->rank + 1) / ranks - first);
+  double seconds = plan_layers(r, first, layers * ((uint32_t)r->rank + 1) / ranks - first);
   MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, r->next, counts, starts, MPI_INT32_T, MPI_COMM_WORLD);
   free(counts);
   free(starts);
+  return seconds;
 }
 
 static uint64_t digest_of_next(const rank_state *r) {
@@ -361,7 +366,7 @@ static void dispatch(rank_state *r, uint32_t window) {
   for (uint32_t layer = 0; layer < r->is.layers; layer++) {
     for (uint32_t gpu = r->first_gpu; gpu < r->first_gpu + r->my_gpus; gpu++)
       for (uint32_t expert = 0; expert < experts; expert++)
-        r->tokens[gpu * experts + expert] =
+        r->tokens[(size_t)gpu * experts + expert] =
             popularity(layer, expert, window) * (uint32_t)(hash4(1000 + gpu, layer, expert, window) & 15) / 64;
     MPI_Allgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, r->tokens, (int)(r->my_gpus * experts), MPI_UINT32_T,
                   MPI_COMM_WORLD);
@@ -377,7 +382,7 @@ static void dispatch(rank_state *r, uint32_t window) {
       for (uint32_t expert = 0; expert < experts; expert++) {
         const uint32_t *route_end = r->route_end + ((size_t)gpu * experts + expert) * r->is.max_replicas;
         const int32_t *route_slot = r->route_slot + (size_t)expert * r->is.max_replicas;
-        for (uint32_t token = 0; token < r->tokens[gpu * experts + expert]; token++) {
+        for (uint32_t token = 0; token < r->tokens[(size_t)gpu * experts + expert]; token++) {
           int32_t slot = eplb_route(route_end, route_slot, r->is.max_replicas, token);
           if (slot < 0 || row[slot] != (int32_t)expert)
             wrong++;
@@ -398,8 +403,6 @@ static void dispatch(rank_state *r, uint32_t window) {
 
 /* ---- a rebalance ------------------------------------------------------------------------------------------------- */
 
-static double seconds_of_this_rank(void) { return (double)clock() / CLOCKS_PER_SEC; }
-
 static summary rebalance(rank_state *r) {
   summary s = {0};
   eplb_windows windows = EPLB_WINDOWS_INIT;
@@ -412,19 +415,14 @@ static summary rebalance(rank_state *r) {
   for (uint32_t i = 0; i < r->is.layers * windows.num_windows; i++)
     r->planned_on[i] = i % windows.num_windows != newest;
 
-  double start = seconds_of_this_rank();
-  if (r->is.shard)
-    plan_shards(r);
-  else
-    plan_layers(r, 0, r->is.layers);
-  s.plan_seconds = seconds_of_this_rank() - start;
+  s.plan_seconds = r->is.shard ? plan_shards(r) : plan_layers(r, 0, r->is.layers);
   agree(r, "the plan", digest_of_next(r));
 
   s.moved_layers = pass_gate(r, &windows);
   s.digest = digest_of_next(r);
   agree(r, "the plan behind the gate", s.digest);
 
-  start = seconds_of_this_rank();
+  double start = seconds_of_this_rank();
   eplb_placement next = placement_of(r->next);
   expect_ok(eplb_transfers(&r->problem, &r->options, r->workspace, r->workspace_size, &next, r->is.spare, &r->list));
   s.list_seconds = seconds_of_this_rank() - start;
@@ -451,6 +449,11 @@ static summary rebalance(rank_state *r) {
 
 /* ---- memory ------------------------------------------------------------------------------------------------------ */
 
+/* calloc aligns for every type of C, and for no more. */
+static void expect_aligned(size_t align) {
+  if (align > _Alignof(max_align_t)) stop("the library asks for more alignment than calloc gives");
+}
+
 /* All memory there will be, before the first step. */
 static void prepare(rank_state *r) {
   config *is = &r->is;
@@ -467,7 +470,8 @@ static void prepare(rank_state *r) {
   tracker.num_logical_experts = is->experts;
   size_t align, size;
   expect_ok(eplb_tracker_size(&tracker, &r->tracker_size, &align));
-  r->tracker = allocate(1, r->tracker_size); /* aligned for anything */
+  expect_aligned(align);
+  r->tracker = allocate(1, r->tracker_size);
   expect_ok(eplb_tracker_init(&tracker, r->tracker, r->tracker_size));
 
   r->problem = (eplb_problem)EPLB_PROBLEM_INIT;
@@ -488,6 +492,7 @@ static void prepare(rank_state *r) {
 
   for (uint32_t operation = EPLB_OPERATION_PLAN; operation <= EPLB_OPERATION_DISPATCH; operation++) {
     expect_ok(eplb_workspace(operation, &r->problem, &r->options, &size, &align));
+    expect_aligned(align);
     if (size > r->workspace_size) r->workspace_size = size;
   }
   r->workspace = allocate(1, r->workspace_size);
@@ -538,7 +543,10 @@ int main(int argc, char **argv) {
   MPI_Comm_size(MPI_COMM_WORLD, &r.ranks);
   read_arguments(&r.is, argc, argv);
   const char *fault = fault_of(&r.is, r.ranks);
-  if (fault != NULL) stop(fault);
+  if (fault != NULL) { /* every rank has found it */
+    if (r.rank == 0) fprintf(stderr, "mpi: %s\n", fault);
+    leave();
+  }
   prepare(&r);
   if (r.rank == 0) {
     printf("%d ranks, %u GPUs on %u nodes; %u layers, %u experts on %u slots, budget %u a layer\n", r.ranks, r.is.gpus,

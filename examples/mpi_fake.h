@@ -42,7 +42,9 @@ static const char *fault_of(const config *is, int ranks) {
     return "--slots: at least --experts, and a multiple of --gpus";
   if (is->gpus % (uint32_t)ranks != 0) return "--gpus: a multiple of the ranks";
   if (is->expert_bytes < 8 || is->expert_bytes % 8 != 0 || is->expert_bytes > 64 * MiB)
-    return "--expert-bytes: a multiple of 8";
+    return "--expert-bytes: a multiple of 8, at most 64 MiB";
+  if (is->max_replicas < (is->slots + is->experts - 1) / is->experts)
+    return "--max-replicas: at least --slots / --experts, rounded up";
   int *largest, found;
   MPI_Comm_get_attr(MPI_COMM_WORLD, MPI_TAG_UB, &largest, &found);
   if (found && (uint64_t)is->layers * is->slots > (uint64_t)*largest) return "more layers x slots than MPI has tags";

@@ -68,8 +68,12 @@
    sizeof(uint64_t) * 6 * (N))
 
 #ifndef EPLB_INLINE
-/* How eplb_route is defined: static inline, unless the includer says otherwise. */
+/* How eplb_route is defined, unless the includer says otherwise. In C++ it is one function in the whole program. */
+#ifdef __cplusplus
+#define EPLB_INLINE inline
+#else
 #define EPLB_INLINE static inline
+#endif
 #endif
 
 /*
@@ -83,7 +87,7 @@
  token         from 0.
 
  Reads max_replicas + 1 words, the same ones whatever the token. For device code define EPLB_INLINE before this
- header is included, for instance as static inline __host__ __device__.
+ header is included, for instance as inline __host__ __device__.
  */
 EPLB_INLINE int32_t eplb_route(const uint32_t *route_end, const int32_t *route_slot, uint32_t max_replicas,
                                uint32_t token) {
@@ -358,7 +362,7 @@ enum eplb_status
    */
   EPLB_STATUS_WINDOW_STRIDE = -37,
   /*
-   An array given from Rust has the wrong length.
+   An array given from Rust or C++ has the wrong length, or (C++) a selected layer does not exist.
    */
   EPLB_STATUS_ARRAY_LENGTH = -38,
   /*
@@ -826,6 +830,7 @@ typedef struct eplb_placement {
   uint32_t struct_size;
   /*
    Width of logical_to_physical; P - E + 1 always suffices and is what the compatibility policies ask for.
+   Limits the replicas of BALANCED, with the table or without; 0 = no limit, without a table.
    */
   uint32_t max_replicas;
   /*
@@ -1368,7 +1373,8 @@ typedef struct eplb_transfer {
   uint32_t round;
   /*
    0: the expert is written into destination_slot during the round. Else it is received into a spare
-   buffer, and copied into destination_slot before this round begins.
+   buffer, and copied into destination_slot before this round begins. Of a copy within a GPU: round; no
+   buffer is used.
    */
   uint32_t commit;
 } eplb_transfer;

@@ -4,7 +4,8 @@
  *   - eplb.h is the manual: what a function does, its ties, its cost. Here is what C++ adds.
  *   - Arrays are spans. One whose length is not what the shape says is refused with EPLB_STATUS_ARRAY_LENGTH before
  *     the C function is called. An empty span is an array that is not given.
- *   - What can fail returns result<T>, a status and a value; on anything but OK no output has been touched.
+ *   - What can fail returns result<T>, a status and a value; on anything but OK no output has been touched (check's
+ *     *first apart).
  *   - Nothing allocates but eplb::allocate, which nobody has to call.
  *   - problem.layer(l) selects a layer. Arrays stay whole, [L]: a call reads and writes the rows of the selected
  *     layers alone, so that threads take a layer each, and a workspace each.
@@ -31,9 +32,6 @@
 #include <span>
 #endif
 
-#ifndef EPLB_INLINE
-#define EPLB_INLINE inline /* eplb_route is one function in the whole program */
-#endif
 #include "eplb.h"
 
 namespace eplb {
@@ -94,17 +92,25 @@ class [[nodiscard]] result<void> {
   eplb::status status_;
 };
 
-/* A status and, when it is OK, a value; else the value is T{}. */
+/*
+ A status and, when it is OK, a value; else the value is T{}. A failure without a value becomes one of any T, and one
+ with another value by its status(). An OK without a value is a mistake: EPLB_STATUS_NULL_POINTER.
+ */
 template <class T>
 class [[nodiscard]] result : public result<void> {
  public:
   constexpr result(T value) noexcept : result<void>(EPLB_STATUS_OK), value_(std::move(value)) {}
-  constexpr result(result<void> failure) noexcept : result<void>(failure) {}
-  constexpr result(eplb::status failure) noexcept : result<void>(failure) {}
-  constexpr T &value() noexcept { return value_; }
-  constexpr const T &value() const noexcept { return value_; }
-  constexpr T &operator*() noexcept { return value_; }
-  constexpr const T &operator*() const noexcept { return value_; }
+  constexpr result(result<void> failure) noexcept : result(failure.status()) {}
+  constexpr result(eplb::status failure) noexcept
+      : result<void>(failure != EPLB_STATUS_OK ? failure : EPLB_STATUS_NULL_POINTER) {}
+  template <class Other>
+  result(const result<Other> &) = delete; // it would lose its value
+  constexpr T &value() & noexcept { return value_; }
+  constexpr const T &value() const & noexcept { return value_; }
+  constexpr T &&value() && noexcept { return std::move(value_); }
+  constexpr T &operator*() & noexcept { return value_; }
+  constexpr const T &operator*() const & noexcept { return value_; }
+  constexpr T &&operator*() && noexcept { return std::move(value_); }
   constexpr T *operator->() noexcept { return &value_; }
   constexpr const T *operator->() const noexcept { return &value_; }
 
@@ -175,6 +181,7 @@ struct problem {
   span<const std::uint32_t> gpu_node = {};  /* [G] below N, or empty: contiguous */
   span<const std::uint8_t> gpu_state = {};  /* [G] EPLB_GPU_*, or empty: all alive */
   std::uint32_t first_layer = 0, selected_layers = all_layers; /* the layers that a call is about */
+  status refused = EPLB_STATUS_OK; /* what every call answers, unless OK: on() sets it */
 
   /* This problem with other layers selected; a call refuses those that are not there. */
   constexpr problem layers(std::uint32_t first, std::uint32_t count) const noexcept {
@@ -185,13 +192,15 @@ struct problem {
   }
   constexpr problem layer(std::uint32_t l) const noexcept { return layers(l, 1); }
 
-  /* This problem with the loads of windows, a tracker's or others. */
+  /* This problem with the loads of windows of its L and E, a tracker's or others; of another size they are refused. */
   constexpr problem on(const windows &observed) const noexcept {
     problem loaded = *this;
     loaded.num_windows = observed.num_windows;
     loaded.load_window_stride = observed.load_window_stride;
     loaded.load = observed.load;
     loaded.window_weight = observed.window_weight;
+    const bool fits = observed.num_layers == num_layers && observed.num_logical_experts == num_logical_experts;
+    loaded.refused = fits ? EPLB_STATUS_OK : EPLB_STATUS_ARRAY_LENGTH;
     return loaded;
   }
 };
@@ -214,7 +223,9 @@ struct maps {
   span<Slot> replica_rank = {};        /* [L][P] */
   span<Slot> logical_count = {};       /* [L][E] */
   span<Slot> logical_to_physical = {}; /* [L][E][max_replicas] */
-  std::uint32_t max_replicas = 0;      /* width of logical_to_physical; P - E + 1 always suffices */
+  /* Width of logical_to_physical; P - E + 1 always suffices. Limits the replicas of policy::balanced, with the table or
+     without; 0 = no limit, without a table. */
+  std::uint32_t max_replicas = 0;
 };
 using placement = maps<std::int32_t>;            /* to be written */
 using placement_view = maps<const std::int32_t>; /* to be read */
@@ -276,13 +287,19 @@ struct lengths {
 
   lengths(std::uint32_t all, std::uint32_t from = 0, std::uint32_t selected = all_layers) noexcept
       : num_layers(all), first(from), count(selected == all_layers && from <= all ? all - from : selected),
-        found(first <= all && count <= all - first ? EPLB_STATUS_OK : EPLB_STATUS_ARRAY_LENGTH) {}
+        found(all > INT32_MAX ? EPLB_STATUS_SHAPE_TOO_LARGE // layers are told as int32_t
+              : first <= all && count <= all - first ? EPLB_STATUS_OK : EPLB_STATUS_ARRAY_LENGTH) {}
+
+  /* The first thing that is wrong counts. */
+  void refuse(status why) noexcept {
+    if (found == EPLB_STATUS_OK) found = why;
+  }
 
   /* An array of that length, or none. A length of 0 is of a shape that the C function refuses. */
   template <class T>
   T *array(span<T> given, std::size_t length) noexcept {
     if (given.empty()) return nullptr;
-    if (length != 0 && given.size() != length) found = EPLB_STATUS_ARRAY_LENGTH;
+    if (length != 0 && given.size() != length) refuse(EPLB_STATUS_ARRAY_LENGTH);
     return given.data();
   }
   /* An array [L][width], or none: its first row that is selected. */
@@ -295,12 +312,13 @@ struct lengths {
   const float *load(span<const float> given, std::uint64_t stride, std::size_t num_windows,
                     std::size_t width) noexcept {
     const std::size_t window = product({num_layers, width});
-    if (stride == 0 || num_windows == 0) {
+    if (num_windows == 0) return given.data(); // a shape that the C function refuses
+    if (stride == 0) {
       array(given, product({num_windows, window}));
     } else if (stride < window) {
-      found = EPLB_STATUS_WINDOW_STRIDE;
+      refuse(EPLB_STATUS_WINDOW_STRIDE);
     } else if (!given.empty() && (given.size() < window || (given.size() - window) / stride < num_windows - 1)) {
-      found = EPLB_STATUS_ARRAY_LENGTH;
+      refuse(EPLB_STATUS_ARRAY_LENGTH);
     }
     return !given.empty() && found == EPLB_STATUS_OK ? given.data() + first * width : nullptr;
   }
@@ -314,6 +332,7 @@ struct call : lengths {
 
   call(const eplb::problem &p, const eplb::options &o) noexcept
       : lengths(p.num_layers, p.first_layer, p.selected_layers) {
+    refuse(p.refused);
     problem.num_windows = p.num_windows;
     problem.num_layers = count;
     problem.num_logical_experts = p.num_logical_experts;
@@ -393,17 +412,20 @@ inline result<layout> workspace_layout(std::initializer_list<operation> operatio
 class memory {
  public:
   memory() noexcept = default;
-  memory(std::byte *block, layout of) noexcept : block_(block, detail::release{of.align}), size_(of.size) {}
   operator span<std::byte>() const noexcept { return {block_.get(), block_ ? size_ : 0}; }
 
  private:
+  friend result<memory> allocate(const result<layout> &of) noexcept;
+  memory(std::byte *block, layout of) noexcept : block_(block, detail::release{of.align}), size_(of.size) {}
+
   std::unique_ptr<std::byte, detail::release> block_;
   std::size_t size_ = 0;
 };
 
 /*
  Allocates a block, by one call of operator new: allocate(workspace_layout({operation::plan}, problem)). The status
- of the layout is passed on; EPLB_STATUS_WORKSPACE_TOO_SMALL when there is no memory.
+ of the layout is passed on; EPLB_STATUS_WORKSPACE_TOO_SMALL when there is no memory, where text() misleads: it asks
+ for a larger workspace.
  */
 inline result<memory> allocate(const result<layout> &of) noexcept {
   if (!of) return of.status();

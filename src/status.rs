@@ -60,7 +60,7 @@ pub enum eplb_status {
     GpusNotDivisible = -36,
     /// load_window_stride is below num_layers * num_logical_experts.
     WindowStride = -37,
-    /// An array given from Rust has the wrong length.
+    /// An array given from Rust or C++ has the wrong length, or (C++) a selected layer does not exist.
     ArrayLength = -38,
 
     /// A load is NaN.

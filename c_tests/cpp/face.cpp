@@ -215,6 +215,7 @@ static void loads(small &s) {
 
 void the_face() {
   CHECK(eplb::version_fits());
+  CHECK(route_of_h_first() == &eplb_route);
   for (eplb::policy policy : {eplb::policy::balanced, eplb::policy::deepseek, eplb::policy::waterfill_fixup}) {
     small s;
     s.options.policy = policy;

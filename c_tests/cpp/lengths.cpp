@@ -60,6 +60,9 @@ static void shapes() {
   CHECK(plan(s.problem.layers(1, L)) == EPLB_STATUS_ARRAY_LENGTH);
   CHECK(plan(s.problem.layers(UINT32_MAX, 2)) == EPLB_STATUS_ARRAY_LENGTH);
   CHECK(plan(s.problem.layers(0, 0)) == EPLB_STATUS_SHAPE_ZERO);
+  eplb::problem tall = s.problem; // layers are told as int32_t
+  tall.num_layers = std::uint32_t{1} << 31;
+  CHECK(plan(tall) == EPLB_STATUS_SHAPE_TOO_LARGE && plan(tall.layer(0)) == EPLB_STATUS_SHAPE_TOO_LARGE);
   for (std::uint32_t eplb::problem::*size :
        {&eplb::problem::num_windows, &eplb::problem::num_layers, &eplb::problem::num_logical_experts,
         &eplb::problem::num_physical_experts, &eplb::problem::num_groups, &eplb::problem::num_nodes,
@@ -110,6 +113,35 @@ static void strides() {
   problem.load = apart;
   problem.load_window_stride = L * E - 1; // of one layer that would do for C
   CHECK(eplb::plan(problem.layer(0), {}, s.workspace, spread.placement()).status() == EPLB_STATUS_WINDOW_STRIDE);
+}
+
+/* Windows of another size, even of as many numbers, are not this problem's. */
+static void other_windows() {
+  small s;
+  maps_of_plan out;
+  eplb::windows windows;
+  windows.num_layers = L;
+  windows.num_logical_experts = E;
+  windows.load = s.problem.load;
+  CHECK(eplb::plan(s.problem.on(windows), {}, s.workspace, out.placement()));
+  const maps_of_plan untouched = out;
+  windows.num_layers = E;
+  windows.num_logical_experts = L;
+  for (const eplb::problem &problem : {s.problem.on(windows), s.problem.on(windows).layer(0), s.problem.on({})})
+    CHECK(eplb::plan(problem, {}, s.workspace, out.placement()).status() == EPLB_STATUS_ARRAY_LENGTH);
+  CHECK(out == untouched);
+}
+
+/* A result has a value or a failure, and neither comes from a result of something else. */
+static void results() {
+  using number = eplb::result<std::uint64_t>;
+  static_assert(std::is_convertible_v<eplb::result<>, number> && std::is_convertible_v<eplb::status, number>);
+  static_assert(!std::is_constructible_v<number, eplb::result<eplb::layout>>);
+  static_assert(!std::is_constructible_v<eplb::result<eplb::layout>, number>);
+  static_assert(!std::is_constructible_v<eplb::memory, std::byte *, eplb::layout>);
+  static_assert(std::is_same_v<decltype(*std::declval<number>()), std::uint64_t &&>);
+  CHECK(number(EPLB_STATUS_INFEASIBLE).status() == EPLB_STATUS_INFEASIBLE && *number(std::uint64_t{7}) == 7);
+  CHECK(!number(EPLB_STATUS_OK) && !number(eplb::result<>(EPLB_STATUS_OK)));
 }
 
 static void others() {
@@ -194,5 +226,7 @@ void the_lengths() {
   planning();
   shapes();
   strides();
+  other_windows();
+  results();
   others();
 }

@@ -4,13 +4,18 @@
 #include <cstdlib>
 #include <new>
 
-long allocations;
+long allocations, frees;
 bool out_of_memory;
 
 static void *counted(std::size_t size, std::size_t align) {
-  allocations++;
   if (out_of_memory) return nullptr;
+  allocations++;
   return std::aligned_alloc(align, (size + align - 1) / align * align);
+}
+
+static void release(void *block) {
+  frees += block != nullptr;
+  std::free(block);
 }
 
 void *operator new(std::size_t size) {
@@ -25,11 +30,11 @@ void *operator new(std::size_t size, const std::nothrow_t &) noexcept {
 void *operator new(std::size_t size, std::align_val_t align, const std::nothrow_t &) noexcept {
   return counted(size, static_cast<std::size_t>(align));
 }
-void operator delete(void *block) noexcept { std::free(block); }
-void operator delete[](void *block) noexcept { std::free(block); }
-void operator delete(void *block, std::size_t) noexcept { std::free(block); }
-void operator delete[](void *block, std::size_t) noexcept { std::free(block); }
-void operator delete(void *block, std::align_val_t) noexcept { std::free(block); }
+void operator delete(void *block) noexcept { release(block); }
+void operator delete[](void *block) noexcept { release(block); }
+void operator delete(void *block, std::size_t) noexcept { release(block); }
+void operator delete[](void *block, std::size_t) noexcept { release(block); }
+void operator delete(void *block, std::align_val_t) noexcept { release(block); }
 
 static int failed;
 

@@ -10,7 +10,7 @@ void the_memory() {
                                             s.problem, s.options);
   CHECK(every && every->size >= eplb::workspace_layout({eplb::operation::plan}, s.problem, s.options)->size);
 
-  const long before = allocations;
+  const long before = allocations, freed = frees;
   {
     auto workspace = eplb::allocate(every);
     CHECK(workspace && allocations == before + 1);
@@ -19,7 +19,7 @@ void the_memory() {
     CHECK(eplb::check(s.problem, s.options, moved, out.view()));
     CHECK(eplb::plan(s.problem, s.options, *workspace, out.placement()).status() == EPLB_STATUS_NULL_POINTER);
   }
-  CHECK(allocations == before + 1);
+  CHECK(allocations == before + 1 && frees == freed + 1);
 
   // a refused layout is not allocated
   eplb::problem odd = s.problem;

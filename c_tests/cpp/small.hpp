@@ -12,9 +12,13 @@
 void check(bool good, const char *file, int line, const char *what);
 #define CHECK(...) check(static_cast<bool>(__VA_ARGS__), __FILE__, __LINE__, #__VA_ARGS__)
 
-/* Calls of operator new since the program started; and whether it has memory. cpp/main.cpp */
-extern long allocations;
+/* Blocks of operator new since the program started, and those given back; whether it has memory. cpp/main.cpp */
+extern long allocations, frees;
 extern bool out_of_memory;
+
+/* eplb_route, as a file sees it that includes eplb.h first. cpp/h_first.cpp */
+using route_function = std::int32_t(const std::uint32_t *, const std::int32_t *, std::uint32_t, std::uint32_t);
+route_function *route_of_h_first();
 
 /* The topics. */
 void the_face();

@@ -92,6 +92,7 @@ pub struct eplb_placement {
     /// sizeof(eplb_placement).
     pub struct_size: u32,
     /// Width of logical_to_physical; P - E + 1 always suffices and is what the compatibility policies ask for.
+    /// Limits the replicas of BALANCED, with the table or without; 0 = no limit, without a table.
     pub max_replicas: u32,
     /// [L][P] logical expert in each slot, -1 = empty.
     pub physical_to_logical: *mut i32,

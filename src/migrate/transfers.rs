@@ -35,7 +35,8 @@ pub struct eplb_transfer {
     /// Round, from 0 in each layer. Of a copy within a GPU: the round before which it is made.
     pub round: u32,
     /// 0: the expert is written into destination_slot during the round. Else it is received into a spare
-    /// buffer, and copied into destination_slot before this round begins.
+    /// buffer, and copied into destination_slot before this round begins. Of a copy within a GPU: round; no
+    /// buffer is used.
     pub commit: u32,
 }
 
