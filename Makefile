@@ -180,8 +180,9 @@ python: wheel
 
 ## make speedup   [LEAST="deepseek=60 balanced=35"] rebalance_experts against a numpy port of DeepSeek EPLB, in one run
 .PHONY: speedup
-speedup:
-	[ -x $(TARGET)/python/venv/bin/python ] || $(MAKE) python
+speedup: wheel
+	[ -x $(TARGET)/python/venv/bin/python ] || bindings/python/test.sh $(TARGET)
+	$(TARGET)/python/venv/bin/pip install -q --no-deps --force-reinstall $(TARGET)/wheel/eplb-*.whl
 	$(TARGET)/python/venv/bin/python -B bindings/python/benchmark.py --least $(or $(LEAST),deepseek=60 balanced=35)
 
 ## make docs      target/doc: the crate by rustdoc, the headers by Doxygen (doc/c, doc/cpp); a warning is an error

@@ -156,11 +156,7 @@ fn groups_on_nodes() {
         load: &trace.load,
         ..Spec::default()
     };
-    let options = Options {
-        scope: Scope::Hierarchical,
-        effort: std::env::var("EFF").map_or(0, |x| x.parse().unwrap()),
-        ..Options::default()
-    };
+    let options = Options { scope: Scope::Hierarchical, ..Options::default() };
     let plan = plan(&spec, &options).unwrap();
     let (mut excess, mut sum, mut gap, mut far) = (0.0_f64, 0.0, 0.0_f64, 0);
     for (load, metrics) in trace.load.chunks(trace.experts).zip(&plan.metrics) {

@@ -56,6 +56,8 @@ def main() -> int:
     arguments = parser.parse_args()
     least = {policy: float(ratio) for policy, ratio in (item.split("=") for item in arguments.least)}
 
+    if not set(least) <= set(POLICIES):
+        parser.error(f"--least names policies out of {', '.join(POLICIES)}")
     load = np.load(arguments.load) if arguments.load else np.random.default_rng(1).lognormal(size=(58, 256)) * 1000
     port = deepseek_numpy.rebalance_experts(load, *SIZES)
     ours = eplb.rebalance_experts(load, *SIZES, policy="deepseek")

@@ -15,5 +15,6 @@ cp -r "$here/src" "$here/pyproject.toml" "$here/setup.py" "$here/README.md" "$he
 for library in "$target/release/libeplb.so" "$target/release/libeplb.dylib"; do
   [ ! -f "$library" ] || cp "$library" "$stage/src/eplb/"
 done
+ls "$stage"/src/eplb/libeplb.* > /dev/null # a wheel without the library is none
 "$build/bin/pip" wheel -q --no-deps --no-build-isolation -w "$target/wheel" "$stage"
 ls "$target/wheel"

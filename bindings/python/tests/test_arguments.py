@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import ctypes
+import pickle
 
 import numpy as np
 import pytest
@@ -149,7 +151,7 @@ SEEN_HERE = [
     (Status.PLACEMENT_EXPERT, {"previous": np.full((2, 20), 2**32)}, "previous"),
     (Status.UNKNOWN_POLICY, {"policy": "deep_seek"}, "'deep_seek' is not one of balanced, deepseek, multi_swap"),
     (Status.UNKNOWN_SCOPE, {"scope": "node"}, "'node' is not one of auto, hierarchical, global"),
-    (Status.SHAPE_TOO_LARGE, {"num_replicas": 2**32 + 20}, "num_replicas is 4294967316"),
+    (Status.SHAPE_TOO_LARGE, {"num_replicas": 2**31}, "num_replicas is 2147483648"),
 ]
 
 
@@ -181,3 +183,25 @@ def test_what_is_no_number_is_refused():
 def test_every_status_has_a_text():
     texts = {text(status) for status in Status}
     assert len(texts) == len(Status)
+
+
+def test_an_error_can_be_handed_on():
+    with pytest.raises(eplb.Error) as refused:
+        eplb.rebalance_experts(np.ones(16), 20, 1, 1, 4)
+    for again in pickle.loads(pickle.dumps(refused.value)), copy.copy(refused.value):
+        assert type(again) is eplb.Error
+        assert str(again) == str(refused.value) and again.status is refused.value.status
+
+
+def test_masks_are_not_dropped_in_silence():
+    with pytest.raises(ValueError, match="weight is a masked array"):
+        eplb.rebalance_experts(np.ma.masked_equal(np.ones((1, 4)), 1), 4, 1, 1, 2)
+
+
+def test_every_uint32_is_an_option_and_tiny_loads_are_loads():
+    with np.errstate(all="raise"):
+        tiny = np.full((1, 4), 1e-300)
+        plan = eplb.rebalance_experts(tiny, 4, 1, 1, 2, effort=2**32 - 1)
+    assert sorted(plan[0][0]) == [0, 1, 2, 3]
+    with pytest.raises(ValueError, match="effort is 4294967296: it cannot be above"):
+        eplb.rebalance_experts(tiny, 4, 1, 1, 2, effort=2**32)

@@ -17,6 +17,8 @@ Shape = Sequence[Tuple[str, Optional[int]]]
 
 def array(name: str, value: Any) -> np.ndarray:
     """`value` as a numpy array: a numpy array as it is, anything with __array__, nested sequences."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise ValueError(f"{name} is a masked array: say what a masked element counts, with filled()")
     try:
         return np.asarray(value)
     except (TypeError, RuntimeError) as error:  # a tensor on a device, or one that asks for its gradient
@@ -30,7 +32,7 @@ def floats(name: str, value: Any) -> np.ndarray:
         raise ValueError(f"{name} holds {numbers.dtype}, not numbers")
     if numbers.dtype == np.float32:
         return np.require(numbers, np.float32, ["C", "A"])
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):  # what underflows is 0, whatever np.seterr says
         return np.require(numbers, np.float32, ["C", "A"])
 
 
@@ -54,12 +56,18 @@ def shaped(name: str, value: np.ndarray, shape: Shape) -> np.ndarray:
 
 
 def number(name: str, value: Any) -> int:
-    """A whole number that fits a uint32: ctypes alone would wrap it around."""
-    result = operator.index(value)
-    if result < 0:
-        raise ValueError(f"{name} is {result}: it cannot be negative")
+    """A size, below 2^31 as the library asks."""
+    result = word(name, value)
     if result >= 1 << 31:
         raise Error(Status.SHAPE_TOO_LARGE, f"{name} is {result}")
+    return result
+
+
+def word(name: str, value: Any) -> int:
+    """A whole number that fits a uint32: ctypes alone would wrap it around."""
+    result = operator.index(value)
+    if not 0 <= result < 1 << 32:
+        raise ValueError(f"{name} is {result}: it cannot be {'negative' if result < 0 else 'above 2^32 - 1'}")
     return result
 
 
@@ -71,7 +79,7 @@ def choice(kind: Type[IntEnum], value: Union[str, int], status: Status) -> int:
         except KeyError:
             names = ", ".join(member.name.lower() for member in kind)
             raise Error(status, f"{value!r} is not one of {names}") from None
-    return number(kind.__name__.lower(), value)
+    return word(kind.__name__.lower(), value)
 
 
 def address(value: Optional[np.ndarray]) -> Optional[int]:

@@ -25,10 +25,15 @@ class Error(ValueError):
     def __init__(self, status: int, about: Optional[str] = None) -> None:
         text = status_string(status)
         super().__init__(text if about is None else f"{about}: {text}")
+        self._about = about
         try:
             self.status = _abi.Status(status)
         except ValueError:
             self.status = status
+
+    def __reduce__(self) -> tuple:
+        # an exception is made again of its arguments: without this of its text, and no pool could hand it on
+        return type(self), (int(self.status), self._about)
 
 
 def _open() -> ctypes.CDLL:

@@ -13,7 +13,7 @@ import numpy as np
 
 from . import _abi
 from ._abi import Flag, Operation, Policy, Scope, Status
-from ._arrays import address, array, choice, floats, integers, number, shaped
+from ._arrays import address, array, choice, floats, integers, number, shaped, word
 from ._library import Error, check, library
 
 _METRICS = np.dtype(_abi.Metrics)
@@ -89,10 +89,10 @@ class _Call:
             ctypes.sizeof(_abi.Options),
             choice(Policy, policy, Status.UNKNOWN_POLICY),
             choice(Scope, scope, Status.UNKNOWN_SCOPE),
-            number("effort", effort),
-            number("max_moves", max_moves),
-            number("max_moves_per_gpu_pair", max_moves_per_gpu_pair),
-            number("flags", flags),
+            word("effort", effort),
+            word("max_moves", max_moves),
+            word("max_moves_per_gpu_pair", max_moves_per_gpu_pair),
+            word("flags", flags),
         )
         self.arrays = [load]
         problem.load = address(load)
@@ -123,7 +123,8 @@ class _Call:
         problem, options = ctypes.addressof(self.problem), ctypes.addressof(self.options)
         size, align = ctypes.c_size_t(), ctypes.c_size_t()
         check(library.eplb_workspace(operation, problem, options, ctypes.addressof(size), ctypes.addressof(align)))
-        workspace = np.empty(-(-size.value // 8), np.uint64)  # aligned to 8, which is what is asked for
+        assert align.value <= 8
+        workspace = np.empty(-(-size.value // 8), np.uint64)
         check(function(problem, options, workspace.ctypes.data, workspace.nbytes, ctypes.addressof(placement), *rest))
 
     def plan(self, metrics: Optional[np.ndarray], max_replicas: int) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
