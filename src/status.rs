@@ -48,7 +48,7 @@ pub enum eplb_status {
     ShapeZero = -30,
     /// A num_* field is above 2^31 - 1, or a product of sizes does not fit the machine.
     ShapeTooLarge = -31,
-    /// There are fewer physical than logical experts.
+    /// There are fewer slots than experts; for EPLB_POLICY_BALANCED, fewer on GPUs that are alive.
     TooFewSlots = -32,
     /// num_physical_experts is not a multiple of num_gpus (and gpu_slots does not say who has more).
     SlotsNotDivisible = -33,

@@ -41,7 +41,7 @@ fn claims(f: &Figures) -> Vec<Claim> {
             ],
         ),
         claim(
-            "used on the eighth, the balance is {} where the mean of the seven gives {}, and {} with tokens \
+            "used on the eighth, the balance is {} where BALANCED on the mean of the seven gives {}, and {} with tokens \
              dispatched exactly",
             vec![
                 f.quality("unseen", "256-288-32", "balanced-windows", "balance"),
@@ -66,7 +66,7 @@ fn claims(f: &Figures) -> Vec<Claim> {
             vec![f.plan("256-288-32", "balanced", "workspace") / 1024.0],
         ),
         claim(
-            "a fresh plan moves {} of 288, {} when GPUs are renamed",
+            "a fresh plan moves {} of 288, {} when the GPUs of DEEPSEEK's plan are renamed",
             vec![
                 f.quality("moves", "256-288-32", "fresh", "second"),
                 f.quality("moves", "256-288-32", "deepseek-renamed", "second"),

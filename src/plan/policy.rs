@@ -24,24 +24,24 @@ pub enum eplb_policy {
     /// rebalance_experts. O(P log P) a layer. Expect a balance of about 0.99 at 9 slots a GPU, 0.98 at 4.
     Deepseek = 1,
     /// DEEPSEEK, then one replica moved if that lowers the peak (it never does), then at most two swaps,
-    /// best of all pairs, between heaviest and lightest GPU. Source: the program before document 000.
+    /// best of all pairs, between heaviest and lightest GPU. Source: docs/POLICIES.md, "Where they come from".
     /// Expect up to 0.003 more balance than DEEPSEEK. O(P log P) a layer.
     MultiSwap = 2,
     /// D'Hondt with the last tenth of the extra replicas by Sainte-Lague, the best move of two by two experts, at
-    /// most two swaps of two by two items. Source: document 000. Expect what DEEPSEEK gives, within 0.002 from 4
-    /// slots a GPU on, less with fewer.
+    /// most two swaps of two by two items. Source: docs/POLICIES.md. On loads like DeepSeek-V3's expect what
+    /// DEEPSEEK gives, within 0.002 from 4 slots a GPU on, less with fewer; on heavy tails up to 0.17 more.
     K2Hybrid = 3,
-    /// K2_HYBRID with its move judged against the true second best. Source: the program before document
-    /// 003. Expect what K2_HYBRID gives.
+    /// K2_HYBRID with its move judged against the true second best. Source: docs/POLICIES.md.
+    /// Expect what K2_HYBRID gives.
     HybridArgmax = 4,
-    /// K2_HYBRID with the last tenth by the predicted peak and a guarded second move. Source: document
-    /// 003. Expect the plan of K2_HYBRID, slot by slot, nearly always.
+    /// K2_HYBRID with the last tenth by the predicted peak and a guarded second move. Source:
+    /// docs/POLICIES.md. Expect the plan of K2_HYBRID, slot by slot, nearly always.
     PeakAware = 5,
-    /// Water-filling replication and packing that keeps replicas of an expert apart while it can. Source: the
-    /// program before document 001. O(P log P) a layer, and O(G) for each replica beyond the GPUs with room.
+    /// Water-filling replication and packing that keeps replicas of an expert apart while it can. Source:
+    /// docs/POLICIES.md. O(P log P) a layer, and O(G) for each replica beyond the GPUs with room.
     Waterfill = 6,
     /// WATERFILL, then the best move of two by two experts, and one swap between the heaviest GPU and one of the
-    /// two lightest. Source: document 001.
+    /// two lightest. Source: docs/POLICIES.md.
     WaterfillFixup = 7,
 }
 

@@ -2,7 +2,7 @@
 //! first among equals.
 //!
 //! D'Hondt: T. Jefferson 1792, V. D'Hondt 1878; in DeepSeek EPLB (2025) as `replicate_experts`.
-//! Sainte-Lague: D. Webster 1832, A. Sainte-Lague 1910. The tails: seed documents 000 and 003.
+//! Sainte-Lague: D. Webster 1832, A. Sainte-Lague 1910. The tails: see docs/POLICIES.md.
 
 use super::Replicas;
 use crate::order::{descending, heap, index_of, load_of_descending};
