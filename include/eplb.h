@@ -64,8 +64,8 @@
    sizeof(uint64_t) * 280)
 /* The same for K groups and N nodes, in every scope. */
 #define EPLB_WORKSPACE_BOUND_GROUPS(E, P, G, K, N) \
-  (EPLB_WORKSPACE_BOUND(E, P, G) + sizeof(uint64_t) * (((P) + 1) / 2) + sizeof(uint64_t) * 6 * (K) + \
-   sizeof(uint64_t) * 6 * (N))
+  (EPLB_WORKSPACE_BOUND(E, P, G) + sizeof(uint64_t) * (((P) + 1) / 2) + sizeof(uint64_t) * 7 * (K) + \
+   sizeof(uint64_t) * 7 * (N))
 
 #ifndef EPLB_INLINE
 /* How eplb_route is defined, unless the includer says otherwise. In C++ it is one function in the whole program. */

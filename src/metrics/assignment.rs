@@ -97,6 +97,7 @@ impl<'a> Assignment<'a> {
     /// Visits assignments of the groups assigned last, as long as their busiest node is below `limit`, which
     /// falls to what `plan` makes of the node of each group, the slots of each node, and the time of the busiest
     /// node; until it answers 0 or less.
+    #[inline(never)] // a search of its own, not on the stack while the first assignment is planned
     pub fn visit(
         &mut self,
         limit: f64,
