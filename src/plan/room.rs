@@ -33,7 +33,7 @@ impl<'a> Room<'a> {
         let size = shape.num_logical_experts().checked_div(shape.num_groups()).unwrap_or(0);
         Room {
             fastest,
-            size: size.max(1),
+            size,
             pieces: arena.u32s(shape.num_groups()),
             left: arena.u32s(shape.topology().num_nodes()),
         }
@@ -42,7 +42,7 @@ impl<'a> Room<'a> {
     /// From here on `time` is to be kept. O(E).
     pub fn set_time(&mut self, load: &[f32], time: f64) {
         let largest = time * self.fastest;
-        for (pieces, group) in self.pieces.iter_mut().zip(load.chunks_exact(self.size)) {
+        for (pieces, group) in self.pieces.iter_mut().zip(load.chunks_exact(self.size.max(1))) {
             let of = |sum: u32, &load: &f32| sum.saturating_add(replicas(widen(load), largest));
             *pieces = group.iter().fold(0, of);
         }
