@@ -178,7 +178,9 @@ fn plan_nodes(layer: &Layer, load: &[f32], rows: &mut Rows, arena: &mut Arena, s
     }
     room.set_time(load, best);
     groups.visit(best, OTHERS, |node_of, slots_of, _| {
-        if !room.fits(node_of, slots_of) || node_of == roomiest {
+        // not by ==, which may call bcmp
+        let planned = node_of.iter().zip(roomiest.iter()).all(|(node, planned)| node == planned);
+        if planned || !room.fits(node_of, slots_of) {
             return best;
         }
         let before = best;
