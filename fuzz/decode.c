@@ -135,7 +135,7 @@ static void garbage_shape(eplb_problem *p, input *in) {
   uint8_t which = take_byte(in);
   for (int i = 0; i < 7; i++)
     if (which >> i & 1) *fields[i] = garbage_size(in);
-  if (p->num_gpus > 0x1000 && p->num_gpus < 0x80000000) p->num_gpus = 0x1000;
+  if (p->num_gpus > 0x400 && p->num_gpus < 0x80000000) p->num_gpus = 0x400;
   if (which >> 7) p->load_window_stride = rarely(in, 2) ? UINT64_MAX - below(in, 4) : (uint64_t)take_word(in) << below(in, 32);
 }
 
