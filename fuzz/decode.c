@@ -108,11 +108,13 @@ static uint32_t garbage_size(input *in) {
   return way < 128 ? sizes[way % 16] : way < 192 ? way % 16 + 1u : take_word(in);
 }
 
+/* Small shapes as a rule: what goes wrong at the seams goes wrong in them, a hundred times as often a second. */
+
 /* Divisible all along, as the compatibility policies in hierarchical scope ask for. */
 static void even_shape(eplb_problem *p, input *in) {
-  int large = rarely(in, 64);
-  p->num_nodes = 1 + below(in, large ? 4 : 3);
-  p->num_groups = p->num_nodes * (1 + below(in, large ? 4 : 2));
+  int large = take_byte(in) == 0xff;
+  p->num_nodes = 1 + below(in, large ? 3 : 2);
+  p->num_groups = p->num_nodes * (1 + below(in, 2)); /* many groups are a long search */
   p->num_gpus = p->num_nodes * (1 + below(in, large ? 4 : 2));
   p->num_logical_experts = p->num_groups * (1 + below(in, large ? 4 : 2));
   uint32_t each = (p->num_logical_experts + p->num_gpus - 1) / p->num_gpus + below(in, 3);
@@ -120,12 +122,12 @@ static void even_shape(eplb_problem *p, input *in) {
 }
 
 static void free_shape(eplb_problem *p, input *in) {
-  int large = rarely(in, 64);
-  p->num_gpus = 1 + below(in, large ? 24 : 5);
-  p->num_physical_experts = p->num_gpus * (1 + below(in, large ? 6 : 4));
+  int large = take_byte(in) == 0xff;
+  p->num_gpus = 1 + below(in, large ? 16 : 4);
+  p->num_physical_experts = p->num_gpus * (1 + below(in, large ? 4 : 3));
   p->num_logical_experts = 1 + below(in, p->num_physical_experts);
-  p->num_nodes = 1 + below(in, 5);
-  p->num_groups = 1 + below(in, p->num_logical_experts);
+  p->num_nodes = 1 + below(in, 3);
+  p->num_groups = 1 + below(in, p->num_logical_experts < 5 ? p->num_logical_experts : 5);
 }
 
 /* Any GPU count is allowed whose walk does not take seconds. */

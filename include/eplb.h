@@ -912,7 +912,7 @@ typedef struct eplb_metrics {
    */
   uint32_t worst_window;
   /*
-   Slots of a living GPU whose expert differs from options.previous: 0 without it.
+   Slots of a living GPU whose expert differs from options.previous; 0 without it, and from eplb_evaluate.
    */
   uint32_t moved_slots;
   /*

@@ -55,7 +55,7 @@ pub struct eplb_metrics {
     pub worst_window_balance: f64,
     /// The window that has it, the first among equals.
     pub worst_window: u32,
-    /// Slots of a living GPU whose expert differs from options.previous: 0 without it.
+    /// Slots of a living GPU whose expert differs from options.previous; 0 without it, and from eplb_evaluate.
     pub moved_slots: u32,
     /// The balance when tokens are split over the replicas as eplb_dispatch does, not evenly; 0 unless
     /// EPLB_FLAG_DISPATCH is set.
