@@ -93,10 +93,10 @@ asan:
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address $(CARGO) test -q --target $(HOST) --target-dir $(TARGET)/asan $(PLANNING)
 	$(MAKE) -C fuzz replay-asan TARGET=$(TARGET)
 
-## make fuzz      [SECONDS=60] every C function that long, two at a time (needs clang-19); see fuzz/Makefile
+## make fuzz      [SECONDS=60 SEED=0] every C function that long, two at a time (needs clang-19); see fuzz/Makefile
 fuzz:
 	$(MAKE) -C fuzz all TARGET=$(TARGET)
-	$(MAKE) -C fuzz -j2 -k --output-sync=target run TARGET=$(TARGET) SECONDS=$(or $(SECONDS),60)
+	$(MAKE) -C fuzz -j2 -k --output-sync=target run TARGET=$(TARGET) SECONDS=$(or $(SECONDS),60) SEED=$(or $(SEED),0)
 
 ## make coverage  lines of src/ that the tests reach, at least 98 %; names the others (needs llvm-cov of rustc's LLVM)
 coverage:

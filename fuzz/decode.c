@@ -102,7 +102,7 @@ int untouched(const void *block, size_t size, int fill) {
 /* --- the problem --------------------------------------------------------------------------------------- */
 
 static uint32_t garbage_size(input *in) {
-  static const uint32_t sizes[] = {0,      1,      2,       3,       4,          7,           8,          64,
+  static const uint32_t sizes[] = {0,      1,      2,       3,       4,          7,           8,          16,
                                    0xffff, 0x10000, 1u << 20, 1u << 30, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff};
   uint8_t way = take_byte(in);
   return way < 128 ? sizes[way % 16] : way < 192 ? way % 16 + 1u : take_word(in);
@@ -113,7 +113,7 @@ static uint32_t garbage_size(input *in) {
 /* Divisible all along, as the compatibility policies in hierarchical scope ask for. */
 static void even_shape(eplb_problem *p, input *in) {
   int large = take_byte(in) == 0xff;
-  p->num_nodes = 1 + below(in, large ? 3 : 2);
+  p->num_nodes = 1 + below(in, 2);
   p->num_groups = p->num_nodes * (1 + below(in, 2)); /* many groups are a long search */
   p->num_gpus = p->num_nodes * (1 + below(in, large ? 4 : 2));
   p->num_logical_experts = p->num_groups * (1 + below(in, large ? 4 : 2));

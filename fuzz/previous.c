@@ -105,7 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     } else {
       record(new, slots * sizeof *new);
       record(c.per_layer, c.problem.num_layers * c.metrics_size);
-      if (size % 2) {
+      if (size % 4 == 1) { /* not always: it takes as long again */
         REQUIRE(plan_from(&c, 0xff) == EPLB_STATUS_OK);
         REQUIRE(memcmp(new, c.placement.physical_to_logical, slots * sizeof *new) == 0);
       }
