@@ -369,7 +369,7 @@ fn never_worse_than_deepseek_in_nodes() {
         let (nodes, groups, size, gpus, each) = if rng.once_in(40) {
             rng.pick(&[(4, 8, 32, 32, 9), (2, 8, 16, 16, 9), (8, 8, 32, 64, 5), (9, 9, 28, 72, 4)])
         } else {
-            let nodes = rng.range(2, 4);
+            let nodes = rng.range(1, 4);
             let (groups, size) = (nodes * rng.range(1, 4), rng.range(1, 12));
             let gpus = nodes * rng.range(1, 6);
             let least = (groups * size).div_ceil(gpus);

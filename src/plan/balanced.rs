@@ -4,9 +4,10 @@
 //! Any topology: GPUs that do not receive stay empty, slots and speeds may differ, nodes may be anywhere.
 
 use super::joint;
+use super::no_worse;
 use super::robust;
 use super::room::Room;
-use super::rows::{Rows, Source};
+use super::rows::{Experts, Rows, Source};
 use super::windows::Windows;
 use crate::arena::{Arena, Carve, Need};
 use crate::metrics::assignment::Assignment;
@@ -96,7 +97,8 @@ pub fn need(shape: &Shape, scope: Scope) -> Need {
     }
     let (experts, slots) = (shape.num_logical_experts(), shape.num_physical_experts());
     let (gpus, windows) = (shape.topology().num_gpus(), shape.num_windows());
-    let planner = joint::need(experts, slots, gpus);
+    let [order, to_sort] = no_worse::need_of_order(shape, scope);
+    let planner = joint::need(experts, slots, gpus).max(to_sort).plus(order);
     if windows == 1 {
         return need.plus(planner);
     }
@@ -139,7 +141,8 @@ pub fn plan_layer(
         plan_nodes(layer, load, rows, arena, slots);
     } else {
         slots.fill(-1);
-        rows.plan(layer, Source::Load(load), 0, None, arena, slots);
+        let experts = Experts::All(no_worse::order_groups(shape, scope, load, arena));
+        rows.plan(layer, Source::Load(load), 0, experts, arena, slots);
     }
     Some(window)
 }
@@ -158,7 +161,15 @@ fn plan_nodes(layer: &Layer, load: &[f32], rows: &mut Rows, arena: &mut Arena, s
     let size = groups.size();
     let floor = groups.assign(load, ASSIGNMENTS).floor;
     let no_limit = f64::INFINITY;
-    let mut best = plan_all(layer, load, (groups.node_of(), size), no_limit, rows, arena, slots);
+    let mut best = plan_all(
+        layer,
+        load,
+        Experts::OfNode(groups.node_of(), size),
+        no_limit,
+        rows,
+        arena,
+        slots,
+    );
     if best <= floor * CLOSE {
         return;
     }
@@ -166,7 +177,7 @@ fn plan_nodes(layer: &Layer, load: &[f32], rows: &mut Rows, arena: &mut Arena, s
     let mut visits = VISITS;
     let mut plan = |node_of: &[u32], best: &mut f64| {
         visits = visits.saturating_sub(1);
-        let time = plan_all(layer, load, (node_of, size), *best, rows, arena, slots);
+        let time = plan_all(layer, load, Experts::OfNode(node_of, size), *best, rows, arena, slots);
         if time < *best {
             *best = time;
             keep(slots, kept);
@@ -228,7 +239,7 @@ fn find_roomiest(
 fn plan_all(
     layer: &Layer,
     load: &[f32],
-    groups: (&[u32], usize),
+    experts: Experts,
     limit: f64,
     rows: &mut Rows,
     arena: &mut Arena,
@@ -237,7 +248,7 @@ fn plan_all(
     slots.fill(-1);
     let mut worst = 0.0;
     for node in 0..layer.problem.shape().topology().num_nodes() {
-        rows.plan(layer, Source::Load(load), node as u32, Some(groups), arena, slots);
+        rows.plan(layer, Source::Load(load), node as u32, experts, arena, slots);
         let time = rows.largest_time();
         if time > worst {
             worst = time;
@@ -274,7 +285,7 @@ fn plan_windows(
     }
     slots.fill(-1);
     if !hierarchical {
-        rows.plan(layer, Source::Windows(windows), 0, None, arena, slots);
+        rows.plan(layer, Source::Windows(windows), 0, Experts::All(&[]), arena, slots);
         return None;
     }
     let groups = &mut Assignment::carve(arena, shape, shape.num_groups());
@@ -282,8 +293,8 @@ fn plan_windows(
     groups.assign(windows.mean(layer.problem, layer.index), ASSIGNMENTS);
     rows.swap_groups(layer, windows, groups, arena);
     for node in 0..shape.topology().num_nodes() {
-        let of_groups = Some((groups.node_of(), groups.size()));
-        rows.plan(layer, Source::Windows(windows), node as u32, of_groups, arena, slots);
+        let experts = Experts::OfNode(groups.node_of(), groups.size());
+        rows.plan(layer, Source::Windows(windows), node as u32, experts, arena, slots);
     }
     None
 }

@@ -1,13 +1,16 @@
 //! The promise that BALANCED is never worse than DEEPSEEK, kept in hierarchical scope.
 //!
-//! On one row the joint planner sees to it. But the assignment of groups that leaves the busiest node the
-//! least to do need not be the one whose nodes pack best: where GPUs have few slots, DEEPSEEK's can be
-//! luckier. So its plan is made, too, and taken when it is better and keeps replicas apart.
+//! On one row the joint planner sees to it, as long as experts come in the same order: of equal loads the
+//! first decides. So on one node groups come as DEEPSEEK takes them. On several, the assignment of groups that
+//! leaves the busiest node the least to do need not be the one whose nodes pack best: where GPUs have few
+//! slots, DEEPSEEK's can be luckier. So its plan is made, too, and taken when it is better and keeps replicas
+//! apart.
 
 use super::hierarchy;
 use super::policy::{self, Policy};
 use crate::arena::{Arena, Carve, Need};
 use crate::metrics;
+use crate::order::{descending, sort, sort_buffer};
 use crate::placement::LayerMaps;
 use crate::problem::{Problem, Scope, Shape};
 
@@ -28,6 +31,42 @@ pub fn need(shape: &Shape, scope: Scope) -> Need {
         }
         _ => Need::default(),
     }
+}
+
+/// The groups that DEEPSEEK takes in an order of its own: those of a hierarchy of one node.
+fn ordered_groups(shape: &Shape, scope: Scope) -> usize {
+    let concerns = shape.topology().num_nodes() == 1
+        && shape.is_hierarchical(scope)
+        && policy::admit(shape, scope).is_ok();
+    if concerns { shape.num_groups() } else { 0 }
+}
+
+/// What [`order_groups`] takes and, beyond that, needs: O(K).
+pub fn need_of_order(shape: &Shape, scope: Scope) -> [Need; 2] {
+    let groups = ordered_groups(shape, scope);
+    [groups, sort_buffer(groups)].map(|u64s| Need { u64s, ..Need::default() })
+}
+
+/// Keys of the groups in the order in which DEEPSEEK takes them on one node: heaviest first, loads summed as it
+/// does. None where that is not one node, or DEEPSEEK promises nothing. O(E + K).
+#[inline(never)] // off the stack while a row is planned
+pub fn order_groups<'a>(
+    shape: &Shape,
+    scope: Scope,
+    load: &[f32],
+    arena: &mut Arena<'a>,
+) -> &'a [u64] {
+    let groups = ordered_groups(shape, scope);
+    if groups <= 1 || !is_plain(load) {
+        return &[];
+    }
+    let size = load.len().checked_div(groups).unwrap_or(0).max(1);
+    let keys = arena.u64s(groups);
+    for (group, (key, load)) in keys.iter_mut().zip(load.chunks_exact(size)).enumerate() {
+        *key = descending(load.iter().fold(0.0, |sum, &load| sum + load), group);
+    }
+    sort(keys, arena.rest().u64s(sort_buffer(groups)));
+    keys
 }
 
 /// Whether DEEPSEEK promises its bytes for these loads: no overflow of its f32 sums, and no subnormal, on

@@ -7,7 +7,7 @@ use super::robust;
 use super::windows::Windows;
 use crate::arena::{Arena, Carve};
 use crate::metrics::assignment::Assignment;
-use crate::order::widen;
+use crate::order::{index_of, widen};
 use crate::problem::Shape;
 
 /// The node of a GPU that takes no part.
@@ -40,8 +40,14 @@ pub enum Source<'s, 'a> {
     Windows(&'s mut Windows<'a>),
 }
 
-/// The node of each group, and the experts of a group.
-pub type Groups<'g> = Option<(&'g [u32], usize)>;
+/// The experts of a row.
+#[derive(Clone, Copy, Debug)]
+pub enum Experts<'g> {
+    /// Those of the groups that are on the row's node: the node of each group, and the experts of a group.
+    OfNode(&'g [u32], usize),
+    /// All, group by group as these keys say; as they come when there are no keys.
+    All(&'g [u64]),
+}
 
 impl<'a> Rows<'a> {
     /// Takes the memory: O(E + P + G).
@@ -95,11 +101,11 @@ impl Rows<'_> {
         layer: &Layer,
         source: Source,
         row: u32,
-        groups: Groups,
+        experts: Experts,
         arena: &mut Arena,
         physical_to_logical: &mut [i32],
     ) {
-        let (experts, gpus, filled) = self.gather(layer, &source, row, groups);
+        let (experts, gpus, filled) = self.gather(layer, &source, row, experts);
         if experts > 0 {
             match source {
                 Source::Load(_) => self.plan_load(layer, experts, gpus, filled, arena),
@@ -161,7 +167,7 @@ impl Rows<'_> {
         layer: &Layer,
         source: &Source,
         row: u32,
-        groups: Option<(&[u32], usize)>,
+        of: Experts,
     ) -> (usize, usize, usize) {
         let shape = layer.problem.shape();
         let mut experts = 0;
@@ -177,11 +183,16 @@ impl Rows<'_> {
             }
             experts += range.len();
         };
-        match groups {
-            None => gather(0..shape.num_logical_experts()),
-            Some((node_of, size)) => {
+        match of {
+            Experts::OfNode(node_of, size) => {
                 let here = node_of.iter().enumerate().filter(|(_, of)| **of == row);
                 here.for_each(|(group, _)| gather(group * size..(group + 1) * size));
+            }
+            Experts::All([]) => gather(0..shape.num_logical_experts()),
+            Experts::All(keys) => {
+                let size = shape.num_logical_experts().checked_div(keys.len()).unwrap_or(0);
+                let groups = keys.iter().map(|&key| index_of(key));
+                groups.for_each(|group| gather(group * size..(group + 1) * size));
             }
         }
         let mut gpus = 0;
