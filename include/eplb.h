@@ -612,8 +612,8 @@ enum eplb_policy
    of an expert on one GPU; slots that only a duplicate could fill stay empty (-1). Never worse than
    EPLB_POLICY_DEEPSEEK where that makes no duplicate. Honours gpu_slots, gpu_speed, gpu_node, gpu_state and
    max_replicas. With several windows: one placement whose mean balance over them, and over windows like
-   them, is high, whatever DEEPSEEK would do with any of them. Source: docs/DESIGN.md. Expect a balance of 0.9995 at 9 slots a GPU, 0.999 at 4 or 5; at 2 or 3
-   what the loads allow. About O(P log P) a layer where a plan within 1/2048 of the bound is near at hand, at
+   them, is high, whatever DEEPSEEK would do with any of them. Source: docs/DESIGN.md. Expect a balance of
+   0.9995 at 9 slots a GPU, 0.999 at 4 or 5; at 2 or 3 what the loads allow. About O(P log P) a layer where a plan within 1/2048 of the bound is near at hand, at
    most O(effort) more.
    */
   EPLB_POLICY_BALANCED = 0,

@@ -214,3 +214,34 @@ fn groups_that_would_fill_a_node() {
     // by the loads of the nodes alone: 0.8671 and 0.2887
     assert!(mean >= 0.900 && worst >= 0.608);
 }
+
+/// The same with so many groups that a walk through the assignments never comes to the good ones.
+#[test]
+fn many_groups_that_would_fill_a_node() {
+    for (experts, slots, gpus, floor) in [(64, 80, 16, 0.79), (144, 180, 20, 0.85)] {
+        let mut sums = [0.0; 2];
+        let layers = 60;
+        for seed in 1..=layers {
+            let load = loads::lognormal(experts, 2.0, seed);
+            let spec = Spec {
+                num_layers: 1,
+                num_logical_experts: experts as u32,
+                num_physical_experts: slots,
+                num_groups: 16,
+                num_nodes: 4,
+                num_gpus: gpus,
+                load: &load,
+                ..Spec::default()
+            };
+            for (sum, policy) in sums.iter_mut().zip([Policy::Balanced, Policy::Deepseek]) {
+                let options = Options { policy, scope: Scope::Hierarchical, ..Options::default() };
+                *sum += plan(&spec, &options).unwrap().metrics[0].balance;
+            }
+        }
+        let [ours, theirs] = sums.map(|sum| sum / layers as f64);
+        println!(
+            "{experts} -> {slots} / {gpus}, 16 groups on 4 nodes: {ours:.4}, DEEPSEEK {theirs:.4}"
+        );
+        assert!(ours >= floor && ours > theirs);
+    }
+}

@@ -69,7 +69,15 @@ impl<'a> Assignment<'a> {
             *sum = group.iter().fold(0.0, |sum, &load| sum + widen(load));
         }
         let nodes = Nodes { speed: self.node_speed, slots: self.node_slots };
-        groups::assign(self.load, self.need, &nodes, effort, &mut self.search, self.node)
+        groups::assign(self.load, self.need, &nodes, (0.0, effort), &mut self.search, self.node)
+    }
+
+    /// Assigns the groups assigned last once more, each to a node with `need` slots for it, so that no node takes
+    /// longer than `time`; whether that was found within `effort`.
+    pub fn assign_within(&mut self, time: f64, need: &[u32], effort: u32) -> bool {
+        let nodes = Nodes { speed: self.node_speed, slots: self.node_slots };
+        let limits = (time, effort);
+        groups::assign(self.load, need, &nodes, limits, &mut self.search, self.node).time <= time
     }
 
     /// The node of each group, as assigned or visited last.

@@ -85,12 +85,12 @@ pub(super) fn put<T>(cells: &mut [T], i: usize, value: T) {
 /// Node of each group into `node_of`. The time is infinite when nothing was found: then nothing
 /// fits if `exact`, and `node_of` is left alone.
 ///
-/// `loads` and `needs` (slots, at least 1) per group.
+/// `loads` and `needs` (slots, at least 1) per group. A time of `enough` ends the search.
 pub fn assign(
     loads: &[f64],
     needs: &[u32],
     nodes: &Nodes,
-    effort: u32,
+    (enough, effort): (f64, u32),
     scratch: &mut Scratch,
     node_of: &mut [u32],
 ) -> Outcome {
@@ -107,10 +107,11 @@ pub fn assign(
     let floor = if heaviest > mean { heaviest } else { mean };
     let floor = if crowd > floor { crowd } else { floor };
 
+    let goal = if enough > floor { enough } else { floor };
     let mut time = search.greedy();
-    let mut exact = time <= floor * (1.0 + TIE);
+    let mut exact = time <= goal * (1.0 + TIE);
     if !exact {
-        (time, exact) = search.run(time, floor, effort, &mut |_, _, worst| worst);
+        (time, exact) = search.run(time, goal, effort, &mut |_, _, worst| worst);
     }
     if time == f64::INFINITY {
         return if exact {

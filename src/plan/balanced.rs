@@ -18,10 +18,12 @@ use crate::status::Status;
 const ASSIGNMENTS: u32 = 20_000;
 /// A plan so near the least that the busiest node can do is not worth another assignment.
 const CLOSE: f64 = 1.0 + 1.0 / 1024.0;
+/// Halvings of the time that the slots of the nodes are to allow: to a thousandth.
+const HALVINGS: u32 = 10;
+/// Placements of a group tried for each.
+const ROOMIER: u32 = 1_000;
 /// Placements of a group tried for other assignments: as good as 20,000 for 8 groups on 4 nodes.
 const OTHERS: u32 = 5_000;
-/// An assignment has to prove less than the best so far by this part.
-const LESS: f64 = 1.0 - 1.0 / 1024.0;
 /// Other assignments planned at most.
 const VISITS: u32 = 64;
 /// GPUs at most: the joint planner keeps a GPU's number beside its load in one word.
@@ -117,6 +119,13 @@ pub struct Layer<'a> {
     pub effort: u32,
 }
 
+impl Layer<'_> {
+    /// What planning a row on one load may spend.
+    fn effort_of_row(&self) -> u64 {
+        if self.effort == 0 { joint::EFFORT } else { u64::from(self.effort) }
+    }
+}
+
 /// Plans one layer and writes physical_to_logical. `arena` holds what [`need`] says.
 ///
 /// Windows that differ are planned for together; else any that counts stands for all, and the answer is which.
@@ -142,6 +151,7 @@ pub fn plan_layer(
     } else {
         slots.fill(-1);
         let experts = Experts::All(no_worse::order_groups(shape, scope, load, arena));
+        rows.effort = layer.effort_of_row();
         rows.plan(layer, Source::Load(load), 0, experts, arena, slots);
     }
     Some(window)
@@ -160,30 +170,27 @@ fn plan_nodes(layer: &Layer, load: &[f32], rows: &mut Rows, arena: &mut Arena, s
     let roomiest = arena.u32s(shape.num_groups());
     let size = groups.size();
     let floor = groups.assign(load, ASSIGNMENTS).floor;
-    let no_limit = f64::INFINITY;
-    let mut best = plan_all(
-        layer,
-        load,
-        Experts::OfNode(groups.node_of(), size),
-        no_limit,
-        rows,
-        arena,
-        slots,
-    );
+    let effort = layer.effort_of_row().saturating_mul(shape.topology().num_nodes() as u64);
+    rows.effort = effort; // for all nodes together
+    let first = Experts::OfNode(groups.node_of(), size);
+    let mut best = plan_all(layer, load, first, f64::INFINITY, rows, arena, slots);
     if best <= floor * CLOSE {
         return;
     }
     keep(slots, kept);
+    rows.effort = effort.saturating_mul(2); // for all others together: with half of it some end higher
     let mut visits = VISITS;
     let mut plan = |node_of: &[u32], best: &mut f64| {
         visits = visits.saturating_sub(1);
-        let time = plan_all(layer, load, Experts::OfNode(node_of, size), *best, rows, arena, slots);
+        let experts = Experts::OfNode(node_of, size);
+        let time = plan_all(layer, load, experts, *best, rows, arena, slots);
         if time < *best {
             *best = time;
             keep(slots, kept);
         }
-        visits
+        visits > 0 && rows.effort > 0
     };
+    roomiest.iter_mut().zip(groups.node_of()).for_each(|(of, &node)| *of = node);
     if find_roomiest(load, (floor, best), groups, room, roomiest) {
         plan(roomiest, &mut best);
     }
@@ -195,7 +202,7 @@ fn plan_nodes(layer: &Layer, load: &[f32], rows: &mut Rows, arena: &mut Arena, s
             return best;
         }
         let before = best;
-        if plan(node_of, &mut best) == 0 {
+        if !plan(node_of, &mut best) {
             return 0.0;
         }
         if best < before {
@@ -208,29 +215,27 @@ fn plan_nodes(layer: &Layer, load: &[f32], rows: &mut Rows, arena: &mut Arena, s
     }
 }
 
-/// The assignment of which loads and slots prove least, of those that may be better than `most`; whether there is
-/// one.
+/// An assignment for which loads and slots together prove about as little as for any, if they prove less than
+/// `most`; whether there is one.
 #[inline(never)]
 fn find_roomiest(
     load: &[f32],
-    (floor, most): (f64, f64),
+    (mut least, mut most): (f64, f64),
     groups: &mut Assignment,
     room: &mut Room,
     roomiest: &mut [u32],
 ) -> bool {
-    let (mut least, mut found) = (most, false);
-    room.set_time(load, least * LESS);
-    groups.visit(most, OTHERS, |node_of, slots_of, busiest| {
-        if room.fits(node_of, slots_of) {
-            let time = room.least_time(load, node_of, slots_of, (busiest, least));
-            if time < least {
-                (least, found) = (time, true);
-                roomiest.iter_mut().zip(node_of).for_each(|(of, &node)| *of = node);
-            }
-            room.set_time(load, least * LESS);
+    let mut found = false;
+    for _ in 0..HALVINGS {
+        let time = 0.5 * (least + most);
+        room.set_time(load, time);
+        if groups.assign_within(time, room.pieces(), ROOMIER) {
+            (most, found) = (time, true);
+            roomiest.iter_mut().zip(groups.node_of()).for_each(|(of, &node)| *of = node);
+        } else {
+            least = time;
         }
-        if least <= floor * CLOSE { 0.0 } else { least }
-    });
+    }
     found
 }
 

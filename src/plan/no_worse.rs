@@ -18,7 +18,7 @@ use crate::problem::{Problem, Scope, Shape};
 pub fn concerns(shape: &Shape, scope: Scope) -> bool {
     shape.topology().num_nodes() > 1
         && shape.is_hierarchical(scope)
-        && policy::admit(shape, scope).is_ok()
+        && policy::admit_window(shape, scope).is_ok()
 }
 
 /// What [`or_deepseek`] needs: O(E + P + K + G).
@@ -37,7 +37,7 @@ pub fn need(shape: &Shape, scope: Scope) -> Need {
 fn ordered_groups(shape: &Shape, scope: Scope) -> usize {
     let concerns = shape.topology().num_nodes() == 1
         && shape.is_hierarchical(scope)
-        && policy::admit(shape, scope).is_ok();
+        && policy::admit_window(shape, scope).is_ok();
     if concerns { shape.num_groups() } else { 0 }
 }
 

@@ -14,8 +14,8 @@ pub enum eplb_policy {
     /// of an expert on one GPU; slots that only a duplicate could fill stay empty (-1). Never worse than
     /// EPLB_POLICY_DEEPSEEK where that makes no duplicate. Honours gpu_slots, gpu_speed, gpu_node, gpu_state and
     /// max_replicas. With several windows: one placement whose mean balance over them, and over windows like
-    /// them, is high, whatever DEEPSEEK would do with any of them. Source: docs/DESIGN.md. Expect a balance of 0.9995 at 9 slots a GPU, 0.999 at 4 or 5; at 2 or 3
-    /// what the loads allow. About O(P log P) a layer where a plan within 1/2048 of the bound is near at hand, at
+    /// them, is high, whatever DEEPSEEK would do with any of them. Source: docs/DESIGN.md. Expect a balance of
+    /// 0.9995 at 9 slots a GPU, 0.999 at 4 or 5; at 2 or 3 what the loads allow. About O(P log P) a layer where a plan within 1/2048 of the bound is near at hand, at
     /// most O(effort) more.
     #[default]
     Balanced = 0,
@@ -106,14 +106,22 @@ pub fn recipe(policy: Policy) -> Option<Recipe> {
 /// The `Unsupported*` codes of the topology and of windows, [`Status::TooFewSlots`], the
 /// `*NotDivisible` codes.
 pub fn admit(problem: &crate::problem::Shape, scope: Scope) -> Result<(), Status> {
+    if problem.num_windows() > 1 {
+        return Err(Status::UnsupportedWindows);
+    }
+    admit_window(problem, scope)
+}
+
+/// The same of one window of several.
+///
+/// # Errors
+/// As [`admit`], but for the windows.
+pub fn admit_window(problem: &crate::problem::Shape, scope: Scope) -> Result<(), Status> {
     let topology = problem.topology();
     let experts = problem.num_logical_experts();
     let groups = problem.num_groups();
     let divides = |a: usize, b: usize| b.checked_rem(a) == Some(0);
     let hierarchical = problem.is_hierarchical(scope);
-    if problem.num_windows() > 1 {
-        return Err(Status::UnsupportedWindows);
-    }
     if !topology.equal_speeds() {
         return Err(Status::UnsupportedSpeed);
     }

@@ -7,9 +7,6 @@ use crate::arena::Carve;
 use crate::order::widen;
 use crate::problem::Shape;
 
-/// Halvings of the time that a search makes: to a thousandth.
-const HALVINGS: u32 = 10;
-
 /// What the groups of a layer ask of their nodes if a time is to be kept.
 #[derive(Debug)]
 pub struct Room<'a> {
@@ -48,7 +45,12 @@ impl<'a> Room<'a> {
         }
     }
 
-    /// Whether each node has the slots for that. O(K + N).
+    /// `[K]` the slots that each group needs for that.
+    pub fn pieces(&self) -> &[u32] {
+        self.pieces
+    }
+
+    /// Whether each node has them. O(K + N).
     pub fn fits(&mut self, node_of: &[u32], slots_of: &[u32]) -> bool {
         self.left.iter_mut().zip(slots_of).for_each(|(left, &slots)| *left = slots);
         node_of.iter().zip(self.pieces.iter()).all(|(&node, &pieces)| {
@@ -59,27 +61,6 @@ impl<'a> Room<'a> {
                 fits
             })
         })
-    }
-
-    /// A time near the least that fits, not below `least` and at most `most`, which does. Sets other times.
-    /// O((E + K + N) HALVINGS).
-    pub fn least_time(
-        &mut self,
-        load: &[f32],
-        node_of: &[u32],
-        slots_of: &[u32],
-        (mut least, mut most): (f64, f64),
-    ) -> f64 {
-        for _ in 0..HALVINGS {
-            let time = 0.5 * (least + most);
-            self.set_time(load, time);
-            if self.fits(node_of, slots_of) {
-                most = time;
-            } else {
-                least = time;
-            }
-        }
-        most
     }
 }
 

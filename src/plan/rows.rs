@@ -29,6 +29,8 @@ pub struct Rows<'a> {
     slots: &'a mut [u32],
     speed: &'a mut [f32],
     placed: &'a mut [u32],
+    /// What planning a row on one load may spend, and then what it left.
+    pub effort: u64,
 }
 
 /// What a row is planned on.
@@ -71,6 +73,7 @@ impl<'a> Rows<'a> {
             slots: arena.u32s(gpus),
             speed: arena.f32s(gpus),
             placed: arena.u32s(shape.num_physical_experts()),
+            effort: 0,
         }
     }
 }
@@ -130,9 +133,10 @@ impl Rows<'_> {
             slots: self.slots.get(..gpus).unwrap_or_default(),
             speed: self.speed.get(..gpus).unwrap_or_default(),
             most_replicas: gpus.min(layer.most_replicas) as u32,
-            effort: layer.effort,
+            effort: self.effort,
         };
-        joint::plan(&row, arena, self.placed.get_mut(..filled).unwrap_or_default());
+        let placed = self.placed.get_mut(..filled).unwrap_or_default();
+        self.effort = joint::plan(&row, arena, placed);
     }
 
     #[inline(never)]

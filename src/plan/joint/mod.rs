@@ -22,6 +22,7 @@ mod row;
 mod scale;
 mod scratch;
 
+pub(crate) use road::EFFORT;
 pub use scratch::need;
 
 use crate::arena::Arena;
@@ -41,34 +42,36 @@ pub struct Row<'a> {
     pub speed: &'a [f32],
     /// Replicas that an expert may have, at most one on each GPU.
     pub most_replicas: u32,
-    /// Partners looked at, at most about this many; 0 = default.
-    pub effort: u32,
+    /// Partners looked at, at most about this many.
+    pub effort: u64,
 }
 
 /// Plans a row. `out`: the expert in each slot, those of the first GPU first, `u32::MAX` where a small row
-/// is better off with an empty one. `arena` holds what [`need`] says for these sizes.
-pub fn plan(p: &Row, arena: &mut Arena, out: &mut [u32]) {
+/// is better off with an empty one. `arena` holds what [`need`] says for these sizes. Answers what is left of the
+/// effort.
+pub fn plan(p: &Row, arena: &mut Arena, out: &mut [u32]) -> u64 {
     // a GPU may have lost its slots to a limit on replicas
     let mut speeds = p.slots.iter().zip(p.speed).filter(|(slots, _)| **slots > 0);
     let first = speeds.next().map_or(0, |(_, speed)| speed.to_bits());
     if speeds.any(|(_, speed)| speed.to_bits() != first) {
-        run::<true>(p, arena, out);
+        run::<true>(p, arena, out)
     } else {
-        run::<false>(p, arena, out);
+        run::<false>(p, arena, out)
     }
 }
 
 #[inline(never)] // one of the two on the stack
-fn run<const S: bool>(p: &Row, arena: &mut Arena, out: &mut [u32]) {
+fn run<const S: bool>(p: &Row, arena: &mut Arena, out: &mut [u32]) -> u64 {
     let row = &mut carve::<S>(arena, p.load.len(), out.len(), p.slots.len());
     let even = row.note_gpus(p.slots, p.speed);
     row.cap = p.most_replicas;
     row.factor *= scale::scale(p.load, row.scaled);
-    if road::road(row, even, p.effort) {
+    let mut left = p.effort;
+    if road::road(row, even, &mut left) {
         for (to, &expert) in out.iter_mut().zip(row.hold.iter()) {
             *to = expert;
         }
-        return;
+        return left;
     }
     // the board into `out`, each GPU's experts by falling load
     for g in 0..row.b.gpus {
@@ -80,4 +83,5 @@ fn run<const S: bool>(p: &Row, arena: &mut Arena, out: &mut [u32]) {
         put(row.fill, g as usize, to + 1);
         put(out, to as usize, e & !SPLIT);
     }
+    left
 }

@@ -12,7 +12,7 @@ use super::row::Row;
 use super::{exact, pairs, reach};
 
 /// Partners looked at, when the caller does not say.
-pub(super) const EFFORT: u64 = 200_000;
+pub(crate) const EFFORT: u64 = 200_000;
 /// Other counts are tried, and counts moved, when the largest time is above the bound by more than one part
 /// in this many: sooner where the row is small, and trying is cheap.
 const STUCK: u64 = 200;
@@ -54,9 +54,10 @@ impl Aim {
     }
 }
 
-/// Plans the row. Answers where the placement is then: in `hold`, with empty slots, or on the board.
+/// Plans the row. Answers where the placement is then: in `hold`, with empty slots, or on the board. Leaves what is
+/// left of `effort`.
 #[inline(always)] // one frame with `run`
-pub fn road<const S: bool>(row: &mut Row<S>, even: bool, effort: u32) -> bool {
+pub fn road<const S: bool>(row: &mut Row<S>, even: bool, effort: &mut u64) -> bool {
     row.sort_experts();
     if even {
         row.dhondt()
@@ -82,14 +83,7 @@ pub fn road<const S: bool>(row: &mut Row<S>, even: bool, effort: u32) -> bool {
     }
     let bound = if largest > mean { largest } else { mean };
     let patience = if row.b.w.len() < SMALL { bound / STUCK_SMALL } else { bound / STUCK };
-    let mut aim = Aim {
-        bound,
-        patience,
-        even,
-        slots,
-        left: if effort == 0 { EFFORT } else { u64::from(effort) },
-        greedy: u64::MAX,
-    };
+    let mut aim = Aim { bound, patience, even, slots, left: *effort, greedy: u64::MAX };
     let mut floor = if even && !S { c1(row.b.w, gpus, slots, bound) } else { bound };
     let first = floor;
     let mut best = u64::MAX;
@@ -103,6 +97,7 @@ pub fn road<const S: bool>(row: &mut Row<S>, even: bool, effort: u32) -> bool {
     let stuck = slots > 1 && aim.stuck(best);
     let safe = slots > 3 || best.saturating_add(aim.grain()) < floor;
     if (best <= bound && safe) || (!stuck && !small && safe) {
+        *effort = aim.left;
         return false;
     }
     row.remember();
@@ -125,11 +120,12 @@ pub fn road<const S: bool>(row: &mut Row<S>, even: bool, effort: u32) -> bool {
         // one worse.
         best = plain(row, &aim, best);
     }
-    if small && exact::exact(row, bound, best, aim.grain(), &mut aim.left) {
-        return true;
+    let held = small && exact::exact(row, bound, best, aim.grain(), &mut aim.left);
+    if !held {
+        row.adopt();
     }
-    row.adopt();
-    false
+    *effort = aim.left;
+    held
 }
 
 /// LPT, then all that lowers the largest time for these counts.
