@@ -193,6 +193,7 @@ unsafe fn checked_plan<'a>(
         let (shape, options) = sizes.as_ref().map_err(|status| *status)?;
         // what the shape rules out is said before what the loads do: as eplb_workspace says it
         let need = &migrate::workspace(operation, shape, options)?;
+        need.bytes()?;
         let problem = &loads(&problem, shape, &mut memory);
         let problem = problem.as_ref().map_err(|status| *status)?;
 
