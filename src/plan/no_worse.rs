@@ -72,8 +72,10 @@ pub fn order_groups<'a>(
 /// Whether DEEPSEEK promises its bytes for these loads: no overflow of its f32 sums, and no subnormal, on
 /// which machines disagree, even after division by a count.
 fn is_plain(load: &[f32]) -> bool {
-    const TINY: f32 = f32::from_bits((127 - 100) << 23);
-    let plain = |load: f32| load.to_bits() << 1 == 0 || load >= TINY;
+    const TINY: u32 = (127 - 100) << 23;
+    // 0 or at least 2^-100, in one comparison of integers: one with 0 may be made one of floats, for which
+    // flush-to-zero takes subnormals for 0
+    let plain = |load: f32| (load.to_bits() << 1 >> 1).wrapping_sub(1) >= TINY - 1;
     let limit = policy::load_limit(load.len());
     load.iter().all(|&load| plain(load) && load <= limit)
 }
