@@ -354,6 +354,20 @@ static void pinned(void) {
   }
 }
 
+/* A subnormal load below 0 is refused where it counts as 0, too. */
+static void refused_when_flushed(void) {
+  eplb_problem p = pinned_problem(0);
+  eplb_options options = EPLB_OPTIONS_INIT;
+  const float kept = pin_load[0];
+  pin_load[0] = -0x1p-140f;
+  flush(1);
+  plan none;
+  int32_t status = plan_make(&p, &options, 0, 0xa5, &none);
+  flush(0);
+  CHECK_EQUAL(status, EPLB_STATUS_LOAD_NEGATIVE);
+  pin_load[0] = kept;
+}
+
 /* --- effort ------------------------------------------------------------------------------------------ */
 
 /* However little the effort: a good plan, and none worse than DEEPSEEK's where that has no duplicate. */
@@ -395,6 +409,7 @@ int main(void) {
   scaled();
   any_topology();
   pinned();
+  refused_when_flushed();
   any_effort();
   return finish("balanced");
 }

@@ -6,6 +6,7 @@ use super::read::{Plain, read};
 use crate::load::change::{self, Change};
 use crate::load::forecast::{self, Forecast, ForecastMethod};
 use crate::load::windows::{Windows, WindowsShape};
+use crate::problem::is_zero;
 use crate::status::Status;
 use core::mem::offset_of;
 
@@ -180,7 +181,7 @@ pub unsafe extern "C" fn eplb_forecast(
 
 /// Zero means default.
 fn or_default(given: f32, default: f32) -> f32 {
-    if given.to_bits() << 1 == 0 { default } else { given }
+    if is_zero(given) { default } else { given }
 }
 
 /// Numbers to options.

@@ -24,6 +24,7 @@
 
 use super::windows::Windows;
 use crate::order::widen;
+use crate::problem::is_zero;
 use crate::status::Status;
 
 /// Most windows that [`window_weights`] judges: what its sums take of the stack is bounded by it.
@@ -57,7 +58,7 @@ impl Change {
     fn check(&self) -> Result<(), Status> {
         let positive = |x: f32| (f32::MIN_POSITIVE..=f32::MAX).contains(&x);
         // by bits: a subnormal is not taken for 0
-        let share = self.before.to_bits() <= 1.0_f32.to_bits() || self.before.to_bits() << 1 == 0;
+        let share = self.before.to_bits() <= 1.0_f32.to_bits() || is_zero(self.before);
         if positive(self.ratio)
             && positive(self.distance)
             && positive(self.tokens_per_load)
