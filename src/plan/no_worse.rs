@@ -7,6 +7,7 @@
 //! apart.
 
 use super::hierarchy;
+use super::joint::scale::scale;
 use super::policy::{self, Policy};
 use crate::arena::{Arena, Carve, Need};
 use crate::metrics;
@@ -44,11 +45,13 @@ fn ordered_groups(shape: &Shape, scope: Scope) -> usize {
 /// What [`order_groups`] takes and, beyond that, needs: O(K).
 pub fn need_of_order(shape: &Shape, scope: Scope) -> [Need; 2] {
     let groups = ordered_groups(shape, scope);
-    [groups, sort_buffer(groups)].map(|u64s| Need { u64s, ..Need::default() })
+    let experts = if groups > 0 { shape.num_logical_experts() } else { 0 };
+    let keys = Need { u64s: groups, ..Need::default() };
+    [keys, Need { u64s: sort_buffer(groups), f32s: experts, ..Need::default() }]
 }
 
 /// Keys of the groups in the order in which DEEPSEEK takes them on one node: heaviest first, loads summed as it
-/// does. None where that is not one node, or DEEPSEEK promises nothing. O(E + K).
+/// does, scaled as the joint planner scales them. None where that is not one node. O(E + K).
 #[inline(never)] // off the stack while a row is planned
 pub fn order_groups<'a>(
     shape: &Shape,
@@ -57,15 +60,18 @@ pub fn order_groups<'a>(
     arena: &mut Arena<'a>,
 ) -> &'a [u64] {
     let groups = ordered_groups(shape, scope);
-    if groups <= 1 || !is_plain(load) {
+    if groups <= 1 {
         return &[];
     }
     let size = load.len().checked_div(groups).unwrap_or(0).max(1);
     let keys = arena.u64s(groups);
-    for (group, (key, load)) in keys.iter_mut().zip(load.chunks_exact(size)).enumerate() {
+    let mut rest = arena.rest();
+    let scaled = rest.f32s(load.len());
+    scale(load, scaled);
+    for (group, (key, load)) in keys.iter_mut().zip(scaled.chunks_exact(size)).enumerate() {
         *key = descending(load.iter().fold(0.0, |sum, &load| sum + load), group);
     }
-    sort(keys, arena.rest().u64s(sort_buffer(groups)));
+    sort(keys, rest.u64s(sort_buffer(groups)));
     keys
 }
 

@@ -19,7 +19,7 @@ mod refine;
 mod rematch;
 mod road;
 mod row;
-mod scale;
+pub(super) mod scale;
 mod scratch;
 
 pub(crate) use road::EFFORT;
