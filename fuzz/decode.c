@@ -112,7 +112,7 @@ static uint32_t garbage_size(input *in) {
 
 /* Divisible all along, as the compatibility policies in hierarchical scope ask for. */
 static void even_shape(eplb_problem *p, input *in) {
-  int large = take_byte(in) == 0xff;
+  int large = rarely(in, 256);
   p->num_nodes = 1 + below(in, 2);
   p->num_groups = p->num_nodes * (1 + below(in, 2)); /* many groups are a long search */
   p->num_gpus = p->num_nodes * (1 + below(in, large ? 4 : 2));
@@ -122,7 +122,7 @@ static void even_shape(eplb_problem *p, input *in) {
 }
 
 static void free_shape(eplb_problem *p, input *in) {
-  int large = take_byte(in) == 0xff;
+  int large = rarely(in, 256);
   p->num_gpus = 1 + below(in, large ? 16 : 4);
   p->num_physical_experts = p->num_gpus * (1 + below(in, large ? 4 : 3));
   p->num_logical_experts = 1 + below(in, p->num_physical_experts);

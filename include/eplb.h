@@ -613,8 +613,8 @@ enum eplb_policy
    EPLB_POLICY_DEEPSEEK where that makes no duplicate. Honours gpu_slots, gpu_speed, gpu_node, gpu_state and
    max_replicas. With several windows: one placement whose mean balance over them, and over windows like
    them, is high, whatever DEEPSEEK would do with any of them. Source: docs/DESIGN.md. Expect a balance of
-   0.9995 at 9 slots a GPU, 0.999 at 4 or 5; at 2 or 3 what the loads allow. About O(P log P) a layer where a plan within 1/2048 of the bound is near at hand, at
-   most O(effort) more.
+   0.9995 at 9 slots a GPU, 0.999 at 4 or 5; at 2 or 3 what the loads allow. About O(P log P) a layer where a
+   plan within 1/2048 of the bound is near at hand, at most O(effort) more; in hierarchical scope O(N effort).
    */
   EPLB_POLICY_BALANCED = 0,
   /*
@@ -785,10 +785,12 @@ typedef struct eplb_options {
    */
   uint32_t scope;
   /*
-   Bound on the candidate evaluations per layer, 0 = the policy's default. The compatibility
-   policies do a fixed amount of work and accept any value. With several windows a unit is a pair of
-   slots looked at; a swap weighed in all windows counts 8 for each 8 windows or part of 8; the default is
-   G * (1,500 + 8 * G), six times that is high. In hierarchical scope each node has as much.
+   Bound on the candidates that EPLB_POLICY_BALANCED looks at in a layer; the step at hand is finished. 0 =
+   200,000. In hierarchical scope the N nodes share N times that, and other assignments of groups to nodes,
+   tried where slots are few, twice as much again. With several windows a unit is a pair of slots looked at;
+   a swap weighed in all windows counts 8 for each 8 windows or part of 8; the default is
+   G * (1,500 + 8 * G), six times that is high; in hierarchical scope each node has as much. The
+   compatibility policies do a fixed amount of work and accept any value. For eplb_dispatch see there.
    */
   uint32_t effort;
   /*

@@ -60,10 +60,12 @@ pub struct eplb_options {
     pub policy: u32,
     /// EPLB_SCOPE_*.
     pub scope: u32,
-    /// Bound on the candidate evaluations per layer, 0 = the policy's default. The compatibility
-    /// policies do a fixed amount of work and accept any value. With several windows a unit is a pair of
-    /// slots looked at; a swap weighed in all windows counts 8 for each 8 windows or part of 8; the default is
-    /// G * (1,500 + 8 * G), six times that is high. In hierarchical scope each node has as much.
+    /// Bound on the candidates that EPLB_POLICY_BALANCED looks at in a layer; the step at hand is finished. 0 =
+    /// 200,000. In hierarchical scope the N nodes share N times that, and other assignments of groups to nodes,
+    /// tried where slots are few, twice as much again. With several windows a unit is a pair of slots looked at;
+    /// a swap weighed in all windows counts 8 for each 8 windows or part of 8; the default is
+    /// G * (1,500 + 8 * G), six times that is high; in hierarchical scope each node has as much. The
+    /// compatibility policies do a fixed amount of work and accept any value. For eplb_dispatch see there.
     pub effort: u32,
     /// With previous: slots that may change per layer, 0 = no limit. EPLB_POLICY_BALANCED only.
     pub max_moves: u32,

@@ -85,7 +85,7 @@ pub(super) fn put<T>(cells: &mut [T], i: usize, value: T) {
 /// Node of each group into `node_of`. The time is infinite when nothing was found: then nothing
 /// fits if `exact`, and `node_of` is left alone.
 ///
-/// `loads` and `needs` (slots, at least 1) per group. A time of `enough` ends the search.
+/// `loads` and `needs` (slots, at least 1) per group. A time of `enough` ends the search, which then is not exact.
 pub fn assign(
     loads: &[f64],
     needs: &[u32],
@@ -113,6 +113,7 @@ pub fn assign(
     if !exact {
         (time, exact) = search.run(time, goal, effort, &mut |_, _, worst| worst);
     }
+    exact &= goal == floor || time > goal * (1.0 + TIE);
     if time == f64::INFINITY {
         return if exact {
             nothing

@@ -63,8 +63,8 @@ pub struct Options<'a> {
     pub recipe: Option<Recipe>,
     /// Which hierarchy.
     pub scope: Scope,
-    /// Bound on the candidate evaluations of a layer; 0 is the default of the policy. The
-    /// compatibility policies do a fixed amount of work and accept any.
+    /// Bound on the candidates that `BALANCED` looks at for a row, 0 = 200,000; docs/SPEC.md says what a unit is,
+    /// and what nodes and windows have. The compatibility policies do a fixed amount of work and accept any.
     pub effort: u32,
     /// With `previous`: slots that may change per layer; 0 = no limit.
     pub max_moves: u32,

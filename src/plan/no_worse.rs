@@ -15,11 +15,14 @@ use crate::order::{descending, sort, sort_buffer};
 use crate::placement::LayerMaps;
 use crate::problem::{Problem, Scope, Shape};
 
-/// Whether there is anything to see to: a hierarchy of more than one node that DEEPSEEK can plan.
+/// Whether it is a hierarchy that DEEPSEEK can plan, if only a window of it.
+fn has_rival(shape: &Shape, scope: Scope) -> bool {
+    shape.is_hierarchical(scope) && policy::admit_window(shape, scope).is_ok()
+}
+
+/// Whether there is anything to see to: such a hierarchy of more than one node.
 pub fn concerns(shape: &Shape, scope: Scope) -> bool {
-    shape.topology().num_nodes() > 1
-        && shape.is_hierarchical(scope)
-        && policy::admit_window(shape, scope).is_ok()
+    shape.topology().num_nodes() > 1 && has_rival(shape, scope)
 }
 
 /// What [`or_deepseek`] needs: O(E + P + K + G).
@@ -36,13 +39,11 @@ pub fn need(shape: &Shape, scope: Scope) -> Need {
 
 /// The groups that DEEPSEEK takes in an order of its own: those of a hierarchy of one node.
 fn ordered_groups(shape: &Shape, scope: Scope) -> usize {
-    let concerns = shape.topology().num_nodes() == 1
-        && shape.is_hierarchical(scope)
-        && policy::admit_window(shape, scope).is_ok();
-    if concerns { shape.num_groups() } else { 0 }
+    let ordered = shape.topology().num_nodes() == 1 && has_rival(shape, scope);
+    if ordered { shape.num_groups() } else { 0 }
 }
 
-/// What [`order_groups`] takes and, beyond that, needs: O(K).
+/// What [`order_groups`] takes and, beyond that, needs: O(E + K).
 pub fn need_of_order(shape: &Shape, scope: Scope) -> [Need; 2] {
     let groups = ordered_groups(shape, scope);
     let experts = if groups > 0 { shape.num_logical_experts() } else { 0 };

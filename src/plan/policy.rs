@@ -15,8 +15,8 @@ pub enum eplb_policy {
     /// EPLB_POLICY_DEEPSEEK where that makes no duplicate. Honours gpu_slots, gpu_speed, gpu_node, gpu_state and
     /// max_replicas. With several windows: one placement whose mean balance over them, and over windows like
     /// them, is high, whatever DEEPSEEK would do with any of them. Source: docs/DESIGN.md. Expect a balance of
-    /// 0.9995 at 9 slots a GPU, 0.999 at 4 or 5; at 2 or 3 what the loads allow. About O(P log P) a layer where a plan within 1/2048 of the bound is near at hand, at
-    /// most O(effort) more.
+    /// 0.9995 at 9 slots a GPU, 0.999 at 4 or 5; at 2 or 3 what the loads allow. About O(P log P) a layer where a
+    /// plan within 1/2048 of the bound is near at hand, at most O(effort) more; in hierarchical scope O(N effort).
     #[default]
     Balanced = 0,
     /// DeepSeek EPLB, bit for bit: groups onto nodes, D'Hondt replication, largest replica first to the
