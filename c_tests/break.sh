@@ -47,7 +47,7 @@ sees() {
 # The archives of the copy are its own; what cargo test builds of other crates is shared.
 of_copy() { CARGO_TARGET_DIR=$target/broken make -s "$@"; }
 topic() { of_copy lib && make -s -C c_tests "$1" TARGET="$target/broken" "${@:2}"; }
-rust_test() { CARGO_TARGET_DIR=$target "${CARGO:-cargo}" test -q --test "$1"; }
+rust_test() { CARGO_TARGET_DIR=$target "${CARGO:-cargo}" test -q --test "$1" "${@:2}"; }
 replay() { of_copy lib checked && make -s -C fuzz replay TARGET="$target/broken"; }
 profiles() { # of the two that matter here
   of_copy lib checked && make -s -C c_tests/firmware profiles TARGET="$target/broken" DEBUG_ARCHIVE="$target/broken/checked/libeplb.a"
@@ -196,6 +196,18 @@ mend
 
 sabotage "worse than DEEPSEEK" src/plan/no_worse.rs 's/if duplicates > 0 ||/if theirs > 0.0 ||/'
 sees "vectors.c:[0-9]*: policy 0: failed" topic vectors
+mend
+
+sabotage "ties on one node that fall otherwise than in DEEPSEEK" src/plan/no_worse.rs 's/let ordered = /&false \&\& /'
+sees "not so: .*ours.max_gpu_load <= theirs" replay
+mend
+
+sabotage "groups on nodes by their loads alone" src/plan/balanced.rs 's/^const HALVINGS: u32 = .*;/const HALVINGS: u32 = 0;/'
+sees "failed: ours >= floor" rust_test quality many_groups
+mend
+
+sabotage "zero as the optimiser compares it" src/problem.rs 's/core::hint::black_box(value.to_bits())/value.to_bits()/'
+sees "found 0, expected -42" topic balanced
 mend
 
 sabotage "a strategy that reaches for the C face" $joint/road.rs '$a #[allow(unused)]\nuse super::super::super::ffi::EPLB_VERSION;'
