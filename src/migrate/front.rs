@@ -7,6 +7,7 @@ use super::steps::{Limits, Survive};
 use super::{incremental, relabel, repair, ruler, transfers};
 use crate::arena::{Arena, Carve, Need};
 use crate::metrics::{self, Metrics, Report};
+use crate::parts;
 use crate::placement::{LayerMaps, Placement, PlacementMut};
 use crate::plan::at::{at, put};
 use crate::plan::{self, EPLB_FLAG_DISPATCH, Operation, Options, Way};
@@ -38,11 +39,11 @@ fn need(course: &Course, shape: &Shape) -> Need {
 /// What the operation would refuse for its shape and options.
 pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Result<Need, Status> {
     match operation {
-        Operation::Plan => match admit(shape, options)? {
+        Operation::Plan if parts::PREVIOUS => match admit(shape, options)? {
             Some(course) => Ok(need(&course, shape)),
             None => plan::workspace(operation, shape, &from_nothing(options)),
         },
-        Operation::Transfers => transfers::need(shape),
+        Operation::Transfers if parts::PREVIOUS => transfers::need(shape),
         _ => plan::workspace(operation, shape, options),
     }
 }
@@ -81,7 +82,8 @@ pub(crate) fn plan_into(
     maps: &mut PlacementMut,
     report: Option<Report>,
 ) -> Result<(), Status> {
-    if options.previous.is_some() || options.flags & !EPLB_FLAG_DISPATCH != 0 {
+    let on_course = options.previous.is_some() || options.flags & !EPLB_FLAG_DISPATCH != 0;
+    if parts::PREVIOUS && on_course {
         return plan_on_course(problem, options, arena, maps, report);
     }
     plan::plan(problem, options, arena, maps, report)
