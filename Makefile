@@ -105,6 +105,18 @@ proof: lib checked trap
 installed:
 	c_tests/install.sh $(TARGET)/install
 
+## make msrv      the archives, the C topics and the panic proof by the oldest Rust that will do (needs rustup)
+.PHONY: msrv of-msrv
+MSRV := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+MSRV_TARGET := $(TARGET)/msrv
+msrv:
+	@if rustup run $(MSRV) rustc --version || rustup toolchain install --profile minimal $(MSRV); \
+	then $(MAKE) of-msrv CARGO='$(CARGO) +$(MSRV)' CARGO_TARGET_DIR=$(MSRV_TARGET); \
+	else echo "msrv         Rust $(MSRV) is not to be had: skipped; clippy's incompatible_msrv holds it alone"; fi
+of-msrv: lib checked trap
+	$(MAKE) trap SMALL=1
+	$(MAKE) -C c_tests topics trap symbols TARGET=$(TARGET)
+
 ## make break     breaks a copy of the library on purpose, one way after another, and sees each proof fail
 break:
 	c_tests/break.sh $(TARGET)
@@ -253,3 +265,4 @@ endif
 ## make clean     removes all that was built: target/, or CARGO_TARGET_DIR
 clean:
 	$(CARGO) clean --target-dir $(TARGET)
+	rm -f bindings/python/src/eplb/libeplb.* # of `pip install -e`

@@ -45,11 +45,13 @@ if [ -s "$work/asks" ] || [ -s "$work/strays" ]; then
   }
   # not every linker can leave out what is not called while it joins: then the program's own link does
   join -Wl,--gc-sections 2> /dev/null || join
-  # the runtime has bitcode, too, which would be taken for the object itself; bcmp is memcmp that says less
+  # The runtime has bitcode, too, which would be taken for the object itself, and debug information though we have none.
+  # Groups are of names that are local now. bcmp is memcmp that says less.
+  remove='--remove-section=.llvmbc --remove-section=.llvmcmd --remove-section=.group'
+  grep -q '\.debug_info' "$work/own.o" || remove="$remove --strip-debug"
   localise() {
-    "$@" --wildcard --keep-global-symbol='eplb_*' --redefine-sym bcmp=memcmp \
-      --remove-section=.llvmbc --remove-section=.llvmcmd --remove-section=.group \
-      "$work/joined.o" "$work/eplb.o"
+    # shellcheck disable=SC2086 # several words
+    "$@" --wildcard --keep-global-symbol='eplb_*' --redefine-sym bcmp=memcmp $remove "$work/joined.o" "$work/eplb.o"
   }
   localise "$OBJCOPY" 2> /dev/null || localise "$(tool llvm-objcopy)"
 else

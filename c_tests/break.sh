@@ -52,6 +52,7 @@ replay() { of_copy lib checked && make -s -C fuzz replay TARGET="$target/broken"
 profiles() { # of the two that matter here
   of_copy lib checked && make -s -C c_tests/firmware profiles TARGET="$target/broken" DEBUG_ARCHIVE="$target/broken/checked/libeplb.a"
 }
+linted() { CARGO_TARGET_DIR=$target "${CARGO:-cargo}" clippy -q --lib -- -D warnings; }
 proof_of_traps() { # FLAVOUR, VARIABLES OF MAKE..
   of_copy trap "${@:2}" && make -s -C c_tests trap TARGET="$target/broken" TRAPS="$target/broken/trap-$1/libeplb.a"
 }
@@ -289,6 +290,11 @@ mend
 
 sabotage "a third dependency" Cargo.toml 's/^libm = .*/&\ncfg-if = "1"/'
 sees '"libm", "cfg-if"' rust_test architecture
+mend
+
+sabotage "a function that is younger than the oldest Rust" src/order.rs \
+  '$a #[allow(dead_code)]\npub fn planted(text: \&str) -> usize {\n    text.ceil_char_boundary(1)\n}'
+sees "current MSRV .* is .1.88" linted
 mend
 
 sabotage "a library without its SONAME" Makefile 's/^SONAME :=.*/SONAME :=/'

@@ -58,7 +58,7 @@ use memory::Memory;
 use read::{check_pointer, check_stride, read, write};
 
 /// Version of this header: (major << 16) | (minor << 8) | patch.
-pub const EPLB_VERSION: u32 = 0x0000_0100;
+pub const EPLB_VERSION: u32 = 0x0000_0200;
 
 /// Says how much workspace an operation needs.
 ///
