@@ -26,6 +26,7 @@ help:
 ##                SMALL=1: two thirds of the code, target/small/; WITHOUT="windows previous dispatch compat load", or
 ##                WITHOUT=all: without those parts, target/release-without-.../; TRIPLE=thumbv7em-none-eabihf
 ##                CC=arm-none-eabi-gcc: for another machine, target/TRIPLE/...
+override SMALL := $(filter-out 0,$(SMALL))
 PARTS := windows previous dispatch compat load
 LEFT_OUT := $(if $(filter all,$(WITHOUT)),$(PARTS),$(WITHOUT))
 ifneq ($(filter-out $(PARTS),$(LEFT_OUT)),)
@@ -49,7 +50,7 @@ endef
 lib:
 	$(OPT_LEVEL) $(call archive,$(FLAVOUR),release,--release --crate-type staticlib$(if $(TRIPLE),,$(comma)cdylib),$(LEFT_OUT_CFG) $(SONAME))
 	@for file in libeplb.so libeplb.dylib; do raw=$(TARGET)/raw/$(FLAVOUR)/release/$$file; \
-	  [ -n '$(TRIPLE)' ] || [ ! -f $$raw ] || ln -f $$raw $(FOLDER)/; done
+	  [ -n '$(TRIPLE)' ] || [ ! -f $$raw ] || [ $$raw -ef $(FOLDER)/$$file ] || ln -f $$raw $(FOLDER)/; done
 
 # The release code with the checks of a debug build.
 checked:
