@@ -108,7 +108,7 @@ cmake_package() {
   run 'cmake --build moved'
   run 'ctest --test-dir moved --output-on-failure'
   run '! ldd moved/plan_cpp_eplb | grep eplb'
-  run "cmake -S . -B machine -DCMAKE_PREFIX_PATH=\$MOVED -Deplb_DIR=\$MOVED/lib/machine/cmake/eplb -DEPLB_VERSION=$version"
+  run "cmake -S . -B machine -DCMAKE_PREFIX_PATH=\$MOVED/lib/machine/cmake -DEPLB_VERSION=$version"
   run 'cmake --build machine'
   run 'ctest --test-dir machine --output-on-failure'
 }

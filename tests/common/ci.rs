@@ -60,11 +60,7 @@ const STAND_INS: &[(&str, &str, &str)] = &[
         "bindings/python/test.sh",
         "/pip\" install -q --no-deps",
     ),
-    (
-        "pip install ./bindings/python",
-        "bindings/python/test.sh",
-        "pip install ./bindings/python",
-    ),
+    ("pip install ./bindings/python", "bindings/python/test.sh", "pip install ./bindings/python"),
     ("export PKG_CONFIG_PATH=$HOME/.local/lib/pkgconfig", "c_tests/install.sh", "PKG_CONFIG_PATH"),
     (
         "cc examples/plan.c $(pkg-config --cflags --libs eplb) -o plan",
