@@ -200,7 +200,7 @@ static void decode_topology(call *c, input *in) {
       left -= slots[g] < left ? slots[g] : left;
     }
     if (node) node[g] = bad ? garbage_size(in) : plain ? g * (p->num_nodes & 0xffff) / gpus : take_byte(in) % (p->num_nodes | !p->num_nodes);
-    if (state) state[g] = bad ? take_byte(in) : plain ? 1 : (uint8_t)("\1\1\1\1\1\1\0\2"[take_byte(in) % 8]);
+    if (state) state[g] = bad ? take_byte(in) : plain ? EPLB_GPU_ALIVE : (uint8_t)("\0\0\0\0\0\0\1\2"[take_byte(in) % 8]);
   }
   if (state && !bad && gpus > 0) state[take_byte(in) % gpus] = EPLB_GPU_ALIVE;
   p->gpu_speed = speed;

@@ -88,7 +88,7 @@ fn placeable(problem: &General, scope: Scope) -> Result<(), Status> {
 
 /// Replicas that a layer must hold: all slots, but for those that only a duplicate or one replica more than
 /// allowed could fill. Rows are nodes in hierarchical scope, each with the experts that the plan put there.
-/// A row of up to 12 slots is searched exactly, and may be better off with less: the second number.
+/// With EMPTY_SLOTS a row of up to 12 slots may be better off with less: the second number.
 fn replicas_possible(
     problem: &General,
     scope: Scope,
@@ -229,7 +229,7 @@ fn seven_slots_on_four_gpus() {
 /// FIELD.md, E: a dead GPU. What it held goes elsewhere, or the plan is refused and nothing is written.
 #[test]
 fn a_dead_gpu() {
-    let dead = [1, 1, eplb::EPLB_GPU_DEAD, 1];
+    let dead = [0, 0, eplb::EPLB_GPU_DEAD, 0];
     let spec = Spec {
         num_layers: 1,
         num_logical_experts: 4,

@@ -44,7 +44,7 @@ pub struct eplb_problem {
     pub gpu_slots: *const u32,
     /// [G] node of each GPU, < N. NULL: contiguous.
     pub gpu_node: *const u32,
-    /// [G] EPLB_GPU_DEAD, EPLB_GPU_ALIVE or EPLB_GPU_LEAVING. NULL: all alive.
+    /// [G] EPLB_GPU_ALIVE, EPLB_GPU_DEAD or EPLB_GPU_LEAVING: a mask of dead ranks will do. NULL: all alive.
     pub gpu_state: *const u8,
 }
 

@@ -242,6 +242,11 @@ impl<'a> Board<'a> {
         self.group_node.is_empty() || self.home_node(expert) == at(self.node, gpu)
     }
 
+    /// Whether a slot is empty in the placement in force.
+    pub fn was_empty(&self, slot: usize) -> bool {
+        self.old.get(slot).is_none_or(|&expert| expert == NONE)
+    }
+
     pub fn slots(&self, gpu: usize) -> (usize, usize) {
         (at(self.first, gpu) as usize, at(self.first, gpu + 1) as usize)
     }
@@ -332,6 +337,15 @@ impl<'a> Board<'a> {
         if !here {
             change(self.differing, gpu, |n| n + 1);
             self.moved += 1;
+        }
+    }
+
+    /// Puts the experts of another placement, by slot, into the slots; where that has none all stays.
+    pub fn hold(&mut self, experts: &[u32]) {
+        for (slot, &expert) in experts.iter().enumerate() {
+            if expert != NONE && at(self.on, slot) != expert && at(self.gpu, slot) != NONE {
+                self.put(slot, expert as usize);
+            }
         }
     }
 

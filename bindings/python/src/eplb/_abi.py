@@ -160,8 +160,8 @@ class Scope(IntEnum):
 class GpuState(IntEnum):
     """EPLB_GPU_*: what `gpu_state` holds."""
 
-    DEAD = 0
-    ALIVE = 1
+    ALIVE = 0
+    DEAD = 1
     LEAVING = 2
 
 
