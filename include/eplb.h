@@ -49,8 +49,8 @@
 
 /*
  Bytes of workspace, a multiple of 8, that suffice for eplb_plan, eplb_evaluate and eplb_check with any
- policy, and where G <= P / 2 for eplb_dispatch: E logical experts, P >= E physical experts, G GPUs, no previous
- placement, one window, no flags. A constant expression, so that a static array of uint64_t can be sized by it:
+ policy: E logical experts, P >= E physical experts, G GPUs, no previous placement, one window, no flags that say what
+ must survive. A constant expression, so that a static array of uint64_t can be sized by it:
 
    static uint64_t workspace[EPLB_WORKSPACE_BOUND(256, 288, 32) / sizeof(uint64_t)];
 
@@ -102,17 +102,27 @@ EPLB_INLINE int32_t eplb_route(const uint32_t *route_end, const int32_t *route_s
   (EPLB_WORKSPACE_BOUND_GROUPS(E, P, G, K, N) + sizeof(uint64_t) * 2 * (W) + \
    sizeof(uint64_t) * 8 * (((W) + 7) / 8) * ((E) + ((G) + 9) / 2) + sizeof(uint64_t) * 7 * (E) + \
    sizeof(uint64_t) * 5 * (P) + sizeof(uint64_t) * 8 * (G) + sizeof(uint64_t) * 16)
+/* Those for EPLB_OPERATION_REBALANCE, W >= 1: all of the above, and about 28 E + 48 P + 56 G, 24 E + 8 G for each window,
+ and 4 for each pair of GPUs (of at most 256) more. For EPLB_OPERATION_TRANSFERS, and EPLB_OPERATION_DISPATCH of any G. */
+#define EPLB_WORKSPACE_BOUND_REBALANCE(E, P, G, K, N, W) \
+  (((W) > 1 ? EPLB_WORKSPACE_BOUND_WINDOWS(E, P, G, K, N, W) : EPLB_WORKSPACE_BOUND_GROUPS(E, P, G, K, N)) + \
+   sizeof(uint64_t) * (3 * (E) + (G) + 1) * (W) + sizeof(uint64_t) * (3 * (E) + 6 * (P) + 7 * (G) + (N) + (K)) + \
+   sizeof(uint64_t) * (EPLB_SMALLER(G, 256) * (EPLB_SMALLER(G, 256) + 10) / 2 + \
+                       EPLB_SMALLER(N, 256) * (EPLB_SMALLER(N, 256) + 10) / 2 + 16))
+#define EPLB_WORKSPACE_BOUND_TRANSFERS(E, P, G) (sizeof(uint64_t) * (2 * (E) + 9 * (P) + 8 * (G) + 8))
+#define EPLB_WORKSPACE_BOUND_DISPATCH(E, P, G) (sizeof(uint64_t) * (5 * (E) + 7 * (P) + 17 * (G) + 8))
+#define EPLB_SMALLER(A, B) ((A) < (B) ? (A) : (B))
 
-
-/*
- gpu_state: the GPU is gone. Its slots stay empty and what they held cannot be read.
- */
-#define EPLB_GPU_DEAD 0
 
 /*
  gpu_state: the GPU serves and receives experts. What a NULL gpu_state means for all.
  */
-#define EPLB_GPU_ALIVE 1
+#define EPLB_GPU_ALIVE 0
+
+/*
+ gpu_state: the GPU is gone. Its slots stay empty and what they held cannot be read.
+ */
+#define EPLB_GPU_DEAD 1
 
 /*
  gpu_state: the GPU is about to leave. It can be read from and receives nothing.
@@ -120,10 +130,23 @@ EPLB_INLINE int32_t eplb_route(const uint32_t *route_end, const int32_t *route_s
 #define EPLB_GPU_LEAVING 2
 
 /*
+ flags: a slot of a GPU that is alive may stay empty where that is better. Without it EPLB_POLICY_BALANCED fills
+ every slot that it can: all but those that only a duplicate, or more than max_replicas, could fill. The other
+ policies leave none empty.
+ */
+#define EPLB_FLAG_EMPTY_SLOTS 16
+
+/*
  options.flags: the metrics also say how balanced the placement is when tokens are split over replicas as
  eplb_dispatch does: dispatch_balance, dispatch_bound.
  */
 #define EPLB_FLAG_DISPATCH 8
+
+/*
+ max_moves: nothing changes but what must: an expert that is nowhere any more, or not where it is to survive, gets
+ a slot, and all else stays. A mask of dead GPUs without a move.
+ */
+#define EPLB_MOVES_NONE UINT32_MAX
 
 /*
  flags: an expert that no GPU can be read for may be loaded from outside (host memory, disk). Without it a
@@ -140,6 +163,12 @@ EPLB_INLINE int32_t eplb_route(const uint32_t *route_end, const int32_t *route_s
  flags: every expert on at least two nodes, so that any one may die. EPLB_POLICY_BALANCED in global scope only.
  */
 #define EPLB_FLAG_SURVIVE_NODE 4
+
+/*
+ flags, with previous: only slots that are empty there may change; experts keep the slots that they have. For home
+ experts that do not move. EPLB_POLICY_BALANCED only.
+ */
+#define EPLB_FLAG_FILL_ONLY 32
 
 /*
  Version of this header: (major << 16) | (minor << 8) | patch.
@@ -590,6 +619,11 @@ enum eplb_operation
    eplb_dispatch.
    */
   EPLB_OPERATION_DISPATCH = 4,
+  /*
+   eplb_plan with options.previous, whether or not the options at hand have it: what a planning loop allocates
+   once.
+   */
+  EPLB_OPERATION_REBALANCE = 5,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -762,7 +796,7 @@ typedef struct eplb_problem {
    */
   const uint32_t *gpu_node;
   /*
-   [G] EPLB_GPU_DEAD, EPLB_GPU_ALIVE or EPLB_GPU_LEAVING. NULL: all alive.
+   [G] EPLB_GPU_ALIVE, EPLB_GPU_DEAD or EPLB_GPU_LEAVING: a mask of dead ranks will do. NULL: all alive.
    */
   const uint8_t *gpu_state;
 } eplb_problem;
