@@ -347,7 +347,7 @@ enum eplb_status
    */
   EPLB_STATUS_UNKNOWN_FLAG = -9,
   /*
-   A limit on moves is given without a previous placement.
+   A limit on moves, or EPLB_FLAG_FILL_ONLY, without a previous placement.
    */
   EPLB_STATUS_MOVES_WITHOUT_PREVIOUS = -10,
   /*
@@ -359,7 +359,7 @@ enum eplb_status
    */
   EPLB_STATUS_WORKSPACE_MISALIGNED = -21,
   /*
-   One of the num_* fields is 0.
+   One of the num_* fields is 0 that must be set.
    */
   EPLB_STATUS_SHAPE_ZERO = -30,
   /*
@@ -447,7 +447,7 @@ enum eplb_status
    */
   EPLB_STATUS_PLACEMENT_MISSING = -62,
   /*
-   max_replicas is too small for logical_to_physical.
+   max_replicas is too small for logical_to_physical, or below 2 where every expert must be on two places.
    */
   EPLB_STATUS_MAX_REPLICAS = -63,
   /*
@@ -643,7 +643,7 @@ enum eplb_policy
  {
   /*
    The default: counts and packing decided together, near the optimum, on any topology. Never two replicas
-   of an expert on one GPU; slots that only a duplicate could fill stay empty (-1). Never worse than
+   of an expert on one GPU; every slot is filled that can be without (else -1). Never worse than
    EPLB_POLICY_DEEPSEEK where that makes no duplicate. Honours gpu_slots, gpu_speed, gpu_node, gpu_state and
    max_replicas. With several windows: one placement whose mean balance over them, and over windows like
    them, is high, whatever DEEPSEEK would do with any of them. Source: docs/DESIGN.md. Expect a balance of
@@ -728,8 +728,8 @@ typedef uint32_t eplb_scope;
 #endif // __cplusplus
 
 /*
- What to plan for: sizes, loads and the machine. EPLB_PROBLEM_INIT sets struct_size and zeroes the
- rest; the num_* fields, all at least 1 and at most 2^31 - 1, and load must then be set.
+ What to plan for: sizes, loads and the machine. EPLB_PROBLEM_INIT sets struct_size and zeroes the rest; layers,
+ experts, slots and GPUs, each at most 2^31 - 1, and load must then be set.
 
  Arrays are dense and row-major; the letters in brackets are the num_* fields. They are read only,
  and none is kept after the call. A slice of layers is a problem of its own: move the pointers
@@ -742,7 +742,7 @@ typedef struct eplb_problem {
    */
   uint32_t struct_size;
   /*
-   W: load matrices that describe the load; 1 for the classic call. With more, EPLB_POLICY_BALANCED plans one
+   W: load matrices that describe the load; 0 = 1, the classic call. With more, EPLB_POLICY_BALANCED plans one
    placement for all of them, and for windows like them that are still to come; the other policies refuse.
    */
   uint32_t num_windows;
@@ -759,11 +759,11 @@ typedef struct eplb_problem {
    */
   uint32_t num_physical_experts;
   /*
-   K: groups of E / K consecutive experts; 1 when the model has none.
+   K: groups of E / K consecutive experts; 0 = 1, for a model that has none.
    */
   uint32_t num_groups;
   /*
-   N: nodes.
+   N: nodes; 0 = 1.
    */
   uint32_t num_nodes;
   /*
@@ -828,7 +828,8 @@ typedef struct eplb_options {
    */
   uint32_t effort;
   /*
-   With previous: slots that may change per layer, 0 = no limit. EPLB_POLICY_BALANCED only.
+   With previous: slots that may change per layer; 0 = no limit, EPLB_MOVES_NONE = only what must.
+   EPLB_POLICY_BALANCED only.
    */
   uint32_t max_moves;
   /*
@@ -1529,7 +1530,8 @@ extern "C" {
  The size depends on the sizes of the problem, its topology and the options, not on num_layers and
  not on the loads: load and window_weight may still be NULL. Ask once, keep the block, use it for any
  number of calls; two calls at the same time need a block each. What the block holds before a call does
- not matter, what it holds afterwards has no meaning.
+ not matter, what it holds afterwards has no meaning. The size is a multiple of the alignment. A call for which it
+ was asked refuses nothing that this function has accepted for shape and options.
 
  operation  EPLB_OPERATION_*.
  problem    the problem to come.
@@ -1560,17 +1562,21 @@ int32_t eplb_workspace(uint32_t operation,
  per_layer         out: [L] metrics of the plan; NULL = not wanted.
  metrics_size      sizeof(eplb_metrics); not looked at when per_layer is NULL.
 
- With options.previous the plan starts from the placement in force. Slots that keep their expert keep their
- place. EPLB_POLICY_BALANCED with a limit on moves: first the fewest moves that give every expert a slot on a
- GPU that is alive (refused with EPLB_STATUS_INFEASIBLE when the limit does not allow them), then step by
- step what brings most balance per slot; a slot that changes must bring 2^-20 of balance, and 0.99976 is
- enough. Without a limit: the plan from nothing with GPUs (of the same slots and speed; in hierarchical scope
- of the same node, and nodes) renamed so that the fewest slots change, or the placement in force where the
- plan is no better. In both cases no layer is less balanced than it was on the GPUs that stay, and duplicates
- of the placement in force may remain, but none is added. The other policies: their plan, renamed. A dead GPU
- cannot be read from: EPLB_STATUS_SOURCE_LOST when an expert was on no other, unless
- EPLB_FLAG_EXTERNAL_SOURCE is set. A leaving GPU can be read from, its slots become empty. All layers are
- looked at before the first output is written.
+ EPLB_POLICY_BALANCED fills every slot of every GPU that is alive, but for those that only a duplicate, more than
+ max_replicas, or more moves than allowed could fill: these are -1. EPLB_FLAG_EMPTY_SLOTS lets it leave a slot empty
+ where that is better.
+
+ With options.previous the plan starts from the placement in force. Slots that keep their expert keep their place.
+ EPLB_POLICY_BALANCED, in this order and as far as max_moves goes: the fewest moves that give every expert a slot on
+ a GPU that is alive (EPLB_STATUS_INFEASIBLE when the limit does not allow them); copies into empty slots; then step
+ by step what brings most balance per slot, where a slot that changes must bring 2^-20 of balance, and 0.99976 is
+ enough. With EPLB_MOVES_NONE only the first. With EPLB_FLAG_FILL_ONLY slots that hold an expert keep it. Without a
+ limit: the plan from nothing with GPUs (of the same slots and speed; in hierarchical scope of the same node, and
+ nodes) renamed so that the fewest slots change, or the placement in force where the plan is no better. A layer is
+ not less balanced than it was on the GPUs that stay, unless it had empty slots; duplicates of the placement in force
+ may remain, but none is added. The other policies: their plan, renamed. A dead GPU cannot be read from:
+ EPLB_STATUS_SOURCE_LOST when an expert was on no other, unless EPLB_FLAG_EXTERNAL_SOURCE is set. A leaving GPU can
+ be read from, its slots become empty. All layers are looked at before the first output is written.
 
  Returns EPLB_STATUS_OK, or a negative code with every output as it was. The result is a function of
  problem and options alone: the same bytes on every machine, in every build. Time per layer: see the

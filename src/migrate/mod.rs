@@ -5,6 +5,7 @@ mod assign;
 mod board;
 mod chain;
 mod course;
+mod excess;
 mod fill;
 pub mod flags;
 mod front;
