@@ -109,7 +109,12 @@ fn every_slot_is_filled() {
                     && moved(&spec, &old[layer * row..][..row], slots) >= max_moves as usize
             });
             let empty = first_unfilled(&spec, slots, call.max_replicas, hierarchical);
-            assert!(spent || empty.is_none(), "case {case}, slot {empty:?} of {slots:?}");
+            assert!(
+                spent || empty.is_none(),
+                "case {case}, slot {empty:?} of {slots:?}: {:?} {options:?} max_replicas {}",
+                call.problem,
+                call.max_replicas
+            );
         }
     }
     println!("{planned} planned, {from_old} of them from a placement");

@@ -312,26 +312,16 @@ impl<'a> Board<'a> {
     /// Puts an expert into a slot.
     pub fn put(&mut self, slot: usize, expert: usize) {
         let gpu = at(self.gpu, slot) as usize;
-        let before = at(self.on, slot);
         let here = self.old_copies(gpu, expert) > self.copies(gpu, expert);
-        self.take(slot);
-        for holder in [before as usize, expert] {
-            self.load_of_holders(holder, false);
-        }
-        if before != NONE {
-            change(self.count, before as usize, |count| count.wrapping_sub(1));
-            self.reshare(before as usize);
-        }
+        self.clear(slot);
+        self.load_of_holders(expert, false);
         let head = at(self.head, expert);
         put(self.next, slot, head);
         put(self.head, expert, slot as u32);
         put(self.on, slot, expert as u32);
         change(self.count, expert, |count| count + 1);
         self.reshare(expert);
-        for holder in [before as usize, expert] {
-            self.load_of_holders(holder, true);
-        }
-        self.judge(gpu);
+        self.load_of_holders(expert, true);
         let source = if here { gpu as u32 } else { self.nearest(gpu, expert) };
         put(self.source, slot, source);
         if !here {
@@ -340,10 +330,32 @@ impl<'a> Board<'a> {
         }
     }
 
+    /// Empties a slot.
+    fn clear(&mut self, slot: usize) {
+        let before = at(self.on, slot);
+        self.take(slot);
+        if before != NONE {
+            self.load_of_holders(before as usize, false);
+            change(self.count, before as usize, |count| count.wrapping_sub(1));
+            self.reshare(before as usize);
+            self.load_of_holders(before as usize, true);
+            self.judge(at(self.gpu, slot) as usize);
+        }
+    }
+
     /// Puts the experts of another placement, by slot, into the slots; where that has none all stays.
     pub fn hold(&mut self, experts: &[u32]) {
+        let differs = |board: &Self, slot: usize, expert: u32| {
+            expert != NONE && at(board.on, slot) != expert && at(board.gpu, slot) != NONE
+        };
+        // all that change places leave first, so that none is counted as one more copy
         for (slot, &expert) in experts.iter().enumerate() {
-            if expert != NONE && at(self.on, slot) != expert && at(self.gpu, slot) != NONE {
+            if differs(self, slot, expert) {
+                self.clear(slot);
+            }
+        }
+        for (slot, &expert) in experts.iter().enumerate() {
+            if differs(self, slot, expert) {
                 self.put(slot, expert as usize);
             }
         }
