@@ -278,3 +278,35 @@ fn slots_that_were_added() {
         }
     }
 }
+
+/// 8 GPUs become 12, the new ones empty: the budget goes into their slots, whether homes may move or not.
+#[test]
+fn growth() {
+    let (experts, each) = (256, 36);
+    let load = vec![1.0; experts];
+    let spec = |gpus: usize| Spec {
+        num_layers: 1,
+        num_logical_experts: experts as u32,
+        num_physical_experts: (gpus * each) as u32,
+        num_gpus: gpus as u32,
+        load: &load,
+        ..Spec::default()
+    };
+    let mut old = plan(&spec(8), &Options::default()).unwrap().physical_to_logical;
+    old.resize(12 * each, -1);
+    for flags in [0, EPLB_FLAG_FILL_ONLY] {
+        let mut before = 0.0;
+        for max_moves in [8, 48, 100, 144, 175, 215] {
+            let previous = Some(&old[..]);
+            let options = Options { previous, max_moves, flags, ..Options::default() };
+            let new = plan(&spec(12), &options).unwrap();
+            let empty = new.physical_to_logical.iter().filter(|&&expert| expert < 0).count();
+            assert_eq!(empty, 144_usize.saturating_sub(max_moves as usize));
+            let balance = new.metrics[0].balance;
+            println!("{max_moves} moves, flags {flags}: {balance:.4}");
+            assert!(balance >= before);
+            before = balance;
+        }
+        assert!(before > 0.92, "{before}");
+    }
+}
