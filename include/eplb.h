@@ -173,7 +173,7 @@ EPLB_INLINE int32_t eplb_route(const uint32_t *route_end, const int32_t *route_s
 /*
  Version of this header: (major << 16) | (minor << 8) | patch.
  */
-#define EPLB_VERSION 256
+#define EPLB_VERSION 512
 
 /*
  Which promise a placement breaks.

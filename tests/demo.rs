@@ -100,6 +100,7 @@ fn demo_in(locale: &str, folder: &Path, arguments: &[&str]) -> Output {
     Command::new(program)
         .args(arguments)
         .env("LC_ALL", locale)
+        .env("CARGO_TARGET_DIR", "built")
         .current_dir(folder)
         .output()
         .unwrap()
@@ -120,7 +121,7 @@ fn refusal(folder: &Path, arguments: &[&str]) -> String {
     assert_eq!(output.status.code(), Some(2), "{line}");
     assert_eq!(output.stdout, b"");
     assert_eq!(line.matches('\n').count(), 1, "{line}");
-    assert!(!folder.join("target").exists());
+    assert!(!folder.join("built").exists());
     line.strip_prefix("demo: ").and_then(|line| line.strip_suffix('\n')).unwrap().to_string()
 }
 
@@ -173,7 +174,7 @@ fn plans_draws_and_exports() {
     let out = run(&["--out", "out/plan.json", "--dense-layers", "1"]);
     assert!(out.contains("t: 2 windows, 2 layers, 3 experts"), "{out}");
     assert!(out.lines().any(|line| line.starts_with("overall ")), "{out}");
-    let svg = std::fs::read_to_string(folder.join("target/demo/balance.svg")).unwrap();
+    let svg = std::fs::read_to_string(folder.join("built/demo/balance.svg")).unwrap();
     assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>") && !svg.contains("NaN"));
 
     // the sum of the windows is 9 2 1 and 6 2 2; expert 0 has two replicas in both layers

@@ -31,10 +31,10 @@ pub struct Cli {
     #[arg(long, value_name = "W", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=32))]
     pub windows: u32,
     /// Where to draw the load of the GPUs before and after
-    #[arg(long, value_name = "FILE", default_value = "target/demo/balance.svg")]
+    #[arg(long, value_name = "FILE", default_value_os_t = in_target("balance.svg"))]
     pub svg: PathBuf,
     /// Where to write the report, a page for a browser
-    #[arg(long, value_name = "FILE", default_value = "target/demo/report.html")]
+    #[arg(long, value_name = "FILE", default_value_os_t = in_target("report.html"))]
     pub html: PathBuf,
     /// Write a placement for all windows together, for a serving engine to start with
     #[arg(long, value_name = "FILE")]
@@ -45,6 +45,12 @@ pub struct Cli {
     /// Layers without experts ahead of the first of the trace [default: 3 for DeepSeek-V3's shape, else 0]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=1024))]
     pub dense_layers: Option<u32>,
+}
+
+/// Where the build's own files go, so that nothing is left elsewhere.
+fn in_target(name: &str) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    PathBuf::from(target).join("demo").join(name)
 }
 
 /// The machine to plan for. The library judges the sizes; the ranges here only bound the memory.

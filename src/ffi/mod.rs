@@ -7,25 +7,35 @@
 #![allow(rustdoc::broken_intra_doc_links)]
 
 mod call;
+#[cfg(not(without = "dispatch"))]
 mod dispatch;
+#[cfg(not(without = "previous"))]
 mod gate;
 mod memory;
 #[cfg(standalone)]
 mod panic;
 mod read;
+#[cfg(not(without = "load"))]
 mod tracker;
+#[cfg(not(without = "previous"))]
 mod transfers;
 mod types;
+#[cfg(not(without = "load"))]
 mod windows;
 
+#[cfg(not(without = "dispatch"))]
 pub use dispatch::{eplb_batch, eplb_dispatch, eplb_quotas};
+#[cfg(not(without = "previous"))]
 pub use gate::eplb_gate;
+#[cfg(not(without = "load"))]
 pub use tracker::{
     eplb_tracker_close, eplb_tracker_config, eplb_tracker_init, eplb_tracker_observe,
     eplb_tracker_size, eplb_tracker_windows,
 };
+#[cfg(not(without = "previous"))]
 pub use transfers::{eplb_transfer_list, eplb_transfers};
 pub use types::{eplb_options, eplb_placement, eplb_problem};
+#[cfg(not(without = "load"))]
 pub use windows::{
     eplb_change, eplb_forecast, eplb_forecast_options, eplb_window_weights, eplb_windows,
 };
@@ -48,7 +58,7 @@ use memory::Memory;
 use read::{check_pointer, check_stride, read, write};
 
 /// Version of this header: (major << 16) | (minor << 8) | patch.
-pub const EPLB_VERSION: u32 = 0x0000_0100;
+pub const EPLB_VERSION: u32 = 0x0000_0200;
 
 /// Says how much workspace an operation needs.
 ///
