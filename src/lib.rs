@@ -52,14 +52,15 @@ pub use load::tracker::Tracker;
 pub use load::windows::{Windows, WindowsShape};
 pub use metrics::{Metrics, Report, evaluate, evaluate_measured};
 pub use migrate::flags::{
-    EPLB_FLAG_EXTERNAL_SOURCE, EPLB_FLAG_SURVIVE_GPU, EPLB_FLAG_SURVIVE_NODE,
+    EPLB_FLAG_EXTERNAL_SOURCE, EPLB_FLAG_FILL_ONLY, EPLB_FLAG_SURVIVE_GPU, EPLB_FLAG_SURVIVE_NODE,
+    EPLB_MOVES_NONE,
 };
 pub use migrate::gate::{GateConfig, GateLayer, GateState, GateTotal, GateVerdict, gate};
 pub use migrate::transfers::{Transfer, TransferEvent, TransferTotals, transfers};
 pub use migrate::{plan, workspace};
 pub use placement::{Placement, PlacementMut, Promises, Violation, ViolationKind, check, digest};
 pub use plan::policy::{Policy, Recipe};
-pub use plan::{EPLB_FLAG_DISPATCH, Operation, Options};
+pub use plan::{EPLB_FLAG_DISPATCH, EPLB_FLAG_EMPTY_SLOTS, Operation, Options};
 pub use problem::{Problem, Scope, Shape, Spec};
 pub use status::Status;
 pub use topology::{EPLB_GPU_ALIVE, EPLB_GPU_DEAD, EPLB_GPU_LEAVING, Topology};

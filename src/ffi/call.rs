@@ -5,11 +5,11 @@ use super::read::{check_pointer, check_stride, read, write};
 use super::types::{eplb_options, eplb_problem};
 use crate::metrics::{Metrics, eplb_metrics};
 use crate::migrate::flags::{
-    EPLB_FLAG_EXTERNAL_SOURCE, EPLB_FLAG_SURVIVE_GPU, EPLB_FLAG_SURVIVE_NODE,
+    EPLB_FLAG_EXTERNAL_SOURCE, EPLB_FLAG_FILL_ONLY, EPLB_FLAG_SURVIVE_GPU, EPLB_FLAG_SURVIVE_NODE,
 };
 use crate::placement::map_lengths;
 use crate::plan::policy::Policy;
-use crate::plan::{EPLB_FLAG_DISPATCH, Operation, Options};
+use crate::plan::{EPLB_FLAG_DISPATCH, EPLB_FLAG_EMPTY_SLOTS, Operation, Options};
 use crate::problem::{Problem, Scope, Shape, Spec};
 use crate::status::Status;
 
@@ -41,8 +41,12 @@ pub unsafe fn read_options(options: *const eplb_options) -> Result<eplb_options,
 }
 
 /// Every flag that exists.
-const FLAGS: u32 =
-    EPLB_FLAG_EXTERNAL_SOURCE | EPLB_FLAG_SURVIVE_GPU | EPLB_FLAG_SURVIVE_NODE | EPLB_FLAG_DISPATCH;
+const FLAGS: u32 = EPLB_FLAG_EXTERNAL_SOURCE
+    | EPLB_FLAG_SURVIVE_GPU
+    | EPLB_FLAG_SURVIVE_NODE
+    | EPLB_FLAG_DISPATCH
+    | EPLB_FLAG_EMPTY_SLOTS
+    | EPLB_FLAG_FILL_ONLY;
 
 /// Numbers to enums.
 pub fn checked_options<'a>(

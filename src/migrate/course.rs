@@ -1,14 +1,28 @@
 //! How a plan from a placement goes, decided from the shape and the options alone.
 
 use super::board::Board;
-use super::flags::{EPLB_FLAG_EXTERNAL_SOURCE, EPLB_FLAG_SURVIVE_GPU, EPLB_FLAG_SURVIVE_NODE};
+use super::flags::{
+    EPLB_FLAG_EXTERNAL_SOURCE, EPLB_FLAG_FILL_ONLY, EPLB_FLAG_SURVIVE_GPU, EPLB_FLAG_SURVIVE_NODE,
+    EPLB_MOVES_NONE,
+};
 use super::relabel;
 use super::steps::{Limits, Survive};
 use crate::arena::Need;
 use crate::plan::policy::Policy;
-use crate::plan::{self, EPLB_FLAG_DISPATCH, Options, Way};
+use crate::plan::{self, EPLB_FLAG_DISPATCH, EPLB_FLAG_EMPTY_SLOTS, Options, Way};
 use crate::problem::Shape;
 use crate::status::Status;
+
+/// How much of the placement in force may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// All of it: the plan from nothing, GPUs renamed.
+    Anew,
+    /// What the limits allow.
+    Limited,
+    /// What must.
+    Repair,
+}
 
 /// How a plan from a placement goes, decided from the shape and the options alone.
 #[derive(Clone, Copy)]
@@ -16,22 +30,42 @@ pub struct Course<'a> {
     /// How to plan from nothing, and the options for that.
     pub way: Way,
     pub fresh: Options<'a>,
-    /// Only so many slots may change.
-    pub limited: bool,
+    pub mode: Mode,
     pub balanced: bool,
     pub survive: Survive,
+    /// Slots are filled, not left empty where that is better.
+    pub fills: bool,
+    pub fill_only: bool,
     /// Groups are bound to nodes.
     pub hierarchical: bool,
 }
 
-/// The course; `None` when there is nothing to start from and nothing to survive.
-pub fn admit<'a>(shape: &Shape, options: &Options<'a>) -> Result<Option<Course<'a>>, Status> {
-    let flags = EPLB_FLAG_EXTERNAL_SOURCE | EPLB_FLAG_SURVIVE_GPU | EPLB_FLAG_SURVIVE_NODE;
-    if options.flags & !(flags | EPLB_FLAG_DISPATCH) != 0 {
+/// Flags that a plan knows.
+const FLAGS: u32 = EPLB_FLAG_EXTERNAL_SOURCE
+    | EPLB_FLAG_SURVIVE_GPU
+    | EPLB_FLAG_SURVIVE_NODE
+    | EPLB_FLAG_DISPATCH
+    | EPLB_FLAG_EMPTY_SLOTS
+    | EPLB_FLAG_FILL_ONLY;
+
+/// The course; `None` when there is nothing to start from and nothing to survive. `has_previous`: there is a placement
+/// in force, or memory is asked for as if there were one.
+pub fn admit<'a>(
+    shape: &Shape,
+    options: &Options<'a>,
+    has_previous: bool,
+) -> Result<Option<Course<'a>>, Status> {
+    if options.flags & !FLAGS != 0 {
         return Err(Status::UnsupportedFlag);
     }
-    let limited = options.max_moves != 0 || options.max_moves_per_gpu_pair != 0;
-    if limited && options.previous.is_none() {
+    let fill_only = options.flags & EPLB_FLAG_FILL_ONLY != 0;
+    let mode = match options.max_moves {
+        EPLB_MOVES_NONE => Mode::Repair,
+        0 if options.max_moves_per_gpu_pair == 0 && !fill_only => Mode::Anew,
+        _ => Mode::Limited,
+    };
+    let limited = mode != Mode::Anew;
+    if limited && !has_previous {
         return Err(Status::MovesWithoutPrevious);
     }
     let survive = if options.flags & EPLB_FLAG_SURVIVE_NODE != 0 {
@@ -42,7 +76,7 @@ pub fn admit<'a>(shape: &Shape, options: &Options<'a>) -> Result<Option<Course<'
         Survive::Nothing
     };
     let balanced = options.recipe.is_none() && options.policy == Policy::Balanced;
-    if !balanced && survive != Survive::Nothing {
+    if !balanced && (survive != Survive::Nothing || fill_only) {
         return Err(Status::UnsupportedFlag);
     }
     if !balanced && limited {
@@ -59,10 +93,11 @@ pub fn admit<'a>(shape: &Shape, options: &Options<'a>) -> Result<Option<Course<'
             return Err(Status::Infeasible);
         }
     }
-    if options.previous.is_none() && survive == Survive::Nothing {
+    if !has_previous && survive == Survive::Nothing {
         return Ok(None);
     }
-    Ok(Some(Course { way, fresh, limited, balanced, survive, hierarchical }))
+    let fills = options.flags & EPLB_FLAG_EMPTY_SLOTS == 0;
+    Ok(Some(Course { way, fresh, mode, balanced, survive, fills, fill_only, hierarchical }))
 }
 
 /// The same options, with nothing to start from.
@@ -70,7 +105,7 @@ pub fn from_nothing<'a>(options: &Options<'a>) -> Options<'a> {
     Options {
         max_moves: 0,
         max_moves_per_gpu_pair: 0,
-        flags: options.flags & EPLB_FLAG_DISPATCH,
+        flags: options.flags & (EPLB_FLAG_DISPATCH | EPLB_FLAG_EMPTY_SLOTS),
         previous: None,
         ..*options
     }
@@ -114,10 +149,12 @@ impl Course<'_> {
     pub fn limits(&self, options: &Options, max_replicas: usize) -> Limits {
         let or_none = |limit: u32| if limit == 0 { u32::MAX } else { limit };
         Limits {
+            // what must move is not limited; nothing else moves
             moves: or_none(options.max_moves),
             per_pair: options.max_moves_per_gpu_pair,
             most_replicas: or_none(u32::try_from(max_replicas).unwrap_or(u32::MAX)),
             survive: self.survive,
+            fill_only: self.fill_only,
         }
     }
 }

@@ -5,6 +5,8 @@ mod assign;
 mod board;
 mod chain;
 mod course;
+mod excess;
+mod fill;
 pub mod flags;
 mod front;
 pub mod gate;

@@ -36,6 +36,9 @@ pub enum eplb_operation {
     Transfers = 3,
     /// eplb_dispatch.
     Dispatch = 4,
+    /// eplb_plan with options.previous, whether or not the options at hand have it: what a planning loop allocates
+    /// once.
+    Rebalance = 5,
 }
 
 pub use eplb_operation as Operation;
@@ -43,13 +46,18 @@ pub use eplb_operation as Operation;
 impl TryFrom<u32> for Operation {
     type Error = Status;
     fn try_from(number: u32) -> Result<Self, Status> {
-        use Operation::{Check, Dispatch, Evaluate, Plan, Transfers};
-        [Plan, Evaluate, Check, Transfers, Dispatch]
+        use Operation::{Check, Dispatch, Evaluate, Plan, Rebalance, Transfers};
+        [Plan, Evaluate, Check, Transfers, Dispatch, Rebalance]
             .into_iter()
             .find(|&operation| operation as u32 == number)
             .ok_or(Status::UnknownOperation)
     }
 }
+
+/// flags: a slot of a GPU that is alive may stay empty where that is better. Without it EPLB_POLICY_BALANCED fills
+/// every slot that it can: all but those that only a duplicate, or more than max_replicas, could fill. The other
+/// policies leave none empty.
+pub const EPLB_FLAG_EMPTY_SLOTS: u32 = 16;
 
 /// options.flags: the metrics also say how balanced the placement is when tokens are split over replicas as
 /// eplb_dispatch does: dispatch_balance, dispatch_bound.
@@ -67,7 +75,7 @@ pub struct Options<'a> {
     /// Bound on the candidates that `BALANCED` looks at for a row, 0 = 200,000; docs/SPEC.md says what a unit is,
     /// and what nodes and windows have. The compatibility policies do a fixed amount of work and accept any.
     pub effort: u32,
-    /// With `previous`: slots that may change per layer; 0 = no limit.
+    /// With `previous`: slots that may change per layer; 0 = no limit, `EPLB_MOVES_NONE` = only what must.
     pub max_moves: u32,
     /// With `previous`: slots that may change per layer from one GPU to another; 0 = no limit.
     pub max_moves_per_gpu_pair: u32,
@@ -92,7 +100,7 @@ pub(crate) enum Way {
 }
 
 pub(crate) fn admit(shape: &Shape, options: &Options) -> Result<Way, Status> {
-    if options.flags & !EPLB_FLAG_DISPATCH != 0 {
+    if options.flags & !(EPLB_FLAG_DISPATCH | EPLB_FLAG_EMPTY_SLOTS) != 0 {
         return Err(Status::UnsupportedFlag);
     }
     metrics::admit(shape, options.judges_dispatch())?;
@@ -166,7 +174,13 @@ fn plan_balanced(
 ) {
     let (shape, scope) = (problem.shape(), options.scope);
     let most_replicas = if maps.max_replicas == 0 { usize::MAX } else { maps.max_replicas };
-    let row = balanced::Layer { problem, index: layer, most_replicas, effort: options.effort };
+    let row = balanced::Layer {
+        problem,
+        index: layer,
+        most_replicas,
+        effort: options.effort,
+        may_stay_empty: options.flags & EPLB_FLAG_EMPTY_SLOTS != 0,
+    };
     let slots = maps.slots_mut(shape, layer);
     if let Some(window) = balanced::plan_layer(&row, scope, arena, slots)
         && no_worse::concerns(shape, scope)
@@ -193,8 +207,10 @@ pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Resu
         }
         Operation::Check => Ok(placement::need(shape)),
         Operation::Dispatch if parts::DISPATCH => dispatch::need(shape),
-        // transfers are not of this floor: see migrate
-        Operation::Dispatch | Operation::Transfers => Err(Status::UnknownOperation),
+        // transfers and plans from a placement are not of this floor: see migrate
+        Operation::Dispatch | Operation::Transfers | Operation::Rebalance => {
+            Err(Status::UnknownOperation)
+        }
     }
 }
 
