@@ -35,7 +35,7 @@ typedef struct call {
   eplb_placement placement;
   const eplb_problem *problem_arg;
   const eplb_options *options_arg;
-  const eplb_placement *placement_arg;
+  eplb_placement *placement_arg;
   eplb_metrics *per_layer;
   size_t metrics_size;
 

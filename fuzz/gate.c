@@ -32,8 +32,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (config.num_layers > 8) config.num_layers = 8;
   for (int turn = 0; turn < 3; turn++) {
     memset(verdicts, 0x77, sizeof verdicts);
-    eplb_gate_total total = EPLB_GATE_TOTAL_INIT;
-    int32_t status = eplb_gate(&config, layers, states, verdicts, &total);
+    eplb_gate_total total;
+    int32_t status = eplb_gate(&config, layers, sizeof *layers, states, sizeof *states, verdicts, sizeof *verdicts, &total,
+                               sizeof total);
     REQUIRE(is_known_status(status));
     record(&status, sizeof status);
     if (status != EPLB_STATUS_OK) {

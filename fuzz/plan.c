@@ -93,11 +93,11 @@ static void require_placed(const call *c) {
 
 /* eplb_check and eplb_evaluate say what the plan said, but for the slots moved, which only eplb_plan counts. */
 static void require_agreement(call *c) {
-  eplb_violation first = EPLB_VIOLATION_INIT;
+  eplb_violation first;
   workspace ws = make_workspace(c, EPLB_OPERATION_CHECK, 0x5a);
   REQUIRE(ws.status == EPLB_STATUS_OK);
   if (ws.block == NULL) return; /* a million groups, say: no room for it here */
-  int32_t checked = eplb_check(c->problem_arg, c->options_arg, ws.block, ws.size, c->placement_arg, &first);
+  int32_t checked = eplb_check(c->problem_arg, c->options_arg, ws.block, ws.size, c->placement_arg, &first, sizeof first);
   REQUIRE(checked == EPLB_STATUS_OK || (c->options.previous && first.kind == EPLB_VIOLATION_KIND_DUPLICATE));
   if (c->per_layer == NULL) return;
 

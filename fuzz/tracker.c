@@ -120,7 +120,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       uint32_t word = take_word(&in) % (uint32_t)(bytes / 4), change = take_word(&in);
       eplb_windows windows = EPLB_WINDOWS_INIT;
       memory[word] ^= change;
-      status = change == 0 ? EPLB_STATUS_OK : eplb_tracker_windows(memory, bytes, &windows);
+      status = change == 0 ? EPLB_STATUS_OK : eplb_tracker_windows(memory, bytes, &windows, sizeof windows);
       if (change != 0) REQUIRE(status == (word < 2 ? EPLB_STATUS_TRACKER_FOREIGN : EPLB_STATUS_TRACKER_TORN) && windows.load == NULL);
       memory[word] ^= change;
     }
@@ -129,7 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (status != EPLB_STATUS_OK) REQUIRE(memcmp(before, memory, bytes) == 0);
 
     eplb_windows windows = EPLB_WINDOWS_INIT;
-    status = eplb_tracker_windows(memory, bytes, &windows);
+    status = eplb_tracker_windows(memory, bytes, &windows, sizeof windows);
     REQUIRE(status == (m->filled ? EPLB_STATUS_OK : EPLB_STATUS_TRACKER_EMPTY));
     if (status != EPLB_STATUS_OK) continue;
     uint32_t matrix = config.num_layers * config.num_logical_experts;

@@ -18,6 +18,7 @@
 #ifndef EPLB_HPP
 #define EPLB_HPP
 
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -93,8 +94,9 @@ class [[nodiscard]] result<void> {
 };
 
 /*
- A status and, when it is OK, a value; else the value is T{}. A failure without a value becomes one of any T, and one
- with another value by its status(). An OK without a value is a mistake: EPLB_STATUS_NULL_POINTER.
+ A status and, when it is OK, a value. Reading the value of a failure is a mistake, which stops a debug build (assert);
+ under NDEBUG it is T{}. A failure without a value becomes one of any T, and one with another value by its status(). An
+ OK without a value is a mistake: EPLB_STATUS_NULL_POINTER.
  */
 template <class T>
 class [[nodiscard]] result : public result<void> {
@@ -105,16 +107,22 @@ class [[nodiscard]] result : public result<void> {
       : result<void>(failure != EPLB_STATUS_OK ? failure : EPLB_STATUS_NULL_POINTER) {}
   template <class Other>
   result(const result<Other> &) = delete; // it would lose its value
-  constexpr T &value() & noexcept { return value_; }
-  constexpr const T &value() const & noexcept { return value_; }
-  constexpr T &&value() && noexcept { return std::move(value_); }
-  constexpr T &operator*() & noexcept { return value_; }
-  constexpr const T &operator*() const & noexcept { return value_; }
-  constexpr T &&operator*() && noexcept { return std::move(value_); }
-  constexpr T *operator->() noexcept { return &value_; }
-  constexpr const T *operator->() const noexcept { return &value_; }
+  constexpr T &value() & noexcept { return read(value_); }
+  constexpr const T &value() const & noexcept { return read(value_); }
+  constexpr T &&value() && noexcept { return std::move(read(value_)); }
+  constexpr T &operator*() & noexcept { return read(value_); }
+  constexpr const T &operator*() const & noexcept { return read(value_); }
+  constexpr T &&operator*() && noexcept { return std::move(read(value_)); }
+  constexpr T *operator->() noexcept { return &read(value_); }
+  constexpr const T *operator->() const noexcept { return &read(value_); }
 
  private:
+  template <class Value>
+  constexpr Value &read(Value &value) const noexcept {
+    assert(this->ok() && "eplb: the value of a failed result is read");
+    return value;
+  }
+
   T value_{};
 };
 
@@ -134,16 +142,32 @@ enum class operation : std::uint32_t {
   transfers = EPLB_OPERATION_TRANSFERS, dispatch = EPLB_OPERATION_DISPATCH
 };
 
+/* What else is asked for, or-ed: EPLB_FLAG_*. */
+enum class flags : std::uint32_t {
+  none = 0, external_source = EPLB_FLAG_EXTERNAL_SOURCE, survive_gpu = EPLB_FLAG_SURVIVE_GPU,
+  survive_node = EPLB_FLAG_SURVIVE_NODE, dispatch = EPLB_FLAG_DISPATCH
+};
+constexpr flags operator|(flags a, flags b) noexcept {
+  return static_cast<flags>(static_cast<std::uint32_t>(a) | static_cast<std::uint32_t>(b));
+}
+constexpr flags operator&(flags a, flags b) noexcept {
+  return static_cast<flags>(static_cast<std::uint32_t>(a) & static_cast<std::uint32_t>(b));
+}
+constexpr flags operator~(flags a) noexcept { return static_cast<flags>(~static_cast<std::uint32_t>(a)); }
+constexpr flags &operator|=(flags &a, flags b) noexcept { return a = a | b; }
+constexpr flags &operator&=(flags &a, flags b) noexcept { return a = a & b; }
+
 /* C structs that need no span, as they are, ... */
 using metrics = ::eplb_metrics;
 using violation = ::eplb_violation;
 using split = ::eplb_split;
 using transfer = ::eplb_transfer;
+using transfer_totals = ::eplb_transfer_totals;
 using gate_layer = ::eplb_gate_layer;
 using gate_state = ::eplb_gate_state;
 using gate_verdict = ::eplb_gate_verdict;
 using gate_total = ::eplb_gate_total;
-/* ... and with the sizes set that C callers set by EPLB_*_INIT; every other field is 0. */
+/* ... and with the size set that C callers set by EPLB_*_INIT; every other field is 0. */
 struct gate_config : ::eplb_gate_config {
   gate_config() noexcept : eplb_gate_config EPLB_GATE_CONFIG_INIT {}
 };
@@ -212,7 +236,7 @@ struct options {
   std::uint32_t effort = 0;                  /* 0 = the policy's default */
   std::uint32_t max_moves = 0;               /* with previous: slots that may change per layer; 0 = no limit */
   std::uint32_t max_moves_per_gpu_pair = 0;  /* the same, from one GPU to another */
-  std::uint32_t flags = 0;                   /* EPLB_FLAG_*, or-ed */
+  eplb::flags flags = eplb::flags::none;     /* or-ed */
   span<const std::int32_t> previous = {};    /* [L][P] placement in force, or empty: plan from nothing */
 };
 
@@ -249,12 +273,8 @@ struct quotas {
 struct transfer_list {
   span<transfer> transfers = {};         /* room for the list; empty: they are only counted */
   span<std::uint32_t> layer_start = {};  /* [n + 1] first transfer of each layer, and their number at the end */
+  span<std::uint32_t> layer_moved = {};  /* [n] transfers of each layer that use a link: gate_layer::moved */
   span<std::uint32_t> layer_rounds = {}; /* [n] rounds of each layer */
-};
-
-/* What a list of transfers comes to: its entries, those that use a link, the most rounds of a layer. */
-struct transfer_sums {
-  std::uint32_t count = 0, moved = 0, rounds = 0;
 };
 
 /* Size and alignment of a block, in bytes. */
@@ -353,7 +373,7 @@ struct call : lengths {
     options.effort = o.effort;
     options.max_moves = o.max_moves;
     options.max_moves_per_gpu_pair = o.max_moves_per_gpu_pair;
-    options.flags = o.flags;
+    options.flags = static_cast<std::uint32_t>(o.flags);
     options.previous = rows(o.previous, p.num_physical_experts);
   }
 
@@ -470,8 +490,9 @@ result<> check(const problem &p, const options &o, span<std::byte> workspace, co
                violation *first = nullptr) noexcept {
   detail::call c(p, o);
   if (c.with(in).found != EPLB_STATUS_OK) return c.found;
-  violation v = EPLB_VIOLATION_INIT;
-  const std::int32_t code = ::eplb_check(&c.problem, &c.options, workspace.data(), workspace.size(), &c.placement, &v);
+  violation v{};
+  const std::int32_t code =
+      ::eplb_check(&c.problem, &c.options, workspace.data(), workspace.size(), &c.placement, &v, sizeof v);
   if (v.layer >= 0 && code == EPLB_STATUS_PLACEMENT_INVALID) v.layer += static_cast<std::int32_t>(c.first);
   if (first != nullptr && (code == EPLB_STATUS_OK || code == EPLB_STATUS_PLACEMENT_INVALID)) *first = v;
   return detail::answer(code);
@@ -487,24 +508,29 @@ inline result<std::uint64_t> digest(const problem &p, span<const std::int32_t> p
 }
 
 /*
- Lists the transfers from options.previous to physical_to_logical [L][P], in rounds: eplb_transfers. spare_buffers
- are the experts that a GPU can receive beside its slots. Layers are numbered as in the whole problem.
+ Lists the transfers that turn one placement [L][P] into another, in rounds: eplb_transfers. spare_buffers are the
+ experts that a GPU can receive beside its slots; of the options flags::external_source matters. Layers are numbered as
+ in the whole problem.
  */
-inline result<transfer_sums> transfers(const problem &p, const options &o, span<std::byte> workspace,
-                                       span<const std::int32_t> physical_to_logical, std::uint32_t spare_buffers,
-                                       const transfer_list &out = {}) noexcept {
+inline result<transfer_totals> transfers(const problem &p, const options &o, span<std::byte> workspace,
+                                         span<const std::int32_t> from, span<const std::int32_t> to,
+                                         std::uint32_t spare_buffers, const transfer_list &out = {}) noexcept {
   detail::call c(p, o);
+  transfer_totals totals{};
   eplb_transfer_list list = EPLB_TRANSFER_LIST_INIT;
   list.capacity = out.transfers.size() < UINT32_MAX ? static_cast<std::uint32_t>(out.transfers.size()) : UINT32_MAX;
   list.transfers = list.capacity == 0 ? nullptr : out.transfers.data();
-  list.layer_start = c.with(physical_to_logical).array(out.layer_start, std::size_t{c.count} + 1);
+  list.layer_start = c.array(out.layer_start, std::size_t{c.count} + 1);
+  list.layer_moved = c.array(out.layer_moved, c.count);
   list.layer_rounds = c.array(out.layer_rounds, c.count);
-  if (c.found != EPLB_STATUS_OK) return c.found;
-  const std::int32_t code = ::eplb_transfers(&c.problem, &c.options, workspace.data(), workspace.size(), &c.placement,
-                                        spare_buffers, &list);
-  for (std::uint32_t i = 0; code == EPLB_STATUS_OK && list.transfers != nullptr && i < list.count; i++)
+  list.totals = &totals;
+  const eplb_placement old = ::eplb_placement_of(c.rows(from, p.num_physical_experts));
+  if (c.with(to).found != EPLB_STATUS_OK) return c.found;
+  const std::int32_t code = ::eplb_transfers(&c.problem, &c.options, workspace.data(), workspace.size(), &old,
+                                             &c.placement, spare_buffers, &list);
+  for (std::uint32_t i = 0; code == EPLB_STATUS_OK && list.transfers != nullptr && i < totals.count; i++)
     list.transfers[i].layer += static_cast<std::int32_t>(c.first);
-  return detail::answer(code, transfer_sums{list.count, list.moved, list.rounds});
+  return detail::answer(code, totals);
 }
 
 /*
@@ -519,8 +545,9 @@ inline result<gate_total> gate(gate_config config, span<const gate_layer> layers
   gate_state *const s = l.rows(states, 1);
   gate_verdict *const v = l.rows(verdicts, 1);
   if (l.found != EPLB_STATUS_OK) return l.found;
-  gate_total total = EPLB_GATE_TOTAL_INIT;
-  const std::int32_t code = ::eplb_gate(&config, layers.data(), s, v, &total);
+  gate_total total{};
+  const std::int32_t code = ::eplb_gate(&config, layers.data(), sizeof(gate_layer), s, sizeof *s, v, sizeof *v, &total,
+                                        sizeof total);
   return detail::answer(code, total);
 }
 
@@ -605,8 +632,8 @@ class tracker {
 
   /* The closed windows, where they lie; checks the whole memory. They change when a window closes. */
   result<eplb::windows> windows() const noexcept {
-    eplb_windows c = EPLB_WINDOWS_INIT;
-    const std::int32_t code = ::eplb_tracker_windows(memory_.data(), memory_.size(), &c);
+    eplb_windows c{};
+    const std::int32_t code = ::eplb_tracker_windows(memory_.data(), memory_.size(), &c, sizeof c);
     const std::size_t size = detail::product({c.num_windows, c.num_layers, c.num_logical_experts});
     return detail::answer(code, eplb::windows{c.num_windows, c.num_layers, c.num_logical_experts, c.oldest,
                                               c.load_window_stride, c.closed, {c.load, size}, {}});

@@ -12,7 +12,8 @@
 //! 4. [`replicate`], [`pack`]: how many replicas; which GPU
 //! 5. `plan`: whole placements
 //! 6. `migrate`: from an old placement to a new one
-//! 7. [`fixed`], [`ffi`]: the planner that owns its arrays; the C face, the only unsafe code
+//! 7. `explain`: why a call is refused, in words
+//! 8. [`fixed`], [`ffi`]: the planner that owns its arrays; the C face, the only unsafe code
 
 #![no_std]
 #![deny(
@@ -27,6 +28,7 @@
 
 mod arena;
 mod dispatch;
+mod explain;
 mod load;
 mod metrics;
 mod migrate;
@@ -50,15 +52,13 @@ pub use load::saved::{TrackerConfig, TrackerNeed};
 pub use load::tracker::Tracker;
 pub use load::windows::{Windows, WindowsShape};
 pub use metrics::{Metrics, Report, evaluate, evaluate_measured};
-pub use migrate::flags::{
-    EPLB_FLAG_EXTERNAL_SOURCE, EPLB_FLAG_SURVIVE_GPU, EPLB_FLAG_SURVIVE_NODE,
-};
 pub use migrate::gate::{GateConfig, GateLayer, GateState, GateTotal, GateVerdict, gate};
-pub use migrate::transfers::{Transfer, TransferEvent, TransferTotals, transfers};
+pub use migrate::transfers::{Transfer, TransferEvent, TransferTotals, Transition, transfers};
 pub use migrate::{plan, workspace};
 pub use placement::{Placement, PlacementMut, Promises, Violation, ViolationKind, check, digest};
+pub use plan::flags::Flags;
 pub use plan::policy::{Policy, Recipe};
-pub use plan::{EPLB_FLAG_DISPATCH, Operation, Options};
+pub use plan::{Operation, Options};
 pub use problem::{Problem, Scope, Shape, Spec};
 pub use status::Status;
 pub use topology::{EPLB_GPU_ALIVE, EPLB_GPU_DEAD, EPLB_GPU_LEAVING, Topology};

@@ -103,8 +103,8 @@ impl<'a> Shape<'a> {
     /// Checks sizes and topology. Does not look at `load` and `window_weight`.
     ///
     /// # Errors
-    /// [`Status::ShapeZero`], [`Status::ShapeTooLarge`], [`Status::WindowStride`], and those of
-    /// [`Topology::new`].
+    /// [`Status::ShapeZero`], [`Status::ShapeTooLarge`], [`Status::TooManyNodes`], [`Status::WindowStride`], and
+    /// those of [`Topology::new`].
     pub fn new(spec: &Spec<'a>) -> Result<Self, Status> {
         let sizes = [
             spec.num_windows,
@@ -122,6 +122,9 @@ impl<'a> Shape<'a> {
             return Err(Status::ShapeTooLarge);
         }
         let [windows, layers, experts, slots, groups, nodes, gpus] = sizes.map(|s| s as usize);
+        if nodes > gpus {
+            return Err(Status::TooManyNodes);
+        }
 
         // maps and loads are 4-byte arrays; all must fit the address space
         let fits = |elements: Option<usize>| {

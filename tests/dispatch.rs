@@ -314,7 +314,7 @@ fn published_optima() {
 }
 
 fn judge(spec: &Spec, slots: &[i32]) -> Vec<eplb::Metrics> {
-    common::evaluate_with(spec, &Placement::of(slots), eplb::EPLB_FLAG_DISPATCH).unwrap()
+    common::evaluate_with(spec, &Placement::of(slots), eplb::Flags::DISPATCH).unwrap()
 }
 
 /// The ruler's figure is the set formula in real numbers, for loads of any size.

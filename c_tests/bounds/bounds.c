@@ -183,13 +183,12 @@ typedef struct job {
 /* From the experts in order to what is planned. */
 static int32_t transfers_of(const eplb_problem *p, const eplb_placement *maps) {
   static int32_t before[4 * 512];
-  eplb_options o = EPLB_OPTIONS_INIT;
   eplb_transfer_list list = EPLB_TRANSFER_LIST_INIT; /* counted only */
   uint32_t slots = p->num_physical_experts, all = p->num_layers * slots;
   if (all > sizeof before / sizeof before[0]) stop("no room");
   for (uint32_t i = 0; i < all; i++) before[i] = (int32_t)(i % slots % p->num_logical_experts);
-  o.previous = before;
-  return eplb_transfers(p, &o, workspace, sizeof workspace, maps, 1, &list);
+  const eplb_placement from = eplb_placement_of(before);
+  return eplb_transfers(p, NULL, workspace, sizeof workspace, &from, maps, 1, &list);
 }
 
 static int32_t gate(void) {
@@ -203,17 +202,17 @@ static int32_t gate(void) {
   config.steps = 3000;
   config.bytes_per_expert = 24 << 20;
   config.gpu_bandwidth = 50e9;
-  return eplb_gate(&config, &layer, &state, &verdict, NULL);
+  return eplb_gate(&config, &layer, sizeof layer, &state, sizeof state, &verdict, sizeof verdict, NULL, 0);
 }
 
-static void call(const job *j, const eplb_problem *p, const eplb_options *o, const eplb_placement *maps) {
+static void call(const job *j, const eplb_problem *p, const eplb_options *o, eplb_placement *maps) {
   size_t size, align;
   uint64_t digest;
   int32_t status = EPLB_STATUS_OK;
   switch (j->function) {
   case 0: status = eplb_plan(p, o, workspace, sizeof workspace, maps, per_layer, sizeof *per_layer); break;
   case 1: status = eplb_evaluate(p, o, workspace, sizeof workspace, maps, per_layer, sizeof *per_layer); break;
-  case 2: status = eplb_check(p, o, workspace, sizeof workspace, maps, NULL); break;
+  case 2: status = eplb_check(p, o, workspace, sizeof workspace, maps, NULL, 0); break;
   case 3: status = eplb_workspace(EPLB_OPERATION_PLAN, p, o, &size, &align); break;
   case 4: status = eplb_digest(p, maps, &digest); break;
   case 5: status = eplb_dispatch(p, o, workspace, sizeof workspace, maps, &j->batch, &j->quotas); break;

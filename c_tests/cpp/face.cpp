@@ -58,7 +58,7 @@ static void plans(small &s) {
 
 static void checks(small &s) {
   maps_of_plan plan = planned(s);
-  eplb::violation first = EPLB_VIOLATION_INIT;
+  eplb::violation first{};
   CHECK(eplb::check(s.problem, s.options, s.workspace, plan.view(), &first));
   CHECK(first.kind == EPLB_VIOLATION_KIND_NONE && first.layer == -1);
   plan.slots[2 * P] = E;
@@ -82,24 +82,23 @@ static void measured(small &s) {
 static void migration(small &s) {
   s.options.previous = s.previous;
   const maps_of_plan plan = planned(s);
-  eplb::options from;
-  from.previous = s.previous;
+  const auto &from = s.previous, &to = plan.slots;
   std::array<eplb::transfer, 2 * L * P> list, by_layer;
   std::array<std::uint32_t, L + 1> start;
-  std::array<std::uint32_t, L> rounds;
-  const auto sums = eplb::transfers(s.problem, from, s.workspace, plan.slots, 1, {list, start, rounds});
+  std::array<std::uint32_t, L> moved, rounds;
+  const auto sums = eplb::transfers(s.problem, {}, s.workspace, from, to, 1, {list, start, moved, rounds});
   CHECK(sums && sums->count > 0 && sums->count == start[L] && sums->moved <= sums->count && sums->rounds > 0);
-  CHECK(eplb::transfers(s.problem, from, s.workspace, plan.slots, 1)->count == sums->count);
+  CHECK(eplb::transfers(s.problem, {}, s.workspace, from, to, 1)->count == sums->count);
   std::uint32_t count = 0;
   for (std::uint32_t l = 0; l < L; l++) {
     CHECK(count == start[l]);
     const span<eplb::transfer> rest(by_layer.data() + count, by_layer.size() - count);
-    const auto part = eplb::transfers(s.problem.layer(l), from, s.workspace, plan.slots, 1, {rest});
-    CHECK(part && part->rounds == rounds[l]);
+    const auto part = eplb::transfers(s.problem.layer(l), {}, s.workspace, from, to, 1, {rest});
+    CHECK(part && part->rounds == rounds[l] && part->moved == moved[l]);
     count += part->count;
   }
   CHECK(count == sums->count && std::memcmp(list.data(), by_layer.data(), count * sizeof list[0]) == 0);
-  CHECK(eplb::transfers(s.problem, {}, s.workspace, plan.slots, 1).status() == EPLB_STATUS_NULL_POINTER);
+  CHECK(eplb::transfers(s.problem, {}, s.workspace, {}, to, 1).status() == EPLB_STATUS_NULL_POINTER);
 }
 
 static void gates() {
@@ -118,9 +117,10 @@ static void gates() {
   layers[0].moved = layers[1].moved = 7;
   layers[0].rounds = layers[1].rounds = 3;
   const auto total = eplb::gate(config, layers, states, verdicts);
-  eplb_gate_total in_c = EPLB_GATE_TOTAL_INIT;
+  eplb_gate_total in_c{};
   config.num_layers = 2;
-  CHECK(eplb_gate(&config, layers.data(), states_in_c.data(), verdicts_in_c.data(), &in_c) == EPLB_STATUS_OK);
+  CHECK(eplb_gate(&config, layers.data(), sizeof layers[0], states_in_c.data(), sizeof states_in_c[0], verdicts_in_c.data(),
+                  sizeof verdicts_in_c[0], &in_c, sizeof in_c) == EPLB_STATUS_OK);
   CHECK(total && total->moved_layers == 1 && std::memcmp(&*total, &in_c, sizeof in_c) == 0);
   CHECK(same_bytes(verdicts, verdicts_in_c) && same_bytes(states, states_in_c) && verdicts[0].move_layer == 1);
 }

@@ -113,7 +113,7 @@ static uint64_t workspace[EPLB_WORKSPACE_BOUND_WINDOWS(MAX_EXPERTS, MAX_SLOTS, M
 static int32_t before[MAX_LAYER_SLOTS];
 static uint8_t lost[MAX_GPUS];
 static eplb_transfer transfers[2 * MAX_LAYER_SLOTS];
-static eplb_transfer_list list;
+static eplb_transfer_totals moves;
 static eplb_gate_layer gate_layers[MAX_LAYERS];
 static eplb_gate_state gate_states[MAX_LAYERS];
 static eplb_gate_verdict verdicts[MAX_LAYERS];
@@ -125,7 +125,7 @@ static uint32_t tokens[MAX_BATCH], quota[MAX_BATCH];
 static eplb_split splits[MAX_LAYERS];
 static eplb_batch batch;
 static eplb_quotas quotas;
-static eplb_violation violation = EPLB_VIOLATION_INIT;
+static eplb_violation violation;
 static uint64_t digest;
 static size_t size, align;
 
@@ -137,7 +137,7 @@ static int32_t evaluate(void) {
   return eplb_evaluate(&problem, &options, workspace, sizeof workspace, &placement, measured, sizeof measured[0]);
 }
 static int32_t check(void) {
-  return eplb_check(&problem, &options, workspace, sizeof workspace, &placement, &violation);
+  return eplb_check(&problem, &options, workspace, sizeof workspace, &placement, &violation, sizeof violation);
 }
 static int32_t dispatch(void) {
   return eplb_dispatch(&problem, &options, workspace, sizeof workspace, &placement, &batch, &quotas);
@@ -145,12 +145,12 @@ static int32_t dispatch(void) {
 static int32_t move(void) {
   eplb_options o = EPLB_OPTIONS_INIT;
   eplb_transfer_list l = EPLB_TRANSFER_LIST_INIT;
-  o.previous = before;
+  eplb_placement from = eplb_placement_of(before);
   o.flags = EPLB_FLAG_EXTERNAL_SOURCE;
   l.transfers = transfers;
   l.capacity = sizeof transfers / sizeof transfers[0];
-  list = l;
-  return eplb_transfers(&problem, &o, workspace, sizeof workspace, &placement, 1, &list);
+  l.totals = &moves;
+  return eplb_transfers(&problem, &o, workspace, sizeof workspace, &from, &placement, 1, &l);
 }
 static int32_t decide(void) {
   eplb_gate_config config = EPLB_GATE_CONFIG_INIT;
@@ -165,7 +165,8 @@ static int32_t decide(void) {
     layer.after = layer.now * (double)(i + 1) / (double)(i + 2);
     gate_layers[i] = layer;
   }
-  return eplb_gate(&config, gate_layers, gate_states, verdicts, NULL);
+  return eplb_gate(&config, gate_layers, sizeof gate_layers[0], gate_states, sizeof gate_states[0], verdicts,
+                   sizeof verdicts[0], NULL, 0);
 }
 static int32_t hash(void) { return eplb_digest(&problem, &placement, &digest); }
 
@@ -431,7 +432,7 @@ static void run(const shape *s, int flushing) {
       for (uint32_t i = 0; i < MAX_LAYERS; i++) gate_states[i] = (eplb_gate_state){0, 0, 0};
       int32_t moving = call(move, &deepest.transfers);
       all = fold(all, &moving, sizeof moving);
-      if (moving == EPLB_STATUS_OK) all = fold(all, transfers, list.count * sizeof transfers[0]);
+      if (moving == EPLB_STATUS_OK) all = fold(all, transfers, moves.count * sizeof transfers[0]);
       if (call(decide, &deepest.gate) != EPLB_STATUS_OK) fail("eplb_gate");
       all = fold(all, verdicts, s->layers * sizeof verdicts[0]);
       all = fold_previous(all, s);

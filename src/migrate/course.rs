@@ -1,12 +1,12 @@
 //! How a plan from a placement goes, decided from the shape and the options alone.
 
 use super::board::Board;
-use super::flags::{EPLB_FLAG_EXTERNAL_SOURCE, EPLB_FLAG_SURVIVE_GPU, EPLB_FLAG_SURVIVE_NODE};
 use super::relabel;
 use super::steps::{Limits, Survive};
 use crate::arena::Need;
+use crate::plan::flags::Flags;
 use crate::plan::policy::Policy;
-use crate::plan::{self, EPLB_FLAG_DISPATCH, Options, Way};
+use crate::plan::{self, Options, Way};
 use crate::problem::Shape;
 use crate::status::Status;
 
@@ -26,17 +26,14 @@ pub struct Course<'a> {
 
 /// The course; `None` when there is nothing to start from and nothing to survive.
 pub fn admit<'a>(shape: &Shape, options: &Options<'a>) -> Result<Option<Course<'a>>, Status> {
-    let flags = EPLB_FLAG_EXTERNAL_SOURCE | EPLB_FLAG_SURVIVE_GPU | EPLB_FLAG_SURVIVE_NODE;
-    if options.flags & !(flags | EPLB_FLAG_DISPATCH) != 0 {
-        return Err(Status::UnsupportedFlag);
-    }
+    // every flag there is, so far: each policy refuses below what is not for it
     let limited = options.max_moves != 0 || options.max_moves_per_gpu_pair != 0;
     if limited && options.previous.is_none() {
         return Err(Status::MovesWithoutPrevious);
     }
-    let survive = if options.flags & EPLB_FLAG_SURVIVE_NODE != 0 {
+    let survive = if options.flags.contains(Flags::SURVIVE_NODE) {
         Survive::Node
-    } else if options.flags & EPLB_FLAG_SURVIVE_GPU != 0 {
+    } else if options.flags.contains(Flags::SURVIVE_GPU) {
         Survive::Gpu
     } else {
         Survive::Nothing
@@ -70,7 +67,7 @@ pub fn from_nothing<'a>(options: &Options<'a>) -> Options<'a> {
     Options {
         max_moves: 0,
         max_moves_per_gpu_pair: 0,
-        flags: options.flags & EPLB_FLAG_DISPATCH,
+        flags: options.flags & Flags::DISPATCH,
         previous: None,
         ..*options
     }

@@ -2,14 +2,14 @@
 
 use super::board::Board;
 use super::course::{Course, admit, from_nothing};
-use super::flags::EPLB_FLAG_EXTERNAL_SOURCE;
 use super::steps::{Limits, Survive};
 use super::{incremental, relabel, repair, ruler, transfers};
 use crate::arena::{Arena, Carve, Need};
 use crate::metrics::{self, Metrics, Report};
 use crate::placement::{LayerMaps, Placement, PlacementMut};
 use crate::plan::at::{at, put};
-use crate::plan::{self, EPLB_FLAG_DISPATCH, Operation, Options, Way};
+use crate::plan::flags::Flags;
+use crate::plan::{self, Operation, Options, Way};
 use crate::problem::{Problem, Shape};
 use crate::status::Status;
 
@@ -81,7 +81,7 @@ pub(crate) fn plan_into(
     maps: &mut PlacementMut,
     report: Option<Report>,
 ) -> Result<(), Status> {
-    if options.previous.is_some() || options.flags & !EPLB_FLAG_DISPATCH != 0 {
+    if options.previous.is_some() || !Flags::DISPATCH.contains(options.flags) {
         return plan_on_course(problem, options, arena, maps, report);
     }
     plan::plan(problem, options, arena, maps, report)
@@ -182,7 +182,7 @@ impl Planner<'_> {
             return Err(Status::PlacementExpert);
         }
         let topology = shape.topology();
-        let external = self.options.flags & EPLB_FLAG_EXTERNAL_SOURCE != 0;
+        let external = self.options.flags.contains(Flags::EXTERNAL_SOURCE);
         let copies = turns.rest().u32s(experts);
         ruler::count_copies(topology, old, |gpu| topology.serves(gpu), copies);
         if !external && copies.contains(&0) {

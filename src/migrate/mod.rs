@@ -5,7 +5,6 @@ mod assign;
 mod board;
 mod chain;
 mod course;
-pub mod flags;
 mod front;
 pub mod gate;
 mod incremental;
@@ -17,6 +16,7 @@ mod rounds;
 mod ruler;
 mod sources;
 mod steps;
+pub mod table;
 pub mod transfers;
 
 pub(crate) use front::plan_into;

@@ -34,13 +34,11 @@ pub enum eplb_violation_kind {
 }
 
 /// The first broken promise that eplb_check found: layers in order, in a layer by kind, then by
-/// lowest slot or expert. -1 where a field does not apply. EPLB_VIOLATION_INIT prepares one.
+/// lowest slot or expert. -1 where a field does not apply.
 #[allow(non_camel_case_types)] // the C name; Rust code sees it as `eplb::Violation`
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct eplb_violation {
-    /// sizeof(eplb_violation), set by EPLB_VIOLATION_INIT.
-    pub struct_size: u32,
     /// EPLB_VIOLATION_KIND_*.
     pub kind: eplb_violation_kind,
     /// Layer.
@@ -51,6 +49,9 @@ pub struct eplb_violation {
     pub expert: i32,
     /// GPU.
     pub gpu: i32,
+    /// The slot that this one does not agree with: of EPLB_VIOLATION_KIND_DUPLICATE the other one on the GPU, of
+    /// EPLB_VIOLATION_KIND_NODE the first one of the group.
+    pub other_slot: i32,
 }
 
 pub use eplb_violation as Violation;
@@ -59,14 +60,8 @@ use eplb_violation_kind as Kind;
 
 impl Violation {
     /// No promise is broken.
-    pub const NONE: Violation = Violation {
-        struct_size: size_of::<Violation>() as u32,
-        kind: Kind::None,
-        layer: -1,
-        slot: -1,
-        expert: -1,
-        gpu: -1,
-    };
+    pub const NONE: Violation =
+        Violation { kind: Kind::None, layer: -1, slot: -1, expert: -1, gpu: -1, other_slot: -1 };
 }
 
 /// What the maker of a placement promised beyond the maps being consistent.
@@ -205,10 +200,13 @@ fn check_distinct(
     for_each_slot(shape, slots, |slot, gpu, expert| {
         if let Some(mark) = scratch.mark.get_mut(expert as usize) {
             if *mark == gpu as u32 + 1 {
+                let here = slots.get(..slot).unwrap_or_default();
+                let other = here.iter().rposition(|&before| before == expert);
                 return Err(Violation {
                     slot: slot as i32,
                     gpu: gpu as i32,
                     expert,
+                    other_slot: other.map_or(-1, |other| other as i32),
                     ..broken(Kind::Duplicate, layer)
                 });
             }
@@ -232,15 +230,18 @@ fn check_nodes(
         return Ok(());
     }
     scratch.group_node.fill(0);
+    let group_of = |expert: i32| usize::try_from(expert).ok().and_then(|e| e.checked_div(size));
     for_each_slot(shape, slots, |slot, gpu, expert| {
-        let group = usize::try_from(expert).ok().and_then(|expert| expert.checked_div(size));
+        let group = group_of(expert);
         if let Some(home) = group.and_then(|group| scratch.group_node.get_mut(group)) {
             let node = shape.topology().node(gpu) as u32 + 1;
             if *home != 0 && *home != node {
+                let first = slots.iter().position(|&other| group_of(other) == group);
                 return Err(Violation {
                     slot: slot as i32,
                     gpu: gpu as i32,
                     expert,
+                    other_slot: first.map_or(-1, |first| first as i32),
                     ..broken(Kind::Node, layer)
                 });
             }

@@ -1,6 +1,7 @@
 //! Whole placements: what is asked of the planner, and the road that answers.
 
 mod balanced;
+pub mod flags;
 mod hierarchy;
 mod joint;
 mod no_worse;
@@ -15,9 +16,10 @@ pub(crate) use joint::at;
 use crate::arena::{Arena, Need};
 use crate::dispatch;
 use crate::metrics::{self, Report};
-use crate::placement::{self, PlacementMut};
+use crate::placement::{self, PlacementMut, Promises};
 use crate::problem::{Problem, Scope, Shape};
 use crate::status::Status;
+use flags::Flags;
 use policy::{Policy, Recipe};
 
 /// What a workspace is asked for.
@@ -50,10 +52,6 @@ impl TryFrom<u32> for Operation {
     }
 }
 
-/// options.flags: the metrics also say how balanced the placement is when tokens are split over replicas as
-/// eplb_dispatch does: dispatch_balance, dispatch_bound.
-pub const EPLB_FLAG_DISPATCH: u32 = 8;
-
 /// How to plan. The default is policy BALANCED, scope AUTO, from nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options<'a> {
@@ -70,8 +68,8 @@ pub struct Options<'a> {
     pub max_moves: u32,
     /// With `previous`: slots that may change per layer from one GPU to another; 0 = no limit.
     pub max_moves_per_gpu_pair: u32,
-    /// `EPLB_FLAG_*`.
-    pub flags: u32,
+    /// What else is asked for.
+    pub flags: Flags,
     /// `[L][P]` placement in force, -1 = empty, or `None`: plan from nothing.
     pub previous: Option<&'a [i32]>,
 }
@@ -79,7 +77,13 @@ pub struct Options<'a> {
 impl Options<'_> {
     /// Whether the metrics are to say what dispatch makes of the placement.
     pub fn judges_dispatch(&self) -> bool {
-        self.flags & EPLB_FLAG_DISPATCH != 0
+        self.flags.contains(Flags::DISPATCH)
+    }
+
+    /// What a plan made with these options keeps.
+    pub fn promises(&self) -> Promises {
+        let balanced = self.policy == Policy::Balanced;
+        Promises { scope: self.scope, full: !balanced, distinct: balanced }
     }
 }
 
@@ -91,7 +95,7 @@ pub(crate) enum Way {
 }
 
 pub(crate) fn admit(shape: &Shape, options: &Options) -> Result<Way, Status> {
-    if options.flags & !EPLB_FLAG_DISPATCH != 0 {
+    if !Flags::DISPATCH.contains(options.flags) {
         return Err(Status::UnsupportedFlag);
     }
     metrics::admit(shape, options.judges_dispatch())?;
