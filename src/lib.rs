@@ -55,7 +55,9 @@ pub use metrics::{Metrics, Report, evaluate, evaluate_measured};
 pub use migrate::gate::{GateConfig, GateLayer, GateState, GateTotal, GateVerdict, gate};
 pub use migrate::transfers::{Transfer, TransferEvent, TransferTotals, Transition, transfers};
 pub use migrate::{plan, workspace};
-pub use placement::{Placement, PlacementMut, Promises, Violation, ViolationKind, check, digest};
+pub use placement::{
+    Numbering, Placement, PlacementMut, Promises, Violation, ViolationKind, check, digest, number,
+};
 pub use plan::flags::Flags;
 pub use plan::policy::{Policy, Recipe};
 pub use plan::{Operation, Options};

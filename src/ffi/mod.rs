@@ -21,6 +21,8 @@ mod evaluate;
 
 mod check;
 
+mod number;
+
 mod tracker;
 
 mod windows;
@@ -35,6 +37,7 @@ pub use check::{eplb_check, eplb_digest};
 pub use dispatch::{eplb_batch, eplb_dispatch, eplb_quotas};
 pub use evaluate::eplb_evaluate;
 pub use gate::eplb_gate;
+pub use number::eplb_number;
 pub use plan::{eplb_plan, eplb_workspace};
 pub use tracker::{
     eplb_tracker_close, eplb_tracker_config, eplb_tracker_init, eplb_tracker_observe,

@@ -1,6 +1,6 @@
 //! Does a placement keep its promises, and if not, which one and where.
 
-use super::{Placement, row};
+use super::{Placement, each_slot, is_entry, row};
 use crate::arena::{Arena, Carve, Need};
 use crate::problem::{Scope, Shape};
 use crate::status::Status;
@@ -159,8 +159,8 @@ fn check_slots(
     };
     scratch.count.fill(0);
     // a pass per kind, so that the lowest kind is reported
-    for_each_slot(shape, slots, |slot, gpu, expert| {
-        if expert < -1 || expert >= experts as i32 {
+    each_slot(shape.topology(), slots, |slot, gpu, expert| {
+        if !is_entry(expert, experts) {
             return Err(found(Kind::Expert, slot, gpu, expert));
         }
         if let Some(count) = scratch.count.get_mut(expert as usize) {
@@ -168,13 +168,13 @@ fn check_slots(
         }
         Ok(())
     })?;
-    for_each_slot(shape, slots, |slot, gpu, expert| {
+    each_slot(shape.topology(), slots, |slot, gpu, expert| {
         if expert >= 0 && !shape.topology().receives(gpu) {
             return Err(found(Kind::State, slot, gpu, expert));
         }
         Ok(())
     })?;
-    for_each_slot(shape, slots, |slot, gpu, expert| {
+    each_slot(shape.topology(), slots, |slot, gpu, expert| {
         if promises.full && expert < 0 && shape.topology().receives(gpu) {
             return Err(found(Kind::Empty, slot, gpu, expert));
         }
@@ -197,7 +197,7 @@ fn check_distinct(
         return Ok(());
     }
     scratch.mark.fill(0);
-    for_each_slot(shape, slots, |slot, gpu, expert| {
+    each_slot(shape.topology(), slots, |slot, gpu, expert| {
         if let Some(mark) = scratch.mark.get_mut(expert as usize) {
             if *mark == gpu as u32 + 1 {
                 let here = slots.get(..slot).unwrap_or_default();
@@ -231,7 +231,7 @@ fn check_nodes(
     }
     scratch.group_node.fill(0);
     let group_of = |expert: i32| usize::try_from(expert).ok().and_then(|e| e.checked_div(size));
-    for_each_slot(shape, slots, |slot, gpu, expert| {
+    each_slot(shape.topology(), slots, |slot, gpu, expert| {
         let group = group_of(expert);
         if let Some(home) = group.and_then(|group| scratch.group_node.get_mut(group)) {
             let node = shape.topology().node(gpu) as u32 + 1;
@@ -339,21 +339,6 @@ fn check_table(
             if !(holds && once && in_order) {
                 return found(slot);
             }
-        }
-    }
-    Ok(())
-}
-
-/// Calls `visit` with every slot, its GPU and its expert, in ascending order of slots.
-fn for_each_slot(
-    shape: &Shape,
-    slots: &[i32],
-    mut visit: impl FnMut(usize, usize, i32) -> Result<(), Violation>,
-) -> Result<(), Violation> {
-    let mut slots = slots.iter().enumerate();
-    for gpu in 0..shape.topology().num_gpus() {
-        for (slot, &expert) in slots.by_ref().take(shape.topology().slots(gpu)) {
-            visit(slot, gpu, expert)?;
         }
     }
     Ok(())
