@@ -43,6 +43,12 @@ static int32_t run(calls *c) {
   return eplb_plan(&c->problem, &c->options, c->workspace, size, &maps, c->per_layer, sizeof *c->per_layer);
 }
 
+static size_t size_of(uint32_t operation, const eplb_problem *problem, const eplb_options *options) {
+  size_t size = 0, align = 0;
+  CHECK_EQUAL(eplb_workspace(operation, problem, options, &size, &align), EPLB_STATUS_OK);
+  return size;
+}
+
 /* Refused, with the maps and the metrics as they were. */
 static void refuses(calls *c, int32_t status) {
   calls before = *c;
@@ -64,6 +70,41 @@ int main(void) {
     CHECK(moved <= 1);
     CHECK_EQUAL(c.per_layer[layer].moved_slots, moved);
   }
+
+  /* a mask of dead GPUs: nothing moves, but for an expert that is nowhere any more */
+  uint8_t dead[GPUS] = {EPLB_GPU_ALIVE, EPLB_GPU_ALIVE, EPLB_GPU_DEAD, EPLB_GPU_ALIVE};
+  init(&c);
+  c.problem.gpu_state = dead;
+  c.options.max_moves = EPLB_MOVES_NONE;
+  CHECK_EQUAL(run(&c), EPLB_STATUS_OK);
+  for (int slot = 0; slot < LAYERS * SLOTS; slot++) {
+    CHECK_EQUAL(c.slots[slot], slot % SLOTS / 2 == 2 ? -1 : in_force[slot]);
+    CHECK_EQUAL(c.per_layer[slot / SLOTS].moved_slots, 0);
+  }
+
+  /* homes: only empty slots may change, and they are filled, within a limit as far as it goes */
+  for (uint32_t limit = 0; limit < 3; limit++) {
+    init(&c);
+    for (int layer = 0; layer < LAYERS; layer++) c.previous[layer * SLOTS] = c.previous[layer * SLOTS + 7] = -1;
+    c.options.flags = EPLB_FLAG_FILL_ONLY;
+    c.options.max_moves = limit;
+    CHECK_EQUAL(run(&c), EPLB_STATUS_OK);
+    for (int slot = 0; slot < LAYERS * SLOTS; slot++) CHECK(c.previous[slot] == -1 || c.slots[slot] == c.previous[slot]);
+    for (int layer = 0; layer < LAYERS; layer++) {
+      int filled = (c.slots[layer * SLOTS] >= 0) + (c.slots[layer * SLOTS + 7] >= 0);
+      CHECK_EQUAL(filled, limit == 1 ? 1 : 2);
+      CHECK_EQUAL(c.per_layer[layer].moved_slots, filled);
+    }
+  }
+
+  /* the workspace can be had before there is a placement */
+  init(&c);
+  size_t size = size_of(EPLB_OPERATION_PLAN, &c.problem, &c.options);
+  CHECK(size > size_of(EPLB_OPERATION_EVALUATE, &c.problem, &c.options));
+  c.options.previous = NULL;
+  CHECK_EQUAL(size_of(EPLB_OPERATION_REBALANCE, &c.problem, &c.options), size);
+  CHECK(size > size_of(EPLB_OPERATION_PLAN, &c.problem, &c.options));
+  CHECK(size <= EPLB_WORKSPACE_BOUND_REBALANCE(EXPERTS, SLOTS, GPUS, 1, 1, 1));
 
   /* the same without a limit */
   init(&c);
@@ -114,5 +155,12 @@ int main(void) {
   CHECK_EQUAL(run(&c), EPLB_STATUS_OK);
   c.problem.gpu_state = state;
   refuses(&c, EPLB_STATUS_INFEASIBLE);
+  /* two places, and a table for one replica: shape and options are good, the placement is not */
+  init(&c);
+  c.options.flags = EPLB_FLAG_SURVIVE_GPU;
+  eplb_placement narrow = EPLB_PLACEMENT_INIT;
+  narrow.physical_to_logical = c.slots;
+  narrow.max_replicas = 1;
+  CHECK_EQUAL(eplb_plan(&c.problem, &c.options, c.workspace, sizeof c.workspace, &narrow, NULL, 0), EPLB_STATUS_MAX_REPLICAS);
   return finish("migrate");
 }

@@ -1,7 +1,10 @@
 /* Numbers that are no policy, scope, operation or flag; what is not served yet. */
 #include "harness.h"
 
-enum { FLAGS = EPLB_FLAG_EXTERNAL_SOURCE | EPLB_FLAG_SURVIVE_GPU | EPLB_FLAG_SURVIVE_NODE | EPLB_FLAG_DISPATCH };
+enum {
+  FLAGS = EPLB_FLAG_EXTERNAL_SOURCE | EPLB_FLAG_SURVIVE_GPU | EPLB_FLAG_SURVIVE_NODE | EPLB_FLAG_DISPATCH |
+          EPLB_FLAG_EMPTY_SLOTS | EPLB_FLAG_FILL_ONLY
+};
 
 static void unknown(void) {
   const uint32_t numbers[] = {1000, INT32_MAX, UINT32_MAX};
@@ -11,7 +14,7 @@ static void unknown(void) {
     REFUSES(SIZE_PLAN, EPLB_STATUS_UNKNOWN_OPERATION, c.arg.operation = numbers[i]);
   }
   REFUSES(SHAPED, EPLB_STATUS_UNKNOWN_SCOPE, c.options.scope = EPLB_SCOPE_GLOBAL + 1);
-  REFUSES(SIZE_PLAN, EPLB_STATUS_UNKNOWN_OPERATION, c.arg.operation = EPLB_OPERATION_DISPATCH + 1);
+  REFUSES(SIZE_PLAN, EPLB_STATUS_UNKNOWN_OPERATION, c.arg.operation = EPLB_OPERATION_REBALANCE + 1);
   for (int bit = 0; bit < 32; bit++) {
     if ((UINT32_C(1) << bit & FLAGS) == 0)
       REFUSES(SHAPED, EPLB_STATUS_UNKNOWN_FLAG, c.options.flags = UINT32_C(1) << bit);
@@ -25,7 +28,12 @@ static void not_served(void) {
             c.options.max_moves = 1);
     REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_FLAG, c.options.flags = EPLB_FLAG_SURVIVE_GPU);
     REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_FLAG, c.options.flags = EPLB_FLAG_SURVIVE_NODE);
+    REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_FLAG, c.options.previous = c.previous,
+            c.options.flags = EPLB_FLAG_FILL_ONLY);
+    SAME_PLAN(c.options.flags = EPLB_FLAG_EMPTY_SLOTS); /* they leave none empty */
   }
+  REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_MOVES_WITHOUT_PREVIOUS, c.options.max_moves = EPLB_MOVES_NONE);
+  REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_MOVES_WITHOUT_PREVIOUS, c.options.flags = EPLB_FLAG_FILL_ONLY);
   REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_MOVES_WITHOUT_PREVIOUS, c.options.max_moves = 1);
   REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_MOVES_WITHOUT_PREVIOUS, c.options.max_moves_per_gpu_pair = 1);
 }

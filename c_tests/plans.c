@@ -108,11 +108,9 @@ static void check_maps(const eplb_problem *p, const eplb_options *options, const
     PLAN_CHECK(count[expert] >= 1 && count[expert] == counts[expert]);
     for (uint32_t rank = (uint32_t)count[expert]; rank < width; rank++) PLAN_CHECK(table[(size_t)expert * width + rank] == -1);
   }
-  /* as many as GPUs without duplicates and max_replicas allow; fewer replicas may be better, which only
-   * the search of small problems finds */
+  /* as many as GPUs without duplicates and max_replicas allow */
   size_t most = balanced && width > 0 ? least(width, usable_gpus) : usable_gpus, full = least(usable, experts * most);
-  int searched = full <= 12;
-  if (balanced && !hierarchical) PLAN_CHECK(searched ? filled <= full : filled == full);
+  if (balanced && !hierarchical) PLAN_CHECK(filled == full);
   free(group_node);
   free(last_gpu);
   free(count);

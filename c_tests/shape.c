@@ -12,8 +12,18 @@ static uint32_t *size_field(call *c, int index) {
 enum { NUM_SIZES = 7 };
 
 static void zero(void) {
-  for (int field = 0; field < NUM_SIZES; field++)
-    REFUSES(SHAPED, EPLB_STATUS_SHAPE_ZERO, *size_field(&c, field) = 0);
+  const int must_be_set[] = {1, 2, 3, 6};
+  for (size_t i = 0; i < LENGTH(must_be_set); i++)
+    REFUSES(SHAPED, EPLB_STATUS_SHAPE_ZERO, *size_field(&c, must_be_set[i]) = 0);
+  SAME_PLAN(c.problem.num_windows = 0); /* zero is the default: one */
+  call one, zero;
+  call_init(&one);
+  one.problem.num_groups = one.problem.num_nodes = 1;
+  call_init(&zero);
+  zero.problem.num_groups = zero.problem.num_nodes = 0;
+  CHECK_EQUAL(call_plan(&one), EPLB_STATUS_OK);
+  CHECK_EQUAL(call_plan(&zero), EPLB_STATUS_OK);
+  CHECK(memcmp(&one.out, &zero.out, sizeof zero.out) == 0);
   REFUSES(DIGEST, EPLB_STATUS_SHAPE_ZERO, c.problem.num_layers = 0);
   REFUSES(DIGEST, EPLB_STATUS_SHAPE_ZERO, c.problem.num_physical_experts = 0);
 }

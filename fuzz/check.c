@@ -6,16 +6,16 @@ static int keeps_the_rules(const call *c) {
   const eplb_problem *p = &c->problem;
   const eplb_placement *m = &c->placement;
   uint32_t experts = p->num_logical_experts, slots = p->num_physical_experts, width = m->max_replicas;
-  uint32_t group_size = experts / p->num_groups;
+  uint32_t groups = or_one(p->num_groups), group_size = experts / groups;
   int balanced = c->options.policy == EPLB_POLICY_BALANCED, good = 1;
   int hierarchical = is_hierarchical(p, c->options.scope) && group_size > 0;
   uint8_t *seen = malloc(slots);
-  int32_t *home = malloc(p->num_groups * sizeof *home);
+  int32_t *home = malloc(groups * sizeof *home);
   REQUIRE(seen != NULL && home != NULL);
   for (uint32_t layer = 0; layer < p->num_layers && good; layer++) {
     const int32_t *map = m->physical_to_logical + (size_t)layer * slots;
     uint32_t start = 0;
-    for (uint32_t k = 0; k < p->num_groups; k++) home[k] = -1;
+    for (uint32_t k = 0; k < groups; k++) home[k] = -1;
     for (uint32_t gpu = 0; gpu < p->num_gpus; gpu++) {
       int receives = !p->gpu_state || p->gpu_state[gpu] == EPLB_GPU_ALIVE;
       for (uint32_t s = start; s < start + slots_of(p, gpu); s++) {
@@ -24,8 +24,8 @@ static int keeps_the_rules(const call *c) {
         good &= e < 0 ? balanced || !receives : receives;
         if (e < 0) continue;
         for (uint32_t other = start; balanced && other < s; other++) good &= map[other] != e;
-        uint32_t group = hierarchical ? (uint32_t)e / group_size : p->num_groups;
-        if (group < p->num_groups) {
+        uint32_t group = hierarchical ? (uint32_t)e / group_size : groups;
+        if (group < groups) {
           int32_t node = (int32_t)node_of(p, gpu);
           good &= home[group] == -1 || home[group] == node;
           home[group] = node;

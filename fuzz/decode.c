@@ -200,7 +200,7 @@ static void decode_topology(call *c, input *in) {
       left -= slots[g] < left ? slots[g] : left;
     }
     if (node) node[g] = bad ? garbage_size(in) : plain ? g * (p->num_nodes & 0xffff) / gpus : take_byte(in) % (p->num_nodes | !p->num_nodes);
-    if (state) state[g] = bad ? take_byte(in) : plain ? 1 : (uint8_t)("\1\1\1\1\1\1\0\2"[take_byte(in) % 8]);
+    if (state) state[g] = bad ? take_byte(in) : plain ? EPLB_GPU_ALIVE : (uint8_t)("\0\0\0\0\0\0\1\2"[take_byte(in) % 8]);
   }
   if (state && !bad && gpus > 0) state[take_byte(in) % gpus] = EPLB_GPU_ALIVE;
   p->gpu_speed = speed;
@@ -228,19 +228,21 @@ void decode_problem(call *c, input *in) {
   /* exactly to the last element of the last window */
   uint64_t layer = elements(p->num_layers, p->num_logical_experts);
   uint64_t stride = p->load_window_stride ? p->load_window_stride : layer;
-  size_t between = elements(p->num_windows - 1, stride);
-  if (layer > 0 && p->num_windows > 0 && (between > 0 || p->num_windows == 1) && !rarely(in, 64)) {
+  size_t between = elements(or_one(p->num_windows) - 1, stride);
+  if (layer > 0 && (between > 0 || p->num_windows <= 1) && !rarely(in, 64)) {
     float *load = array(c, between + layer, 1, sizeof *load);
     if (load) fill_loads(load, between + layer, in);
     p->load = load;
   }
-  size_t weights = elements(p->num_layers, p->num_windows);
+  size_t weights = elements(p->num_layers, or_one(p->num_windows));
   if (weights > 0 && rarely(in, 16)) {
     float *weight = array(c, weights, 1, sizeof *weight);
     for (size_t i = 0; i < weights; i++) weight[i] = rarely(in, 16) ? special_float(in) : (float)take_byte(in);
     p->window_weight = weight;
   }
 }
+
+uint32_t or_one(uint32_t number) { return number | !number; }
 
 uint32_t slots_of(const eplb_problem *p, uint32_t gpu) {
   return p->gpu_slots ? p->gpu_slots[gpu] : p->num_physical_experts / p->num_gpus;
@@ -250,13 +252,13 @@ uint32_t node_of(const eplb_problem *p, uint32_t gpu) {
   if (p->gpu_node) return p->gpu_node[gpu];
   uint32_t node = 0;
   for (uint32_t end = 0;; node++) {
-    end += p->num_gpus / p->num_nodes + (node < p->num_gpus % p->num_nodes);
+    end += p->num_gpus / or_one(p->num_nodes) + (node < p->num_gpus % or_one(p->num_nodes));
     if (gpu < end) return node;
   }
 }
 
 int is_hierarchical(const eplb_problem *p, uint32_t scope) {
-  return scope == EPLB_SCOPE_HIERARCHICAL || (scope == EPLB_SCOPE_AUTO && p->num_groups % p->num_nodes == 0);
+  return scope == EPLB_SCOPE_HIERARCHICAL || (scope == EPLB_SCOPE_AUTO && or_one(p->num_groups) % or_one(p->num_nodes) == 0);
 }
 
 /* --- options and outputs ------------------------------------------------------------------------------- */
@@ -385,7 +387,7 @@ workspace make_workspace(call *c, uint32_t operation, int fill) {
 static void deal_layer(const call *c, int32_t *slot) {
   const eplb_problem *p = &c->problem;
   uint32_t experts = p->num_logical_experts;
-  uint32_t nodes = is_hierarchical(p, c->options.scope) && p->num_nodes <= p->num_groups ? p->num_nodes : 1;
+  uint32_t nodes = is_hierarchical(p, c->options.scope) && p->num_nodes <= p->num_groups ? or_one(p->num_nodes) : 1;
   uint32_t groups = nodes > 1 ? p->num_groups : 1;
   uint32_t node = UINT32_MAX, first = 0, len = experts, next = 0;
   for (uint32_t gpu = 0; gpu < p->num_gpus; gpu++) {

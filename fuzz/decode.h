@@ -77,6 +77,8 @@ workspace make_workspace(call *c, uint32_t operation, int fill);
 int deal_into(call *c);
 
 /* The topology, by the letter of the header. */
+/* Windows, groups and nodes: 0 is 1. */
+uint32_t or_one(uint32_t number);
 uint32_t slots_of(const eplb_problem *p, uint32_t gpu);
 uint32_t node_of(const eplb_problem *p, uint32_t gpu);
 int is_hierarchical(const eplb_problem *p, uint32_t scope);

@@ -118,7 +118,7 @@ static void require_agreement(call *c) {
     memcpy(&m, (const uint8_t *)c->per_layer + layer * c->metrics_size, sizeof m);
     REQUIRE(m.balance > 0 && m.balance <= 1 + 1e-12 && m.node_balance >= m.balance * (1 - 1e-12));
     REQUIRE(m.bound <= m.max_gpu_load && m.gap >= 0 && m.max_gpu_load - m.max_gpu_load == 0);
-    REQUIRE(m.busiest_gpu < c->problem.num_gpus && m.worst_window < c->problem.num_windows);
+    REQUIRE(m.busiest_gpu < c->problem.num_gpus && m.worst_window < or_one(c->problem.num_windows));
     REQUIRE(m.worst_window_balance > 0 && m.worst_window_balance <= m.balance * (1 + 1e-12));
     REQUIRE(!keeps_apart(c) || m.duplicates == 0);
   }

@@ -44,18 +44,49 @@ static int balances(call *c, const int32_t *slots, double *balance) {
   return 1;
 }
 
+/* An empty slot that some expert could fill: not there yet. Global scope, the widest table. */
+static int has_room(const eplb_problem *p, const int32_t *slots) {
+  for (uint32_t gpu = 0, first = 0; gpu < p->num_gpus; first += slots_of(p, gpu++)) {
+    uint32_t empty = 0, held = 0, end = first + slots_of(p, gpu);
+    for (uint32_t i = first; i < end; i++) {
+      int again = 0;
+      for (uint32_t j = first; j < i; j++) again |= slots[j] == slots[i];
+      empty += slots[i] < 0;
+      held += slots[i] >= 0 && !again;
+    }
+    if (receives(p, gpu) && empty > 0 && held < p->num_logical_experts) return 1;
+  }
+  return 0;
+}
+
+/* What EPLB_FLAG_FILL_ONLY and the rule of full slots say. */
+static void require_filled(const call *c, const int32_t *old, const int32_t *new, uint32_t differ) {
+  const eplb_options *o = &c->options;
+  const eplb_problem *p = &c->problem;
+  uint32_t slot = 0;
+  if (o->flags & EPLB_FLAG_FILL_ONLY)
+    for (uint32_t gpu = 0; gpu < p->num_gpus; gpu++)
+      for (uint32_t i = slots_of(p, gpu); i > 0; i--, slot++) REQUIRE(old[slot] < 0 || !receives(p, gpu) || old[slot] == new[slot]);
+  if (o->max_moves_per_gpu_pair == 0 && !(o->flags & EPLB_FLAG_EMPTY_SLOTS) && (o->max_moves == 0 || differ < o->max_moves) &&
+      o->max_moves != EPLB_MOVES_NONE && o->policy == EPLB_POLICY_BALANCED && !is_hierarchical(p, o->scope))
+    REQUIRE(!has_room(p, new));
+}
+
 static void require_kept(call *c, int32_t *old, const int32_t *new) {
   const eplb_problem *p = &c->problem;
   const eplb_options *o = &c->options;
   double before[8], after[8];
   uint32_t slots = p->num_physical_experts;
+  int full = 1;
   for (uint32_t layer = 0; layer < p->num_layers; layer++) {
     uint32_t differ = differing(p, old + (size_t)layer * slots, new + (size_t)layer * slots);
     REQUIRE(c->per_layer[layer].moved_slots == differ);
     REQUIRE(o->max_moves == 0 || differ <= o->max_moves);
+    require_filled(c, old + (size_t)layer * slots, new + (size_t)layer * slots, differ);
+    full &= !has_room(p, old + (size_t)layer * slots);
   }
   int survive = o->flags & (EPLB_FLAG_SURVIVE_GPU | EPLB_FLAG_SURVIVE_NODE);
-  if (o->policy != EPLB_POLICY_BALANCED || survive || is_hierarchical(p, o->scope) || p->num_layers > 8) return;
+  if (o->policy != EPLB_POLICY_BALANCED || survive || !full || is_hierarchical(p, o->scope) || p->num_layers > 8) return;
   if (!balances(c, old, before) || !balances(c, new, after)) return;
   for (uint32_t layer = 0; layer < p->num_layers; layer++) REQUIRE(after[layer] >= before[layer] * (1 - 1e-12));
 }
@@ -91,9 +122,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       load[b] = kept;
     }
     c.options.previous = old;
-    c.options.max_moves = limits % 4 ? limits % 16 : 0;
+    c.options.max_moves = limits % 16 == 15 ? EPLB_MOVES_NONE : limits % 4 ? limits % 16 : 0;
     c.options.max_moves_per_gpu_pair = limits / 16 % 4;
     c.options.flags = flags[way / 2 % 8];
+    if (limits / 64 == 2) c.options.flags |= EPLB_FLAG_FILL_ONLY;
+    if (limits / 64 == 3) c.options.flags |= EPLB_FLAG_EMPTY_SLOTS;
     if (way / 16 == 15) c.options.flags |= EPLB_FLAG_DISPATCH; /* now and then: it takes as long as the rest */
     int32_t status = plan_from(&c, 0xa5);
     REQUIRE(is_known_status(status));

@@ -49,8 +49,8 @@
 
 /*
  Bytes of workspace, a multiple of 8, that suffice for eplb_plan, eplb_evaluate and eplb_check with any
- policy, and where G <= P / 2 for eplb_dispatch: E logical experts, P >= E physical experts, G GPUs, no previous
- placement, one window, no flags. A constant expression, so that a static array of uint64_t can be sized by it:
+ policy: E logical experts, P >= E physical experts, G GPUs, no previous placement, one window, no flags that say what
+ must survive. A constant expression, so that a static array of uint64_t can be sized by it:
 
    static uint64_t workspace[EPLB_WORKSPACE_BOUND(256, 288, 32) / sizeof(uint64_t)];
 
@@ -108,22 +108,38 @@ EPLB_INLINE int32_t eplb_route(const uint32_t *route_end, const int32_t *route_s
   (EPLB_WORKSPACE_BOUND_GROUPS(E, P, G, K, N) + sizeof(uint64_t) * 2 * (W) + \
    sizeof(uint64_t) * 8 * (((W) + 7) / 8) * ((E) + ((G) + 9) / 2) + sizeof(uint64_t) * 7 * (E) + \
    sizeof(uint64_t) * 5 * (P) + sizeof(uint64_t) * 8 * (G) + sizeof(uint64_t) * 16)
+/* Those for EPLB_OPERATION_REBALANCE, W >= 1: all of the above, and about 28 E + 48 P + 56 G, 24 E + 8 G for each window,
+ and 4 for each pair of GPUs (of at most 256) more. For EPLB_OPERATION_TRANSFERS, and EPLB_OPERATION_DISPATCH of any G. */
+#define EPLB_WORKSPACE_BOUND_REBALANCE(E, P, G, K, N, W) \
+  (((W) > 1 ? EPLB_WORKSPACE_BOUND_WINDOWS(E, P, G, K, N, W) : EPLB_WORKSPACE_BOUND_GROUPS(E, P, G, K, N)) + \
+   sizeof(uint64_t) * (3 * (E) + (G) + 1) * (W) + sizeof(uint64_t) * (3 * (E) + 6 * (P) + 7 * (G) + (N) + (K)) + \
+   sizeof(uint64_t) * (EPLB_SMALLER(G, 256) * (EPLB_SMALLER(G, 256) + 10) / 2 + \
+                       EPLB_SMALLER(N, 256) * (EPLB_SMALLER(N, 256) + 10) / 2 + 16))
+#define EPLB_WORKSPACE_BOUND_TRANSFERS(E, P, G) (sizeof(uint64_t) * (2 * (E) + 9 * (P) + 8 * (G) + 8))
+#define EPLB_WORKSPACE_BOUND_DISPATCH(E, P, G) (sizeof(uint64_t) * (5 * (E) + 7 * (P) + 17 * (G) + 8))
+#define EPLB_SMALLER(A, B) ((A) < (B) ? (A) : (B))
 
-
-/*
- gpu_state: the GPU is gone. Its slots stay empty and what they held cannot be read.
- */
-#define EPLB_GPU_DEAD 0
 
 /*
  gpu_state: the GPU serves and receives experts. What a NULL gpu_state means for all.
  */
-#define EPLB_GPU_ALIVE 1
+#define EPLB_GPU_ALIVE 0
+
+/*
+ gpu_state: the GPU is gone. Its slots stay empty and what they held cannot be read.
+ */
+#define EPLB_GPU_DEAD 1
 
 /*
  gpu_state: the GPU is about to leave. It can be read from and receives nothing.
  */
 #define EPLB_GPU_LEAVING 2
+
+/*
+ max_moves: nothing changes but what must: an expert that is nowhere any more, or not where it is to survive, gets
+ a slot, and all else stays. A mask of dead GPUs without a move.
+ */
+#define EPLB_MOVES_NONE UINT32_MAX
 
 /*
  flags: an expert that no GPU can be read for may be loaded from outside (host memory, disk). Without it a
@@ -140,6 +156,19 @@ EPLB_INLINE int32_t eplb_route(const uint32_t *route_end, const int32_t *route_s
  flags: every expert on at least two nodes, so that any one may die. EPLB_POLICY_BALANCED in global scope only.
  */
 #define EPLB_FLAG_SURVIVE_NODE 4
+
+/*
+ flags: a slot of a GPU that is alive may stay empty where that is better. Without it EPLB_POLICY_BALANCED fills
+ every slot that it can: all but those that only a duplicate, or more than max_replicas, could fill. The other
+ policies leave none empty.
+ */
+#define EPLB_FLAG_EMPTY_SLOTS 16
+
+/*
+ flags, with previous: only slots that are empty there may change; experts keep the slots that they have. For home
+ experts that do not move. EPLB_POLICY_BALANCED only.
+ */
+#define EPLB_FLAG_FILL_ONLY 32
 
 /*
  flags: the metrics also say how balanced the placement is when tokens are split over replicas as
@@ -324,7 +353,7 @@ enum eplb_status
    */
   EPLB_STATUS_UNKNOWN_FLAG = -9,
   /*
-   A limit on moves is given without a previous placement.
+   A limit on moves, or EPLB_FLAG_FILL_ONLY, without a previous placement.
    */
   EPLB_STATUS_MOVES_WITHOUT_PREVIOUS = -10,
   /*
@@ -336,7 +365,7 @@ enum eplb_status
    */
   EPLB_STATUS_WORKSPACE_MISALIGNED = -21,
   /*
-   One of the num_* fields is 0.
+   One of the num_* fields is 0 that must be set.
    */
   EPLB_STATUS_SHAPE_ZERO = -30,
   /*
@@ -428,7 +457,7 @@ enum eplb_status
    */
   EPLB_STATUS_PLACEMENT_MISSING = -62,
   /*
-   max_replicas is too small for logical_to_physical.
+   max_replicas is too small for logical_to_physical, or below 2 where every expert must be on two places.
    */
   EPLB_STATUS_MAX_REPLICAS = -63,
   /*
@@ -604,6 +633,11 @@ enum eplb_operation
    eplb_dispatch.
    */
   EPLB_OPERATION_DISPATCH = 4,
+  /*
+   eplb_plan with options.previous, whether or not the options at hand have it: what a planning loop allocates
+   once.
+   */
+  EPLB_OPERATION_REBALANCE = 5,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -623,7 +657,7 @@ enum eplb_policy
  {
   /*
    The default: counts and packing decided together, near the optimum, on any topology. Never two replicas
-   of an expert on one GPU; slots that only a duplicate could fill stay empty (-1). Never worse than
+   of an expert on one GPU; every slot is filled that can be without (else -1). Never worse than
    EPLB_POLICY_DEEPSEEK where that makes no duplicate. Honours gpu_slots, gpu_speed, gpu_node, gpu_state and
    max_replicas. With several windows: one placement whose mean balance over them, and over windows like
    them, is high, whatever DEEPSEEK would do with any of them. Source: docs/DESIGN.md. Expect a balance of
@@ -708,8 +742,8 @@ typedef uint32_t eplb_scope;
 #endif // __cplusplus
 
 /*
- What to plan for: sizes, loads and the machine. EPLB_PROBLEM_INIT sets struct_size and zeroes the
- rest; the num_* fields, all at least 1 and at most 2^31 - 1, and load must then be set.
+ What to plan for: sizes, loads and the machine. EPLB_PROBLEM_INIT sets struct_size and zeroes the rest; layers,
+ experts, slots and GPUs, each at most 2^31 - 1, and load must then be set.
 
  Arrays are dense and row-major; the letters in brackets are the num_* fields. They are read only,
  and none is kept after the call. A slice of layers is a problem of its own: move the pointers
@@ -722,7 +756,7 @@ typedef struct eplb_problem {
    */
   uint32_t struct_size;
   /*
-   W: load matrices that describe the load; 1 for the classic call. With more, EPLB_POLICY_BALANCED plans one
+   W: load matrices that describe the load; 0 = 1, the classic call. With more, EPLB_POLICY_BALANCED plans one
    placement for all of them, and for windows like them that are still to come; the other policies refuse.
    */
   uint32_t num_windows;
@@ -739,11 +773,11 @@ typedef struct eplb_problem {
    */
   uint32_t num_physical_experts;
   /*
-   K: groups of E / K consecutive experts; 1 when the model has none.
+   K: groups of E / K consecutive experts; 0 = 1, for a model that has none.
    */
   uint32_t num_groups;
   /*
-   N: nodes.
+   N: nodes; 0 = 1.
    */
   uint32_t num_nodes;
   /*
@@ -776,7 +810,7 @@ typedef struct eplb_problem {
    */
   const uint32_t *gpu_node;
   /*
-   [G] EPLB_GPU_DEAD, EPLB_GPU_ALIVE or EPLB_GPU_LEAVING. NULL: all alive.
+   [G] EPLB_GPU_ALIVE, EPLB_GPU_DEAD or EPLB_GPU_LEAVING: a mask of dead ranks will do. NULL: all alive.
    */
   const uint8_t *gpu_state;
 } eplb_problem;
@@ -808,7 +842,8 @@ typedef struct eplb_options {
    */
   uint32_t effort;
   /*
-   With previous: slots that may change per layer, 0 = no limit. EPLB_POLICY_BALANCED only.
+   With previous: slots that may change per layer; 0 = no limit, EPLB_MOVES_NONE = only what must.
+   EPLB_POLICY_BALANCED only.
    */
   uint32_t max_moves;
   /*
@@ -1527,6 +1562,10 @@ typedef struct eplb_quotas {
 
 
 
+
+
+
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -1548,7 +1587,8 @@ uint32_t eplb_version(void);
  The size depends on the sizes of the problem, its topology and the options, not on num_layers and
  not on the loads: load and window_weight may still be NULL. Ask once, keep the block, use it for any
  number of calls; two calls at the same time need a block each. What the block holds before a call does
- not matter, what it holds afterwards has no meaning.
+ not matter, what it holds afterwards has no meaning. The size is a multiple of the alignment. A call for which it
+ was asked refuses nothing that this function has accepted for shape and options.
 
  operation  EPLB_OPERATION_*.
  problem    the problem to come.
@@ -1579,17 +1619,21 @@ int32_t eplb_workspace(uint32_t operation,
  per_layer         out: [L] metrics of the plan; NULL = not wanted.
  metrics_size      sizeof(eplb_metrics); not looked at when per_layer is NULL.
 
- With options.previous the plan starts from the placement in force. Slots that keep their expert keep their
- place. EPLB_POLICY_BALANCED with a limit on moves: first the fewest moves that give every expert a slot on a
- GPU that is alive (refused with EPLB_STATUS_INFEASIBLE when the limit does not allow them), then step by
- step what brings most balance per slot; a slot that changes must bring 2^-20 of balance, and 0.99976 is
- enough. Without a limit: the plan from nothing with GPUs (of the same slots and speed; in hierarchical scope
- of the same node, and nodes) renamed so that the fewest slots change, or the placement in force where the
- plan is no better. In both cases no layer is less balanced than it was on the GPUs that stay, and duplicates
- of the placement in force may remain, but none is added. The other policies: their plan, renamed. A dead GPU
- cannot be read from: EPLB_STATUS_SOURCE_LOST when an expert was on no other, unless
- EPLB_FLAG_EXTERNAL_SOURCE is set. A leaving GPU can be read from, its slots become empty. All layers are
- looked at before the first output is written.
+ EPLB_POLICY_BALANCED fills every slot of every GPU that is alive, but for those that only a duplicate, more than
+ max_replicas, or more moves than allowed could fill: these are -1. EPLB_FLAG_EMPTY_SLOTS lets it leave a slot empty
+ where that is better.
+
+ With options.previous the plan starts from the placement in force. Slots that keep their expert keep their place.
+ EPLB_POLICY_BALANCED, in this order and as far as max_moves goes: the fewest moves that give every expert a slot on
+ a GPU that is alive (EPLB_STATUS_INFEASIBLE when the limit does not allow them); copies into empty slots; then step
+ by step what brings most balance per slot, where a slot that changes must bring 2^-20 of balance, and 0.99976 is
+ enough. With EPLB_MOVES_NONE only the first. With EPLB_FLAG_FILL_ONLY slots that hold an expert keep it. Without a
+ limit: the plan from nothing with GPUs (of the same slots and speed; in hierarchical scope of the same node, and
+ nodes) renamed so that the fewest slots change, or the placement in force where the plan is no better. A layer is
+ not less balanced than it was on the GPUs that stay, unless it had empty slots; duplicates of the placement in force
+ may remain, but none is added. The other policies: their plan, renamed. A dead GPU cannot be read from:
+ EPLB_STATUS_SOURCE_LOST when an expert was on no other, unless EPLB_FLAG_EXTERNAL_SOURCE is set. A leaving GPU can
+ be read from, its slots become empty. All layers are looked at before the first output is written.
 
  Returns EPLB_STATUS_OK, or a negative code with every output as it was. The result is a function of
  problem and options alone: the same bytes on every machine, in every build. Time per layer: see the
@@ -1678,6 +1722,30 @@ int32_t eplb_check(const struct eplb_problem *problem,
 int32_t eplb_digest(const struct eplb_problem *problem,
                     const struct eplb_placement *placement,
                     uint64_t *digest);
+
+/*
+ Fills the other maps of a placement from physical_to_logical, which it leaves as it is: for engines that mask a
+ part of a placement, or move one.
+
+ The replicas of an expert are numbered in order of their slots, as eplb_plan numbers them. Slots on dead GPUs do not
+ count, as in eplb_evaluate, whatever they hold: their replica_rank is -1, and neither logical_count nor
+ logical_to_physical know them; GPUs that are leaving count. So are empty slots (-1). An expert without a replica
+ has a logical_count of 0. Of a plan these are the maps that eplb_plan has written.
+
+ problem    sizes, gpu_slots and gpu_state; load may be NULL, and nothing else matters.
+ placement  physical_to_logical in; the other maps out, each as far as it is not NULL: every element is written.
+            max_replicas is the width of logical_to_physical, and not looked at without it.
+
+ Returns EPLB_STATUS_OK, or a negative code with every map as it was: EPLB_STATUS_PLACEMENT_EXPERT when a slot, on
+ whichever GPU, holds neither -1 nor an expert; EPLB_STATUS_MAX_REPLICAS when an expert has more replicas than
+ logical_to_physical is wide. O(L (P + E max_replicas)) for up to 256 experts, and a walk over the slots more for
+ each further 256. No workspace.
+
+ # Safety
+ Pointers are NULL or point to as much memory as the struct fields say.
+ */
+int32_t eplb_number(const struct eplb_problem *problem,
+                    struct eplb_placement *placement);
 
 /*
  Says how much memory a load tracker takes: 80 + 4 L + 4 L E (W + 1) bytes.

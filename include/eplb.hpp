@@ -139,13 +139,15 @@ enum class scope : std::uint32_t {
 };
 enum class operation : std::uint32_t {
   plan = EPLB_OPERATION_PLAN, evaluate = EPLB_OPERATION_EVALUATE, check = EPLB_OPERATION_CHECK,
-  transfers = EPLB_OPERATION_TRANSFERS, dispatch = EPLB_OPERATION_DISPATCH
+  transfers = EPLB_OPERATION_TRANSFERS, dispatch = EPLB_OPERATION_DISPATCH,
+  rebalance = EPLB_OPERATION_REBALANCE /* plan with a previous placement, though there is none yet */
 };
 
 /* What else is asked for, or-ed: EPLB_FLAG_*. */
 enum class flags : std::uint32_t {
   none = 0, external_source = EPLB_FLAG_EXTERNAL_SOURCE, survive_gpu = EPLB_FLAG_SURVIVE_GPU,
-  survive_node = EPLB_FLAG_SURVIVE_NODE, dispatch = EPLB_FLAG_DISPATCH
+  survive_node = EPLB_FLAG_SURVIVE_NODE, dispatch = EPLB_FLAG_DISPATCH, empty_slots = EPLB_FLAG_EMPTY_SLOTS,
+  fill_only = EPLB_FLAG_FILL_ONLY
 };
 constexpr flags operator|(flags a, flags b) noexcept {
   return static_cast<flags>(static_cast<std::uint32_t>(a) | static_cast<std::uint32_t>(b));
@@ -353,7 +355,8 @@ struct call : lengths {
   call(const eplb::problem &p, const eplb::options &o) noexcept
       : lengths(p.num_layers, p.first_layer, p.selected_layers) {
     refuse(p.refused);
-    problem.num_windows = p.num_windows;
+    const std::uint32_t windows = p.num_windows == 0 ? 1 : p.num_windows; // as the C functions take it
+    problem.num_windows = windows;
     problem.num_layers = count;
     problem.num_logical_experts = p.num_logical_experts;
     problem.num_physical_experts = p.num_physical_experts;
@@ -362,8 +365,8 @@ struct call : lengths {
     problem.num_gpus = p.num_gpus;
     problem.load_window_stride = p.load_window_stride; // 0 would be that of the selected layers
     if (p.load_window_stride == 0) problem.load_window_stride = std::uint64_t{p.num_layers} * p.num_logical_experts;
-    problem.load = load(p.load, p.load_window_stride, p.num_windows, p.num_logical_experts);
-    problem.window_weight = rows(p.window_weight, p.num_windows);
+    problem.load = load(p.load, p.load_window_stride, windows, p.num_logical_experts);
+    problem.window_weight = rows(p.window_weight, windows);
     problem.gpu_speed = array(p.gpu_speed, p.num_gpus);
     problem.gpu_slots = array(p.gpu_slots, p.num_gpus);
     problem.gpu_node = array(p.gpu_node, p.num_gpus);

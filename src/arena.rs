@@ -74,7 +74,7 @@ impl Need {
         }
     }
 
-    /// Bytes of one block that holds all of it, 8-byte elements first.
+    /// Bytes of one block that holds all of it, 8-byte elements first: a multiple of 8, the alignment.
     ///
     /// # Errors
     /// [`Status::ShapeTooLarge`] when the block does not fit the address space.
@@ -82,9 +82,10 @@ impl Need {
         let wide = self.u64s.checked_add(self.f64s).and_then(|n| n.checked_mul(8));
         let narrow = self.u32s.checked_add(self.f32s).and_then(|n| n.checked_mul(4));
         match (wide, narrow) {
-            (Some(wide), Some(narrow)) => {
-                wide.checked_add(narrow).filter(|&n| n <= isize::MAX as usize)
-            }
+            (Some(wide), Some(narrow)) => wide
+                .checked_add(narrow)
+                .map(|n| n.next_multiple_of(8))
+                .filter(|&n| n <= isize::MAX as usize),
             _ => None,
         }
         .ok_or(Status::ShapeTooLarge)

@@ -58,7 +58,7 @@ pub use migrate::{plan, workspace};
 pub use placement::{
     Numbering, Placement, PlacementMut, Promises, Violation, ViolationKind, check, digest, number,
 };
-pub use plan::flags::Flags;
+pub use plan::flags::{EPLB_MOVES_NONE, Flags};
 pub use plan::policy::{Policy, Recipe};
 pub use plan::{Operation, Options};
 pub use problem::{Problem, Scope, Shape, Spec};

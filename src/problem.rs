@@ -34,9 +34,9 @@ impl TryFrom<u32> for Scope {
 ///
 /// Letters used throughout: L layers, E logical experts, P physical experts (slots), G GPUs,
 /// N nodes, K groups, W windows.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Spec<'a> {
-    /// W, at least 1.
+    /// W; 0 is 1.
     pub num_windows: u32,
     /// L, at least 1.
     pub num_layers: u32,
@@ -44,9 +44,9 @@ pub struct Spec<'a> {
     pub num_logical_experts: u32,
     /// P, slots on all GPUs.
     pub num_physical_experts: u32,
-    /// K, groups of consecutive experts; 1 when there are none.
+    /// K, groups of consecutive experts; 0 is 1: there are none.
     pub num_groups: u32,
-    /// N, at least 1.
+    /// N; 0 is 1.
     pub num_nodes: u32,
     /// G, at least 1.
     pub num_gpus: u32,
@@ -64,28 +64,6 @@ pub struct Spec<'a> {
     pub gpu_node: Option<&'a [u32]>,
     /// `[G]` of `EPLB_GPU_*`, or `None`: all alive.
     pub gpu_state: Option<&'a [u8]>,
-}
-
-impl Default for Spec<'_> {
-    /// One window, one group, one node; the other sizes must be set.
-    fn default() -> Self {
-        Spec {
-            num_windows: 1,
-            num_layers: 0,
-            num_logical_experts: 0,
-            num_physical_experts: 0,
-            num_groups: 1,
-            num_nodes: 1,
-            num_gpus: 0,
-            load_window_stride: 0,
-            load: &[],
-            window_weight: None,
-            gpu_speed: None,
-            gpu_slots: None,
-            gpu_node: None,
-            gpu_state: None,
-        }
-    }
 }
 
 /// The sizes and the topology of a problem, checked; all that a size query needs.
@@ -107,12 +85,12 @@ impl<'a> Shape<'a> {
     /// those of [`Topology::new`].
     pub fn new(spec: &Spec<'a>) -> Result<Self, Status> {
         let sizes = [
-            spec.num_windows,
+            spec.num_windows.max(1),
             spec.num_layers,
             spec.num_logical_experts,
             spec.num_physical_experts,
-            spec.num_groups,
-            spec.num_nodes,
+            spec.num_groups.max(1),
+            spec.num_nodes.max(1),
             spec.num_gpus,
         ];
         if sizes.contains(&0) {

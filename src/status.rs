@@ -36,7 +36,7 @@ pub enum eplb_status {
     UnknownScope = -8,
     /// A bit of flags is not one of EPLB_FLAG_*.
     UnknownFlag = -9,
-    /// A limit on moves is given without a previous placement.
+    /// A limit on moves, or EPLB_FLAG_FILL_ONLY, without a previous placement.
     MovesWithoutPrevious = -10,
 
     /// The workspace is smaller than eplb_workspace() says.
@@ -44,7 +44,7 @@ pub enum eplb_status {
     /// The workspace is not aligned as eplb_workspace() says.
     WorkspaceMisaligned = -21,
 
-    /// One of the num_* fields is 0.
+    /// One of the num_* fields is 0 that must be set.
     ShapeZero = -30,
     /// A num_* field is above 2^31 - 1, or a product of sizes does not fit the machine.
     ShapeTooLarge = -31,
@@ -93,7 +93,7 @@ pub enum eplb_status {
     PlacementInvalid = -61,
     /// eplb_evaluate: an expert has no replica on a GPU that serves.
     PlacementMissing = -62,
-    /// max_replicas is too small for logical_to_physical.
+    /// max_replicas is too small for logical_to_physical, or below 2 where every expert must be on two places.
     MaxReplicas = -63,
     /// The new placement puts an expert on a GPU that is not alive and does not have it.
     PlacementState = -69,
@@ -270,7 +270,7 @@ impl Status {
             Status::UnknownScope => c"unknown scope: use one of EPLB_SCOPE_*",
             Status::UnknownFlag => c"unknown bit in flags: use EPLB_FLAG_* only",
             Status::MovesWithoutPrevious => {
-                c"a limit on moves needs a previous placement: set options.previous, or max_moves and max_moves_per_gpu_pair to 0"
+                c"a limit on moves, or EPLB_FLAG_FILL_ONLY, needs a previous placement: set options.previous, or max_moves and max_moves_per_gpu_pair to 0"
             }
             Status::WorkspaceTooSmall => {
                 c"the workspace is too small: ask eplb_workspace for the size"
@@ -279,7 +279,7 @@ impl Status {
                 c"the workspace is misaligned: ask eplb_workspace for the alignment"
             }
             Status::ShapeZero => {
-                c"a num_* field is 0: windows, layers, experts, groups, nodes and GPUs are at least 1"
+                c"a num_* field is 0 that must be set: layers, experts, slots and GPUs are at least 1"
             }
             Status::ShapeTooLarge => {
                 c"the shape is too large: every num_* is at most 2^31 - 1 and every array must fit the address space"

@@ -2,10 +2,10 @@
 
 use crate::status::Status;
 
-/// gpu_state: the GPU is gone. Its slots stay empty and what they held cannot be read.
-pub const EPLB_GPU_DEAD: u8 = 0;
 /// gpu_state: the GPU serves and receives experts. What a NULL gpu_state means for all.
-pub const EPLB_GPU_ALIVE: u8 = 1;
+pub const EPLB_GPU_ALIVE: u8 = 0;
+/// gpu_state: the GPU is gone. Its slots stay empty and what they held cannot be read.
+pub const EPLB_GPU_DEAD: u8 = 1;
 /// gpu_state: the GPU is about to leave. It can be read from and receives nothing.
 pub const EPLB_GPU_LEAVING: u8 = 2;
 

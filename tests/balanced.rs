@@ -88,13 +88,7 @@ fn placeable(problem: &General, scope: Scope) -> Result<(), Status> {
 
 /// Replicas that a layer must hold: all slots, but for those that only a duplicate or one replica more than
 /// allowed could fill. Rows are nodes in hierarchical scope, each with the experts that the plan put there.
-/// A row of up to 12 slots is searched exactly, and may be better off with less: the second number.
-fn replicas_possible(
-    problem: &General,
-    scope: Scope,
-    slots: &[i32],
-    asked: Asked,
-) -> (usize, usize) {
+fn replicas_possible(problem: &General, scope: Scope, slots: &[i32], asked: Asked) -> usize {
     let rows = if is_hierarchical(problem, scope) { problem.num_nodes } else { 1 };
     let (mut experts, mut gpus) = (vec![0; rows], vec![Vec::new(); rows]);
     let mut seen = vec![false; problem.num_logical_experts];
@@ -110,14 +104,12 @@ fn replicas_possible(
             gpus[row].push(held.len());
         }
     }
-    let of_row = |(&experts, gpus): (&usize, &Vec<usize>)| -> (usize, usize) {
+    let of_row = |(&experts, gpus): (&usize, &Vec<usize>)| -> usize {
         let slots = gpus.iter().map(|&slots| slots.min(experts)).sum::<usize>();
         let limit = if asked.max_replicas == 0 { usize::MAX } else { asked.max_replicas };
-        let most = (experts * gpus.len().min(limit)).min(slots);
-        (most, if most <= 12 { experts } else { most })
+        (experts * gpus.len().min(limit)).min(slots)
     };
-    let rows = experts.iter().zip(&gpus).map(of_row);
-    rows.fold((0, 0), |(most, least), row| (most + row.0, least + row.1))
+    experts.iter().zip(&gpus).map(of_row).sum()
 }
 
 /// Everything that a plan must be.
@@ -138,8 +130,8 @@ fn judge(problem: &General, options: &Options, asked: Asked, plan: &Plan) -> Res
     let layers = plan.physical_to_logical.chunks(spec.num_physical_experts as usize);
     for (layer, (slots, metrics)) in layers.zip(&plan.metrics).enumerate() {
         let filled = slots.iter().filter(|&&expert| expert >= 0).count();
-        let (possible, least) = replicas_possible(problem, options.scope, slots, asked);
-        if !(least..=possible).contains(&filled) {
+        let possible = replicas_possible(problem, options.scope, slots, asked);
+        if filled != possible {
             return Err(format!("{filled} replicas where {possible} are possible"));
         }
         // numbered in order of slots
@@ -229,7 +221,7 @@ fn seven_slots_on_four_gpus() {
 /// FIELD.md, E: a dead GPU. What it held goes elsewhere, or the plan is refused and nothing is written.
 #[test]
 fn a_dead_gpu() {
-    let dead = [1, 1, eplb::EPLB_GPU_DEAD, 1];
+    let dead = [0, 0, eplb::EPLB_GPU_DEAD, 0];
     let spec = Spec {
         num_layers: 1,
         num_logical_experts: 4,

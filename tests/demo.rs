@@ -142,7 +142,6 @@ fn refuses_what_the_library_refuses_with_its_text() {
     for (arguments, status) in [
         (["--slots", "0"], Status::ShapeZero),
         (["--gpus", "0"], Status::ShapeZero),
-        (["--nodes", "0"], Status::ShapeZero),
         (["--slots", "287"], Status::SlotsNotDivisible),
         (["--slots", "224"], Status::TooFewSlots),
         (["--groups", "12"], Status::ExpertsNotDivisible),

@@ -10,7 +10,8 @@ mod reference;
 
 use common::Memory;
 use eplb::{
-    Batch, Lengths, Operation, Options, Placement, QuotasMut, Shape, Spec, Split, SplitKind, Status,
+    Batch, EPLB_GPU_ALIVE, EPLB_GPU_DEAD, EPLB_GPU_LEAVING, Lengths, Operation, Options, Placement,
+    QuotasMut, Shape, Spec, Split, SplitKind, Status,
 };
 use loads::Rng;
 use reference::Instance;
@@ -83,18 +84,18 @@ fn random(rng: &mut Rng, most_gpus: usize, most_tokens: usize, by_source: bool) 
     let with_speeds = rng.below(2) == 1;
     let dead = rng.below(4) == 0;
     let mut speed: Vec<u64> = vec![8; gpus];
-    let mut states = vec![1_u8; gpus];
+    let mut states = vec![EPLB_GPU_ALIVE; gpus];
     for gpu in 0..gpus {
         if with_speeds {
             speed[gpu] = 1 + rng.below(20) as u64;
         }
         if dead && gpu > 0 {
-            states[gpu] = [1, 1, 1, 0, 2][rng.below(5)];
+            states[gpu] = [0, 0, 0, EPLB_GPU_DEAD, EPLB_GPU_LEAVING][rng.below(5)];
         }
     }
     let speeds = with_speeds.then(|| speed.iter().map(|&s| s as f32 / 8.0).collect());
     for (speed, &state) in speed.iter_mut().zip(&states) {
-        if state == 0 {
+        if state == EPLB_GPU_DEAD {
             *speed = 0;
         }
     }
@@ -114,7 +115,7 @@ fn random(rng: &mut Rng, most_gpus: usize, most_tokens: usize, by_source: bool) 
     let skew = 1 + rng.below(most_tokens);
     let lost: Vec<bool> = (0..experts).map(|e| instance.holders(e).is_empty()).collect();
     for (row, &state) in instance.tokens.iter_mut().zip(&states) {
-        let silent = by_source && state == 0;
+        let silent = by_source && state == EPLB_GPU_DEAD;
         for (tokens, &lost) in row.iter_mut().zip(&lost) {
             if !lost && !silent && rng.below(5) > 0 {
                 let most = if rng.below(3) == 0 { most_tokens } else { skew };

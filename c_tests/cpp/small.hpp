@@ -55,7 +55,7 @@ struct small {
   std::array<float, L * W> weight;
   std::array<float, G> speed = {1, 1, 2, 1};
   std::array<std::uint32_t, G> gpu_slots = {3, 3, 3, 3}, node = {0, 0, 1, 1};
-  std::array<std::uint8_t, G> state = {1, 1, 1, 1};
+  std::array<std::uint8_t, G> state = {};
   std::array<std::int32_t, L * P> previous;
   alignas(8) std::array<std::byte, 65536> workspace;
   eplb::problem problem;

@@ -19,7 +19,8 @@ use core::ffi::c_void;
 /// The size depends on the sizes of the problem, its topology and the options, not on num_layers and
 /// not on the loads: load and window_weight may still be NULL. Ask once, keep the block, use it for any
 /// number of calls; two calls at the same time need a block each. What the block holds before a call does
-/// not matter, what it holds afterwards has no meaning.
+/// not matter, what it holds afterwards has no meaning. The size is a multiple of the alignment. A call for which it
+/// was asked refuses nothing that this function has accepted for shape and options.
 ///
 /// operation  EPLB_OPERATION_*.
 /// problem    the problem to come.
@@ -80,17 +81,21 @@ pub struct PlanCall {
 /// per_layer         out: [L] metrics of the plan; NULL = not wanted.
 /// metrics_size      sizeof(eplb_metrics); not looked at when per_layer is NULL.
 ///
-/// With options.previous the plan starts from the placement in force. Slots that keep their expert keep their
-/// place. EPLB_POLICY_BALANCED with a limit on moves: first the fewest moves that give every expert a slot on a
-/// GPU that is alive (refused with EPLB_STATUS_INFEASIBLE when the limit does not allow them), then step by
-/// step what brings most balance per slot; a slot that changes must bring 2^-20 of balance, and 0.99976 is
-/// enough. Without a limit: the plan from nothing with GPUs (of the same slots and speed; in hierarchical scope
-/// of the same node, and nodes) renamed so that the fewest slots change, or the placement in force where the
-/// plan is no better. In both cases no layer is less balanced than it was on the GPUs that stay, and duplicates
-/// of the placement in force may remain, but none is added. The other policies: their plan, renamed. A dead GPU
-/// cannot be read from: EPLB_STATUS_SOURCE_LOST when an expert was on no other, unless
-/// EPLB_FLAG_EXTERNAL_SOURCE is set. A leaving GPU can be read from, its slots become empty. All layers are
-/// looked at before the first output is written.
+/// EPLB_POLICY_BALANCED fills every slot of every GPU that is alive, but for those that only a duplicate, more than
+/// max_replicas, or more moves than allowed could fill: these are -1. EPLB_FLAG_EMPTY_SLOTS lets it leave a slot empty
+/// where that is better.
+///
+/// With options.previous the plan starts from the placement in force. Slots that keep their expert keep their place.
+/// EPLB_POLICY_BALANCED, in this order and as far as max_moves goes: the fewest moves that give every expert a slot on
+/// a GPU that is alive (EPLB_STATUS_INFEASIBLE when the limit does not allow them); copies into empty slots; then step
+/// by step what brings most balance per slot, where a slot that changes must bring 2^-20 of balance, and 0.99976 is
+/// enough. With EPLB_MOVES_NONE only the first. With EPLB_FLAG_FILL_ONLY slots that hold an expert keep it. Without a
+/// limit: the plan from nothing with GPUs (of the same slots and speed; in hierarchical scope of the same node, and
+/// nodes) renamed so that the fewest slots change, or the placement in force where the plan is no better. A layer is
+/// not less balanced than it was on the GPUs that stay, unless it had empty slots; duplicates of the placement in force
+/// may remain, but none is added. The other policies: their plan, renamed. A dead GPU cannot be read from:
+/// EPLB_STATUS_SOURCE_LOST when an expert was on no other, unless EPLB_FLAG_EXTERNAL_SOURCE is set. A leaving GPU can
+/// be read from, its slots become empty. All layers are looked at before the first output is written.
 ///
 /// Returns EPLB_STATUS_OK, or a negative code with every output as it was. The result is a function of
 /// problem and options alone: the same bytes on every machine, in every build. Time per layer: see the

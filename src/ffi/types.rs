@@ -3,8 +3,8 @@
 use super::read::Plain;
 use core::mem::offset_of;
 
-/// What to plan for: sizes, loads and the machine. EPLB_PROBLEM_INIT sets struct_size and zeroes the
-/// rest; the num_* fields, all at least 1 and at most 2^31 - 1, and load must then be set.
+/// What to plan for: sizes, loads and the machine. EPLB_PROBLEM_INIT sets struct_size and zeroes the rest; layers,
+/// experts, slots and GPUs, each at most 2^31 - 1, and load must then be set.
 ///
 /// Arrays are dense and row-major; the letters in brackets are the num_* fields. They are read only,
 /// and none is kept after the call. A slice of layers is a problem of its own: move the pointers
@@ -16,7 +16,7 @@ use core::mem::offset_of;
 pub struct eplb_problem {
     /// sizeof(eplb_problem).
     pub struct_size: u32,
-    /// W: load matrices that describe the load; 1 for the classic call. With more, EPLB_POLICY_BALANCED plans one
+    /// W: load matrices that describe the load; 0 = 1, the classic call. With more, EPLB_POLICY_BALANCED plans one
     /// placement for all of them, and for windows like them that are still to come; the other policies refuse.
     pub num_windows: u32,
     /// L: MoE layers, planned one by one.
@@ -25,9 +25,9 @@ pub struct eplb_problem {
     pub num_logical_experts: u32,
     /// P: physical experts (slots) of a layer on all GPUs, P >= E.
     pub num_physical_experts: u32,
-    /// K: groups of E / K consecutive experts; 1 when the model has none.
+    /// K: groups of E / K consecutive experts; 0 = 1, for a model that has none.
     pub num_groups: u32,
-    /// N: nodes.
+    /// N: nodes; 0 = 1.
     pub num_nodes: u32,
     /// G: GPUs on all nodes.
     pub num_gpus: u32,
@@ -44,7 +44,7 @@ pub struct eplb_problem {
     pub gpu_slots: *const u32,
     /// [G] node of each GPU, < N. NULL: contiguous.
     pub gpu_node: *const u32,
-    /// [G] EPLB_GPU_DEAD, EPLB_GPU_ALIVE or EPLB_GPU_LEAVING. NULL: all alive.
+    /// [G] EPLB_GPU_ALIVE, EPLB_GPU_DEAD or EPLB_GPU_LEAVING: a mask of dead ranks will do. NULL: all alive.
     pub gpu_state: *const u8,
 }
 
@@ -67,7 +67,8 @@ pub struct eplb_options {
     /// G * (1,500 + 8 * G), six times that is high; in hierarchical scope each node has as much. The
     /// compatibility policies do a fixed amount of work and accept any value. For eplb_dispatch see there.
     pub effort: u32,
-    /// With previous: slots that may change per layer, 0 = no limit. EPLB_POLICY_BALANCED only.
+    /// With previous: slots that may change per layer; 0 = no limit, EPLB_MOVES_NONE = only what must.
+    /// EPLB_POLICY_BALANCED only.
     pub max_moves: u32,
     /// With previous: slots that may change per layer from one GPU to another, 0 = no limit. An expert comes
     /// from the nearest GPU that held it: one on the same node first, then the lowest index.

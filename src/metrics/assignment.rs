@@ -15,6 +15,8 @@ pub struct Assignment<'a> {
     /// `[N]` speed and slots of the GPUs that receive.
     node_speed: &'a mut [f64],
     node_slots: &'a mut [u32],
+    /// `[N]` groups that a node gets at least.
+    node_least: &'a mut [u32],
     /// Experts of a group.
     size: usize,
     search: groups::Scratch<'a>,
@@ -37,6 +39,7 @@ impl<'a> Assignment<'a> {
             node: arena.u32s(groups),
             node_speed: arena.f64s(nodes),
             node_slots: arena.u32s(nodes),
+            node_least: arena.u32s(nodes),
             size: shape.num_logical_experts().checked_div(groups).unwrap_or(0).max(1),
             search: groups::Scratch::carve(arena, groups, nodes),
         }
@@ -52,6 +55,7 @@ impl<'a> Assignment<'a> {
         self.need.fill(self.size as u32);
         self.node_speed.fill(0.0);
         self.node_slots.fill(0);
+        self.node_least.fill(0);
         for gpu in (0..shape.topology().num_gpus()).filter(|&gpu| shape.usable_slots(gpu) > 0) {
             let node = shape.topology().node(gpu);
             if let (Some(speed), Some(slots)) =
@@ -63,19 +67,48 @@ impl<'a> Assignment<'a> {
         }
     }
 
+    /// From here on every node gets groups enough to fill its slots without putting two replicas of an expert on a
+    /// GPU, or more than `most_replicas` of it anywhere, if that can be had on all nodes at once. O(N + G).
+    pub fn fill_nodes(&mut self, shape: &Shape, most_replicas: usize) {
+        // experts that the GPU with most slots asks for; GPUs
+        let (largest, gpus) = (&mut *self.node_least, &mut *self.search.counter());
+        gpus.fill(0);
+        for gpu in (0..shape.topology().num_gpus()).filter(|&gpu| shape.usable_slots(gpu) > 0) {
+            let node = shape.topology().node(gpu);
+            if let (Some(largest), Some(gpus)) = (largest.get_mut(node), gpus.get_mut(node)) {
+                *largest = (*largest).max(shape.usable_slots(gpu) as u32);
+                *gpus += 1;
+            }
+        }
+        let size = self.size;
+        let (mut sum, mut fits) = (0_usize, true);
+        for ((least, &mut gpus), &slots) in largest.iter_mut().zip(gpus).zip(&*self.node_slots) {
+            let experts = quotient_up(slots as usize, (gpus as usize).min(most_replicas));
+            let groups = quotient_up(experts.max(*least as usize), size);
+            fits &= groups.saturating_mul(size) <= slots as usize;
+            *least = groups as u32;
+            sum += groups;
+        }
+        if !fits || sum > self.node.len() {
+            self.node_least.fill(0);
+        }
+    }
+
     /// Assigns the groups of a layer, trying at most `effort` placements of a group.
     pub fn assign(&mut self, load: &[f32], effort: u32) -> Outcome {
         for (sum, group) in self.load.iter_mut().zip(load.chunks_exact(self.size.max(1))) {
             *sum = group.iter().fold(0.0, |sum, &load| sum + widen(load));
         }
-        let nodes = Nodes { speed: self.node_speed, slots: self.node_slots };
+        let nodes =
+            Nodes { speed: self.node_speed, slots: self.node_slots, least: self.node_least };
         groups::assign(self.load, self.need, &nodes, (0.0, effort), &mut self.search, self.node)
     }
 
     /// Assigns the groups assigned last once more, each to a node with `need` slots for it, so that no node takes
     /// longer than `time`; whether that was found within `effort`.
     pub fn assign_within(&mut self, time: f64, need: &[u32], effort: u32) -> bool {
-        let nodes = Nodes { speed: self.node_speed, slots: self.node_slots };
+        let nodes =
+            Nodes { speed: self.node_speed, slots: self.node_slots, least: self.node_least };
         let limits = (time, effort);
         groups::assign(self.load, need, &nodes, limits, &mut self.search, self.node).time <= time
     }
@@ -112,7 +145,8 @@ impl<'a> Assignment<'a> {
         effort: u32,
         mut plan: impl FnMut(&[u32], &[u32], f64) -> f64,
     ) {
-        let nodes = Nodes { speed: self.node_speed, slots: self.node_slots };
+        let nodes =
+            Nodes { speed: self.node_speed, slots: self.node_slots, least: self.node_least };
         let node_of = &mut *self.node;
         let mut visit = |order: &[u32], choice: &[u32], time: f64| {
             for (&group, &node) in order.iter().zip(choice) {
@@ -124,4 +158,10 @@ impl<'a> Assignment<'a> {
         };
         groups::visit(self.load, self.need, &nodes, limit, effort, &mut self.search, &mut visit);
     }
+}
+
+/// The quotient, rounded up; 0 when there is nothing to divide by.
+fn quotient_up(a: usize, b: usize) -> usize {
+    let (whole, rest) = (a.checked_div(b).unwrap_or(0), a.checked_rem(b).unwrap_or(0));
+    whole + usize::from(rest > 0)
 }

@@ -20,6 +20,8 @@ pub struct Nodes<'a> {
     pub speed: &'a [f64],
     /// slots on its alive GPUs
     pub slots: &'a [u32],
+    /// groups that it gets at least; together no more than there are, on each no more than fit
+    pub least: &'a [u32],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,6 +44,7 @@ pub struct Scratch<'a> {
     best: &'a mut [u32],
     free: &'a mut [u32],
     places: &'a mut [u32],
+    owed: &'a mut [u32],
 }
 
 impl<'a> Scratch<'a> {
@@ -57,7 +60,15 @@ impl<'a> Scratch<'a> {
             best: arena.u32s(groups),
             free: arena.u32s(nodes),
             places: arena.u32s(nodes),
+            owed: arena.u32s(nodes),
         }
+    }
+}
+
+impl Scratch<'_> {
+    /// `[N]` words that are free between two searches.
+    pub fn counter(&mut self) -> &mut [u32] {
+        self.owed
     }
 }
 
@@ -196,6 +207,8 @@ struct Search<'a> {
     free: &'a mut [u32],
     /// most groups that still fit, by the smallest need
     places: &'a mut [u32],
+    /// groups that are still to come at least; below 0, as it were, where more have come
+    owed: &'a mut [u32],
 }
 
 impl<'a> Search<'a> {
@@ -219,6 +232,7 @@ impl<'a> Search<'a> {
             best: scratch.best.get_mut(..k).unwrap_or_default(),
             free: scratch.free.get_mut(..n).unwrap_or_default(),
             places: scratch.places.get_mut(..n).unwrap_or_default(),
+            owed: scratch.owed.get_mut(..n).unwrap_or_default(),
         }
     }
 }
@@ -238,9 +252,10 @@ impl Search<'_> {
         let least_need = self.needs.iter().copied().min().unwrap_or(1);
         let mut speed = 0.0;
         let mut fastest = 0.0;
-        let cells = self.free.iter_mut().zip(self.places.iter_mut());
-        for (node, (free, places)) in cells.enumerate() {
+        let cells = self.free.iter_mut().zip(self.places.iter_mut()).zip(self.owed.iter_mut());
+        for (node, ((free, places), owed)) in cells.enumerate() {
             let own = float(self.nodes.speed, node);
+            *owed = word(self.nodes.least, node);
             *free = if own > 0.0 { word(self.nodes.slots, node) } else { 0 };
             *places = free.checked_div(least_need).unwrap_or(0);
             if *free > 0 {
@@ -266,6 +281,7 @@ impl Search<'_> {
             *free = free.saturating_sub(need);
             *places = places.saturating_sub(1);
         }
+        put(self.owed, node, word(self.owed, node).wrapping_sub(1));
         put(self.choice, depth, node as u32);
     }
 
@@ -277,6 +293,12 @@ impl Search<'_> {
             *free += need;
             *places += 1;
         }
+        put(self.owed, node, word(self.owed, node).wrapping_add(1));
+    }
+
+    /// Groups that nodes are still to get at least.
+    fn owed(&self) -> u32 {
+        self.owed.iter().fold(0, |sum, &owed| sum + still(owed))
     }
 
     /// Heaviest first, each to the node that ends least late; infinite when it gets stuck. Leaves the nodes
@@ -289,9 +311,15 @@ impl Search<'_> {
             let (load, need) = self.depth_load(depth);
             let mut pick = None;
             let mut least = f64::INFINITY;
+            let all_owed = (self.order.len() - depth) as u32 <= self.owed();
             for (node, (&sum, &speed)) in self.sum.iter().zip(self.nodes.speed).enumerate() {
                 let end = (sum + load) / speed;
-                if word(self.free, node) >= need && word(self.places, node) > 0 && end < least {
+                let wanted = !all_owed || still(word(self.owed, node)) > 0;
+                if word(self.free, node) >= need
+                    && word(self.places, node) > 0
+                    && wanted
+                    && end < least
+                {
                     least = end;
                     pick = Some(node);
                 }
@@ -328,12 +356,16 @@ impl Search<'_> {
             if depth < last && !self.hopeless(depth, time) {
                 let total: u32 = self.places.iter().fold(0, |a, &p| a.saturating_add(p));
                 let after = (last - depth - 1) as u32;
+                let all_owed = after < self.owed();
                 for node in next..count {
                     let speed = float(self.nodes.speed, node);
                     let limit = time * (1.0 - TIE) * speed;
                     let (free, places) = (word(self.free, node), word(self.places, node));
                     let end = float(self.sum, node) + load;
                     if free < need || places == 0 || end >= limit || self.twin(node) {
+                        continue;
+                    }
+                    if all_owed && still(word(self.owed, node)) == 0 {
                         continue;
                     }
                     // Groups that no other node has a place for come here too, at best the lightest.
@@ -407,7 +439,9 @@ impl Search<'_> {
 
     /// True when an earlier node is in the same state: it has been tried for this group.
     fn twin(&self, node: usize) -> bool {
-        let state = |i: usize| (self.sum.get(i), self.free.get(i), self.nodes.speed.get(i));
+        let owed = |i: usize| still(word(self.owed, i));
+        let state =
+            |i: usize| (self.sum.get(i), self.free.get(i), self.nodes.speed.get(i), owed(i));
         let own = state(node);
         (0..node).any(|other| state(other) == own)
     }
@@ -424,6 +458,11 @@ impl Search<'_> {
         }
         worst
     }
+}
+
+/// What is owed, nothing when more has come.
+fn still(owed: u32) -> u32 {
+    (owed as i32).max(0) as u32
 }
 
 /// Group numbers by falling load, ties by rising number. K is small: insertion.

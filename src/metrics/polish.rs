@@ -41,6 +41,8 @@ pub fn polish(loads: &[f64], needs: &[u32], nodes: &Nodes, node_of: &mut [u32], 
             let speed_a = float(nodes.speed, a as usize);
             let time_a = sum_a / speed_a;
             let (load, need) = (float(loads, from), word(needs, from));
+            let groups = node_of.iter().filter(|at| **at == a).count();
+            let may_leave = groups > word(nodes.least, a as usize) as usize;
             // A move to a less busy node, or a swap with one of its groups.
             for b in 0..nodes.speed.len() as u32 {
                 let speed_b = float(nodes.speed, b as usize);
@@ -57,7 +59,7 @@ pub fn polish(loads: &[f64], needs: &[u32], nodes: &Nodes, node_of: &mut [u32], 
                 };
                 let (free_a, free_b) = (word(free, a as usize), word(free, b as usize));
                 let mut other = NONE;
-                let mut good = free_b >= need && better(load);
+                let mut good = free_b >= need && better(load) && may_leave;
                 if !good {
                     for (to, (&there, &at)) in loads.iter().zip(node_of.iter()).enumerate() {
                         let need_there = word(needs, to);

@@ -48,12 +48,12 @@ pub struct Board<'a> {
     pub gpu: &'a mut [u32],
     /// `[P]` expert in each slot; the next slot with the same expert. `[E]` the first one; copies.
     pub on: &'a mut [u32],
-    next: &'a mut [u32],
-    head: &'a mut [u32],
+    pub next: &'a mut [u32],
+    pub head: &'a mut [u32],
     pub count: &'a mut [u32],
     /// The same of the placement in force, all GPUs that can be read.
     pub old_gpu: &'a mut [u32],
-    old: &'a mut [u32],
+    pub old: &'a mut [u32],
     old_next: &'a mut [u32],
     old_head: &'a mut [u32],
     /// `[P]` where the expert of a slot comes from: the slot's own GPU when it was there before, `NONE` when it
@@ -242,6 +242,11 @@ impl<'a> Board<'a> {
         self.group_node.is_empty() || self.home_node(expert) == at(self.node, gpu)
     }
 
+    /// Whether a slot is empty in the placement in force.
+    pub fn was_empty(&self, slot: usize) -> bool {
+        self.old.get(slot).is_none_or(|&expert| expert == NONE)
+    }
+
     pub fn slots(&self, gpu: usize) -> (usize, usize) {
         (at(self.first, gpu) as usize, at(self.first, gpu + 1) as usize)
     }
@@ -307,31 +312,52 @@ impl<'a> Board<'a> {
     /// Puts an expert into a slot.
     pub fn put(&mut self, slot: usize, expert: usize) {
         let gpu = at(self.gpu, slot) as usize;
-        let before = at(self.on, slot);
         let here = self.old_copies(gpu, expert) > self.copies(gpu, expert);
-        self.take(slot);
-        for holder in [before as usize, expert] {
-            self.load_of_holders(holder, false);
-        }
-        if before != NONE {
-            change(self.count, before as usize, |count| count.wrapping_sub(1));
-            self.reshare(before as usize);
-        }
+        self.clear(slot);
+        self.load_of_holders(expert, false);
         let head = at(self.head, expert);
         put(self.next, slot, head);
         put(self.head, expert, slot as u32);
         put(self.on, slot, expert as u32);
         change(self.count, expert, |count| count + 1);
         self.reshare(expert);
-        for holder in [before as usize, expert] {
-            self.load_of_holders(holder, true);
-        }
-        self.judge(gpu);
+        self.load_of_holders(expert, true);
         let source = if here { gpu as u32 } else { self.nearest(gpu, expert) };
         put(self.source, slot, source);
         if !here {
             change(self.differing, gpu, |n| n + 1);
             self.moved += 1;
+        }
+    }
+
+    /// Empties a slot.
+    fn clear(&mut self, slot: usize) {
+        let before = at(self.on, slot);
+        self.take(slot);
+        if before != NONE {
+            self.load_of_holders(before as usize, false);
+            change(self.count, before as usize, |count| count.wrapping_sub(1));
+            self.reshare(before as usize);
+            self.load_of_holders(before as usize, true);
+            self.judge(at(self.gpu, slot) as usize);
+        }
+    }
+
+    /// Puts the experts of another placement, by slot, into the slots; where that has none all stays.
+    pub fn hold(&mut self, experts: &[u32]) {
+        let differs = |board: &Self, slot: usize, expert: u32| {
+            expert != NONE && at(board.on, slot) != expert && at(board.gpu, slot) != NONE
+        };
+        // all that change places leave first, so that none is counted as one more copy
+        for (slot, &expert) in experts.iter().enumerate() {
+            if differs(self, slot, expert) {
+                self.clear(slot);
+            }
+        }
+        for (slot, &expert) in experts.iter().enumerate() {
+            if differs(self, slot, expert) {
+                self.put(slot, expert as usize);
+            }
         }
     }
 
@@ -411,88 +437,5 @@ impl<'a> Board<'a> {
             put(self.share, i, whole.checked_div(count).unwrap_or(0));
             put(self.more, i, whole.checked_div(count + 1).unwrap_or(0));
         }
-    }
-
-    /// Excess of a GPU whose load in window w changes by `change(w)`.
-    #[inline(always)]
-    pub fn excess_with(&self, gpu: usize, change: impl Fn(usize) -> u64) -> f64 {
-        let slowness = at(self.slowness, gpu);
-        let mut sum = 0.0;
-        for (window, &weight) in self.weight.iter().enumerate() {
-            let load = at(self.load, gpu * self.windows + window).wrapping_add(change(window));
-            sum += weight * self.power(load as f64 * slowness);
-        }
-        sum
-    }
-
-    #[inline(always)]
-    fn power(&self, time: f64) -> f64 {
-        let above = time - self.level;
-        if above > 0.0 { above * above * (above * above) } else { 0.0 }
-    }
-
-    /// Notes the excess of a GPU that holds something else than before, and that what the loss of a copy
-    /// would do to it is to be found out again.
-    fn judge(&mut self, gpu: usize) {
-        let excess = self.excess_with(gpu, |_| 0);
-        put(self.excess, gpu, excess);
-        let (from, to) = self.slots(gpu);
-        for slot in from..to {
-            let expert = at(self.on, slot) as usize;
-            let mut holder = self.head.get(expert).copied().unwrap_or(NONE);
-            while holder != NONE {
-                put(self.harm, holder as usize, UNKNOWN);
-                holder = self.next.get(holder as usize).copied().unwrap_or(NONE);
-            }
-        }
-    }
-
-    /// Notes in `missed` what `gpu` held and no longer has. Some slot differs where there is any.
-    pub fn note_missed(&mut self, gpu: usize) {
-        self.missed.fill(0);
-        if at(self.differing, gpu) == 0 {
-            return;
-        }
-        let (from, to) = self.slots(gpu);
-        for slot in from..to {
-            let expert = at(self.old, slot) as usize;
-            if self.old_copies(gpu, expert) > self.copies(gpu, expert) {
-                put(self.missed, expert, 1);
-            }
-        }
-    }
-
-    /// The GPU with most excess, lowest index first, and its excess.
-    pub fn busiest(&self) -> (usize, f64) {
-        let (mut busy, mut top) = (0, 0.0);
-        for (gpu, &excess) in self.excess.iter().enumerate() {
-            if excess > top {
-                (busy, top) = (gpu, excess);
-            }
-        }
-        (busy, top)
-    }
-
-    pub fn judge_all(&mut self) {
-        for gpu in 0..self.node.len() {
-            let excess = self.excess_with(gpu, |_| 0);
-            put(self.excess, gpu, excess);
-        }
-        self.harm.fill(UNKNOWN);
-    }
-
-    /// Weighted mean over the windows of mean / largest GPU time; at most 1.
-    pub fn balance(&self) -> f64 {
-        let mut sum = 0.0;
-        for (window, &weight) in self.weight.iter().enumerate() {
-            let loads = self.load.iter().skip(window).step_by(self.windows.max(1));
-            let mut largest = 1.0;
-            for (&load, &slowness) in loads.zip(self.slowness.iter()) {
-                let time = load as f64 * slowness;
-                largest = if time > largest { time } else { largest };
-            }
-            sum += weight / largest;
-        }
-        sum
     }
 }

@@ -4,11 +4,22 @@ use super::board::Board;
 use super::relabel;
 use super::steps::{Limits, Survive};
 use crate::arena::Need;
-use crate::plan::flags::Flags;
+use crate::plan::flags::{EPLB_MOVES_NONE, Flags};
 use crate::plan::policy::Policy;
-use crate::plan::{self, Options, Way};
+use crate::plan::{self, FROM_NOTHING, Options, Way};
 use crate::problem::Shape;
 use crate::status::Status;
+
+/// How much of the placement in force may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// All of it: the plan from nothing, GPUs renamed.
+    Anew,
+    /// What the limits allow.
+    Limited,
+    /// What must.
+    Repair,
+}
 
 /// How a plan from a placement goes, decided from the shape and the options alone.
 #[derive(Clone, Copy)]
@@ -16,19 +27,31 @@ pub struct Course<'a> {
     /// How to plan from nothing, and the options for that.
     pub way: Way,
     pub fresh: Options<'a>,
-    /// Only so many slots may change.
-    pub limited: bool,
+    pub mode: Mode,
     pub balanced: bool,
     pub survive: Survive,
+    /// Slots are filled, not left empty where that is better.
+    pub fills: bool,
+    pub fill_only: bool,
     /// Groups are bound to nodes.
     pub hierarchical: bool,
 }
 
-/// The course; `None` when there is nothing to start from and nothing to survive.
-pub fn admit<'a>(shape: &Shape, options: &Options<'a>) -> Result<Option<Course<'a>>, Status> {
-    // every flag there is, so far: each policy refuses below what is not for it
-    let limited = options.max_moves != 0 || options.max_moves_per_gpu_pair != 0;
-    if limited && options.previous.is_none() {
+/// The course; `None` when there is nothing to start from and nothing to survive. `has_previous`: there is a placement
+/// in force, or memory is asked for as if there were one.
+pub fn admit<'a>(
+    shape: &Shape,
+    options: &Options<'a>,
+    has_previous: bool,
+) -> Result<Option<Course<'a>>, Status> {
+    let fill_only = options.flags.contains(Flags::FILL_ONLY);
+    let mode = match options.max_moves {
+        EPLB_MOVES_NONE => Mode::Repair,
+        0 if options.max_moves_per_gpu_pair == 0 && !fill_only => Mode::Anew,
+        _ => Mode::Limited,
+    };
+    let limited = mode != Mode::Anew;
+    if limited && !has_previous {
         return Err(Status::MovesWithoutPrevious);
     }
     let survive = if options.flags.contains(Flags::SURVIVE_NODE) {
@@ -39,7 +62,7 @@ pub fn admit<'a>(shape: &Shape, options: &Options<'a>) -> Result<Option<Course<'
         Survive::Nothing
     };
     let balanced = options.recipe.is_none() && options.policy == Policy::Balanced;
-    if !balanced && survive != Survive::Nothing {
+    if !balanced && (survive != Survive::Nothing || fill_only) {
         return Err(Status::UnsupportedFlag);
     }
     if !balanced && limited {
@@ -56,10 +79,11 @@ pub fn admit<'a>(shape: &Shape, options: &Options<'a>) -> Result<Option<Course<'
             return Err(Status::Infeasible);
         }
     }
-    if options.previous.is_none() && survive == Survive::Nothing {
+    if !has_previous && survive == Survive::Nothing {
         return Ok(None);
     }
-    Ok(Some(Course { way, fresh, limited, balanced, survive, hierarchical }))
+    let fills = !options.flags.contains(Flags::EMPTY_SLOTS);
+    Ok(Some(Course { way, fresh, mode, balanced, survive, fills, fill_only, hierarchical }))
 }
 
 /// The same options, with nothing to start from.
@@ -67,7 +91,7 @@ pub fn from_nothing<'a>(options: &Options<'a>) -> Options<'a> {
     Options {
         max_moves: 0,
         max_moves_per_gpu_pair: 0,
-        flags: options.flags & Flags::DISPATCH,
+        flags: options.flags & FROM_NOTHING,
         previous: None,
         ..*options
     }
@@ -111,10 +135,12 @@ impl Course<'_> {
     pub fn limits(&self, options: &Options, max_replicas: usize) -> Limits {
         let or_none = |limit: u32| if limit == 0 { u32::MAX } else { limit };
         Limits {
+            // what must move is not limited; nothing else moves
             moves: or_none(options.max_moves),
             per_pair: options.max_moves_per_gpu_pair,
             most_replicas: or_none(u32::try_from(max_replicas).unwrap_or(u32::MAX)),
             survive: self.survive,
+            fill_only: self.fill_only,
         }
     }
 }

@@ -1,15 +1,15 @@
 //! The front door of planning: from nothing, or from the placement in force.
 
-use super::board::Board;
-use super::course::{Course, admit, from_nothing};
+use super::board::{Board, NONE};
+use super::course::{Course, Mode, admit, from_nothing};
 use super::steps::{Limits, Survive};
-use super::{incremental, relabel, repair, ruler, transfers};
+use super::{fill, incremental, relabel, repair, ruler, transfers};
 use crate::arena::{Arena, Carve, Need};
 use crate::metrics::{self, Metrics, Report};
 use crate::placement::{LayerMaps, Placement, PlacementMut};
 use crate::plan::at::{at, put};
 use crate::plan::flags::Flags;
-use crate::plan::{self, Operation, Options, Way};
+use crate::plan::{self, FROM_NOTHING, Operation, Options, Way};
 use crate::problem::{Problem, Shape};
 use crate::status::Status;
 
@@ -37,10 +37,11 @@ fn need(course: &Course, shape: &Shape) -> Need {
 /// # Errors
 /// What the operation would refuse for its shape and options.
 pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Result<Need, Status> {
+    let has_previous = operation == Operation::Rebalance || options.previous.is_some();
     match operation {
-        Operation::Plan => match admit(shape, options)? {
+        Operation::Plan | Operation::Rebalance => match admit(shape, options, has_previous)? {
             Some(course) => Ok(need(&course, shape)),
-            None => plan::workspace(operation, shape, &from_nothing(options)),
+            None => plan::workspace(Operation::Plan, shape, &from_nothing(options)),
         },
         Operation::Transfers => transfers::need(shape),
         _ => plan::workspace(operation, shape, options),
@@ -81,7 +82,7 @@ pub(crate) fn plan_into(
     maps: &mut PlacementMut,
     report: Option<Report>,
 ) -> Result<(), Status> {
-    if options.previous.is_some() || !Flags::DISPATCH.contains(options.flags) {
+    if options.previous.is_some() || !FROM_NOTHING.contains(options.flags) {
         return plan_on_course(problem, options, arena, maps, report);
     }
     plan::plan(problem, options, arena, maps, report)
@@ -96,7 +97,7 @@ fn plan_on_course(
     maps: &mut PlacementMut,
     report: Option<Report>,
 ) -> Result<(), Status> {
-    match &admit(problem.shape(), options)? {
+    match &admit(problem.shape(), options, options.previous.is_some())? {
         Some(course) => plan_from(problem, options, course, arena, maps, report),
         None => plan::plan(problem, &from_nothing(options), arena, maps, report),
     }
@@ -127,7 +128,7 @@ fn plan_from(
 
     let limits = course.limits(options, maps.max_replicas);
     if course.survive != Survive::Nothing && limits.most_replicas < 2 {
-        return Err(Status::Infeasible);
+        return Err(Status::MaxReplicas);
     }
     let mut planner = Planner { problem, options, course, limits };
     if let Some(previous) = options.previous {
@@ -188,7 +189,7 @@ impl Planner<'_> {
         if !external && copies.contains(&0) {
             return Err(Status::SourceLost);
         }
-        if !self.course.limited {
+        if self.course.mode == Mode::Anew {
             return Ok(());
         }
         ruler::count_copies(topology, old, |gpu| topology.receives(gpu), copies);
@@ -213,7 +214,7 @@ impl Planner<'_> {
         maps: &mut PlacementMut,
     ) {
         match old {
-            Some(old) if self.course.limited => {
+            Some(old) if self.course.mode != Mode::Anew => {
                 self.improve(layer, old, scratch, turns, maps);
             }
             _ => self.plan_anew(layer, old, scratch, turns, maps),
@@ -237,14 +238,13 @@ impl Planner<'_> {
         self.arrange(old, slots, scratch.from, turns);
         permute(scratch.from, scratch.kept, slots);
         let stepped = self.balance(layer, slots, turns);
-        if self.balance(layer, old, turns) > stepped {
+        if self.course.mode == Mode::Limited
+            && self.balance(layer, old, turns) > stepped
+            && self.is_complete(layer, old, turns)
+        {
             stay(shape, old, slots);
         }
-        let half = shape.num_physical_experts() / 2;
-        if self.limits.per_pair == 0
-            && self.course.survive == Survive::Nothing
-            && self.limits.moves as usize >= half.max(1)
-        {
+        if self.may_change_half() {
             for (kept, &slot) in scratch.kept.iter_mut().zip(slots.iter()) {
                 *kept = slot as u32;
             }
@@ -261,6 +261,16 @@ impl Planner<'_> {
         maps.number(shape, layer, turns);
     }
 
+    /// Whether so many slots may change that a plan from nothing could be within the limit.
+    fn may_change_half(&self) -> bool {
+        let half = self.problem.shape().num_physical_experts() / 2;
+        self.course.mode == Mode::Limited
+            && !self.course.fill_only
+            && self.limits.per_pair == 0
+            && self.course.survive == Survive::Nothing
+            && self.limits.moves as usize >= half.max(1)
+    }
+
     /// Plans from nothing.
     fn fresh(&self, layer: usize, turns: &mut Arena, maps: &mut PlacementMut) {
         let Course { way, fresh, .. } = self.course;
@@ -274,7 +284,21 @@ impl Planner<'_> {
         board.set(self.problem, layer, old);
         // `check` has seen that this is possible
         let _possible = repair::repair(&mut board, shape, &self.limits);
+        if self.course.mode == Mode::Repair {
+            return keep(board.on, kept);
+        }
+        if self.course.fills {
+            fill::fill(&mut board, &self.limits);
+        }
         incremental::improve(&mut board, &self.limits, self.options.effort, kept);
+        let empty = |(&kept, &gpu): (&u32, &u32)| kept == NONE && gpu != NONE;
+        if self.course.fills && kept.iter().zip(board.gpu.iter()).any(empty) {
+            // what was at its most replicas may have fewer now
+            board.set(self.problem, layer, old);
+            board.hold(kept);
+            fill::fill(&mut board, &self.limits);
+            keep(board.on, kept);
+        }
     }
 
     /// The plan from nothing, made to survive what it must, and renamed.
@@ -293,8 +317,8 @@ impl Planner<'_> {
         }
         if let Some(old) = old {
             let slots = maps.slots_mut(shape, layer);
-            if self.course.balanced && self.is_no_better(layer, old, slots, turns) {
-                stay(shape, old, slots);
+            if self.course.balanced && self.stays(layer, old, slots, scratch.kept, turns) {
+                write(scratch.kept, slots);
             } else {
                 self.relabel(old, slots, scratch.from, turns);
                 permute_maps(scratch.from, scratch.kept, &mut maps.layer(shape, layer));
@@ -322,21 +346,48 @@ impl Planner<'_> {
         write(kept, slots);
     }
 
-    /// Whether the placement in force keeps all rules and is balanced as well as `new` is.
+    /// Whether the placement in force, its empty slots filled, can stay: it keeps all rules and is balanced as well as
+    /// `new` is. `kept` is then what stays.
     #[inline(never)]
-    fn is_no_better(&mut self, layer: usize, old: &[i32], new: &[i32], turns: &mut Arena) -> bool {
-        let shape = self.problem.shape();
+    fn stays(
+        &mut self,
+        layer: usize,
+        old: &[i32],
+        new: &[i32],
+        kept: &mut [u32],
+        turns: &mut Arena,
+    ) -> bool {
         let planned = self.balance(layer, new, turns);
         let in_force = self.balance(layer, old, turns);
         if in_force < 0.0 || planned > in_force {
             return false;
         }
-        let mut board = Board::carve(turns, shape, self.course.hierarchical);
+        let mut board = Board::carve(turns, self.problem.shape(), self.course.hierarchical);
         board.set(self.problem, layer, old);
-        let safe = |expert| self.limits.safe(&board, expert, usize::MAX, None);
+        if !self.keeps_rules(&board) {
+            return false;
+        }
+        if self.course.fills {
+            fill::fill(&mut board, &self.limits);
+        }
+        keep(board.on, kept);
+        board.moved == 0 || board.balance() >= planned
+    }
+
+    /// Whether it is as good as any to leave the placement in force as it is.
+    #[inline(never)]
+    fn is_complete(&mut self, layer: usize, old: &[i32], turns: &mut Arena) -> bool {
+        let mut board = Board::carve(turns, self.problem.shape(), self.course.hierarchical);
+        board.set(self.problem, layer, old);
+        self.keeps_rules(&board) && !(self.course.fills && fill::has_room(&mut board, &self.limits))
+    }
+
+    /// Whether the experts are where they must be, and no more often than they may.
+    fn keeps_rules(&self, board: &Board) -> bool {
+        let safe = |expert| self.limits.safe(board, expert, usize::MAX, None);
         !board.scattered()
             && board.count.iter().all(|&count| count <= self.limits.most_replicas)
-            && (0..shape.num_logical_experts()).all(safe)
+            && (0..board.count.len()).all(safe)
     }
 
     /// Finds other names for the GPUs of a plan. The scratch is off the stack afterwards.
@@ -371,6 +422,12 @@ impl Planner<'_> {
             sum += if topology.receives(gpu) { changed } else { 0 };
         }
         sum
+    }
+}
+
+fn keep(on: &[u32], kept: &mut [u32]) {
+    for (kept, &expert) in kept.iter_mut().zip(on) {
+        *kept = expert;
     }
 }
 

@@ -236,6 +236,7 @@ impl<'s, 'b> Search<'s, 'b> {
             let share = self.share(expert);
             let (least, most) = drop_at(&drops, least_price);
             if expert == NONE as usize
+                || self.limits.pinned(board, mine)
                 || windows == 1
                     && (share.saturating_sub(lightest) < least
                         || share.saturating_sub(heaviest) > most)
@@ -263,7 +264,10 @@ impl<'s, 'b> Search<'s, 'b> {
                 let whole_price = price + i32::from(at(board.source, theirs) == gpu as u32)
                     - at(board.missed, other) as i32;
                 let (lower, upper) = drop_at(&drops, whole_price);
-                if windows == 1 && (drop < lower || drop > upper) || whole_price > self.left {
+                if windows == 1 && (drop < lower || drop > upper)
+                    || whole_price > self.left
+                    || self.limits.pinned(board, theirs)
+                {
                     continue;
                 }
                 let score = self.score;

@@ -5,6 +5,8 @@ mod assign;
 mod board;
 mod chain;
 mod course;
+mod excess;
+mod fill;
 mod front;
 pub mod gate;
 mod incremental;

@@ -59,6 +59,7 @@ fn place(board: &mut Board, limits: &Limits, expert: usize) -> Result<(), Status
     for slot in 0..board.on.len() {
         if !limits.spare(board, slot)
             || !fits(board, limits, slot, expert)
+            || limits.on_place(board, slot, expert)
             || board.price(slot, expert, limits).is_none()
         {
             continue;
@@ -79,12 +80,12 @@ fn place(board: &mut Board, limits: &Limits, expert: usize) -> Result<(), Status
     Ok(())
 }
 
-fn fits(board: &Board, limits: &Limits, slot: usize, expert: usize) -> bool {
+/// Whether one more copy may be there.
+pub fn fits(board: &Board, limits: &Limits, slot: usize, expert: usize) -> bool {
     let gpu = at(board.gpu, slot) as usize;
     at(board.count, expert) < limits.most_replicas
         && board.allowed(gpu, expert)
         && !board.holds(gpu, expert)
-        && !limits.on_place(board, slot, expert)
 }
 
 /// A spare slot and a slot elsewhere whose expert can move there, so that `expert` can have its place.
@@ -96,7 +97,9 @@ fn trade(board: &Board, limits: &Limits, expert: usize) -> Option<(usize, usize)
             let moving = at(board.on, other);
             moving != NONE
                 && moving != at(board.on, spare)
+                && !limits.pinned(board, other)
                 && fits(board, limits, other, expert)
+                && !limits.on_place(board, other, expert)
                 && board.allowed(gpu, moving as usize)
                 && !board.holds(gpu, moving as usize)
                 && limits.safe(board, moving as usize, other, Some(spare))

@@ -21,6 +21,8 @@ pub struct Limits {
     /// Replicas of an expert.
     pub most_replicas: u32,
     pub survive: Survive,
+    /// Only slots that are empty in the placement in force may change.
+    pub fill_only: bool,
 }
 
 impl Limits {
@@ -46,11 +48,17 @@ impl Limits {
         places.any(|slot| self.place(board, slot) != first)
     }
 
+    /// Whether a slot has to keep the expert that it has in the placement in force.
+    pub fn pinned(&self, board: &Board, slot: usize) -> bool {
+        self.fill_only && !board.was_empty(slot)
+    }
+
     /// Whether a slot can be given to another expert: it is empty, or its expert can do without, or has
     /// another copy on the same place.
     pub fn spare(&self, board: &Board, slot: usize) -> bool {
         let expert = at(board.on, slot);
         at(board.gpu, slot) != NONE
+            && !self.pinned(board, slot)
             && (expert == NONE
                 || at(board.count, expert as usize) > 1
                     && (self.survive == Survive::Nothing
@@ -164,7 +172,7 @@ pub fn list_spares(board: &mut Board, limits: &Limits) -> usize {
     for (slot, &expert) in board.on.iter().enumerate() {
         let spare = match board.count.get(expert as usize) {
             Some(1) => false, // so are most
-            Some(_) if limits.survive == Survive::Nothing => true,
+            Some(_) if limits.survive == Survive::Nothing => !limits.pinned(board, slot),
             _ => limits.spare(board, slot),
         };
         if spare {

@@ -117,6 +117,8 @@ pub struct Layer<'a> {
     pub most_replicas: usize,
     /// `options.effort`.
     pub effort: u32,
+    /// A slot may stay empty where that is better.
+    pub may_stay_empty: bool,
 }
 
 impl Layer<'_> {
@@ -164,7 +166,7 @@ pub fn plan_layer(
 fn plan_nodes(layer: &Layer, load: &[f32], rows: &mut Rows, arena: &mut Arena, slots: &mut [i32]) {
     let shape = layer.problem.shape();
     let groups = &mut Assignment::carve(arena, shape, shape.num_groups());
-    groups.note(shape);
+    note_nodes(layer, groups);
     let kept = arena.u32s(slots.len());
     let room = &mut Room::carve(arena, shape);
     let roomiest = arena.u32s(shape.num_groups());
@@ -212,6 +214,15 @@ fn plan_nodes(layer: &Layer, load: &[f32], rows: &mut Rows, arena: &mut Arena, s
     });
     for (slot, &kept) in slots.iter_mut().zip(kept.iter()) {
         *slot = kept as i32;
+    }
+}
+
+/// The nodes, as the plan is to see them.
+fn note_nodes(layer: &Layer, groups: &mut Assignment) {
+    let shape = layer.problem.shape();
+    groups.note(shape);
+    if !layer.may_stay_empty {
+        groups.fill_nodes(shape, layer.most_replicas);
     }
 }
 
@@ -294,7 +305,7 @@ fn plan_windows(
         return None;
     }
     let groups = &mut Assignment::carve(arena, shape, shape.num_groups());
-    groups.note(shape);
+    note_nodes(layer, groups);
     groups.assign(windows.mean(layer.problem, layer.index), ASSIGNMENTS);
     rows.swap_groups(layer, windows, groups, arena);
     for node in 0..shape.topology().num_nodes() {

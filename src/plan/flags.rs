@@ -1,8 +1,12 @@
-//! The flags of options: the bits as C has them, and as a type. One list: a new flag is a constant, a name below it,
+//! The flags of options: the bits as C has them, and as a type; and a limit on moves that is none. One list: a new flag is a constant, a name below it,
 //! a row of [`Flags::ALL`], and a name in include/eplb.hpp.
 
 use crate::status::Status;
 use core::ops::{BitAnd, BitOr, BitOrAssign};
+
+/// max_moves: nothing changes but what must: an expert that is nowhere any more, or not where it is to survive, gets
+/// a slot, and all else stays. A mask of dead GPUs without a move.
+pub const EPLB_MOVES_NONE: u32 = u32::MAX;
 
 /// flags: an expert that no GPU can be read for may be loaded from outside (host memory, disk). Without it a
 /// problem in which the last copy of an expert is lost is refused.
@@ -11,6 +15,13 @@ pub const EPLB_FLAG_EXTERNAL_SOURCE: u32 = 1;
 pub const EPLB_FLAG_SURVIVE_GPU: u32 = 2;
 /// flags: every expert on at least two nodes, so that any one may die. EPLB_POLICY_BALANCED in global scope only.
 pub const EPLB_FLAG_SURVIVE_NODE: u32 = 4;
+/// flags: a slot of a GPU that is alive may stay empty where that is better. Without it EPLB_POLICY_BALANCED fills
+/// every slot that it can: all but those that only a duplicate, or more than max_replicas, could fill. The other
+/// policies leave none empty.
+pub const EPLB_FLAG_EMPTY_SLOTS: u32 = 16;
+/// flags, with previous: only slots that are empty there may change; experts keep the slots that they have. For home
+/// experts that do not move. EPLB_POLICY_BALANCED only.
+pub const EPLB_FLAG_FILL_ONLY: u32 = 32;
 /// flags: the metrics also say how balanced the placement is when tokens are split over replicas as
 /// eplb_dispatch does: dispatch_balance, dispatch_bound.
 pub const EPLB_FLAG_DISPATCH: u32 = 8;
@@ -30,13 +41,19 @@ impl Flags {
     pub const SURVIVE_NODE: Flags = Flags(EPLB_FLAG_SURVIVE_NODE);
     /// The metrics also say what dispatch makes of the placement.
     pub const DISPATCH: Flags = Flags(EPLB_FLAG_DISPATCH);
+    /// A slot of a GPU that is alive may stay empty where that is better.
+    pub const EMPTY_SLOTS: Flags = Flags(EPLB_FLAG_EMPTY_SLOTS);
+    /// Only slots that are empty in `previous` may change.
+    pub const FILL_ONLY: Flags = Flags(EPLB_FLAG_FILL_ONLY);
 
     /// Every flag with its C name, lowest bit first.
-    pub const ALL: [(Flags, &'static str); 4] = [
+    pub const ALL: [(Flags, &'static str); 6] = [
         (Flags::EXTERNAL_SOURCE, "EPLB_FLAG_EXTERNAL_SOURCE"),
         (Flags::SURVIVE_GPU, "EPLB_FLAG_SURVIVE_GPU"),
         (Flags::SURVIVE_NODE, "EPLB_FLAG_SURVIVE_NODE"),
         (Flags::DISPATCH, "EPLB_FLAG_DISPATCH"),
+        (Flags::EMPTY_SLOTS, "EPLB_FLAG_EMPTY_SLOTS"),
+        (Flags::FILL_ONLY, "EPLB_FLAG_FILL_ONLY"),
     ];
 
     /// The bits as C has them.

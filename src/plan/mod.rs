@@ -37,6 +37,9 @@ pub enum eplb_operation {
     Transfers = 3,
     /// eplb_dispatch.
     Dispatch = 4,
+    /// eplb_plan with options.previous, whether or not the options at hand have it: what a planning loop allocates
+    /// once.
+    Rebalance = 5,
 }
 
 pub use eplb_operation as Operation;
@@ -44,13 +47,16 @@ pub use eplb_operation as Operation;
 impl TryFrom<u32> for Operation {
     type Error = Status;
     fn try_from(number: u32) -> Result<Self, Status> {
-        use Operation::{Check, Dispatch, Evaluate, Plan, Transfers};
-        [Plan, Evaluate, Check, Transfers, Dispatch]
+        use Operation::{Check, Dispatch, Evaluate, Plan, Rebalance, Transfers};
+        [Plan, Evaluate, Check, Transfers, Dispatch, Rebalance]
             .into_iter()
             .find(|&operation| operation as u32 == number)
             .ok_or(Status::UnknownOperation)
     }
 }
+
+/// The flags of a plan from nothing.
+pub(crate) const FROM_NOTHING: Flags = Flags::DISPATCH.or(Flags::EMPTY_SLOTS);
 
 /// How to plan. The default is policy BALANCED, scope AUTO, from nothing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -64,7 +70,7 @@ pub struct Options<'a> {
     /// Bound on the candidates that `BALANCED` looks at for a row, 0 = 200,000; docs/SPEC.md says what a unit is,
     /// and what nodes and windows have. The compatibility policies do a fixed amount of work and accept any.
     pub effort: u32,
-    /// With `previous`: slots that may change per layer; 0 = no limit.
+    /// With `previous`: slots that may change per layer; 0 = no limit, `EPLB_MOVES_NONE` = only what must.
     pub max_moves: u32,
     /// With `previous`: slots that may change per layer from one GPU to another; 0 = no limit.
     pub max_moves_per_gpu_pair: u32,
@@ -95,7 +101,7 @@ pub(crate) enum Way {
 }
 
 pub(crate) fn admit(shape: &Shape, options: &Options) -> Result<Way, Status> {
-    if !Flags::DISPATCH.contains(options.flags) {
+    if !FROM_NOTHING.contains(options.flags) {
         return Err(Status::UnsupportedFlag);
     }
     metrics::admit(shape, options.judges_dispatch())?;
@@ -165,7 +171,13 @@ fn plan_balanced(
 ) {
     let (shape, scope) = (problem.shape(), options.scope);
     let most_replicas = if maps.max_replicas == 0 { usize::MAX } else { maps.max_replicas };
-    let row = balanced::Layer { problem, index: layer, most_replicas, effort: options.effort };
+    let row = balanced::Layer {
+        problem,
+        index: layer,
+        most_replicas,
+        effort: options.effort,
+        may_stay_empty: options.flags.contains(Flags::EMPTY_SLOTS),
+    };
     let slots = maps.slots_mut(shape, layer);
     if let Some(window) = balanced::plan_layer(&row, scope, arena, slots)
         && no_worse::concerns(shape, scope)
@@ -192,7 +204,8 @@ pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Resu
         }
         Operation::Check => Ok(placement::need(shape)),
         Operation::Dispatch => dispatch::need(shape),
-        Operation::Transfers => Err(Status::UnknownOperation), // not of this floor: see migrate
+        // not of this floor: see migrate
+        Operation::Transfers | Operation::Rebalance => Err(Status::UnknownOperation),
     }
 }
 

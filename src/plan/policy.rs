@@ -11,7 +11,7 @@ use crate::status::Status;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum eplb_policy {
     /// The default: counts and packing decided together, near the optimum, on any topology. Never two replicas
-    /// of an expert on one GPU; slots that only a duplicate could fill stay empty (-1). Never worse than
+    /// of an expert on one GPU; every slot is filled that can be without (else -1). Never worse than
     /// EPLB_POLICY_DEEPSEEK where that makes no duplicate. Honours gpu_slots, gpu_speed, gpu_node, gpu_state and
     /// max_replicas. With several windows: one placement whose mean balance over them, and over windows like
     /// them, is high, whatever DEEPSEEK would do with any of them. Source: docs/DESIGN.md. Expect a balance of

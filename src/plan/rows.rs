@@ -134,6 +134,7 @@ impl Rows<'_> {
             speed: self.speed.get(..gpus).unwrap_or_default(),
             most_replicas: gpus.min(layer.most_replicas) as u32,
             effort: self.effort,
+            may_stay_empty: layer.may_stay_empty,
         };
         let placed = self.placed.get_mut(..filled).unwrap_or_default();
         self.effort = joint::plan(&row, arena, placed);

@@ -175,7 +175,7 @@ impl General {
         };
         let speed: Vec<f32> = (0..gpus).map(|_| rng.pick(speeds)).collect();
         let mut state: Vec<u8> = (0..gpus)
-            .map(|_| rng.pick(&[1, 1, 1, 1, 1, eplb::EPLB_GPU_DEAD, eplb::EPLB_GPU_LEAVING]))
+            .map(|_| rng.pick(&[0, 0, 0, 0, 0, eplb::EPLB_GPU_DEAD, eplb::EPLB_GPU_LEAVING]))
             .collect();
         state[rng.below(gpus)] = eplb::EPLB_GPU_ALIVE;
         let nodes = if rng.once_in(3) { 1 } else { rng.range(1, 4) };

@@ -118,12 +118,25 @@ impl Search<'_> {
     }
 }
 
-/// The same with the experts of each of `groups` groups on one node: the best over all assignments of groups.
+/// The same with the experts of each of `groups` groups on one node: the best over all assignments of groups. If some
+/// assignment lets every slot be filled, [`Fill::Full`] asks for one that does.
 pub fn optimum_in_nodes(loads: &[f64], groups: usize, nodes: &[Gpus], fill: Fill) -> f64 {
     let size = loads.len() / groups;
     let mut known: HashMap<(usize, Vec<usize>), f64> = HashMap::new();
     let mut best = f64::INFINITY;
+    let fills = |assignment: &[usize]| {
+        nodes.iter().enumerate().all(|(node, gpus)| {
+            let experts = size * assignment.iter().filter(|&&of| of == node).count();
+            gpus.slots.iter().all(|&slots| slots as usize <= experts)
+                && experts <= gpus.slots.iter().sum::<u32>() as usize
+        })
+    };
+    let filled =
+        fill == Fill::Full && assignments(groups, nodes.len()).any(|assignment| fills(&assignment));
     for assignment in assignments(groups, nodes.len()) {
+        if filled && !fills(&assignment) {
+            continue;
+        }
         let worst = nodes.iter().enumerate().map(|(node, gpus)| {
             let held: Vec<usize> = (0..groups).filter(|&group| assignment[group] == node).collect();
             let experts = held.iter().flat_map(|group| &loads[group * size..(group + 1) * size]);

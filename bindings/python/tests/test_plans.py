@@ -131,12 +131,10 @@ def test_windows_make_one_placement(load):
     assert (only == eplb.rebalance_experts(windows[2:3], *SIZES)[0]).all()
 
 
-def test_empty_slots_are_told():
+def test_slots_that_only_a_duplicate_could_fill():
     load = np.array([[5.0, 4.0, 3.0]])
     call = (load, 8, 1, 1, 2)  # 4 slots a GPU and 3 experts: one slot of each GPU can hold a duplicate only
-    with pytest.raises(ValueError, match="slot . of layer 0 stays empty"):
-        eplb.rebalance_experts(*call)
-    table = eplb.rebalance_experts(*call, allow_empty=True)
+    table = eplb.rebalance_experts(*call)
     agree(*table)
     assert (table[0] == -1).sum() == 2
     assert (eplb.plan(*call).physical_to_logical_map == table[0]).all()
@@ -146,7 +144,7 @@ def test_empty_slots_are_told():
 
 
 def test_topology(load):
-    state = np.ones(32, np.uint8)
+    state = np.zeros(32, np.uint8)
     state[5] = eplb.GpuState.DEAD
     plan = eplb.plan(load, *SIZES, gpu_state=state)
     agree(*plan[:3])
@@ -187,3 +185,27 @@ def test_threads_get_the_same_bytes(load):
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(work, range(64)))
     assert together == alone * 8
+
+
+def test_every_slot_is_filled():
+    """Shapes that 0.1 left slots of empty, lognormal loads."""
+    random = np.random.default_rng(7)
+    shapes = [(8, 12, 1, 1, 4), (8, 12, 1, 1, 6), (16, 24, 4, 2, 4), (64, 80, 1, 1, 16), (128, 192, 16, 16, 64), (256, 384, 32, 32, 128)]
+    for experts, slots, groups, nodes, gpus in shapes:
+        load = random.lognormal(size=(100, experts)) * 1000
+        assert (eplb.rebalance_experts(load, slots, groups, nodes, gpus)[0] >= 0).all()
+
+
+def test_homes_and_masks(load):
+    homes = np.full((58, 288), -1)
+    homes.reshape(58, 32, 9)[:, :, :8] = np.arange(256).reshape(32, 8)
+    filled = eplb.plan(load, *SIZES, previous=homes, flags=eplb.Flag.FILL_ONLY).physical_to_logical_map
+    assert (filled >= 0).all() and (filled[homes >= 0] == homes[homes >= 0]).all()
+    state = np.zeros(32, bool)
+    state[7] = True  # a mask of dead ranks will do
+    before = eplb.rebalance_experts(load, *SIZES)[0]
+    after = eplb.plan(
+        load, *SIZES, previous=before, gpu_state=state, max_moves=eplb.MOVES_NONE, flags=eplb.Flag.EXTERNAL_SOURCE
+    )
+    lost = [256 - len(np.unique(np.delete(row, np.s_[63:72]))) for row in before]
+    assert (after.metrics.moved_slots == lost).all()

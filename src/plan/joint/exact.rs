@@ -1,6 +1,6 @@
-//! Small rows: every vector of counts, and for each every packing, cut off by the best found so far. Slots
-//! may stay empty: where GPUs differ it can be better to have fewer replicas than to put one on a GPU that
-//! has better things to do.
+//! Small rows: every vector of counts, and for each every packing, cut off by the best found so far. Counts that
+//! leave slots empty are among them where the caller allows it: a replica more can be worse than none, since it
+//! has to sit somewhere.
 //!
 //! No recursion: `pick` holds the choice at each depth. Items come in falling order, the replicas of an
 //! expert on rising GPUs; of GPUs that are alike and empty only the first is tried.
@@ -64,7 +64,9 @@ pub fn exact<const S: bool>(
             continue;
         }
         if depth + 1 == experts {
-            best = pack(row, &count, best, effort);
+            if left == 0 || row.may_stay_empty {
+                best = pack(row, &count, best, effort);
+            }
         } else {
             depth += 1;
             fresh = true;

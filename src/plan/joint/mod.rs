@@ -44,11 +44,13 @@ pub struct Row<'a> {
     pub most_replicas: u32,
     /// Partners looked at, at most about this many.
     pub effort: u64,
+    /// Whether a slot may be left empty where that is better.
+    pub may_stay_empty: bool,
 }
 
 /// Plans a row. `out`: the expert in each slot, those of the first GPU first, `u32::MAX` where a small row
-/// is better off with an empty one. `arena` holds what [`need`] says for these sizes. Answers what is left of the
-/// effort.
+/// is better off with an empty one and may have it. `arena` holds what [`need`] says for these sizes. Answers what is
+/// left of the effort.
 pub fn plan(p: &Row, arena: &mut Arena, out: &mut [u32]) -> u64 {
     // a GPU may have lost its slots to a limit on replicas
     let mut speeds = p.slots.iter().zip(p.speed).filter(|(slots, _)| **slots > 0);
@@ -65,6 +67,7 @@ fn run<const S: bool>(p: &Row, arena: &mut Arena, out: &mut [u32]) -> u64 {
     let row = &mut carve::<S>(arena, p.load.len(), out.len(), p.slots.len());
     let even = row.note_gpus(p.slots, p.speed);
     row.cap = p.most_replicas;
+    row.may_stay_empty = p.may_stay_empty;
     row.factor *= scale::scale(p.load, row.scaled);
     let mut left = p.effort;
     if road::road(row, even, &mut left) {

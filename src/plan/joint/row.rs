@@ -12,6 +12,8 @@ pub struct Row<'a, const S: bool> {
     pub b: Board<'a, S>,
     /// Replicas that an expert may have: one on each GPU, or fewer.
     pub cap: u32,
+    /// Whether a slot may be left empty.
+    pub may_stay_empty: bool,
     /// By expert: load scaled by a power of two; times `factor` it is fixed point.
     pub scaled: &'a mut [f32],
     pub factor: f64,

@@ -40,6 +40,7 @@ fn list<'a, const S: bool>(
             slowness: arena.f64s(speeds),
         },
         cap: 0,
+        may_stay_empty: false,
         scaled: arena.f32s(experts),
         factor: 1.0,
         order: arena.u64s(experts),

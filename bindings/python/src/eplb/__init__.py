@@ -7,7 +7,7 @@ library through its C interface; numpy is all that is needed besides.
 Letters in shapes: W windows, L layers, E logical experts, P physical experts (slots), G GPUs.
 """
 
-from ._abi import Flag, GpuState, Policy, Scope, Status
+from ._abi import MOVES_NONE, Flag, GpuState, Policy, Scope, Status
 from ._library import Error
 from ._library import library as _library
 from ._library import version_text as _version_text
@@ -17,6 +17,7 @@ __all__ = [
     "Error",
     "Flag",
     "GpuState",
+    "MOVES_NONE",
     "Plan",
     "Policy",
     "Scope",

@@ -134,6 +134,7 @@ class Operation(IntEnum):
     CHECK = 2
     TRANSFERS = 3
     DISPATCH = 4
+    REBALANCE = 5
 
 
 class Policy(IntEnum):
@@ -160,8 +161,8 @@ class Scope(IntEnum):
 class GpuState(IntEnum):
     """EPLB_GPU_*: what `gpu_state` holds."""
 
-    DEAD = 0
-    ALIVE = 1
+    ALIVE = 0
+    DEAD = 1
     LEAVING = 2
 
 
@@ -172,6 +173,12 @@ class Flag(IntFlag):
     SURVIVE_GPU = 2
     SURVIVE_NODE = 4
     DISPATCH = 8
+    EMPTY_SLOTS = 16
+    FILL_ONLY = 32
+
+
+#: max_moves: only what must move.
+MOVES_NONE = 0xFFFFFFFF
 
 
 class Status(IntEnum):

@@ -191,7 +191,6 @@ def rebalance_experts(
     max_replicas: int = 0,
     effort: int = 0,
     window_weight: Any = None,
-    allow_empty: bool = False,
 ) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Places experts: DeepSeek EPLB's function of this name, with its arguments, shapes and dtypes.
 
@@ -209,17 +208,15 @@ def rebalance_experts(
         scope: "auto" is DeepSeek's rule: hierarchical when num_groups is a multiple of num_nodes, else global.
         previous: [L, P] the physical_to_logical_map in force, -1 = empty: the plan starts from it. None: from
             nothing.
-        max_moves, max_moves_per_gpu_pair: with previous, the slots of a layer that may change at most; 0 = no limit.
-            BALANCED only.
+        max_moves, max_moves_per_gpu_pair: with previous, the slots of a layer that may change at most; 0 = no limit,
+            eplb.MOVES_NONE = only what must. BALANCED only.
         max_replicas: replicas that an expert may have at most, 0 = no limit. BALANCED only.
         effort: bounds the work of BALANCED; 0 = its default.
         window_weight: [L, W] how much each window counts; None: all the same.
-        allow_empty: BALANCED leaves a slot empty (-1) rather than put an expert twice on a GPU, which happens where
-            slots are many and experts few. Engines that index with the map would take -1 for the last expert, so
-            that is an error unless this is True.
 
     Returns three int64 arrays:
-        physical_to_logical_map: [L, P] the expert in each slot.
+        physical_to_logical_map: [L, P] the expert in each slot. Every slot has one, but for those (-1) that only a second
+            copy of an expert on its GPU, more than max_replicas, or more moves than allowed could fill.
         logical_to_physical_map: [L, E, X] the slots of each expert in order of their replicas, padded with -1; X is
             the largest expert_count.
         expert_count: [L, E] replicas of each expert.
@@ -243,14 +240,7 @@ def rebalance_experts(
         window_weight=window_weight,
     )
     expert, rank, count = call.plan(None, max_replicas)
-    tables = _tables(expert, rank, count)
-    if not allow_empty and expert.min() < 0:
-        layer, slot = np.argwhere(expert < 0)[0]
-        raise ValueError(
-            f"slot {slot} of layer {layer} stays empty, since only a second copy of an expert on its GPU could fill it:"
-            ' pass allow_empty=True, give fewer slots, or take policy="deepseek"'
-        )
-    return tables
+    return _tables(expert, rank, count)
 
 
 def plan(
