@@ -10,7 +10,7 @@ use eplb::{
     Batch, Change, EPLB_MOVES_NONE, Flags, Forecast, ForecastMethod, GateConfig, GateLayer,
     GateState, GateTotal, GateVerdict, Lengths, Operation, Options, Placement, PlacementMut,
     Policy, Problem, Promises, QuotasMut, Recipe, Scope, Shape, Spec, Status, Tracker,
-    TrackerConfig, Windows,
+    TrackerConfig, TransferEvent, Transition, Windows,
 };
 
 const SCOPES: [Scope; 3] = [Scope::Auto, Scope::Hierarchical, Scope::Global];
@@ -364,8 +364,8 @@ pub fn gate(rng: &mut Rng, answer: &mut Answer) {
     let layers = rng.range(1, 8);
     let config = GateConfig {
         num_gpus: rng.range(1, 100) as u32,
-        step_seconds: amount(rng),
-        steps: amount(rng) * 1000.0,
+        step_seconds: 0.01 + amount(rng), // some configs can move nothing even so, and are refused
+        steps: 10.0 + amount(rng) * 1000.0,
         steps_since: amount(rng) * 1000.0,
         bytes_per_expert: amount(rng) * 1e7,
         gpu_bandwidth: 1e9 + amount(rng) * 1e9,
@@ -477,4 +477,36 @@ fn weigh_and_forecast(rng: &mut Rng, found: &Windows, answer: &mut Answer) {
     }
 }
 
-pub fn transfers(_rng: &mut Rng, _answer: &mut Answer) {}
+/// From any placement to a plan: the list, its layers, its totals.
+pub fn transfers(rng: &mut Rng, answer: &mut Answer) {
+    let problem = general(rng);
+    let old = in_force(rng, &problem);
+    let spec = problem.spec();
+    let Ok(plan) = super::common::plan(&spec, &Options::default()) else { return };
+    let transition = Transition {
+        from: Placement::of(&old),
+        to: Placement::of(&plan.physical_to_logical),
+        spare_buffers: rng.below(3) as u32,
+        flags: if rng.once_in(2) { Flags::EXTERNAL_SOURCE } else { Flags::NONE },
+    };
+    let Ok(shape) = Shape::new(&spec) else { return };
+    let need = eplb::workspace(Operation::Transfers, &shape, &Options::default()).unwrap();
+    let report = &mut |event: TransferEvent| match event {
+        TransferEvent::Transfer(_, entry) => {
+            let eplb::Transfer { layer, expert, source_gpu, source_slot, .. } = *entry;
+            answer.slots(&[layer, expert, source_gpu, source_slot]);
+            answer.slots(&[entry.destination_gpu, entry.destination_slot]);
+            answer.words([entry.round, entry.commit].map(u64::from));
+        }
+        TransferEvent::Layer { layer, end, moved, rounds } => {
+            answer.words([layer, end, moved, rounds as usize].map(|x| x as u64));
+        }
+    };
+    let memory = &mut Memory::new(&need);
+    match eplb::transfers(&shape, &transition, memory.arena(), usize::MAX, report) {
+        Ok(totals) => {
+            answer.words([totals.entries, totals.moved, totals.moved_layers].map(|x| x as u64));
+        }
+        Err(status) => answer.status(status),
+    }
+}
