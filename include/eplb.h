@@ -638,6 +638,14 @@ enum eplb_operation
    once.
    */
   EPLB_OPERATION_REBALANCE = 5,
+  /*
+   eplb_number, which needs no workspace: for eplb_explain.
+   */
+  EPLB_OPERATION_NUMBER = 6,
+  /*
+   eplb_digest, likewise.
+   */
+  EPLB_OPERATION_DIGEST = 7,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -2000,6 +2008,209 @@ int32_t eplb_dispatch(const struct eplb_problem *problem,
                       const struct eplb_placement *placement,
                       const struct eplb_batch *batch,
                       const struct eplb_quotas *out);
+
+/*
+ Says in a sentence why a call is refused: which argument, which place in it, and what to do. For instance:
+ problem.load[window 2][layer 3][expert 17] is NaN: loads are finite and at least 0 (status -40).
+
+ This function looks at what stands in problem, options and placement, for any function that takes them, and asks
+ the checks of that function. For the other arguments, and for what takes a workspace to find out, there is one for
+ each function, eplb_explain_X: the arguments of eplb_X as they were given, then text and size. Those use the
+ workspace as eplb_X does, and leave every output as it is. Of an output the address and the size matter.
+
+ operation  EPLB_OPERATION_*: which function.
+ problem    as it was given.
+ options    as they were given; NULL = all defaults.
+ placement  as it was given: of eplb_transfers the new one. NULL: eplb_workspace(operation, problem, options) is
+            explained.
+ text       out: the sentence, ASCII, as much of it as fits, and a NUL. NULL: not wanted.
+ size       bytes of text; 0: not wanted.
+
+ Returns the length of the whole sentence, without the NUL, as snprintf does: below 400. It ends with the status as
+ a number; a call with which nothing is wrong is said to be so, with status 0. O(W L E + L P (P + E / 64)). No
+ allocation, no global, nothing linked in a program that does not call it.
+
+ # Safety
+ Pointers are NULL or point to as much memory as the struct fields say; text has size bytes.
+ */
+size_t eplb_explain(uint32_t operation,
+                    const struct eplb_problem *problem,
+                    const struct eplb_options *options,
+                    const struct eplb_placement *placement,
+                    char *text,
+                    size_t size);
+
+/*
+ Explains a call of eplb_plan: see eplb_explain.
+
+ # Safety
+ As for eplb_explain.
+ */
+size_t eplb_explain_plan(const struct eplb_problem *problem,
+                         const struct eplb_options *options,
+                         void *workspace,
+                         size_t workspace_size,
+                         const struct eplb_placement *placement,
+                         struct eplb_metrics *per_layer,
+                         size_t metrics_size,
+                         char *text,
+                         size_t size);
+
+/*
+ Explains a call of eplb_evaluate: see eplb_explain.
+
+ # Safety
+ As for eplb_explain.
+ */
+size_t eplb_explain_evaluate(const struct eplb_problem *problem,
+                             const struct eplb_options *options,
+                             void *workspace,
+                             size_t workspace_size,
+                             const struct eplb_placement *placement,
+                             struct eplb_metrics *per_layer,
+                             size_t metrics_size,
+                             char *text,
+                             size_t size);
+
+/*
+ Explains a call of eplb_check: see eplb_explain.
+
+ # Safety
+ As for eplb_explain.
+ */
+size_t eplb_explain_check(const struct eplb_problem *problem,
+                          const struct eplb_options *options,
+                          void *workspace,
+                          size_t workspace_size,
+                          const struct eplb_placement *placement,
+                          struct eplb_violation *first,
+                          size_t first_size,
+                          char *text,
+                          size_t size);
+
+/*
+ Explains a call of eplb_tracker_init, and with memory NULL one of eplb_tracker_size: see eplb_explain.
+
+ # Safety
+ As for eplb_explain.
+ */
+size_t eplb_explain_tracker_init(const struct eplb_tracker_config *config,
+                                 void *memory,
+                                 size_t memory_size,
+                                 char *text,
+                                 size_t size);
+
+/*
+ Explains a call of eplb_tracker_observe: see eplb_explain.
+
+ # Safety
+ As for eplb_explain.
+ */
+size_t eplb_explain_tracker_observe(void *memory,
+                                    size_t memory_size,
+                                    uint32_t layer,
+                                    const uint32_t *counts,
+                                    uint32_t num_counts,
+                                    const int32_t *physical_to_logical,
+                                    char *text,
+                                    size_t size);
+
+/*
+ Explains a call of eplb_tracker_close: see eplb_explain.
+
+ # Safety
+ As for eplb_explain.
+ */
+size_t eplb_explain_tracker_close(void *memory, size_t memory_size, char *text, size_t size);
+
+/*
+ Explains a call of eplb_tracker_windows: see eplb_explain.
+
+ # Safety
+ As for eplb_explain.
+ */
+size_t eplb_explain_tracker_windows(void *memory,
+                                    size_t memory_size,
+                                    struct eplb_windows *windows,
+                                    size_t windows_size,
+                                    char *text,
+                                    size_t size);
+
+/*
+ Explains a call of eplb_window_weights: see eplb_explain.
+
+ # Safety
+ As for eplb_explain.
+ */
+size_t eplb_explain_window_weights(const struct eplb_windows *windows,
+                                   const struct eplb_change *change,
+                                   float *window_weight,
+                                   uint32_t *num_counted,
+                                   char *text,
+                                   size_t size);
+
+/*
+ Explains a call of eplb_forecast: see eplb_explain.
+
+ # Safety
+ As for eplb_explain.
+ */
+size_t eplb_explain_forecast(const struct eplb_windows *windows,
+                             const struct eplb_forecast_options *forecast,
+                             float *load,
+                             char *text,
+                             size_t size);
+
+/*
+ Explains a call of eplb_transfers: see eplb_explain.
+
+ # Safety
+ As for eplb_explain.
+ */
+size_t eplb_explain_transfers(const struct eplb_problem *problem,
+                              const struct eplb_options *options,
+                              void *workspace,
+                              size_t workspace_size,
+                              const struct eplb_placement *from,
+                              const struct eplb_placement *to,
+                              uint32_t spare_buffers,
+                              const struct eplb_transfer_list *list,
+                              char *text,
+                              size_t size);
+
+/*
+ Explains a call of eplb_gate: see eplb_explain.
+
+ # Safety
+ As for eplb_explain.
+ */
+size_t eplb_explain_gate(const struct eplb_gate_config *config,
+                         const struct eplb_gate_layer *layers,
+                         size_t layer_size,
+                         struct eplb_gate_state *states,
+                         size_t state_size,
+                         struct eplb_gate_verdict *verdicts,
+                         size_t verdict_size,
+                         struct eplb_gate_total *total,
+                         size_t total_size,
+                         char *text,
+                         size_t size);
+
+/*
+ Explains a call of eplb_dispatch: see eplb_explain.
+
+ # Safety
+ As for eplb_explain.
+ */
+size_t eplb_explain_dispatch(const struct eplb_problem *problem,
+                             const struct eplb_options *options,
+                             void *workspace,
+                             size_t workspace_size,
+                             const struct eplb_placement *placement,
+                             const struct eplb_batch *batch,
+                             const struct eplb_quotas *out,
+                             char *text,
+                             size_t size);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -46,6 +46,7 @@ pub mod replicate;
 
 pub use arena::{Arena, Carve, Need};
 pub use dispatch::{Batch, Lengths, QuotasMut, Split, SplitKind, SplitReport, dispatch, route};
+pub use explain::{Refusal, explain};
 pub use load::change::{Change, MAX_JUDGED_WINDOWS, window_weights};
 pub use load::forecast::{Forecast, ForecastMethod, forecast};
 pub use load::saved::{TrackerConfig, TrackerNeed};

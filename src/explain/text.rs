@@ -73,9 +73,15 @@ impl<'v> From<&'v str> for Value<'v> {
     }
 }
 
+impl Default for Text {
+    fn default() -> Self {
+        Text::new()
+    }
+}
+
 impl Text {
     /// Nothing said yet.
-    pub const fn new() -> Self {
+    pub fn new() -> Self {
         Text { bytes: [0; LONGEST], len: 0 }
     }
 

@@ -112,6 +112,7 @@ pub unsafe fn input_maps<'a, H: Listen>(
     memory: &mut Memory<H>,
 ) -> Result<Placement<'a>, Status> {
     let width = maps.max_replicas as usize;
+    memory.listener.about("placement.logical_to_physical");
     let [slots, counts, table] = map_lengths(shape, width)?;
     // SAFETY: passed on.
     unsafe {
@@ -181,6 +182,7 @@ pub unsafe fn checked_digest<'a, H: Listen>(
         let problem = memory.read("problem", problem)?;
         let maps = memory.read("placement", placement)?;
         let layers = problem.num_layers as usize;
+        memory.listener.about("placement.physical_to_logical");
         let slots = layers.checked_mul(problem.num_physical_experts as usize);
         let slots = slots.ok_or(Status::ShapeTooLarge)?;
         if slots == 0 {

@@ -33,9 +33,17 @@ mod gate;
 
 mod dispatch;
 
+mod explain;
+
 pub use check::{eplb_check, eplb_digest};
 pub use dispatch::{eplb_batch, eplb_dispatch, eplb_quotas};
 pub use evaluate::eplb_evaluate;
+pub use explain::{
+    eplb_explain, eplb_explain_check, eplb_explain_dispatch, eplb_explain_evaluate,
+    eplb_explain_forecast, eplb_explain_gate, eplb_explain_plan, eplb_explain_tracker_close,
+    eplb_explain_tracker_init, eplb_explain_tracker_observe, eplb_explain_tracker_windows,
+    eplb_explain_transfers, eplb_explain_window_weights,
+};
 pub use gate::eplb_gate;
 pub use number::eplb_number;
 pub use plan::{eplb_plan, eplb_workspace};

@@ -10,7 +10,7 @@ use crate::metrics::{Report, eplb_metrics};
 use crate::migrate;
 use crate::placement::{PlacementMut, map_lengths};
 use crate::plan::{Operation, Options};
-use crate::problem::Problem;
+use crate::problem::{Problem, Shape};
 use crate::status::Status;
 use core::ffi::c_void;
 
@@ -161,6 +161,7 @@ pub unsafe fn checked_plan<'a, H: Listen>(
         let (shape, options) = sizes.as_ref().map_err(|status| *status)?;
         // what the shape rules out is said before what the loads do: as eplb_workspace says it
         let need = &migrate::workspace(operation, shape, options)?;
+        memory.listener.about("workspace");
         need.bytes()?;
         let problem = &loads(&problem, shape, memory);
         let problem = problem.as_ref().map_err(|status| *status)?;
@@ -176,16 +177,17 @@ pub unsafe fn checked_plan<'a, H: Listen>(
 }
 
 /// The maps of a placement that will be written, and their lengths.
-struct Maps {
+pub struct Maps {
     given: eplb_placement,
     lengths: [usize; 3],
 }
 
-fn note_maps<H: Listen>(
+pub fn note_maps<H: Listen>(
     given: &eplb_placement,
-    shape: &crate::problem::Shape,
+    shape: &Shape,
     memory: &mut Memory<H>,
 ) -> Result<Maps, Status> {
+    memory.listener.about("placement.logical_to_physical");
     let lengths = map_lengths(shape, given.max_replicas as usize)?;
     let [slots, counts, table] = lengths;
     memory.output("placement.physical_to_logical", given.physical_to_logical, slots)?;

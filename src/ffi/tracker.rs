@@ -129,7 +129,8 @@ pub unsafe extern "C" fn eplb_tracker_observe(
     answer(|| unsafe {
         let call =
             ObserveCall { memory, memory_size, layer, counts, num_counts, physical_to_logical };
-        let (mut tracker, counts, row) = checked_observe(&call, &mut Memory::<Deaf>::default())?;
+        let step = checked_observe(&call, &mut Memory::<Deaf>::default())?;
+        let Observation { mut tracker, layer, counts, row } = step;
         tracker.observe(layer, counts, row)
     })
 }
@@ -145,20 +146,29 @@ pub struct ObserveCall {
     pub physical_to_logical: *const i32,
 }
 
-/// Checks a call of [`eplb_tracker_observe`], but for what its numbers say: tracker, counts, row.
+/// A call of [`eplb_tracker_observe`] whose arrays have been checked.
+pub struct Observation<'a> {
+    pub tracker: Tracker<'a>,
+    pub layer: u32,
+    pub counts: &'a [u32],
+    pub row: Option<&'a [i32]>,
+}
+
+/// Checks a call of [`eplb_tracker_observe`], but for what its numbers say.
 ///
 /// # Safety
 /// As for [`eplb_tracker_observe`].
 pub unsafe fn checked_observe<'a, H: Listen>(
     call: &ObserveCall,
     arrays: &mut Memory<H>,
-) -> Result<(Tracker<'a>, &'a [u32], Option<&'a [i32]>), Status> {
+) -> Result<Observation<'a>, Status> {
     let len = call.num_counts as usize;
     // SAFETY: passed on.
     unsafe {
         let counts = arrays.input("counts", call.counts, len)?;
         let row = arrays.optional_input("physical_to_logical", call.physical_to_logical, len)?;
-        Ok((open(call.memory, call.memory_size, arrays)?, counts, row))
+        let tracker = open(call.memory, call.memory_size, arrays)?;
+        Ok(Observation { tracker, layer: call.layer, counts, row })
     }
 }
 

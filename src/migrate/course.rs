@@ -54,13 +54,7 @@ pub fn admit<'a>(
     if limited && !has_previous {
         return Err(Status::MovesWithoutPrevious);
     }
-    let survive = if options.flags.contains(Flags::SURVIVE_NODE) {
-        Survive::Node
-    } else if options.flags.contains(Flags::SURVIVE_GPU) {
-        Survive::Gpu
-    } else {
-        Survive::Nothing
-    };
+    let survive = survive_of(options);
     let balanced = options.recipe.is_none() && options.policy == Policy::Balanced;
     if !balanced && (survive != Survive::Nothing || fill_only) {
         return Err(Status::UnsupportedFlag);
@@ -75,7 +69,9 @@ pub fn admit<'a>(
         if hierarchical && survive == Survive::Gpu && !limited {
             return Err(Status::UnsupportedFlag);
         }
-        if hierarchical && survive == Survive::Node || !can_survive(shape, survive) {
+        let room = places_for_two(shape, survive);
+        let twice = shape.num_logical_experts().saturating_mul(2);
+        if hierarchical && survive == Survive::Node || room < twice {
             return Err(Status::Infeasible);
         }
     }
@@ -97,8 +93,19 @@ pub fn from_nothing<'a>(options: &Options<'a>) -> Options<'a> {
     }
 }
 
-/// Whether every expert can be on two places: twice as many slots, no place with more than one of each.
-fn can_survive(shape: &Shape, survive: Survive) -> bool {
+/// What every expert must be on two of.
+pub fn survive_of(options: &Options) -> Survive {
+    if options.flags.contains(Flags::SURVIVE_NODE) {
+        Survive::Node
+    } else if options.flags.contains(Flags::SURVIVE_GPU) {
+        Survive::Gpu
+    } else {
+        Survive::Nothing
+    }
+}
+
+/// Slots where every expert is to be on two places: no place counts an expert twice.
+pub fn places_for_two(shape: &Shape, survive: Survive) -> usize {
     let topology = shape.topology();
     let experts = shape.num_logical_experts();
     let mut room = 0_usize;
@@ -114,7 +121,7 @@ fn can_survive(shape: &Shape, survive: Survive) -> bool {
         };
         room = room.saturating_add(here.min(experts));
     }
-    room >= experts.saturating_mul(2)
+    room
 }
 
 impl Course<'_> {

@@ -10,7 +10,7 @@ use super::table::{Table, TableMut};
 use crate::status::Status;
 
 /// Layers of a call.
-const MOST_LAYERS: usize = 4096;
+pub(crate) const MOST_LAYERS: usize = 4096;
 /// What `certainty`, `payback` and `evidence` are when they are 0.
 const CERTAINTY: f64 = 3.0;
 const PAYBACK: f64 = 2.0;
@@ -148,7 +148,7 @@ pub use eplb_gate_total as GateTotal;
 
 /// 0, or from 2^-100 to 2^100: no sum or product of a few of them overflows or is subnormal. By bits, so that
 /// flush-to-zero does not matter.
-fn amount(value: f64) -> bool {
+pub(crate) fn amount(value: f64) -> bool {
     const LEAST: u64 = (1023 - 100) << 52;
     const MOST: u64 = (1023 + 100) << 52;
     value.to_bits() == 0 || (LEAST..=MOST).contains(&value.to_bits())
@@ -218,13 +218,18 @@ impl GateConfig {
             Some(Obstacle::Steps)
         } else if self.max_cost_seconds > 0.0 && cost > self.max_cost_seconds {
             Some(Obstacle::Limit { cost })
-        } else if or_default(self.payback, PAYBACK) * cost > gain {
+        } else if self.payback_or_default() * cost > gain {
             Some(Obstacle::Price { cost, gain })
         } else if self.evidence > MOST_EVIDENCE {
             Some(Obstacle::Evidence)
         } else {
             None
         }
+    }
+
+    /// `payback`, or what it is when it is 0.
+    pub(crate) fn payback_or_default(&self) -> f64 {
+        or_default(self.payback, PAYBACK)
     }
 
     /// The seconds for which serving waits for one expert that goes over a link.
@@ -400,7 +405,7 @@ impl GateState {
 
 /// A layer that would pay for its move and for the one before.
 fn pays(config: &GateConfig, layer: &GateLayer, verdict: &GateVerdict) -> bool {
-    let price = or_default(config.payback, PAYBACK) * verdict.cost_seconds + verdict.debt_seconds;
+    let price = config.payback_or_default() * verdict.cost_seconds + verdict.debt_seconds;
     layer.moved > 0 && verdict.gain_seconds > 0.0 && verdict.gain_seconds >= price
 }
 
@@ -448,7 +453,7 @@ fn choose(
     layers: &impl Table<GateLayer>,
     verdicts: &mut impl TableMut<GateVerdict>,
 ) -> GateTotal {
-    let payback = or_default(config.payback, PAYBACK);
+    let payback = config.payback_or_default();
     let mut total = GateTotal { cost_seconds: config.fixed_seconds, ..GateTotal::default() };
     while let Some(index) = next(config, layers, verdicts, total.cost_seconds) {
         let (layer, mut verdict) = (layers.row(index), verdicts.row(index));

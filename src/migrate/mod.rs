@@ -12,6 +12,7 @@ pub mod gate;
 mod incremental;
 mod matching;
 mod moves;
+mod refused;
 mod relabel;
 mod repair;
 mod rounds;
@@ -21,5 +22,8 @@ mod steps;
 pub mod table;
 pub mod transfers;
 
+pub(crate) use course::{Course, Mode, admit, from_nothing, places_for_two, survive_of};
 pub(crate) use front::plan_into;
 pub use front::{plan, workspace};
+pub(crate) use refused::{beyond_repair, check_maps, check_plan};
+pub(crate) use steps::{Limits, Survive};

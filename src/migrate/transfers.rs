@@ -87,11 +87,8 @@ pub struct Transition<'a> {
 
 impl Transition<'_> {
     /// # Errors
-    /// [`Status::UnsupportedFlag`], [`Status::ArrayLength`].
+    /// [`Status::ArrayLength`].
     fn check(&self, shape: &Shape) -> Result<(), Status> {
-        if !Flags::EXTERNAL_SOURCE.contains(self.flags) {
-            return Err(Status::UnsupportedFlag);
-        }
         self.to.check_lengths(shape)?;
         self.from.check_lengths(shape)
     }
@@ -157,14 +154,42 @@ impl<'a> Scratch<'a> {
 /// What [`transfers`] needs, whatever the number of layers.
 ///
 /// # Errors
-/// [`Status::ShapeTooLarge`] for 2^30 slots and more.
-pub fn need(shape: &Shape) -> Result<Need, Status> {
+/// [`Status::ShapeTooLarge`] for 2^30 slots and more, [`Status::UnsupportedFlag`].
+pub fn need(shape: &Shape, flags: Flags) -> Result<Need, Status> {
+    if !Flags::EXTERNAL_SOURCE.contains(flags) {
+        return Err(Status::UnsupportedFlag);
+    }
     if shape.num_physical_experts() >= 1 << 30 {
         return Err(Status::ShapeTooLarge);
     }
     let mut need = Need::default();
     Scratch::carve(&mut need, shape);
     Ok(need)
+}
+
+/// The first layer that [`transfers`] refuses; `arena` holds what it needs.
+pub(crate) fn first_refused(
+    shape: &Shape,
+    transition: &Transition,
+    mut arena: Arena,
+) -> Option<usize> {
+    let mut scratch = Scratch::carve(&mut arena, shape);
+    (0..shape.num_layers()).find(|&layer| scratch.work_out(shape, transition, layer).is_err())
+}
+
+/// The fewest spare buffers with which a layer can be moved; as many as a GPU has slots always suffice.
+pub(crate) fn buffers_needed(
+    shape: &Shape,
+    transition: &Transition,
+    layer: usize,
+    mut arena: Arena,
+) -> Option<u32> {
+    let gpus = 0..shape.topology().num_gpus();
+    let most = gpus.map(|gpu| shape.topology().slots(gpu)).max().unwrap_or(0) as u32;
+    let mut scratch = Scratch::carve(&mut arena, shape);
+    (transition.spare_buffers..=most).find(|&spare_buffers| {
+        scratch.work_out(shape, &Transition { spare_buffers, ..*transition }, layer).is_ok()
+    })
 }
 
 /// Lists what turns one placement into another, layer by layer. Calls `report` for each transfer and at the end
@@ -182,9 +207,8 @@ pub fn transfers(
     capacity: usize,
     report: &mut dyn FnMut(TransferEvent),
 ) -> Result<TransferTotals, Status> {
-    need(shape)?;
     transition.check(shape)?;
-    arena.check(need(shape)?)?;
+    arena.check(need(shape, transition.flags)?)?;
     let mut scratch = Scratch::carve(&mut arena, shape);
     let mut list = |report: &mut dyn FnMut(TransferEvent)| {
         let mut totals = TransferTotals::default();

@@ -23,7 +23,7 @@ pub struct Numbering<'a> {
     pub max_replicas: usize,
 }
 
-/// Numbers the replicas of each expert in order of their slots, as a plan does, and lists them. Slots on dead GPUs do
+/// Numbers the replicas of each expert in order of their slots, as BALANCED does, and lists them. Slots on dead GPUs do
 /// not count, as in `evaluate`: to number a placement after a GPU has died, give the states. An expert without a
 /// replica has a count of 0. O(P + E max_replicas) a layer for up to 256 experts, and a walk over the slots more for
 /// each further 256.

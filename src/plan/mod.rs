@@ -11,6 +11,7 @@ mod room;
 mod rows;
 mod windows;
 
+pub(crate) use balanced::{groups_that_fit, slots_in_use};
 pub(crate) use joint::at;
 
 use crate::arena::{Arena, Need};
@@ -40,6 +41,10 @@ pub enum eplb_operation {
     /// eplb_plan with options.previous, whether or not the options at hand have it: what a planning loop allocates
     /// once.
     Rebalance = 5,
+    /// eplb_number, which needs no workspace: for eplb_explain.
+    Number = 6,
+    /// eplb_digest, likewise.
+    Digest = 7,
 }
 
 pub use eplb_operation as Operation;
@@ -47,8 +52,8 @@ pub use eplb_operation as Operation;
 impl TryFrom<u32> for Operation {
     type Error = Status;
     fn try_from(number: u32) -> Result<Self, Status> {
-        use Operation::{Check, Dispatch, Evaluate, Plan, Rebalance, Transfers};
-        [Plan, Evaluate, Check, Transfers, Dispatch, Rebalance]
+        use Operation::{Check, Digest, Dispatch, Evaluate, Number, Plan, Rebalance, Transfers};
+        [Plan, Evaluate, Check, Transfers, Dispatch, Rebalance, Number, Digest]
             .into_iter()
             .find(|&operation| operation as u32 == number)
             .ok_or(Status::UnknownOperation)
@@ -91,6 +96,16 @@ impl Options<'_> {
         let balanced = self.policy == Policy::Balanced;
         Promises { scope: self.scope, full: !balanced, distinct: balanced }
     }
+}
+
+/// All that can be wrong with a plan from nothing, for one that is explained.
+pub(crate) fn check_plan(
+    problem: &Problem,
+    options: &Options,
+    arena: &Arena,
+    maps: &PlacementMut,
+) -> Result<(), Status> {
+    check(problem, options, arena, maps).map(|_| ())
 }
 
 /// Which way a plan goes, decided from the shape and the options alone.
@@ -204,6 +219,7 @@ pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Resu
         }
         Operation::Check => Ok(placement::need(shape)),
         Operation::Dispatch => dispatch::need(shape),
+        Operation::Number | Operation::Digest => Ok(Need::default()),
         // not of this floor: see migrate
         Operation::Transfers | Operation::Rebalance => Err(Status::UnknownOperation),
     }
@@ -249,7 +265,7 @@ fn check(
     let shape = problem.shape();
     let way = admit(shape, options)?;
     maps.check_lengths(shape)?;
-    check_max_replicas(shape, way, maps)?;
+    check_width(shape, way, maps.logical_to_physical.is_some(), maps.max_replicas)?;
     if let Way::Recipe(_) = way {
         policy::admit_loads(problem)?;
     }
@@ -262,18 +278,20 @@ fn most_replicas(shape: &Shape) -> usize {
     shape.num_physical_experts() - shape.num_logical_experts() + 1
 }
 
-/// The table of slots must be wide enough: BALANCED keeps to its width, a recipe may need it all.
-pub(crate) fn check_max_replicas(
+/// The table of slots, if there is one, must be wide enough: BALANCED keeps to its width, a recipe may need it all.
+pub(crate) fn check_width(
     shape: &Shape,
     way: Way,
-    maps: &PlacementMut,
+    table: bool,
+    width: usize,
 ) -> Result<(), Status> {
-    let least = match way {
+    if table && width < least_width(shape, way) { Err(Status::MaxReplicas) } else { Ok(()) }
+}
+
+/// How wide a table of slots must be.
+pub(crate) fn least_width(shape: &Shape, way: Way) -> usize {
+    match way {
         Way::Balanced => 1,
         Way::Recipe(_) => most_replicas(shape),
-    };
-    if maps.logical_to_physical.is_some() && maps.max_replicas < least {
-        return Err(Status::MaxReplicas);
     }
-    Ok(())
 }
