@@ -213,14 +213,101 @@ impl<'p> Layer<'p> {
         self.slots.get(slot).and_then(|&entry| usize::try_from(entry).ok())
     }
 
-    /// Its group.
+    /// Its group. Experts beyond the last group, where they do not divide into groups, are in none.
     pub fn group(&self, slot: usize) -> Option<usize> {
-        let size = self.shape.num_logical_experts().checked_div(self.shape.num_groups())?;
-        self.expert(slot)?.checked_div(size)
+        let groups = self.shape.num_groups();
+        let size = self.shape.num_logical_experts().checked_div(groups)?;
+        self.expert(slot)?.checked_div(size).filter(|&group| group < groups)
     }
 
     /// The row of an expert in the table.
     pub fn row(&self, expert: usize) -> &'p [i32] {
         super::row(self.table, expert, self.width)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    extern crate std;
+    use super::super::check::{check, check_slowly};
+    use super::super::{Numbering, Placement, Promises, number};
+    use super::Arrays;
+    use crate::arena::Arena;
+    use crate::problem::{Scope, Shape, Spec};
+    use std::vec;
+
+    /// Both ledgers find the same violation: random placements, a few entries of each map off.
+    #[test]
+    fn arrays_and_glances_agree() {
+        let mut state = 88_172_645_463_325_252_u64;
+        let mut below = |n: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 33) as usize % n
+        };
+        let mut kinds = [0; 10];
+        for round in 0..30_000 {
+            let experts = if round % 40 == 0 { 64 + below(100) } else { 1 + below(9) };
+            let (gpus, layers) = (1 + below(5), 1 + below(2));
+            let gpu_slots: vec::Vec<u32> =
+                (0..gpus).map(|_| (experts / gpus + below(4)) as u32).collect();
+            let slots = gpu_slots.iter().sum::<u32>() as usize;
+            let gpu_state: vec::Vec<u8> = (0..gpus).map(|_| (below(9) / 7) as u8).collect();
+            let spec = Spec {
+                num_layers: layers as u32,
+                num_logical_experts: experts as u32,
+                num_physical_experts: slots as u32,
+                num_groups: [1, 2, 3, experts][below(4)] as u32,
+                num_nodes: 1 + below(gpus) as u32,
+                num_gpus: gpus as u32,
+                gpu_slots: Some(&gpu_slots),
+                gpu_state: Some(&gpu_state),
+                ..Spec::default()
+            };
+            let Ok(shape) = Shape::new(&spec) else { continue };
+            let mut held: vec::Vec<i32> =
+                (0..layers * slots).map(|slot| (slot % slots % experts) as i32).collect();
+            for _ in 0..below(3) {
+                let (one, other) = (below(held.len()), below(held.len()));
+                held.swap(one, other);
+            }
+            let max_replicas = 1 + below(4);
+            let mut ranks = vec![0; held.len()];
+            let mut counts = vec![0; layers * experts];
+            let mut table = vec![-1; layers * experts * max_replicas];
+            let maps = Numbering {
+                replica_rank: Some(&mut ranks),
+                logical_count: Some(&mut counts),
+                logical_to_physical: Some(&mut table),
+                max_replicas,
+            };
+            let _wide_enough_or_not = number(&shape, &held, maps);
+            for map in [&mut held, &mut ranks, &mut counts, &mut table] {
+                if below(5) == 0 {
+                    let at = below(map.len());
+                    map[at] = [-1, -2, 0, 1, experts as i32, i32::MIN, i32::MAX][below(7)];
+                }
+            }
+            let promises = Promises {
+                scope: [Scope::Auto, Scope::Global, Scope::Hierarchical][below(3)],
+                full: below(2) == 0,
+                distinct: below(2) == 0,
+            };
+            let placement = Placement {
+                physical_to_logical: &held,
+                replica_rank: (below(3) > 0).then_some(&ranks[..]),
+                logical_count: (below(3) > 0).then_some(&counts[..]),
+                logical_to_physical: (below(3) > 0).then_some(&table[..]),
+                max_replicas,
+            };
+            let mut memory = vec![7; Arrays::need(&shape).u32s];
+            let arena = Arena::new(&mut [], &mut [], &mut memory, &mut []);
+            let found = check(&shape, &promises, arena, &placement).unwrap();
+            assert_eq!(found, check_slowly(&shape, &promises, &placement), "{spec:?} {held:?}");
+            kinds[found.map_or(0, |found| found.kind as usize)] += 1;
+        }
+        assert!(kinds.iter().all(|&times| times > 50), "{kinds:?}");
     }
 }
