@@ -2,7 +2,6 @@
 //! status in the sentence is the one that the function answers, and the place has been found.
 
 mod common;
-#[allow(dead_code)] // the tests of BALANCED use more of it
 #[path = "common/problems.rs"]
 mod problems;
 
