@@ -113,6 +113,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                               violation_size);
   REQUIRE(is_known_status(status));
   record(&status, sizeof status);
+  eplb_violation found = {0};
+  if (first) memcpy(&found, first, sizeof found);
+  REQUIRE(explained(eplb_explain_check(c.problem_arg, c.options_arg, ws.block, ws.size, c.placement_arg, first, violation_size,
+                                       sentence, sizeof sentence)) == status);
+  REQUIRE(first == NULL || memcmp(&found, first, sizeof found) == 0);
+  if (status == EPLB_STATUS_PLACEMENT_INVALID) { /* the same place, found without the workspace */
+    char layer[24], expert[24];
+    REQUIRE(explained(eplb_explain(EPLB_OPERATION_CHECK, c.problem_arg, c.options_arg, c.placement_arg, sentence,
+                                   sizeof sentence)) == status);
+    snprintf(layer, sizeof layer, "layer %d", (int)found.layer);
+    snprintf(expert, sizeof expert, "%d", (int)found.expert);
+    REQUIRE(first == NULL || (strstr(sentence, layer) != NULL && strstr(sentence, expert) != NULL));
+  }
   int judged = status == EPLB_STATUS_OK || status == EPLB_STATUS_PLACEMENT_INVALID;
   if (first && judged) {
     record(first, violation_size);

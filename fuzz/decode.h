@@ -88,6 +88,11 @@ int untouched(const void *block, size_t size, int fill);
 
 int is_known_status(int32_t status);
 
+/* Room for what eplb_explain and its kin say; and what they must have said: ends with the status, not too long. */
+enum { SENTENCE = 400 };
+extern char sentence[SENTENCE];
+int32_t explained(size_t length);
+
 /* Stops the fuzzer, with the words and the last problem that was decoded. */
 #define REQUIRE(condition)                                     \
   do {                                                         \

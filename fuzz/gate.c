@@ -17,6 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   eplb_gate_verdict verdicts[8];
   memset(layers, 0, sizeof layers);
   memset(states, 0, sizeof states);
+  /* mostly figures with which something can move */
   config.num_layers = take_byte(&in) % 9;
   config.num_gpus = take_byte(&in);
   double *fields[] = {&config.step_seconds, &config.steps, &config.steps_since, &config.bytes_per_expert, &config.gpu_bandwidth,
@@ -37,6 +38,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                sizeof total);
     REQUIRE(is_known_status(status));
     record(&status, sizeof status);
+    if (status != EPLB_STATUS_OK) /* else the states are those of the next call */
+      REQUIRE(explained(eplb_explain_gate(&config, layers, sizeof *layers, states, sizeof *states, verdicts, sizeof *verdicts,
+                                          &total, sizeof total, sentence, sizeof sentence)) == status);
     if (status != EPLB_STATUS_OK) {
       REQUIRE(turn == 0 && untouched(verdicts, sizeof verdicts, 0x77));
       break;

@@ -28,6 +28,12 @@ static void plan(outcome *o, input in, int fill) {
   }
   o->status = eplb_plan(c->problem_arg, c->options_arg, block, size, c->placement_arg, c->per_layer, c->metrics_size);
   REQUIRE(is_known_status(o->status));
+  int32_t said = explained(eplb_explain_plan(c->problem_arg, c->options_arg, block, size, c->placement_arg, c->per_layer,
+                                             c->metrics_size, sentence, sizeof sentence));
+  REQUIRE(said == o->status);
+  /* without the workspace some of it cannot be seen; what is seen is so */
+  said = explained(eplb_explain(EPLB_OPERATION_PLAN, c->problem_arg, c->options_arg, c->placement_arg, sentence, sizeof sentence));
+  REQUIRE(o->status != EPLB_STATUS_OK || said == EPLB_STATUS_OK || c->placement_arg == NULL);
   if (spoilt) REQUIRE(o->status != EPLB_STATUS_OK);
   if (c->sound && o->ws.status != EPLB_STATUS_OK) REQUIRE(o->status == o->ws.status);
   if (c->sound && o->status == EPLB_STATUS_OK) {

@@ -73,6 +73,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     int32_t status = eplb_transfers(c.problem_arg, c.options_arg, ws.block, ws.size, &from, c.placement_arg, spare, &out);
     REQUIRE(is_known_status(status));
     record(&status, sizeof status);
+    REQUIRE(explained(eplb_explain_transfers(c.problem_arg, c.options_arg, ws.block, ws.size, &from, c.placement_arg, spare,
+                                             &out, sentence, sizeof sentence)) == status);
     if (status != EPLB_STATUS_OK) REQUIRE(untouched(list, ROOM * sizeof *list, 0x77));
     for (uint32_t layer = 0; status == EPLB_STATUS_OK && layer < c.problem.num_layers; layer++) {
       uint32_t each = c.problem.num_physical_experts;

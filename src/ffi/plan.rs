@@ -43,6 +43,7 @@ pub unsafe extern "C" fn eplb_workspace(
 ) -> i32 {
     // SAFETY: the caller's promise, passed on; written to where checked.
     answer(|| unsafe {
+        let operation = Operation::try_from(operation)?;
         let memory = &mut Memory::<memory::Deaf>::default();
         let problem = memory.read("problem", problem)?;
         let options = read_options(options, memory)?;
@@ -52,7 +53,7 @@ pub unsafe extern "C" fn eplb_workspace(
         // the map of a previous placement is not looked at here, only whether there is one
         let previous = (!options.previous.is_null()).then_some(&[][..]);
         let options = checked_options(&options, previous, memory)?;
-        let need = migrate::workspace(Operation::try_from(operation)?, &shape, &options)?;
+        let need = migrate::workspace(operation, &shape, &options)?;
         size.write(need.bytes()?);
         align.write(8);
         Ok(())
