@@ -1,5 +1,6 @@
 # eplb: the commands of the project. `make` or `make help` lists them.
-# Needed: Rust, a C and a C++ compiler, make. `make proof` uses binutils, and valgrind where it is installed.
+# Needed: Rust, a C and a C++ compiler (with the ar, nm, ld and objcopy that it brings), make. `make proof` uses
+# valgrind where it is installed.
 
 CARGO ?= cargo
 PREFIX ?= /usr/local
@@ -10,31 +11,58 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 ABI := $(shell echo $(VERSION) | sed 's/^\(0\.[0-9]*\)\..*/\1/; t; s/\..*//')
 
 comma := ,
-ifeq ($(shell uname -s),Linux)
+empty :=
+space := $(empty) $(empty)
+ifeq ($(shell uname -s)$(TRIPLE),Linux)
 SONAME := -C link-arg=-Wl$(comma)-soname$(comma)libeplb.so.$(ABI)
 endif
 
-.PHONY: aarch64 asan coverage fuzz abi abi-update bounds bounds-update firmware help lib checked unoptimised trap demo test proof installed break stack bench install clean
+.PHONY: aarch64 asan coverage fuzz abi abi-update bounds bounds-update firmware help lib checked unoptimised trap parts flavours demo test proof installed break stack bench install uninstall clean
 
 help:
 	@sed -n 's/^## //p' Makefile
 
 ## make lib       target/release/libeplb.a and libeplb.so; the header is include/eplb.h
+##                SMALL=1: two thirds of the code, target/small/; WITHOUT="windows previous dispatch compat load explain", or
+##                WITHOUT=all: without those parts, target/release-without-.../; TRIPLE=thumbv7em-none-eabihf
+##                CC=arm-none-eabi-gcc: for another machine, target/TRIPLE/...
+PARTS := windows previous dispatch compat load explain
+LEFT_OUT := $(if $(filter all,$(WITHOUT)),$(PARTS),$(WITHOUT))
+ifneq ($(filter-out $(PARTS),$(LEFT_OUT)),)
+$(error WITHOUT=$(WITHOUT): the parts are $(PARTS))
+endif
+# A folder for each way to build it: none takes the place of another.
+FLAVOUR := $(if $(SMALL),small,release)$(if $(WITHOUT),-without-$(subst $(space),-,$(sort $(WITHOUT))))
+MACHINE := $(if $(TRIPLE),/$(TRIPLE))
+FOLDER := $(TARGET)$(MACHINE)/$(FLAVOUR)
+OPT_LEVEL := $(if $(SMALL),CARGO_PROFILE_RELEASE_OPT_LEVEL=s)
+LEFT_OUT_CFG := $(foreach part,$(LEFT_OUT),--cfg 'without="$(part)"')
+
+# What cargo makes goes to TARGET/raw: its archive is not one to link with.
+# $(call archive,FOLDER,PROFILE'S FOLDER,OPTIONS OF CARGO,OPTIONS OF RUSTC): TARGET/FOLDER/libeplb.a
+define archive
+$(CARGO) rustc --lib $(3) --target-dir $(TARGET)/raw/$(1) $(if $(TRIPLE),--target $(TRIPLE)) $(CARGO_FLAGS) -- --cfg standalone $(4)
+@CC='$(CC)' bindings/archive.sh $(TARGET)/raw/$(1)$(MACHINE)/$(2)/libeplb.a $(TARGET)$(MACHINE)/$(1)/libeplb.a
+endef
+
+# Without an operating system there are no shared libraries.
 lib:
-	$(CARGO) rustc --release --lib --crate-type staticlib,cdylib -- --cfg standalone $(SONAME)
+	$(OPT_LEVEL) $(call archive,$(FLAVOUR),release,--release --crate-type staticlib$(if $(TRIPLE),,$(comma)cdylib),$(LEFT_OUT_CFG) $(SONAME))
+	@for file in libeplb.so libeplb.dylib; do raw=$(TARGET)/raw/$(FLAVOUR)/release/$$file; \
+	  [ -n '$(TRIPLE)' ] || [ ! -f $$raw ] || ln -f $$raw $(FOLDER)/; done
 
 # The release code with the checks of a debug build.
 checked:
-	$(CARGO) rustc --profile checked --lib --crate-type staticlib -- --cfg standalone
+	$(call archive,checked,checked,--profile checked --crate-type staticlib)
 
 # The code as `cargo build` makes it, without any optimisation.
 unoptimised:
 	CARGO_PROFILE_DEV_PANIC=abort CARGO_PROFILE_DEV_LTO=fat CARGO_PROFILE_DEV_OPT_LEVEL=0 \
-	  $(CARGO) rustc --lib --crate-type staticlib --target-dir $(TARGET)/unoptimised -- --cfg standalone
+	  $(call archive,unoptimised,debug,--crate-type staticlib)
 
-# The archive that does not link when a panic is reachable: c_tests/Makefile, "trap".
+# The archive that does not link when a panic is reachable: c_tests/Makefile, "trap". In every flavour.
 trap:
-	$(CARGO) rustc --release --lib --crate-type staticlib --target-dir $(TARGET)/trap -- --cfg standalone --cfg panic_trap
+	$(OPT_LEVEL) $(call archive,trap-$(FLAVOUR),release,--release --crate-type staticlib,--cfg panic_trap $(LEFT_OUT_CFG))
 
 ## make demo      [TRACE=file.csv] [SLOTS=288 GPUS=32 NODES=4 GROUPS=8] [SCOPE=auto] [POLICY=..] [OUT=plan.json] [SVG=file.svg HTML=file.html]
 ##                plans every window of a trace of expert loads: balance before and after, time, distance to the bound;
@@ -50,6 +78,15 @@ demo:
 report-check:
 	CARGO='$(CARGO)' examples/demo/browser.sh $(TARGET)
 
+## make parts     every part left out, one at a time and all: what is refused, the same plans, no panic, their symbols
+FLAVOURS := small $(PARTS:%=small-without-%) small-without-all
+flavours: lib
+	@$(MAKE) --no-print-directory lib SMALL=1
+	@for part in $(PARTS) all; do $(MAKE) --no-print-directory lib SMALL=1 WITHOUT=$$part || exit 1; done
+parts: flavours
+	$(MAKE) trap SMALL=1 WITHOUT=all
+	$(MAKE) -C c_tests parts TARGET=$(TARGET) FLAVOURS='release $(FLAVOURS)'
+
 ## make test      the Rust tests, then the C tests and what fuzzing found against the release archive and the checked one
 test: lib checked
 	$(CARGO) test
@@ -58,7 +95,8 @@ test: lib checked
 	$(MAKE) -C fuzz replay TARGET=$(TARGET)
 
 ## make proof     no panic, no allocation, no libc, no globals, no stray symbol, no bad access; header and install
-proof: lib trap
+proof: lib checked trap
+	$(MAKE) lib trap SMALL=1
 	$(CARGO) test --test header --test architecture
 	$(MAKE) -C c_tests proof TARGET=$(TARGET)
 	$(MAKE) installed
@@ -66,6 +104,18 @@ proof: lib trap
 # `make install` into a folder of its own, and the example built from there.
 installed:
 	c_tests/install.sh $(TARGET)/install
+
+## make msrv      the archives, the C topics and the panic proof by the oldest Rust that will do (needs rustup)
+.PHONY: msrv of-msrv
+MSRV := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+MSRV_TARGET := $(TARGET)/msrv
+msrv:
+	@if rustup run $(MSRV) rustc --version || rustup toolchain install --profile minimal $(MSRV); \
+	then $(MAKE) of-msrv CARGO='$(CARGO) +$(MSRV)' CARGO_TARGET_DIR=$(MSRV_TARGET); \
+	else echo "msrv         Rust $(MSRV) is not to be had: skipped; clippy's incompatible_msrv holds it alone"; fi
+of-msrv: lib checked trap
+	$(MAKE) trap SMALL=1
+	$(MAKE) -C c_tests topics trap symbols TARGET=$(TARGET)
 
 ## make break     breaks a copy of the library on purpose, one way after another, and sees each proof fail
 break:
@@ -103,10 +153,10 @@ coverage:
 	c_tests/bounds/coverage.sh $(TARGET) 98
 
 ## make bounds    instructions, workspace, stack and code against c_tests/bounds/bounds.txt; bounds-update rewrites it
-bounds: lib
-	CC='$(CC)' c_tests/bounds/bounds.sh compare $(TARGET)/release/libeplb.a $(TARGET)/bounds
-bounds-update: lib
-	CC='$(CC)' c_tests/bounds/bounds.sh update $(TARGET)/release/libeplb.a $(TARGET)/bounds
+bounds: flavours
+	CC='$(CC)' c_tests/bounds/bounds.sh compare $(TARGET) $(TARGET)/bounds $(FLAVOURS)
+bounds-update: flavours
+	CC='$(CC)' c_tests/bounds/bounds.sh update $(TARGET) $(TARGET)/bounds $(FLAVOURS)
 
 ## make abi       the binary interface against c_tests/abi/eplb.abi (needs abigail-tools); abi-update rewrites it
 abi:
@@ -150,23 +200,35 @@ versus: lib
 mpi: lib
 	c_tests/mpi.sh $(TARGET)
 
-## make install   [PREFIX=/usr/local] [DESTDIR=]: headers, archive, shared library, pkg-config file, CMake package
+## make install   [PREFIX=/usr/local] [LIBDIR=/usr/local/lib] [DESTDIR=] [SMALL=1 WITHOUT=..]: headers, archive, shared library,
+##                pkg-config file, CMake package; what is installed may be moved as a whole. `make uninstall` removes it
+LIBDIR ?= $(PREFIX)/lib
 INCLUDE := $(DESTDIR)$(PREFIX)/include
-LIB := $(DESTDIR)$(PREFIX)/lib
+LIB := $(DESTDIR)$(LIBDIR)
+# From LIBDIR up to PREFIX, where the one is in the other; else only PREFIX itself will do.
+UP := $(if $(filter $(PREFIX)/%,$(LIBDIR)),$(subst $(space),/,$(patsubst %,..,$(subst /, ,$(LIBDIR:$(PREFIX)/%=%)))))
 # of the machine that the library is for
 BITS = $(shell rustc --print cfg | sed -n 's/^target_pointer_width="\(.*\)"/\1/p')
 install: lib
 	install -d $(INCLUDE) $(LIB)/pkgconfig $(LIB)/cmake/eplb
 	install -m 644 include/eplb.h include/eplb.hpp $(INCLUDE)
-	install -m 644 $(TARGET)/release/libeplb.a $(LIB)
-	install -m 755 $(TARGET)/release/libeplb.so $(LIB)/libeplb.so.$(VERSION)
+	install -m 644 $(FOLDER)/libeplb.a $(LIB)
+	install -m 755 $(FOLDER)/libeplb.so $(LIB)/libeplb.so.$(VERSION)
 	ln -sf libeplb.so.$(VERSION) $(LIB)/libeplb.so.$(ABI)
 	ln -sf libeplb.so.$(ABI) $(LIB)/libeplb.so
-	printf '%s\n' 'prefix=$(PREFIX)' 'archive=$${prefix}/lib/libeplb.a' \
+	printf '%s\n' 'prefix=$(if $(UP),$${pcfiledir}/../$(UP),$(PREFIX))' 'libdir=$${pcfiledir}/..' 'archive=$${libdir}/libeplb.a' \
 	  'Name: eplb' 'Description: Expert placement for Mixture-of-Experts serving' 'Version: $(VERSION)' \
-	  'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -leplb' > $(LIB)/pkgconfig/eplb.pc
+	  'Cflags: -I$${prefix}/include' 'Libs: -L$${libdir} -leplb' > $(LIB)/pkgconfig/eplb.pc
 	for file in eplb-config eplb-config-version; do \
-	  sed 's/@VERSION@/$(VERSION)/; s/@ABI@/$(ABI)/; s/@BITS@/$(BITS)/' bindings/cmake/$$file.cmake.in > $(LIB)/cmake/eplb/$$file.cmake; done
+	  sed 's/@VERSION@/$(VERSION)/; s/@ABI@/$(ABI)/; s/@BITS@/$(BITS)/; s|@PREFIX@|$(if $(UP),$${_eplb_lib}/$(UP),$(PREFIX))|' \
+	    bindings/cmake/$$file.cmake.in > $(LIB)/cmake/eplb/$$file.cmake; done
+
+# With the variables of `make install`. Folders stay that others use.
+uninstall:
+	rm -f $(INCLUDE)/eplb.h $(INCLUDE)/eplb.hpp $(LIB)/libeplb.a $(LIB)/libeplb.so $(LIB)/libeplb.so.$(ABI) \
+	  $(LIB)/libeplb.so.$(VERSION) $(LIB)/pkgconfig/eplb.pc $(LIB)/cmake/eplb/eplb-config.cmake \
+	  $(LIB)/cmake/eplb/eplb-config-version.cmake
+	for folder in $(LIB)/cmake/eplb $(LIB)/cmake $(LIB)/pkgconfig $(LIB) $(INCLUDE); do rmdir $$folder 2> /dev/null || true; done
 
 ## make wheel     target/wheel/eplb-*.whl: the Python package with the shared library inside
 .PHONY: wheel
@@ -200,6 +262,7 @@ else
 	@echo "docs         doxygen is not installed: skipped"; [ "$$CI" != true ]
 endif
 
-## make clean     removes target/
+## make clean     removes all that was built: target/, or CARGO_TARGET_DIR
 clean:
-	$(CARGO) clean
+	$(CARGO) clean --target-dir $(TARGET)
+	rm -f bindings/python/src/eplb/libeplb.* # of `pip install -e`

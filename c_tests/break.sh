@@ -52,12 +52,66 @@ replay() { of_copy lib checked && make -s -C fuzz replay TARGET="$target/broken"
 profiles() { # of the two that matter here
   of_copy lib checked && make -s -C c_tests/firmware profiles TARGET="$target/broken" DEBUG_ARCHIVE="$target/broken/checked/libeplb.a"
 }
-proof_of_traps() { of_copy trap && make -s -C c_tests trap TARGET="$target/broken"; }
+linted() { CARGO_TARGET_DIR=$target "${CARGO:-cargo}" clippy -q --lib -- -D warnings; }
+proof_of_traps() { # FLAVOUR, VARIABLES OF MAKE..
+  of_copy trap "${@:2}" && make -s -C c_tests trap TARGET="$target/broken" TRAPS="$target/broken/trap-$1/libeplb.a"
+}
+# what an archive defines and asks for
+ours() { # FOLDER, TARGET OF MAKE
+  of_copy "$2" && c_tests/ours.sh "$target/broken/$1/libeplb.a"
+}
+without() { # PART
+  of_copy lib && of_copy lib SMALL=1 WITHOUT="$1" &&
+    c_tests/parts.sh "$target/broken/parts" "release=$target/broken/release/libeplb.a" \
+      "small-without-$1=$target/broken/small-without-$1/libeplb.a"
+}
 
 ffi=src/ffi/mod.rs
 
 sabotage "a panic within reach" $ffi 's/placement::digest(slots)/placement::digest(\&slots[slots[0] as usize..])/'
-sees "undefined reference to .eplb_panic_is_reachable" proof_of_traps
+sees "undefined reference to .eplb_panic_is_reachable" proof_of_traps release
+mend
+
+sabotage "a panic within reach where code is small" src/plan/joint/road.rs 's/let slots = NonZero::new.*/let slots = aim.slots.max(1);/'
+sees "undefined reference to .eplb_panic_is_reachable" proof_of_traps small SMALL=1
+mend
+
+sabotage "the archive as rustc makes it" bindings/archive.sh 's/^work=.*/cp "$raw" "$out"; exit/'
+sees "defines symbols that are not ours" ours release lib
+sees "does not link: .* last" topic neighbours
+sees "does not run: \|does not link: .* -shared" topic neighbours
+mend
+
+sabotage "a name of the compiler's runtime left global" bindings/archive.sh "s/ --keep-global-symbol='eplb_\*'//"
+sees "defines symbols that are not ours" ours unoptimised unoptimised
+mend
+
+sabotage "an archive that leaves the compiler's runtime out" bindings/archive.sh 's/"$work\/own.o" "$raw" -o/"$work\/own.o" -o/'
+sees "needs more than the memory functions" ours unoptimised unoptimised
+mend
+
+sabotage "a shared library that needs another one" Makefile 's/^SONAME := .*/& -C link-arg=-Wl$(comma)--no-as-needed -C link-arg=-lm/'
+sees "the shared library needs other libraries" topic symbols
+mend
+
+sabotage "a part left out that is planned all the same" src/parts.rs 's/!cfg!(without = "windows")/true/'
+sees "found 0, expected -81" without windows
+mend
+
+sabotage "other plans where a part is left out" src/plan/no_worse.rs 's/shape.topology().num_nodes() > 1 \&\&/crate::parts::COMPAT \&\& &/'
+sees "small-without-compat plans otherwise" without compat
+mend
+
+sabotage "a function of a part that is left out" src/ffi/mod.rs '/^#\[cfg(not(without = "dispatch"))\]$/d'
+sees "small-without-dispatch still has eplb_dispatch" without dispatch
+mend
+
+sabotage "a pkg-config file that stays where it was made" Makefile 's/$(if $(UP),$${pcfiledir}\/..\/$(UP),$(PREFIX))/$(PREFIX)/'
+if command -v pkg-config > /dev/null; then sees "eplb.h: No such file" of_copy installed; fi
+mend
+
+sabotage "a file that uninstall forgets" Makefile 's/ $(LIB)\/pkgconfig\/eplb.pc $(LIB)/ $(LIB)/'
+sees "left by uninstall" of_copy installed
 mend
 
 sabotage "a call into libc" $ffi \
@@ -236,6 +290,11 @@ mend
 
 sabotage "a third dependency" Cargo.toml 's/^libm = .*/&\ncfg-if = "1"/'
 sees '"libm", "cfg-if"' rust_test architecture
+mend
+
+sabotage "a function that is younger than the oldest Rust" src/order.rs \
+  '$a #[allow(dead_code)]\npub fn planted(text: \&str) -> usize {\n    text.ceil_char_boundary(1)\n}'
+sees "current MSRV .* is .1.88" linted
 mend
 
 sabotage "a library without its SONAME" Makefile 's/^SONAME :=.*/SONAME :=/'

@@ -14,7 +14,7 @@ fi
 rm -rf "$root"
 mkdir -p "$root"
 touch "$marker"
-export PREFIX=$root/prefix STAGE=$root/stage
+export PREFIX=$root/prefix STAGE=$root/stage MOVED=$root/moved
 outside=$(mktemp -d)
 trap 'rm -rf "$outside"' EXIT
 cp examples/{plan.c,plan.cpp,engine.cpp} c_tests/{plan,engine}.expected c_tests/consumer/CMakeLists.txt "$outside"
@@ -41,6 +41,12 @@ without() {
 
 make --no-print-directory -s install PREFIX="$PREFIX"
 make --no-print-directory -s install PREFIX=/opt/eplb DESTDIR="$STAGE"
+# a library folder of its own, as Debian has it, and everything moved afterwards
+make --no-print-directory -s install PREFIX="$root/first" LIBDIR="$root/first/lib/machine"
+mv "$root/first" "$MOVED"
+make --no-print-directory -s install PREFIX="$root/gone"
+make --no-print-directory -s uninstall PREFIX="$root/gone"
+[ -z "$(find "$root/gone" ! -type d)" ] || { echo "install: left by uninstall:"; find "$root/gone" ! -type d; exit 1; }
 unset MAKEFLAGS MFLAGS # what cmake starts is no part of the make that called this
 version=$(sed -n 's/^Version: //p' "$PREFIX/lib/pkgconfig/eplb.pc")
 abi=$(readlink "$PREFIX/lib/libeplb.so" | sed 's/^libeplb.so.//')
@@ -79,13 +85,16 @@ pkg_config() {
   shows './plan_static'
   run 'c++ -std=c++17 plan.cpp $(pkg-config --cflags --libs eplb) -o plan_cpp'
   shows 'LD_LIBRARY_PATH=$PREFIX/lib ./plan_cpp'
-  # a staged tree
+  # a staged tree, and one that was moved
   export PKG_CONFIG_PATH=$STAGE/opt/eplb/lib/pkgconfig
   run 'cc plan.c $(PKG_CONFIG_SYSROOT_DIR=$STAGE pkg-config --cflags --libs eplb) -o plan_staged'
   shows 'LD_LIBRARY_PATH=$STAGE/opt/eplb/lib ./plan_staged'
+  export PKG_CONFIG_PATH=$MOVED/lib/machine/pkgconfig
+  run 'cc plan.c $(pkg-config --cflags --libs eplb) -o plan_moved'
+  shows 'LD_LIBRARY_PATH=$MOVED/lib/machine ./plan_moved'
 }
 
-# The second tree was made for /opt/eplb, and is found where it stands.
+# The second tree was made for /opt/eplb, and is found where it stands; so is the third, with its library folder.
 cmake_package() {
   command -v ninja > /dev/null && export CMAKE_GENERATOR=Ninja
   run "cmake -S . -B build -DCMAKE_PREFIX_PATH=\$PREFIX -DEPLB_VERSION=$version"
@@ -99,6 +108,9 @@ cmake_package() {
   run 'cmake --build moved'
   run 'ctest --test-dir moved --output-on-failure'
   run '! ldd moved/plan_cpp_eplb | grep eplb'
+  run "cmake -S . -B machine -DCMAKE_PREFIX_PATH=\$MOVED -Deplb_DIR=\$MOVED/lib/machine/cmake/eplb -DEPLB_VERSION=$version"
+  run 'cmake --build machine'
+  run 'ctest --test-dir machine --output-on-failure'
 }
 
 transcript cc_line

@@ -179,7 +179,7 @@ EPLB_INLINE int32_t eplb_route(const uint32_t *route_end, const int32_t *route_s
 /*
  Version of this header: (major << 16) | (minor << 8) | patch.
  */
-#define EPLB_VERSION 256
+#define EPLB_VERSION 512
 
 /*
  Which promise a placement breaks.
@@ -1735,10 +1735,11 @@ int32_t eplb_digest(const struct eplb_problem *problem,
  Fills the other maps of a placement from physical_to_logical, which it leaves as it is: for engines that mask a
  part of a placement, or move one.
 
- The replicas of an expert are numbered in order of their slots, as eplb_plan numbers them. Slots on dead GPUs do not
- count, as in eplb_evaluate, whatever they hold: their replica_rank is -1, and neither logical_count nor
- logical_to_physical know them; GPUs that are leaving count. So are empty slots (-1). An expert without a replica
- has a logical_count of 0. Of a plan these are the maps that eplb_plan has written.
+ The replicas of an expert are numbered in order of their slots, as EPLB_POLICY_BALANCED numbers them (the other
+ policies number as the programs that they reproduce; any order is a good one). Slots on dead GPUs do not count, as
+ in eplb_evaluate, whatever they hold: their replica_rank is -1, as that of an empty slot, and neither logical_count
+ nor logical_to_physical know them. GPUs that are leaving count. An expert without a replica has a logical_count of
+ 0. Of a plan of BALANCED these are the maps that eplb_plan has written.
 
  problem    sizes, gpu_slots and gpu_state; load may be NULL, and nothing else matters.
  placement  physical_to_logical in; the other maps out, each as far as it is not NULL: every element is written.

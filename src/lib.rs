@@ -4,7 +4,7 @@
 //! `no_std`, allocation-free, without panics; the same bytes on every machine. The C face is
 //! `include/eplb.h`, made from [`ffi`]. The layers, bottom to top; imports go one way:
 //!
-//! 0. `status`: codes, pinned for ever
+//! 0. `status`, `parts`: codes, pinned for ever; what a build may leave out
 //! 1. `order`, `arena`, `topology`: sorts and heaps; the workspace; the GPUs
 //! 2. `problem`, `placement`: the validated input; the maps, their check and digest
 //! 3. `metrics`, `load`, `dispatch`: the ruler and the lower bound; the load tracker, change detection, forecasts;
@@ -16,6 +16,11 @@
 //! 8. [`fixed`], [`ffi`]: the planner that owns its arrays; the C face, the only unsafe code
 
 #![no_std]
+// what explains a part that is left out is then code that nothing reaches, as the part is
+#![cfg_attr(
+    any(without = "previous", without = "dispatch", without = "load", without = "explain"),
+    allow(dead_code, unused_imports)
+)]
 #![deny(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -33,6 +38,7 @@ mod load;
 mod metrics;
 mod migrate;
 mod order;
+mod parts;
 mod placement;
 mod plan;
 mod problem;

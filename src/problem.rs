@@ -1,6 +1,7 @@
 //! The validated problem: whoever holds a [`Problem`] need not check again.
 
 use crate::arena::addressable;
+use crate::parts;
 use crate::status::Status;
 use crate::topology::Topology;
 
@@ -104,6 +105,9 @@ impl<'a> Shape<'a> {
         if nodes > gpus {
             return Err(Status::TooManyNodes);
         }
+        if !parts::WINDOWS && windows > 1 {
+            return Err(Status::UnsupportedWindows);
+        }
 
         // maps and loads are 4-byte arrays; all must fit the address space
         let layer_experts = addressable(layers.checked_mul(experts))?;
@@ -131,9 +135,9 @@ impl<'a> Shape<'a> {
         Ok(Shape { windows, layers, experts, groups, window_stride, topology })
     }
 
-    /// W.
+    /// W; 1 where the part is left out, so that what is for several is not reached.
     pub fn num_windows(&self) -> usize {
-        self.windows
+        if parts::WINDOWS { self.windows } else { 1 }
     }
     /// L.
     pub fn num_layers(&self) -> usize {
@@ -211,7 +215,7 @@ impl<'a> Problem<'a> {
     ) -> Result<Self, Status> {
         let load = load.get(..shape.load_len()).ok_or(Status::ArrayLength)?;
         let problem = Problem { shape, load, window_weight };
-        for window in 0..shape.windows {
+        for window in 0..shape.num_windows() {
             check_loads(problem.window(window))?;
         }
         if let Some(weight) = window_weight {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// The import table. A module may use the rows above its own, and its own folder.
 const ROWS: [&[&str]; 9] = [
-    &["status"],
+    &["status", "parts"],
     &["order", "arena", "topology"],
     &["problem", "placement"],
     &["metrics", "load", "dispatch"],

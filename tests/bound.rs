@@ -227,7 +227,7 @@ fn small_problems_in_nodes() {
         let mut rng = Rng(seed(case));
         case += 1;
         let mut problem = small(&mut rng);
-        problem.num_nodes = rng.range(1, 3);
+        problem.num_nodes = rng.range(1, 3).min(problem.slots.len());
         let experts = problem.num_logical_experts;
         let divisors: Vec<usize> =
             (1..=experts).filter(|size| experts.is_multiple_of(*size)).collect();

@@ -77,7 +77,7 @@ struct Random {
 
 fn random(rng: &mut Rng, most_gpus: usize, most_tokens: usize, by_source: bool) -> Random {
     let gpus = 1 + rng.below(most_gpus);
-    let num_nodes = 1 + rng.below(3);
+    let num_nodes = (1 + rng.below(3)).min(gpus);
     let gpu_slots: Vec<u32> = (0..gpus).map(|_| 1 + rng.below(4) as u32).collect();
     let slots: usize = gpu_slots.iter().sum::<u32>() as usize;
     let experts = 1 + rng.below(slots);

@@ -34,6 +34,24 @@ fn documents_keep_their_word() {
     );
 }
 
+/// Whoever adds a policy finds every place that lists them.
+#[test]
+fn contributing_names_every_file_that_knows_the_policies() {
+    let page = read("CONTRIBUTING.md");
+    let mut known = 0;
+    for (path, text) in files(&[".rs", ".c", ".h", ".hpp", ".cpp", ".py", ".sh"]) {
+        // this file, and what is made of others
+        if path == "tests/docs.rs"
+            || !text.to_lowercase().replace('_', "").contains("waterfillfixup")
+        {
+            continue;
+        }
+        assert!(page.contains(&format!("`{path}`")), "CONTRIBUTING.md does not name {path}");
+        known += 1;
+    }
+    assert!(known > 10, "{known} files found: is the search blind?");
+}
+
 /// The check sees what it is there for.
 #[test]
 fn planted_faults_are_found() {
@@ -319,7 +337,12 @@ impl Project {
 
 /// Every Markdown file of the project.
 fn documents() -> Vec<Document> {
-    fn walk(folder: &Path, found: &mut Vec<Document>) {
+    files(&[".md"]).iter().map(|(path, text)| Document::new(path, text)).collect()
+}
+
+/// The files of the project whose names end so, and what is in them.
+fn files(ends: &[&str]) -> Vec<(String, String)> {
+    fn walk(folder: &Path, ends: &[&str], found: &mut Vec<(String, String)>) {
         for entry in fs::read_dir(root().join(folder)).unwrap() {
             let entry = entry.unwrap();
             let name = entry.file_name().to_string_lossy().into_owned();
@@ -327,14 +350,14 @@ fn documents() -> Vec<Document> {
             if entry.path().is_dir() {
                 let skip =
                     name.starts_with('.') || ["target", "node_modules"].contains(&name.as_str());
-                (!skip).then(|| walk(&path, found));
-            } else if name.ends_with(".md") && !name.starts_with('.') {
+                (!skip).then(|| walk(&path, ends, found));
+            } else if ends.iter().any(|end| name.ends_with(end)) && !name.starts_with('.') {
                 let text = fs::read_to_string(entry.path()).unwrap();
-                found.push(Document::new(path.to_str().unwrap(), &text));
+                found.push((path.to_str().unwrap().to_string(), text));
             }
         }
     }
     let mut found = Vec::new();
-    walk(Path::new(""), &mut found);
+    walk(Path::new(""), ends, &mut found);
     found
 }

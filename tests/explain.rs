@@ -107,8 +107,11 @@ impl Call {
                 }
             }
             2 => self.num_nodes = rng.pick(&[0, 2, 3, 100]),
-            3 => self.gpu_slots[0] += 1,
-            4 => self.num_gpus = rng.pick(&[0, self.num_gpus, self.num_gpus + 1, u32::MAX]),
+            3 => self.gpu_slots[0] = self.gpu_slots[0].wrapping_add(1),
+            4 => {
+                self.num_gpus =
+                    rng.pick(&[0, self.num_gpus, self.num_gpus.wrapping_add(1), u32::MAX])
+            }
             5 => self.num_layers = rng.pick(&[0, u32::MAX, self.num_layers]),
             6 => self.stride = rng.below(40) as u64,
             7 => {

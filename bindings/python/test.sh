@@ -26,6 +26,13 @@ for policy in "balanced", "deepseek":
     plan = eplb.plan(load, 288, 1, 1, 32, policy=policy)
     print(policy, *(table.shape for table in plan[:3]), f"balance {plan.metrics.balance.mean():.4f}")
 END
+# from the sources: the library is built on the way; where it cannot be, one sentence says what to do
+echo "\$ pip install ./bindings/python"
+CARGO_TARGET_DIR=$target "$venv/bin/pip" install -q --no-deps --force-reinstall "$here"
+"$venv/bin/python" consumer.py
+! CARGO=no-cargo "$venv/bin/pip" install -q --no-deps --force-reinstall "$here" > refusal 2>&1
+grep -o 'eplb: libeplb.* has to be built, but no-cargo not found: install Rust, make and a C compiler, or .*' refusal
+"$venv/bin/pip" install -q --no-deps --force-reinstall "$target"/wheel/eplb-*.whl
 echo "\$ python consumer.py    # in $outside"
 "$venv/bin/python" consumer.py
 EPLB_ROOT=$here/../.. "$venv/bin/python" -m pytest -q "$here/tests" "$@"

@@ -1,12 +1,14 @@
 #!/bin/sh
-# usage: bounds.sh compare|update libeplb.a BUILD_DIRECTORY
-# What the library costs, as numbers: instructions per call of eplb_plan and eplb_dispatch (4 layers), workspace, stack, code. All
-# repeat exactly with one compiler, so a rise is a change of the code. `compare` fails when a figure is more than
+# usage: bounds.sh compare|update TARGET_DIRECTORY BUILD_DIRECTORY FLAVOUR..
+# What the library costs, as numbers: instructions per call of eplb_plan and eplb_dispatch (4 layers), workspace, stack,
+# code; and the code of other flavours (TARGET_DIRECTORY/FLAVOUR/libeplb.a). All repeat exactly with one compiler, so a rise is a change of the code. `compare` fails when a figure is more than
 # 3 % above bounds.txt, `update` rewrites that file, in the commit that says why.
 set -eu
 export LC_ALL=C
 here=$(cd "$(dirname "$0")" && pwd)
-mode=$1 archive=$2 build=$3
+mode=$1 target=$2 build=$3
+shift 3
+archive=$target/release/libeplb.a
 table=$here/bounds.txt
 mkdir -p "$build"
 
@@ -32,8 +34,10 @@ instructions() {
 {
   echo "# Made by bounds.sh update; see there. Instructions are per call of eplb_plan or eplb_dispatch with 4 layers; the rest is bytes."
   echo "# $compiler"
-  ar p "$archive" "$(ar t "$archive" | grep '^eplb')" > "$build/own.o"
-  size "$build/own.o" | awk 'NR == 2 { print "code own_object " $1 }'
+  size "$archive" | awk 'NR == 2 { print "code own_object " $1 }'
+  for flavour in "$@"; do
+    size "$target/$flavour/libeplb.a" | awk -v flavour="$flavour" 'NR == 2 { print "code " flavour " " $1 }'
+  done
   "$build/bounds" workspace
   "$build/loads" sizes
   "$build/bounds-static" stack

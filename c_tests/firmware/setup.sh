@@ -24,8 +24,17 @@ if [ -n "$missing" ]; then
   DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
 fi
 
-# PATH: no cargo of rustup in the way. RUSTC_BOOTSTRAP: build-std is not stable.
-for triple in thumbv7em-none-eabihf aarch64-unknown-none riscv64imac-unknown-none-elf riscv32imac-unknown-none-elf; do
-  env PATH=/usr/bin:/bin RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$target/deb" \
-    /usr/bin/cargo rustc --release --lib --crate-type staticlib -Zbuild-std=core --target "$triple" -- --cfg standalone
-done
+# PATH: no cargo of rustup in the way. RUSTC_BOOTSTRAP: build-std is not stable. The options of the compiler choose what
+# its linker takes. archive TRIPLE, COMPILER, VARIABLES OF MAKE..
+archive() {
+  triple=$1 compiler=$2
+  shift 2
+  env PATH=/usr/bin:/bin RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 make --no-print-directory lib CARGO=/usr/bin/cargo \
+    CARGO_FLAGS=-Zbuild-std=core CARGO_TARGET_DIR="$target/deb" TRIPLE="$triple" CC="$compiler" "$@"
+}
+archive thumbv7em-none-eabihf arm-none-eabi-gcc
+archive thumbv7em-none-eabihf arm-none-eabi-gcc SMALL=1
+archive thumbv7em-none-eabihf arm-none-eabi-gcc SMALL=1 WITHOUT=all
+archive aarch64-unknown-none aarch64-linux-gnu-gcc
+archive riscv64imac-unknown-none-elf 'riscv64-unknown-elf-gcc -march=rv64imac -mabi=lp64'
+archive riscv32imac-unknown-none-elf 'riscv64-unknown-elf-gcc -march=rv32imac -mabi=ilp32'

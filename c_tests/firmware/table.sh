@@ -1,15 +1,15 @@
 #!/bin/sh
 # usage: table.sh BUILD TARGET..
 # Text, stack and workspace of each target, as markdown for docs/BENCHMARKS.md. Text is what the linker kept of the
-# library's own object (code, and constants), and of the compiler's helpers that it calls (floating point in
-# software, 64-bit division), from the link map.
+# library's own code and constants, and of the compiler's helpers in the same object (floating point in software, 64-bit
+# division), from the link map.
 set -eu
 build=$1
 shift
 
-# Sums up the sizes of the input sections that match a section and a file.
-kept() { # MAP SECTION FILE
-  awk -v section="$2" -v file="$3" '
+# Sums up the sizes of the input sections of the library that match a section: of helpers (1) or of all else (0).
+kept() { # MAP SECTION HELPERS
+  awk -v section="$2" -v helpers="$3" '
     function number(hex, value, i) { # mawk has no strtonum
       for (i = 3; i <= length(hex); i++) value = value * 16 + index("0123456789abcdef", substr(hex, i, 1)) - 1
       return value
@@ -20,7 +20,7 @@ kept() { # MAP SECTION FILE
     NF >= 4 && $2 ~ /^0x/ { name = $1; size = $3; from = $4 }
     NF == 3 && $1 ~ /^0x/ { size = $2; from = $3 }
     NF < 3 || size !~ /^0x/ { next }
-    name ~ "^\\." section && from ~ file { sum += number(size) }
+    name ~ "^\\." section && from ~ /libeplb\.a/ && (name ~ /compiler_builtins|^\.text\.(__|mem|fm)/) == helpers { sum += number(size) }
     { size = from = "" }
     END { print sum + 0 }' "$1"
 }
@@ -31,10 +31,8 @@ echo "| target | code | constants | compiler's helpers | stack: BALANCED | other
 echo "|---|---|---|---|---|---|---|---|---|---|"
 for target in "$@"; do
   map=$build/$target.map
-  own='libeplb.a.eplb'
-  helpers='compiler_builtins|libgcc'
   printf '| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n' "$target" \
-    "$(kept "$map" text "$own")" "$(kept "$map" '(rodata|data)' "$own")" "$(kept "$map" '(text|rodata)' "$helpers")" \
+    "$(kept "$map" text 0)" "$(kept "$map" '(rodata|data)' 0)" "$(kept "$map" '(text|rodata)' 1)" \
     "$(field "$target" plan_balanced)" "$(field "$target" plan_others)" "$(field "$target" evaluate)" \
     "$(field "$target" check)" "$(field "$target" dispatch)" "$(field "$target" workspace)"
 done

@@ -31,10 +31,10 @@ pub struct Cli {
     #[arg(long, value_name = "W", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=32))]
     pub windows: u32,
     /// Where to draw the load of the GPUs before and after
-    #[arg(long, value_name = "FILE", default_value = "target/demo/balance.svg")]
+    #[arg(long, value_name = "FILE", default_value_os_t = in_target("balance.svg"))]
     pub svg: PathBuf,
     /// Where to write the report, a page for a browser
-    #[arg(long, value_name = "FILE", default_value = "target/demo/report.html")]
+    #[arg(long, value_name = "FILE", default_value_os_t = in_target("report.html"))]
     pub html: PathBuf,
     /// Write a placement for all windows together, for a serving engine to start with
     #[arg(long, value_name = "FILE")]
@@ -47,6 +47,12 @@ pub struct Cli {
     pub dense_layers: Option<u32>,
 }
 
+/// Where the build's own files go, so that nothing is left elsewhere.
+fn in_target(name: &str) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    PathBuf::from(target).join("demo").join(name)
+}
+
 /// The machine to plan for. The library judges the sizes; the ranges here only bound the memory.
 #[derive(Args, Clone, Debug)]
 pub struct Cluster {
@@ -56,9 +62,9 @@ pub struct Cluster {
     /// GPUs
     #[arg(long, value_name = "G", default_value_t = 32, value_parser = size())]
     pub gpus: u32,
-    /// Nodes that the GPUs are on
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = size())]
-    pub nodes: u32,
+    /// Nodes that the GPUs are on: 4, or as many as there are GPUs where these are fewer
+    #[arg(long, value_name = "N", value_parser = size())]
+    nodes: Option<u32>,
     /// Groups of consecutive experts that stay on one node in hierarchical scope
     #[arg(long, value_name = "K", default_value_t = 8, value_parser = size())]
     pub groups: u32,
@@ -68,6 +74,11 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// Nodes that the GPUs are on.
+    pub fn nodes(&self) -> u32 {
+        self.nodes.unwrap_or(self.gpus.min(4))
+    }
+
     /// The problem of planning `load`, `[L][E]`, on this machine.
     pub fn spec<'a>(&self, experts: usize, load: &'a [f32]) -> Spec<'a> {
         let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX); // which the library refuses
@@ -76,7 +87,7 @@ impl Cluster {
             num_logical_experts: size(experts),
             num_physical_experts: self.slots,
             num_groups: self.groups,
-            num_nodes: self.nodes,
+            num_nodes: self.nodes(),
             num_gpus: self.gpus,
             load,
             ..Spec::default()

@@ -5,6 +5,7 @@ use super::flow::Effort;
 use super::level::time;
 use crate::arena::{Arena, Need};
 use crate::order::widen;
+use crate::parts;
 use crate::problem::Shape;
 
 /// The largest time under the split, and the bound; in the unit of the loads.
@@ -19,6 +20,9 @@ pub struct Judged {
 /// What [`judge`] needs of an arena, for a shape that [`super::admit`] takes: O(P + E + G).
 pub fn judge_need(shape: &Shape) -> Need {
     let mut need = Need::default();
+    if !parts::DISPATCH {
+        return need;
+    }
     Scratch::carve(&mut need, shape);
     need
 }
@@ -29,6 +33,9 @@ pub fn judge_need(shape: &Shape) -> Need {
 /// figures are within (E + G) / 2^51 of the real optimum, relatively: 1e-9 up to two million experts.
 #[inline(never)] // so that its scratch is on the stack only meanwhile
 pub fn judge(shape: &Shape, slots: &[i32], load: &[f32], mut arena: Arena) -> Judged {
+    if !parts::DISPATCH {
+        return Judged::default(); // refused by `admit`
+    }
     let mut scratch = Scratch::carve(&mut arena, shape);
     let total = load.iter().fold(0.0, |sum, &load| sum + widen(load));
     if total <= 0.0 {

@@ -18,6 +18,7 @@ pub use judge::{judge, judge_need};
 pub use route::route;
 
 use crate::arena::{Arena, Carve, Need, addressable};
+use crate::parts;
 use crate::placement::Placement;
 use crate::problem::Shape;
 use crate::status::Status;
@@ -134,11 +135,14 @@ impl<'a> Scratch<'a> {
     }
 }
 
-/// Refuses what is too large.
+/// Refuses what is too large, and everything where the part is left out.
 ///
 /// # Errors
-/// [`Status::ShapeTooLarge`] above 65,535 GPUs.
+/// [`Status::ShapeTooLarge`] above 65,535 GPUs; [`Status::UnsupportedFlag`].
 pub fn admit(shape: &Shape) -> Result<(), Status> {
+    if !parts::DISPATCH {
+        return Err(Status::UnsupportedFlag);
+    }
     if shape.topology().num_gpus() > MOST_GPUS { Err(Status::ShapeTooLarge) } else { Ok(()) }
 }
 

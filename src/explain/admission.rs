@@ -1,5 +1,6 @@
 //! What a policy, a scope or a flag rules out, whatever the loads: what `workspace` refuses.
 
+use super::left_out;
 use super::text::Text;
 use crate::migrate::{Survive, places_for_two, survive_of};
 use crate::plan::flags::Flags;
@@ -45,6 +46,10 @@ impl Admission<'_> {
 
     /// Says what is ruled out.
     pub fn say(&self, text: &mut Text, status: Status) {
+        left_out::say(text, self.operation, self.options, status);
+        if !text.is_empty() {
+            return;
+        }
         match status {
             Status::UnsupportedWindows
             | Status::UnsupportedSpeed

@@ -181,6 +181,7 @@ pub fn check_content(text: &mut Text, stage: &Stage, placement: &Placement) -> R
     }
 }
 
+#[inline(never)]
 fn check_plan(text: &mut Text, stage: &Stage, placement: &Placement) -> Result<(), Status> {
     let Stage { shape, options, problem: Some(problem), .. } = *stage else { return Ok(()) };
     let (table, width) = (placement.logical_to_physical.is_some(), placement.max_replicas);
@@ -219,6 +220,7 @@ fn check_entries(text: &mut Text, slots: &Slots) -> Result<(), Status> {
     Err(Status::PlacementExpert)
 }
 
+#[inline(never)]
 fn check_evaluation(text: &mut Text, stage: &Stage, placement: &Placement) -> Result<(), Status> {
     if let Some(measured) = stage.measured {
         check_loads(measured).inspect_err(|_| say_measured(text, stage.shape, measured))?;
@@ -229,7 +231,7 @@ fn check_evaluation(text: &mut Text, stage: &Stage, placement: &Placement) -> Re
             slots.say_entry(text);
             return Err(Status::PlacementExpert);
         }
-        if let Some(found) = slots.find(layer, |gpu| topology.serves(gpu), |count| count == 0) {
+        if let Some(found) = slots.find(layer, &|gpu| topology.serves(gpu), &|count| count == 0) {
             slots.say_missing(text, found);
             return Err(Status::PlacementMissing);
         }
@@ -250,6 +252,7 @@ fn say_measured(text: &mut Text, shape: &Shape, measured: &[f32]) {
 }
 
 /// What of transfers does not depend on the placement in force.
+#[inline(never)]
 fn check_target(text: &mut Text, stage: &Stage, placement: &Placement) -> Result<(), Status> {
     let (slots, topology) = (stage.slots(placement), stage.shape.topology());
     for layer in 0..stage.shape.num_layers() {
@@ -268,7 +271,7 @@ fn check_target(text: &mut Text, stage: &Stage, placement: &Placement) -> Result
             );
             Err(Status::PlacementState)
         })?;
-        if let Some(found) = slots.find(layer, |_| true, |count| count == 0) {
+        if let Some(found) = slots.find(layer, &|_| true, &|count| count == 0) {
             slots.say_missing(text, found);
             return Err(Status::PlacementMissing);
         }
@@ -276,6 +279,7 @@ fn check_target(text: &mut Text, stage: &Stage, placement: &Placement) -> Result
     Ok(())
 }
 
+#[inline(never)]
 fn check_number(text: &mut Text, stage: &Stage, placement: &Placement) -> Result<(), Status> {
     let (slots, topology) = (stage.slots(placement), stage.shape.topology());
     let width = placement.max_replicas;
@@ -283,7 +287,7 @@ fn check_number(text: &mut Text, stage: &Stage, placement: &Placement) -> Result
         return Ok(());
     }
     let serves = |gpu| topology.serves(gpu);
-    match slots.find_in_any(serves, |count| count as usize > width) {
+    match slots.find_in_any(&serves, &|count| count as usize > width) {
         None => Ok(()),
         Some(found) => {
             slots.say_copies(text, found, "placement.max_replicas", width);

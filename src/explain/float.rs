@@ -15,6 +15,7 @@ struct Big([u32; WORDS]);
 
 impl Big {
     /// `value` times 2 to the `shift`.
+    #[inline(never)]
     fn new(value: u64, shift: u32) -> Big {
         let mut big = Big([0; WORDS]);
         let halves = [value as u32, (value >> 32) as u32];
@@ -28,6 +29,7 @@ impl Big {
         big
     }
 
+    #[inline(never)]
     fn times(&mut self, factor: u32) {
         let mut carry = 0;
         for word in &mut self.0 {
@@ -37,6 +39,7 @@ impl Big {
         }
     }
 
+    #[inline(never)]
     fn plus(mut self, other: &Big) -> Big {
         let mut carry = 0;
         for (word, other) in self.0.iter_mut().zip(&other.0) {
@@ -48,6 +51,7 @@ impl Big {
     }
 
     /// Takes away one that is not larger.
+    #[inline(never)]
     fn minus(&mut self, other: &Big) {
         let mut borrow = 0;
         for (word, other) in self.0.iter_mut().zip(&other.0) {
@@ -57,6 +61,7 @@ impl Big {
         }
     }
 
+    #[inline(never)]
     fn below(&self, other: &Big) -> bool {
         let pairs = self.0.iter().zip(&other.0).rev();
         pairs.into_iter().find(|(a, b)| a != b).is_some_and(|(a, b)| a < b)
@@ -77,12 +82,14 @@ pub struct Decimal {
 
 impl Decimal {
     /// A single one.
+    #[inline(never)]
     pub fn of_single(value: f32) -> Decimal {
         let bits = u64::from(value.to_bits());
         Decimal::of_bits(bits & 0x7fff_ffff, 23, 127, bits >> 31 != 0)
     }
 
     /// A double one.
+    #[inline(never)]
     pub fn of_double(value: f64) -> Decimal {
         let bits = value.to_bits();
         Decimal::of_bits(bits & !(1 << 63), 52, 1023, bits >> 63 != 0)
@@ -183,10 +190,10 @@ impl Decimal {
                 push(b'-');
             }
             let power = power.unsigned_abs();
-            [100, 10].into_iter().filter(|&unit| power >= unit).for_each(|unit| {
-                push(b'0' + (power / unit % 10) as u8);
-            });
-            push(b'0' + (power % 10) as u8);
+            let digits = [(power >= 100, power / 100), (power >= 10, power / 10), (true, power)];
+            for (_, digit) in digits.into_iter().filter(|&(wanted, _)| wanted) {
+                push(b'0' + (digit % 10) as u8);
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ mod call;
 mod dispatch;
 mod float;
 mod gate;
+mod left_out;
 mod load;
 mod placement;
 mod previous;

@@ -61,19 +61,20 @@ impl<'a> Slots<'a> {
     pub fn find(
         &self,
         layer: usize,
-        on: impl Fn(usize) -> bool,
-        wrong: impl Fn(u32) -> bool,
+        on: &dyn Fn(usize) -> bool,
+        wrong: &dyn Fn(u32) -> bool,
     ) -> Option<Copies> {
-        self.find_by(layer, false, on, |_, count| wrong(count))
+        self.find_by(layer, false, on, &|_, count| wrong(count))
     }
 
     /// The same for a rule that knows the expert; of several copies on one GPU, `once` counts the first.
+    #[inline(never)]
     pub fn find_by(
         &self,
         layer: usize,
         once: bool,
-        on: impl Fn(usize) -> bool,
-        wrong: impl Fn(usize, u32) -> bool,
+        on: &dyn Fn(usize) -> bool,
+        wrong: &dyn Fn(usize, u32) -> bool,
     ) -> Option<Copies> {
         let (topology, slots) = (self.shape.topology(), self.layer(layer));
         let experts = self.shape.num_logical_experts();
@@ -99,10 +100,10 @@ impl<'a> Slots<'a> {
     /// The same in the first layer that has one.
     pub fn find_in_any(
         &self,
-        on: impl Fn(usize) -> bool,
-        wrong: impl Fn(u32) -> bool,
+        on: &dyn Fn(usize) -> bool,
+        wrong: &dyn Fn(u32) -> bool,
     ) -> Option<Copies> {
-        (0..self.shape.num_layers()).find_map(|layer| self.find(layer, &on, &wrong))
+        (0..self.shape.num_layers()).find_map(|layer| self.find(layer, on, wrong))
     }
 
     /// An expert that no GPU that serves holds.

@@ -35,13 +35,14 @@ impl<'a> Previous<'a> {
         (0..self.slots.shape.num_layers()).try_for_each(|layer| self.check_layer(text, layer))
     }
 
+    #[inline(never)]
     fn check_layer(&self, text: &mut Text, layer: usize) -> Result<(), Status> {
         let topology = self.slots.shape.topology();
         if !self.slots.names_experts(layer) {
             self.slots.say_entry(text);
             return Err(Status::PlacementExpert);
         }
-        let lost = self.slots.find(layer, |gpu| topology.serves(gpu), |count| count == 0);
+        let lost = self.slots.find(layer, &|gpu| topology.serves(gpu), &|count| count == 0);
         if let Some(lost) = lost.filter(|_| !self.options.flags.contains(Flags::EXTERNAL_SOURCE)) {
             text.say(
                 "options.previous has expert % of layer % on no GPU that can be read: set \
@@ -55,7 +56,7 @@ impl<'a> Previous<'a> {
         }
         let most = self.limits.most_replicas;
         let receives = |gpu| topology.receives(gpu);
-        if let Some(found) = self.slots.find(layer, receives, |count| count > most) {
+        if let Some(found) = self.slots.find(layer, &receives, &|count| count > most) {
             self.slots.say_copies(text, found, "placement.max_replicas", self.max_replicas);
             return Err(Status::MaxReplicas);
         }
@@ -70,6 +71,7 @@ impl<'a> Previous<'a> {
 
     /// Moves that a repair cannot do without: a copy for each expert that is on no GPU that receives, and one more
     /// for each that must be on two places and is not.
+    #[inline(never)]
     fn at_least(&self, layer: usize) -> u32 {
         let topology = self.slots.shape.topology();
         let survive = self.course.survive;
@@ -97,6 +99,7 @@ impl<'a> Previous<'a> {
     }
 
     /// In hierarchical scope a limit cannot bring the experts of a group together again.
+    #[inline(never)]
     fn check_groups(&self, text: &mut Text, layer: usize) -> Result<(), Status> {
         let shape = self.slots.shape;
         let topology = shape.topology();

@@ -5,6 +5,7 @@ use crate::placement::{Placement, Violation, ViolationKind};
 use crate::problem::Shape;
 
 /// Says which promise is broken, and where.
+#[inline(never)]
 pub fn say(text: &mut Text, shape: &Shape, placement: &Placement, found: &Violation) {
     let experts = shape.num_logical_experts();
     let (layer, slot, expert): (Value, Value, Value) =

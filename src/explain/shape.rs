@@ -1,5 +1,6 @@
 //! Sizes and topology: what [`Shape::new`](crate::problem::Shape::new) refuses.
 
+use super::left_out;
 use super::text::Text;
 use crate::arena::addressable;
 use crate::problem::Spec;
@@ -33,6 +34,7 @@ pub fn say(text: &mut Text, spec: &Spec, status: Status) {
             "problem.num_nodes is %, problem.num_gpus is %: give every node a GPU at least",
             &[spec.num_nodes.into(), spec.num_gpus.into()],
         ),
+        Status::UnsupportedWindows => left_out::say_windows(text, spec.num_windows),
         Status::WindowStride => text.say(
             "problem.load_window_stride is %: 0, or at least num_layers x num_logical_experts, %",
             &[spec.load_window_stride.into(), (layers * experts).into()],

@@ -31,7 +31,7 @@ impl<'a> Transfers<'a> {
             Status::PlacementExpert if !self.from.names_experts(layer) => self.from.say_entry(text),
             Status::PlacementExpert => self.to.say_entry(text),
             Status::PlacementMissing => {
-                if let Some(found) = self.to.find(layer, |_| true, |count| count == 0) {
+                if let Some(found) = self.to.find(layer, &|_| true, &|count| count == 0) {
                     self.to.say_missing(text, found);
                 }
             }
@@ -77,7 +77,7 @@ impl<'a> Transfers<'a> {
     fn say_lost(&self, text: &mut Text, layer: usize) {
         let topology = self.from.shape.topology();
         let wanted = |expert: usize| self.to.layer(layer).contains(&(expert as i32));
-        let lost = self.from.find(layer, |gpu| topology.serves(gpu), |count| count == 0);
+        let lost = self.from.find(layer, &|gpu| topology.serves(gpu), &|count| count == 0);
         if let Some(lost) = lost.filter(|lost| wanted(lost.expert)) {
             text.say(
                 "from.physical_to_logical has expert % of layer % on no GPU that can be read: set \

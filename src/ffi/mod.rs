@@ -23,36 +23,52 @@ mod check;
 
 mod number;
 
+#[cfg(not(without = "load"))]
 mod tracker;
 
+#[cfg(not(without = "load"))]
 mod windows;
 
+#[cfg(not(without = "previous"))]
 mod transfers;
 
+#[cfg(not(without = "previous"))]
 mod gate;
 
+#[cfg(not(without = "dispatch"))]
 mod dispatch;
 
+#[cfg(not(without = "explain"))]
 mod explain;
 
 pub use check::{eplb_check, eplb_digest};
+#[cfg(not(without = "dispatch"))]
 pub use dispatch::{eplb_batch, eplb_dispatch, eplb_quotas};
 pub use evaluate::eplb_evaluate;
+#[cfg(not(any(without = "explain", without = "dispatch")))]
+pub use explain::eplb_explain_dispatch;
+#[cfg(not(without = "explain"))]
+pub use explain::{eplb_explain, eplb_explain_check, eplb_explain_evaluate, eplb_explain_plan};
+#[cfg(not(any(without = "explain", without = "load")))]
 pub use explain::{
-    eplb_explain, eplb_explain_check, eplb_explain_dispatch, eplb_explain_evaluate,
-    eplb_explain_forecast, eplb_explain_gate, eplb_explain_plan, eplb_explain_tracker_close,
-    eplb_explain_tracker_init, eplb_explain_tracker_observe, eplb_explain_tracker_windows,
-    eplb_explain_transfers, eplb_explain_window_weights,
+    eplb_explain_forecast, eplb_explain_tracker_close, eplb_explain_tracker_init,
+    eplb_explain_tracker_observe, eplb_explain_tracker_windows, eplb_explain_window_weights,
 };
+#[cfg(not(any(without = "explain", without = "previous")))]
+pub use explain::{eplb_explain_gate, eplb_explain_transfers};
+#[cfg(not(without = "previous"))]
 pub use gate::eplb_gate;
 pub use number::eplb_number;
 pub use plan::{eplb_plan, eplb_workspace};
+#[cfg(not(without = "load"))]
 pub use tracker::{
     eplb_tracker_close, eplb_tracker_config, eplb_tracker_init, eplb_tracker_observe,
     eplb_tracker_size, eplb_tracker_windows,
 };
+#[cfg(not(without = "previous"))]
 pub use transfers::{eplb_transfer_list, eplb_transfer_totals, eplb_transfers};
 pub use types::{eplb_options, eplb_placement, eplb_problem};
+#[cfg(not(without = "load"))]
 pub use windows::{
     eplb_change, eplb_forecast, eplb_forecast_options, eplb_window_weights, eplb_windows,
 };
@@ -61,7 +77,7 @@ use crate::status::Status;
 use core::ffi::{CStr, c_char};
 
 /// Version of this header: (major << 16) | (minor << 8) | patch.
-pub const EPLB_VERSION: u32 = 0x0000_0100;
+pub const EPLB_VERSION: u32 = 0x0000_0200;
 
 /// The text of a status code: what is wrong and what to change. Static, in English, never NULL.
 #[unsafe(no_mangle)]

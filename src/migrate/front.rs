@@ -6,6 +6,7 @@ use super::steps::{Limits, Survive};
 use super::{fill, incremental, relabel, repair, ruler, transfers};
 use crate::arena::{Arena, Carve, Need};
 use crate::metrics::{self, Metrics, Report};
+use crate::parts;
 use crate::placement::{LayerMaps, Placement, PlacementMut};
 use crate::plan::at::{at, put};
 use crate::plan::{self, FROM_NOTHING, Operation, Options};
@@ -38,11 +39,13 @@ pub(super) fn need(course: &Course, shape: &Shape) -> Need {
 pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Result<Need, Status> {
     let has_previous = operation == Operation::Rebalance || options.previous.is_some();
     match operation {
-        Operation::Plan | Operation::Rebalance => match admit(shape, options, has_previous)? {
-            Some(course) => Ok(need(&course, shape)),
-            None => plan::workspace(Operation::Plan, shape, &from_nothing(options)),
-        },
-        Operation::Transfers => transfers::need(shape, options.flags),
+        Operation::Plan | Operation::Rebalance if parts::PREVIOUS => {
+            match admit(shape, options, has_previous)? {
+                Some(course) => Ok(need(&course, shape)),
+                None => plan::workspace(Operation::Plan, shape, &from_nothing(options)),
+            }
+        }
+        Operation::Transfers if parts::PREVIOUS => transfers::need(shape, options.flags),
         _ => plan::workspace(operation, shape, options),
     }
 }
@@ -81,7 +84,8 @@ pub(crate) fn plan_into(
     maps: &mut PlacementMut,
     report: Option<Report>,
 ) -> Result<(), Status> {
-    if options.previous.is_some() || !FROM_NOTHING.contains(options.flags) {
+    let on_course = options.previous.is_some() || !FROM_NOTHING.contains(options.flags);
+    if parts::PREVIOUS && on_course {
         return plan_on_course(problem, options, arena, maps, report);
     }
     plan::plan(problem, options, arena, maps, report)

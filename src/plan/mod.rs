@@ -17,6 +17,7 @@ pub(crate) use joint::at;
 use crate::arena::{Arena, Need};
 use crate::dispatch;
 use crate::metrics::{self, Report};
+use crate::parts;
 use crate::placement::{self, PlacementMut, Promises};
 use crate::problem::{Problem, Scope, Shape};
 use crate::status::Status;
@@ -141,7 +142,8 @@ impl Way {
             Way::Balanced => balanced::need(shape, scope)
                 .max(no_worse::need(shape, scope))
                 .max(Need { u32s: shape.num_logical_experts(), ..Need::default() }),
-            Way::Recipe(recipe) => hierarchy::need(shape, scope, recipe),
+            Way::Recipe(recipe) if parts::COMPAT => hierarchy::need(shape, scope, recipe),
+            Way::Recipe(_) => Need::default(), // refused by `admit`
         };
         road.max(metrics::need(shape, scope, options.judges_dispatch()))
     }
@@ -158,7 +160,10 @@ pub(crate) fn plan_layer(
 ) {
     match way {
         Way::Balanced => plan_balanced(problem, options, layer, arena, maps),
-        Way::Recipe(recipe) => plan_recipe(problem, options.scope, recipe, layer, arena, maps),
+        Way::Recipe(recipe) if parts::COMPAT => {
+            plan_recipe(problem, options.scope, recipe, layer, arena, maps);
+        }
+        Way::Recipe(_) => {} // refused by `admit`
     }
 }
 
@@ -218,10 +223,12 @@ pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Resu
             Ok(need.max(metrics::measured_need(shape, options.scope, dispatch)))
         }
         Operation::Check => Ok(placement::need(shape)),
-        Operation::Dispatch => dispatch::need(shape),
+        Operation::Dispatch if parts::DISPATCH => dispatch::need(shape),
         Operation::Number | Operation::Digest => Ok(Need::default()),
-        // not of this floor: see migrate
-        Operation::Transfers | Operation::Rebalance => Err(Status::UnknownOperation),
+        // transfers and plans from a placement are not of this floor: see migrate
+        Operation::Dispatch | Operation::Transfers | Operation::Rebalance => {
+            Err(Status::UnknownOperation)
+        }
     }
 }
 

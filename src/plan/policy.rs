@@ -1,6 +1,7 @@
 //! The policies: each a recipe on the one road, by a number pinned for ever.
 
 use crate::pack::{Packing, Refinement};
+use crate::parts;
 use crate::problem::{Problem, Scope};
 use crate::replicate::{FixUp, Rule};
 use crate::status::Status;
@@ -103,9 +104,12 @@ pub fn recipe(policy: Policy) -> Option<Recipe> {
 /// Refuses what a recipe cannot honour, rather than to plan past it.
 ///
 /// # Errors
-/// The `Unsupported*` codes of the topology and of windows, [`Status::TooFewSlots`], the
+/// The `Unsupported*` codes of the build, of the topology and of windows, [`Status::TooFewSlots`], the
 /// `*NotDivisible` codes.
 pub fn admit(problem: &crate::problem::Shape, scope: Scope) -> Result<(), Status> {
+    if !parts::COMPAT {
+        return Err(Status::UnsupportedPolicy);
+    }
     if problem.num_windows() > 1 {
         return Err(Status::UnsupportedWindows);
     }

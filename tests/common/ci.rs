@@ -20,10 +20,10 @@ const STAND_INS: &[(&str, &str, &str)] = &[
     (
         "cc -std=c99 -Iinclude examples/firmware.c target/release/libeplb.a -o target/firmware_example",
         "c_tests/firmware/Makefile",
-        "example_on_host: ../../examples/firmware.c",
+        "$(BUILD)/example: ../../examples/firmware.c",
     ),
-    ("target/firmware_example", "c_tests/firmware/Makefile", "\t@$(BUILD)/example\n"),
-    ("echo planned", "c_tests/firmware/Makefile", "example_on_host"),
+    ("target/firmware_example", "c_tests/firmware/Makefile", "-o $@\n\t@$@\n"),
+    ("echo planned", "c_tests/firmware/Makefile", "$(BUILD)/example: "),
     (
         "c++ -std=c++17 plan.cpp $(pkg-config --cflags --libs eplb) -o plan",
         "c_tests/install.sh",
@@ -60,6 +60,7 @@ const STAND_INS: &[(&str, &str, &str)] = &[
         "bindings/python/test.sh",
         "/pip\" install -q --no-deps",
     ),
+    ("pip install ./bindings/python", "bindings/python/test.sh", "pip install ./bindings/python"),
     ("export PKG_CONFIG_PATH=$HOME/.local/lib/pkgconfig", "c_tests/install.sh", "PKG_CONFIG_PATH"),
     (
         "cc examples/plan.c $(pkg-config --cflags --libs eplb) -o plan",

@@ -65,7 +65,7 @@ pub fn compatible(experts: usize) -> impl Strategy<Value = Random> {
                     num_physical_experts: (least + extra) * gpus,
                     // one group on several nodes makes AUTO global
                     num_groups: if hierarchical { nodes * groups } else { 1 },
-                    num_nodes: if hierarchical { nodes } else { nodes.max(2) },
+                    num_nodes: if hierarchical { nodes } else { nodes.max(2).min(gpus) },
                     num_gpus: gpus,
                     load,
                 },

@@ -112,4 +112,4 @@ def test_a_library_that_does_not_fit_is_refused(compiler, tmp_path):
         result = run("import eplb", EPLB_LIBRARY=str(library))
         assert (result.returncode == 0) == fits, result.stderr
         if not fits:
-            assert "this package is for 0.1.0" in result.stderr
+            assert "this package is for 0.2.0" in result.stderr

@@ -6,17 +6,31 @@ mod plan;
 
 mod judge;
 
+#[cfg(not(without = "load"))]
 mod loads;
 
-mod moves;
+#[cfg(not(without = "previous"))]
+mod transfers;
 
+#[cfg(not(without = "previous"))]
+mod gate;
+
+#[cfg(not(without = "dispatch"))]
+mod dispatch;
+
+#[cfg(not(without = "dispatch"))]
+pub use dispatch::eplb_explain_dispatch;
+#[cfg(not(without = "previous"))]
+pub use gate::eplb_explain_gate;
 pub use judge::{eplb_explain_check, eplb_explain_evaluate};
+#[cfg(not(without = "load"))]
 pub use loads::{
     eplb_explain_forecast, eplb_explain_tracker_close, eplb_explain_tracker_init,
     eplb_explain_tracker_observe, eplb_explain_tracker_windows, eplb_explain_window_weights,
 };
-pub use moves::{eplb_explain_dispatch, eplb_explain_gate, eplb_explain_transfers};
 pub use plan::{eplb_explain, eplb_explain_plan};
+#[cfg(not(without = "previous"))]
+pub use transfers::eplb_explain_transfers;
 
 use super::memory::{Listen, Memory};
 use crate::explain::{self, Fault, Text};

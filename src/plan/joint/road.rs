@@ -10,6 +10,7 @@ use super::refine::refine;
 use super::rematch::rematch;
 use super::row::Row;
 use super::{exact, pairs, reach};
+use core::num::NonZero;
 
 /// Partners looked at, when the caller does not say.
 pub(crate) const EFFORT: u64 = 200_000;
@@ -156,7 +157,8 @@ fn sweep<const S: bool>(row: &mut Row<S>, aim: &Aim) {
         if most <= aim.target() {
             break;
         }
-        let slots = aim.slots.max(1);
+        // not 0 by its type: division by a plain number keeps a panic where it is not inlined
+        let slots = NonZero::new(aim.slots).unwrap_or(NonZero::<usize>::MIN);
         let pick = |g: usize| (i + g * (i / slots)) % slots;
         let offer = part_mut(row.tree, 0, row.rest.len());
         rematch(&mut row.b, pick, most, row.rest, offer, row.tmp);

@@ -10,7 +10,7 @@ from ctypes import c_double, c_int32, c_size_t, c_uint32, c_uint64, c_void_p
 from enum import IntEnum, IntFlag
 
 #: EPLB_VERSION of the header that this package was written for.
-VERSION = 256
+VERSION = 512
 
 
 class Problem(ctypes.Structure):
