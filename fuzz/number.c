@@ -8,7 +8,10 @@ static int keeps_the_rules(const call *c, uint32_t layer) {
   uint32_t experts = p->num_logical_experts, slots = p->num_physical_experts;
   const int32_t *held = m->physical_to_logical + (size_t)layer * slots;
   int good = 1;
-  for (uint32_t e = 0; e < experts; e++) {
+  uint32_t named = 0; /* experts that a slot may hold; without maps of experts there may be billions more */
+  for (uint32_t s = 0; s < slots; s++) named = held[s] >= (int32_t)named ? (uint32_t)held[s] + 1 : named;
+  if (m->logical_count != NULL || m->logical_to_physical != NULL) named = experts;
+  for (uint32_t e = 0; e < named; e++) {
     int32_t count = 0;
     const int32_t *row = m->logical_to_physical ? m->logical_to_physical + ((size_t)layer * experts + e) * m->max_replicas : NULL;
     for (uint32_t gpu = 0, s = 0; gpu < p->num_gpus; gpu++)
@@ -38,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   size_t len = num_slots(&c);
   int wild = rarely(&in, 8);
   for (size_t i = 0; map != NULL && i < len; i++)
-    map[i] = wild || experts == 0 ? (int8_t)take_byte(&in) : (int32_t)(take_byte(&in) % (experts + 1)) - 1;
+    map[i] = wild || experts == 0 ? (int8_t)take_byte(&in) : (int32_t)(take_byte(&in) % (experts + 1ull)) - 1;
   decode_arguments(&c, &in);
 
   int32_t said = explained(eplb_explain(EPLB_OPERATION_NUMBER, c.problem_arg, NULL, c.placement_arg, sentence, sizeof sentence));

@@ -1748,7 +1748,7 @@ int32_t eplb_digest(const struct eplb_problem *problem,
  Returns EPLB_STATUS_OK, or a negative code with every map as it was: EPLB_STATUS_PLACEMENT_EXPERT when a slot, on
  whichever GPU, holds neither -1 nor an expert; EPLB_STATUS_MAX_REPLICAS when an expert has more replicas than
  logical_to_physical is wide. O(L (P + E max_replicas)) for up to 256 experts, and a walk over the slots more for
- each further 256. No workspace.
+ each further 256 that slots hold. No workspace.
 
  # Safety
  Pointers are NULL or point to as much memory as the struct fields say.

@@ -56,6 +56,20 @@ static void plans(small &s) {
   CHECK(*eplb::digest(s.problem.layer(1), in_c.slots) == digest);
 }
 
+/* The other maps again, from the first. */
+static void numbered(small &s) {
+  const maps_of_plan plan = planned(s);
+  maps_of_plan again, rows;
+  const auto out = [](maps_of_plan &of) { return eplb::numbering{of.ranks, of.counts, of.table, R}; };
+  CHECK(eplb::number(s.problem, plan.slots, out(again)));
+  for (std::uint32_t l = 0; l < L; l++) CHECK(eplb::number(s.problem.layer(l), plan.slots, out(rows)));
+  CHECK(same_bytes(again.counts, plan.counts));
+  CHECK(s.options.policy != eplb::policy::balanced ||
+        (same_bytes(again.ranks, plan.ranks) && same_bytes(again.table, plan.table)));
+  CHECK(rows == again);
+  CHECK(eplb::number(s.problem, {}, out(rows)).status() == EPLB_STATUS_NULL_POINTER);
+}
+
 static void checks(small &s) {
   maps_of_plan plan = planned(s);
   eplb::violation first{};
@@ -213,13 +227,36 @@ static void loads(small &s) {
   CHECK(mean[0] < newest[0]);
 }
 
+/* Flags are of a type: or-ed with one another, and no number. */
+static void flags() {
+  static_assert(!std::is_convertible_v<eplb::flags, std::uint32_t> && !std::is_convertible_v<std::uint32_t, eplb::flags>);
+  constexpr eplb::flags both = eplb::flags::survive_gpu | eplb::flags::external_source;
+  static_assert((both & eplb::flags::survive_gpu) == eplb::flags::survive_gpu);
+  static_assert((both & eplb::flags::dispatch) == eplb::flags::none && (both & ~both) == eplb::flags::none);
+  eplb::flags some = eplb::flags::dispatch;
+  some |= both;
+  some &= ~eplb::flags::survive_gpu;
+  CHECK(some == (eplb::flags::dispatch | eplb::flags::external_source));
+
+  small s;
+  s.options.scope = eplb::scope::global;
+  s.options.flags = eplb::flags::survive_gpu | eplb::flags::dispatch;
+  maps_of_plan out;
+  s.problem.num_logical_experts = P / 2;
+  s.problem.load = {s.load.data(), L * P / 2};
+  CHECK(eplb::plan(s.problem, s.options, s.workspace, {out.slots}, out.metrics));
+  CHECK(out.metrics[0].dispatch_bound > 0);
+}
+
 void the_face() {
   CHECK(eplb::version_fits());
   CHECK(route_of_h_first() == &eplb_route);
+  flags();
   for (eplb::policy policy : {eplb::policy::balanced, eplb::policy::deepseek, eplb::policy::waterfill_fixup}) {
     small s;
     s.options.policy = policy;
     plans(s);
+    numbered(s);
     checks(s);
   }
   small everything;

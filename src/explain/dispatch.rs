@@ -1,6 +1,6 @@
 //! A batch that cannot be split over a placement.
 
-use super::placement::{Copies, Slots};
+use super::placement::{Copies, Each, Slots};
 use super::text::Text;
 use crate::dispatch::{Batch, MOST_TOKENS};
 use crate::status::Status;
@@ -68,7 +68,7 @@ impl Dispatch<'_> {
         }
         let serves = |gpu| topology.serves(gpu);
         let width = self.max_replicas.unwrap_or(usize::MAX);
-        let found = self.slots.find_by(layer, true, &serves, &|expert, count| match status {
+        let found = self.slots.find_by(layer, Each::Once, &serves, &|expert, count| match status {
             Status::DispatchNoReplica => count == 0 && self.total(layer, expert) > 0,
             Status::MaxReplicas => count as usize > width,
             _ => false,

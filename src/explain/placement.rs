@@ -23,6 +23,17 @@ pub struct Copies {
     pub count: u32,
 }
 
+/// Which experts a rule is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Each {
+    /// All.
+    Expert,
+    /// All, and of several copies on one GPU the first counts.
+    Once,
+    /// Those that a slot holds.
+    Held,
+}
+
 impl<'a> Slots<'a> {
     /// The slots of a layer.
     pub fn layer(&self, layer: usize) -> &'a [i32] {
@@ -57,34 +68,42 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// The first expert of a layer whose copies, on the GPUs that `on` names, are `wrong`. O(P E / 64).
+    /// The first expert of a layer whose copies, on the GPUs that `on` names, are `wrong`. O(P (P + E / 64)), and
+    /// O(P^2) where no copies at all are not wrong.
     pub fn find(
         &self,
         layer: usize,
         on: &dyn Fn(usize) -> bool,
         wrong: &dyn Fn(u32) -> bool,
     ) -> Option<Copies> {
-        self.find_by(layer, false, on, &|_, count| wrong(count))
+        let each = if wrong(0) { Each::Expert } else { Each::Held };
+        self.find_by(layer, each, on, &|_, count| wrong(count))
     }
 
-    /// The same for a rule that knows the expert; of several copies on one GPU, `once` counts the first.
+    /// The same for a rule that knows the expert.
     #[inline(never)]
     pub fn find_by(
         &self,
         layer: usize,
-        once: bool,
+        each: Each,
         on: &dyn Fn(usize) -> bool,
         wrong: &dyn Fn(usize, u32) -> bool,
     ) -> Option<Copies> {
         let (topology, slots) = (self.shape.topology(), self.layer(layer));
         let experts = self.shape.num_logical_experts();
-        (0..experts).step_by(BLOCK).find_map(|first| {
+        let mut first = 0;
+        while first < experts {
             // copies, and one more than the GPU of the last
             let mut counts = [(0_u32, 0_usize); BLOCK];
+            let mut next = if each == Each::Held { experts } else { first + BLOCK };
             let _all: Result<(), ()> = each_slot(topology, slots, |_, gpu, entry| {
-                let place = (entry as usize).wrapping_sub(first);
-                if let Some((count, last)) = counts.get_mut(place).filter(|_| on(gpu))
-                    && !(once && *last == gpu + 1)
+                let Ok(expert) = usize::try_from(entry) else { return Ok(()) };
+                if expert >= first + BLOCK {
+                    next = next.min(expert);
+                }
+                if let Some((count, last)) = counts.get_mut(expert.wrapping_sub(first))
+                    && on(gpu)
+                    && !(each == Each::Once && *last == gpu + 1)
                 {
                     (*count, *last) = (*count + 1, gpu + 1);
                 }
@@ -92,9 +111,12 @@ impl<'a> Slots<'a> {
             });
             let counts = counts.into_iter().take(experts - first).enumerate();
             let mut found = counts.map(|(at, (count, _))| (first + at, count));
-            let (expert, count) = found.find(|&(expert, count)| wrong(expert, count))?;
-            Some(Copies { layer, expert, count })
-        })
+            if let Some((expert, count)) = found.find(|&(expert, count)| wrong(expert, count)) {
+                return Some(Copies { layer, expert, count });
+            }
+            first = next;
+        }
+        None
     }
 
     /// The same in the first layer that has one.

@@ -26,7 +26,7 @@ pub struct Numbering<'a> {
 /// Numbers the replicas of each expert in order of their slots, as BALANCED does, and lists them. Slots on dead GPUs do
 /// not count, as in `evaluate`: to number a placement after a GPU has died, give the states. An expert without a
 /// replica has a count of 0. O(P + E max_replicas) a layer for up to 256 experts, and a walk over the slots more for
-/// each further 256.
+/// each further 256 that slots hold.
 ///
 /// # Errors
 /// [`Status::ArrayLength`]; [`Status::PlacementExpert`] when a slot, on whichever GPU, holds neither -1 nor an expert;
@@ -47,8 +47,10 @@ pub fn number(
         let table = row_mut(maps.logical_to_physical.as_deref_mut(), layer, experts * width);
         ranks.fill(-1);
         table.fill(-1);
-        for first in (0..experts).step_by(BLOCK) {
-            let count = count_block(shape, held, first, |slot, expert, rank| {
+        counts.fill(0);
+        let mut first = 0;
+        while first < experts {
+            let (count, next) = count_block(shape, held, first, |slot, expert, rank| {
                 if let Some(place) = ranks.get_mut(slot) {
                     *place = rank as i32;
                 }
@@ -59,6 +61,7 @@ pub fn number(
             for (place, count) in counts.iter_mut().skip(first).zip(count) {
                 *place = count as i32;
             }
+            first = next;
         }
     }
     Ok(())
@@ -85,32 +88,40 @@ impl Numbering<'_> {
         }
         let fits = |layer| {
             let held = row(Some(physical_to_logical), layer, shape.num_physical_experts());
-            (0..experts).step_by(BLOCK).all(|first| {
-                let count = count_block(shape, held, first, |_, _, _| {});
-                count.into_iter().all(|count| count as usize <= self.max_replicas)
-            })
+            let mut first = 0;
+            while first < experts {
+                let (count, next) = count_block(shape, held, first, |_, _, _| {});
+                if count.into_iter().any(|count| count as usize > self.max_replicas) {
+                    return false;
+                }
+                first = next;
+            }
+            true
         };
         if (0..shape.num_layers()).all(fits) { Ok(()) } else { Err(Status::MaxReplicas) }
     }
 }
 
-/// Counts the replicas of the experts from `first` on; tells of each its slot, its expert and its number.
+/// Counts the replicas of the experts from `first` on; tells of each its slot, its expert and its number. Answers also
+/// the lowest expert beyond that a slot holds; `usize::MAX` when there is none.
 fn count_block(
     shape: &Shape,
     held: &[i32],
     first: usize,
     mut tell: impl FnMut(usize, usize, u32),
-) -> [u32; BLOCK] {
-    let mut count = [0; BLOCK];
+) -> ([u32; BLOCK], usize) {
+    let (mut count, mut next) = ([0; BLOCK], usize::MAX);
     let Ok(()) = each_slot(shape.topology(), held, |slot, gpu, entry| {
-        let place = (entry as usize).wrapping_sub(first); // of -1 and of another block beyond the end
-        if shape.topology().serves(gpu)
-            && let Some(count) = count.get_mut(place)
-        {
-            tell(slot, entry as usize, *count);
-            *count += 1;
+        let Ok(expert) = usize::try_from(entry) else { return Ok(()) };
+        match count.get_mut(expert.wrapping_sub(first)) {
+            Some(count) if shape.topology().serves(gpu) => {
+                tell(slot, expert, *count);
+                *count += 1;
+            }
+            None if expert > first => next = next.min(expert),
+            _ => {}
         }
         Ok::<(), Infallible>(())
     });
-    count
+    (count, next)
 }
