@@ -94,23 +94,24 @@ impl<'a> Slots<'a> {
         let mut first = 0;
         while first < experts {
             // copies, and one more than the GPU of the last
-            let mut counts = [(0_u32, 0_usize); BLOCK];
+            let mut counts = [(0_u32, 0_u32); BLOCK];
             let mut next = if each == Each::Held { experts } else { first + BLOCK };
             let _all: Result<(), ()> = each_slot(topology, slots, |_, gpu, entry| {
                 let Ok(expert) = usize::try_from(entry) else { return Ok(()) };
+                let here = gpu as u32 + 1;
                 if expert >= first + BLOCK {
                     next = next.min(expert);
                 }
                 if let Some((count, last)) = counts.get_mut(expert.wrapping_sub(first))
                     && on(gpu)
-                    && !(each == Each::Once && *last == gpu + 1)
+                    && !(each == Each::Once && *last == here)
                 {
-                    (*count, *last) = (*count + 1, gpu + 1);
+                    (*count, *last) = (*count + 1, here);
                 }
                 Ok(())
             });
-            let counts = counts.into_iter().take(experts - first).enumerate();
-            let mut found = counts.map(|(at, (count, _))| (first + at, count));
+            let counts = counts.iter().take(experts - first).enumerate();
+            let mut found = counts.map(|(at, &(count, _))| (first + at, count));
             if let Some((expert, count)) = found.find(|&(expert, count)| wrong(expert, count)) {
                 return Some(Copies { layer, expert, count });
             }

@@ -75,12 +75,12 @@ impl<'a> Previous<'a> {
     fn at_least(&self, layer: usize) -> u32 {
         let topology = self.slots.shape.topology();
         let survive = self.course.survive;
-        let place = |gpu| if survive == Survive::Node { topology.node(gpu) } else { gpu };
+        let place = |gpu| (if survive == Survive::Node { topology.node(gpu) } else { gpu }) as u32;
         let wanted = if survive == Survive::Nothing { 1 } else { 2 };
         let mut needed = 0_u32;
         for first in (0..self.slots.shape.num_logical_experts()).step_by(BLOCK) {
             // places that an expert is on, at most 2, and the first of them
-            let mut on = [(0_u32, 0_usize); BLOCK];
+            let mut on = [(0_u32, 0_u32); BLOCK];
             let slots = self.slots.layer(layer);
             let _all: Result<(), ()> = each_slot(topology, slots, |_, gpu, entry| {
                 let at = (entry as usize).wrapping_sub(first);
@@ -92,8 +92,8 @@ impl<'a> Previous<'a> {
                 Ok(())
             });
             let experts = self.slots.shape.num_logical_experts() - first;
-            let short = on.into_iter().take(experts);
-            needed += short.map(|(places, _)| u32::saturating_sub(wanted, places)).sum::<u32>();
+            let short = on.iter().take(experts);
+            needed += short.map(|&(places, _)| u32::saturating_sub(wanted, places)).sum::<u32>();
         }
         needed
     }

@@ -129,7 +129,7 @@ pub unsafe fn load_arrays<'a, H: Listen>(
 ///
 /// # Safety
 /// As [`load_arrays`].
-#[inline(never)] // apart, as `checked_plan` is
+#[inline(never)] // its scratch is off the stack in what follows
 pub unsafe fn loads<'a, H: Listen>(
     problem: &eplb_problem,
     shape: &Shape<'a>,
@@ -144,7 +144,7 @@ pub unsafe fn loads<'a, H: Listen>(
 ///
 /// # Safety
 /// Pointers are NULL or point to what the struct fields say, for `'a`.
-#[inline(never)] // apart, as `checked_plan` is
+#[inline(never)] // its scratch is off the stack in what follows
 pub unsafe fn checked_shape<'a, H: Listen>(
     operation: Operation,
     problem: &eplb_problem,

@@ -121,7 +121,7 @@ pub unsafe extern "C" fn eplb_dispatch(
     answer(|| unsafe {
         let call =
             DispatchCall { problem, options, workspace, workspace_size, placement, batch, out };
-        let checked = &checked_dispatch(&call, &mut Memory::<memory::Deaf>::default());
+        let checked = &memory::unheard(|memory| checked_dispatch(&call, memory));
         let Dispatch { shape, effort, placement, batch, out, max_replicas, need } =
             checked.as_ref().map_err(|status| *status)?;
         let lengths = Lengths::new(shape, batch.by_source, *max_replicas)?;

@@ -52,7 +52,7 @@ pub unsafe extern "C" fn eplb_evaluate(
             per_layer,
             metrics_size,
         };
-        let checked = &checked_evaluation(&call, &mut Memory::<memory::Deaf>::default());
+        let checked = &memory::unheard(|memory| checked_evaluation(&call, memory));
         let Evaluation { loads, options, slots, need } =
             checked.as_ref().map_err(|status| *status)?;
         let arena = memory::arena(workspace.cast(), need);
@@ -85,11 +85,10 @@ pub enum Loads<'a> {
     Slots(Shape<'a>, &'a [f32]),
 }
 
-/// Checks a call of [`eplb_evaluate`]; apart, as [`checked_plan`](super::plan::checked_plan) is.
+/// Checks a call of [`eplb_evaluate`].
 ///
 /// # Safety
 /// As for [`eplb_evaluate`].
-#[inline(never)]
 pub unsafe fn checked_evaluation<'a, H: Listen>(
     call: &PlanCall,
     memory: &mut Memory<H>,

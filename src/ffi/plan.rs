@@ -126,7 +126,7 @@ pub unsafe extern "C" fn eplb_plan(
             per_layer,
             metrics_size,
         };
-        let mut checked = checked_plan(&call, &mut Memory::<memory::Deaf>::default());
+        let mut checked = memory::unheard(|memory| checked_plan(&call, memory));
         // by reference: a copy would be on the stack all the while
         let Plan { problem, options, maps, arena } = checked.as_mut().map_err(|status| *status)?;
         let mut report = reporter(per_layer, metrics_size);
@@ -143,12 +143,10 @@ pub struct Plan<'a> {
     pub arena: Arena<'a>,
 }
 
-/// Checks a call of [`eplb_plan`]. A function of its own, so that what only checking needs is off the stack
-/// while planning is on it.
+/// Checks a call of [`eplb_plan`].
 ///
 /// # Safety
 /// As for [`eplb_plan`].
-#[inline(never)]
 pub unsafe fn checked_plan<'a, H: Listen>(
     call: &PlanCall,
     memory: &mut Memory<H>,

@@ -125,7 +125,7 @@ pub unsafe extern "C" fn eplb_transfers(
             spare_buffers,
             list,
         };
-        let checked = &checked_transfers(&call, &mut Memory::<memory::Deaf>::default());
+        let checked = &memory::unheard(|memory| checked_transfers(&call, memory));
         let Listing { shape, transition, list, capacity, need } =
             checked.as_ref().map_err(|status| *status)?;
         let arena = memory::arena(workspace.cast(), need);

@@ -218,12 +218,15 @@ pub fn transfers(
         }
         Ok(totals)
     };
-    let totals = list(&mut |_| {})?;
+    let totals = list(&mut unreported)?;
     if totals.entries > capacity {
         return Err(Status::ListTooSmall);
     }
     list(report)
 }
+
+/// For transfers that are only counted.
+pub(crate) fn unreported(_: TransferEvent) {}
 
 /// Tells a layer in the order in which it happens.
 fn list_layer(

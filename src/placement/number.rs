@@ -32,14 +32,18 @@ pub struct Numbering<'a> {
 /// [`Status::ArrayLength`]; [`Status::PlacementExpert`] when a slot, on whichever GPU, holds neither -1 nor an expert;
 /// [`Status::MaxReplicas`] when the table is wanted and an expert has more replicas than it is wide. Nothing is
 /// written then.
-pub fn number(
-    shape: &Shape,
-    physical_to_logical: &[i32],
-    mut maps: Numbering,
-) -> Result<(), Status> {
-    let (slots, experts) = (shape.num_physical_experts(), shape.num_logical_experts());
+pub fn number(shape: &Shape, physical_to_logical: &[i32], maps: Numbering) -> Result<(), Status> {
     maps.check(shape, physical_to_logical)?;
+    fill(shape, physical_to_logical, maps);
+    Ok(())
+}
+
+/// Writes the maps, which have been checked.
+#[inline(never)] // counts are on the stack once
+fn fill(shape: &Shape, physical_to_logical: &[i32], mut maps: Numbering) {
+    let (slots, experts) = (shape.num_physical_experts(), shape.num_logical_experts());
     let width = maps.max_replicas;
+    let mut count = [0; BLOCK];
     for layer in 0..shape.num_layers() {
         let held = row(Some(physical_to_logical), layer, slots);
         let ranks = row_mut(maps.replica_rank.as_deref_mut(), layer, slots);
@@ -50,7 +54,7 @@ pub fn number(
         counts.fill(0);
         let mut first = 0;
         while first < experts {
-            let (count, next) = count_block(shape, held, first, |slot, expert, rank| {
+            let next = count_block(&mut count, shape, held, first, |slot, expert, rank| {
                 if let Some(place) = ranks.get_mut(slot) {
                     *place = rank as i32;
                 }
@@ -58,17 +62,17 @@ pub fn number(
                     *place = slot as i32;
                 }
             });
-            for (place, count) in counts.iter_mut().skip(first).zip(count) {
+            for (place, &count) in counts.iter_mut().skip(first).zip(&count) {
                 *place = count as i32;
             }
             first = next;
         }
     }
-    Ok(())
 }
 
 impl Numbering<'_> {
     /// All that can be wrong with a call of [`number`].
+    #[inline(never)] // counts are on the stack once
     pub(crate) fn check(&self, shape: &Shape, physical_to_logical: &[i32]) -> Result<(), Status> {
         let [slots, counts, table] = map_lengths(shape, self.max_replicas)?;
         let wrong = |map: &Option<&mut [i32]>, len| map.as_ref().is_some_and(|m| m.len() != len);
@@ -86,12 +90,13 @@ impl Numbering<'_> {
         if self.logical_to_physical.is_none() {
             return Ok(());
         }
+        let mut count = [0; BLOCK];
         let fits = |layer| {
             let held = row(Some(physical_to_logical), layer, shape.num_physical_experts());
             let mut first = 0;
             while first < experts {
-                let (count, next) = count_block(shape, held, first, |_, _, _| {});
-                if count.into_iter().any(|count| count as usize > self.max_replicas) {
+                let next = count_block(&mut count, shape, held, first, |_, _, _| {});
+                if count.iter().any(|&count| count as usize > self.max_replicas) {
                     return false;
                 }
                 first = next;
@@ -102,15 +107,17 @@ impl Numbering<'_> {
     }
 }
 
-/// Counts the replicas of the experts from `first` on; tells of each its slot, its expert and its number. Answers also
-/// the lowest expert beyond that a slot holds; `usize::MAX` when there is none.
+/// Counts the replicas of the experts from `first` on; tells of each its slot, its expert and its number. Answers the
+/// lowest expert beyond them that a slot holds; `usize::MAX` when there is none.
 fn count_block(
+    count: &mut [u32; BLOCK],
     shape: &Shape,
     held: &[i32],
     first: usize,
     mut tell: impl FnMut(usize, usize, u32),
-) -> ([u32; BLOCK], usize) {
-    let (mut count, mut next) = ([0; BLOCK], usize::MAX);
+) -> usize {
+    let mut next = usize::MAX;
+    count.fill(0);
     let Ok(()) = each_slot(shape.topology(), held, |slot, gpu, entry| {
         let Ok(expert) = usize::try_from(entry) else { return Ok(()) };
         match count.get_mut(expert.wrapping_sub(first)) {
@@ -123,5 +130,5 @@ fn count_block(
         }
         Ok::<(), Infallible>(())
     });
-    (count, next)
+    next
 }

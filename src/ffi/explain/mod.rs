@@ -73,12 +73,12 @@ impl Call {
     ///
     /// # Safety
     /// `to` is NULL or points to `size` writable bytes.
-    unsafe fn tell(mut self, found: Result<(), Status>, to: *mut c_char, size: usize) -> usize {
+    unsafe fn tell(&mut self, found: Result<(), Status>, to: *mut c_char, size: usize) -> usize {
         match found {
             Ok(()) => self.text.say("nothing is wrong with it", &[]),
             Err(status) if self.text.is_empty() => {
-                let Heard { name, fault } = self.memory.listener;
-                explain::argument(&mut self.text, name, fault, status);
+                let Heard { name, fault } = &self.memory.listener;
+                explain::argument(&mut self.text, name, *fault, status);
             }
             Err(_) => {}
         }

@@ -28,8 +28,8 @@ use core::ffi::{c_char, c_void};
 /// size       bytes of text; 0: not wanted.
 ///
 /// Returns the length of the whole sentence, without the NUL, as snprintf does: below 400. It ends with the status as
-/// a number; a call with which nothing is wrong is said to be so, with status 0. O(W L E + L P (P + E / 64)). No
-/// allocation, no global, nothing linked in a program that does not call it.
+/// a number; a call with which nothing is wrong is said to be so, with status 0. O(W L E + L P (P + E / 64)), up to
+/// 8 KB of stack. No allocation, no global, nothing linked in a program that does not call it.
 ///
 /// # Safety
 /// Pointers are NULL or point to as much memory as the struct fields say; text has size bytes.

@@ -6,7 +6,7 @@ use crate::explain::{self, Transfers};
 use crate::ffi::memory;
 use crate::ffi::transfers::{Listing, TransfersCall, checked_transfers, eplb_transfer_list};
 use crate::ffi::types::{eplb_options, eplb_placement, eplb_problem};
-use crate::migrate::transfers::transfers;
+use crate::migrate::transfers::{transfers, unreported};
 use crate::plan::Operation;
 use crate::status::Status;
 use core::ffi::{c_char, c_void};
@@ -66,7 +66,7 @@ impl Call {
         // SAFETY: passed on; one at a time.
         let arena = || unsafe { memory::arena(workspace.cast(), need) };
         // counted, and not yet held against the capacity
-        match transfers(shape, transition, arena(), usize::MAX, &mut |_| {}) {
+        match transfers(shape, transition, arena(), usize::MAX, &mut unreported) {
             Ok(totals) if totals.entries > *capacity => {
                 explain::say_too_many(&mut self.text, *capacity, totals.entries);
                 Err(Status::ListTooSmall)
