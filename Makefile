@@ -23,11 +23,11 @@ help:
 	@sed -n 's/^## //p' Makefile
 
 ## make lib       target/release/libeplb.a and libeplb.so; the header is include/eplb.h
-##                SMALL=1: two thirds of the code, target/small/; WITHOUT="windows previous dispatch compat load", or
+##                SMALL=1: two thirds of the code, target/small/; WITHOUT="windows previous dispatch compat load explain", or
 ##                WITHOUT=all: without those parts, target/release-without-.../; TRIPLE=thumbv7em-none-eabihf
 ##                CC=arm-none-eabi-gcc: for another machine, target/TRIPLE/...
 override SMALL := $(filter-out 0,$(SMALL))
-PARTS := windows previous dispatch compat load
+PARTS := windows previous dispatch compat load explain
 LEFT_OUT := $(if $(filter all,$(WITHOUT)),$(PARTS),$(WITHOUT))
 ifneq ($(filter-out $(PARTS),$(LEFT_OUT)),)
 $(error WITHOUT=$(WITHOUT): the parts are $(PARTS))

@@ -21,7 +21,7 @@ static void by_hand(call *c) {
   }
 }
 
-static void expect_violation(call *c, uint32_t kind, int layer, int slot, int expert, int gpu, int line) {
+static void expect_violation(call *c, uint32_t kind, int layer, int slot, int expert, int gpu, int other, int line) {
   const eplb_violation *first = &c->out.first;
   check_equal(call_check(c), EPLB_STATUS_PLACEMENT_INVALID, __FILE__, line, "status");
   check_equal(first->kind, kind, __FILE__, line, "kind");
@@ -29,13 +29,15 @@ static void expect_violation(call *c, uint32_t kind, int layer, int slot, int ex
   check_equal(first->slot, slot, __FILE__, line, "slot");
   check_equal(first->expert, expert, __FILE__, line, "expert");
   check_equal(first->gpu, gpu, __FILE__, line, "gpu");
-  check_equal(first->struct_size, sizeof *first, __FILE__, line, "struct_size");
+  check_equal(first->other_slot, other, __FILE__, line, "other_slot");
   c->arg.first = NULL; /* the status alone says the same */
   check_equal(call_check(c), EPLB_STATUS_PLACEMENT_INVALID, __FILE__, line, "status without first");
 }
 
 /* A change to the placement made by hand, and the violation: layer, slot, expert, GPU. */
-#define BREAKS(kind, layer, slot, expert, gpu, ...)                          \
+#define BREAKS(kind, layer, slot, expert, gpu, ...) BREAKS_WITH(kind, layer, slot, expert, gpu, -1, __VA_ARGS__)
+/* The same of a slot that does not agree with another. */
+#define BREAKS_WITH(kind, layer, slot, expert, gpu, other, ...)              \
   do {                                                                       \
     call c;                                                                  \
     by_hand(&c);                                                             \
@@ -43,7 +45,7 @@ static void expect_violation(call *c, uint32_t kind, int layer, int slot, int ex
     int32_t *counts = c.out.logical_count, *table = c.out.logical_to_physical; \
     (void)slots, (void)ranks, (void)counts, (void)table;                     \
     __VA_ARGS__;                                                             \
-    expect_violation(&c, EPLB_VIOLATION_KIND_##kind, layer, slot, expert, gpu, __LINE__); \
+    expect_violation(&c, EPLB_VIOLATION_KIND_##kind, layer, slot, expert, gpu, other, __LINE__); \
   } while (0)
 #define HOLDS(...)                                       \
   do {                                                   \
@@ -75,9 +77,9 @@ static void slots(void) {
 
 static void duplicates_and_nodes(void) {
   /* slot 2 takes expert 0, which slot 0 of the same GPU has; slot 4 gives its expert 0 for 2 */
-  BREAKS(DUPLICATE, 1, 2, 0, 0, c.options.policy = EPLB_POLICY_BALANCED, slots[P + 2] = 0, slots[P + 4] = 2);
+  BREAKS_WITH(DUPLICATE, 1, 2, 0, 0, 0, c.options.policy = EPLB_POLICY_BALANCED, slots[P + 2] = 0, slots[P + 4] = 2);
   /* slot 4 takes expert 5 to node 0, so that slot 6 is the first of group {4 5} elsewhere */
-  BREAKS(NODE, 0, 6, 4, 2, slots[4] = 5, slots[11] = 0);
+  BREAKS_WITH(NODE, 0, 6, 4, 2, 4, slots[4] = 5, slots[11] = 0);
 }
 
 static void counts(void) {

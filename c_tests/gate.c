@@ -9,13 +9,15 @@ typedef struct gate_call {
   eplb_gate_state states[LAYERS];
   eplb_gate_verdict verdicts[LAYERS];
   eplb_gate_total total;
+  size_t layer_size, state_size, verdict_size, total_size;
 } gate_call;
 
 /* Layer 0 halves its busiest GPU, layer 1 stays as it is. */
 static void init(gate_call *c) {
   memset(c, 0, sizeof *c);
   c->config = (eplb_gate_config)EPLB_GATE_CONFIG_INIT;
-  c->total = (eplb_gate_total)EPLB_GATE_TOTAL_INIT;
+  c->layer_size = sizeof *c->layers, c->state_size = sizeof *c->states;
+  c->verdict_size = sizeof *c->verdicts, c->total_size = sizeof c->total;
   c->config.num_layers = LAYERS;
   c->config.num_gpus = 8;
   c->config.step_seconds = 0.5;
@@ -32,7 +34,11 @@ static void init(gate_call *c) {
   }
 }
 
-static int32_t run(gate_call *c) { return eplb_gate(&c->config, c->layers, c->states, c->verdicts, &c->total); }
+static int32_t run_on(gate_call *c, const eplb_gate_config *config, const eplb_gate_layer *layers, eplb_gate_state *states,
+                      eplb_gate_verdict *verdicts, eplb_gate_total *total) {
+  return eplb_gate(config, layers, c->layer_size, states, c->state_size, verdicts, c->verdict_size, total, c->total_size);
+}
+static int32_t run(gate_call *c) { return run_on(c, &c->config, c->layers, c->states, c->verdicts, &c->total); }
 
 static int near(double a, double b) { return a - b < 1e-9 && b - a < 1e-9; }
 
@@ -60,6 +66,7 @@ static void by_hand(void) {
   CHECK(near(c.total.gain_seconds, 20) && near(c.total.cost_seconds, 6) && near(c.total.bytes, 7000));
   CHECK(near(c.total.evidence, 0.4));
   CHECK_EQUAL(c.total.moved_layers, 1);
+  CHECK_EQUAL(c.total.moved, 7);
   CHECK(near(c.states[0].debt_seconds, 6) && near(c.states[0].seconds_per_step, 0.2) && c.states[0].evidence == 0);
 
   /* the debt is paid back at 0.2 s a step */
@@ -82,8 +89,6 @@ static void by_hand(void) {
   CHECK_EQUAL(c.total.moved_layers, 1);
 }
 
-static void knobs(void) {
-  gate_call c;
 #define MOVES(count, edit)                  \
   do {                                      \
     init(&c);                               \
@@ -91,6 +96,9 @@ static void knobs(void) {
     CHECK_EQUAL(run(&c), EPLB_STATUS_OK);   \
     CHECK_EQUAL(c.total.moved_layers, count); \
   } while (0)
+
+static void knobs(void) {
+  gate_call c;
   MOVES(1, c.config.payback = 3);
   MOVES(0, c.config.payback = 4);
   MOVES(0, c.config.evidence = 0.5);
@@ -105,13 +113,61 @@ static void knobs(void) {
   MOVES(0, c.config.evidence = 0.7);
   CHECK_EQUAL(run(&c), EPLB_STATUS_OK);
   CHECK_EQUAL(c.total.moved_layers, 1);
-  CHECK_EQUAL(eplb_gate(&c.config, c.layers, c.states, c.verdicts, NULL), EPLB_STATUS_OK);
+  c.total_size = 0; /* of nothing */
+  CHECK_EQUAL(run_on(&c, &c.config, c.layers, c.states, c.verdicts, NULL), EPLB_STATUS_OK);
+}
+
+/* What can never move anything is refused: the caller has forgotten a figure, or has it in another unit. */
+static void never(void) {
+  REFUSED(EPLB_STATUS_GATE_NEVER, c.config.steps = 0);
+  REFUSED(EPLB_STATUS_GATE_NEVER, c.config.step_seconds = 0);
+  REFUSED(EPLB_STATUS_GATE_NEVER, c.config.max_cost_seconds = 1.5); /* one expert takes 2 s */
+  REFUSED(EPLB_STATUS_GATE_NEVER, c.config.max_cost_seconds = 5; c.config.fixed_seconds = 3.5);
+  REFUSED(EPLB_STATUS_GATE_NEVER, c.config.gpu_bandwidth = 39); /* 25.6 s twice: more than the 50 s of all steps */
+  REFUSED(EPLB_STATUS_GATE_NEVER, c.config.fixed_seconds = 24);
+  REFUSED(EPLB_STATUS_GATE_NEVER, c.config.payback = 26);
+  REFUSED(EPLB_STATUS_GATE_NEVER, c.config.evidence = 0x1p54);
+  gate_call c;
+  MOVES(0, c.config.gpu_bandwidth = 40);
+  MOVES(0, c.config.fixed_seconds = 23);
+  MOVES(0, c.config.max_cost_seconds = 2);
+  MOVES(0, c.config.evidence = 0x1p53);
+  MOVES(1, c.config.bytes_per_expert = 0);
+}
+
+/* Rows of a newer caller: what this library does not know must be 0, and comes back as 0. */
+static void newer_rows(void) {
+  struct { eplb_gate_layer known; uint64_t tail; } layers[LAYERS];
+  struct { eplb_gate_state known; uint64_t tail; } states[LAYERS];
+  struct { eplb_gate_verdict known; uint64_t tail; } verdicts[LAYERS];
+  struct { eplb_gate_total known; uint64_t tail; } total;
+  gate_call c, plain;
+  init(&plain);
+  CHECK_EQUAL(run(&plain), EPLB_STATUS_OK);
+  for (int bad = -1; bad < 2 * LAYERS; bad++) {
+    init(&c);
+    memset(layers, 0, sizeof layers), memset(states, 0, sizeof states);
+    memset(verdicts, 0xa5, sizeof verdicts), memset(&total, 0xa5, sizeof total);
+    for (int i = 0; i < LAYERS; i++) layers[i].known = c.layers[i];
+    if (bad >= 0 && bad < LAYERS) layers[bad].tail = 1;
+    if (bad >= LAYERS) states[bad - LAYERS].tail = 1;
+    int32_t status = eplb_gate(&c.config, &layers[0].known, sizeof *layers, &states[0].known, sizeof *states,
+                               &verdicts[0].known, sizeof *verdicts, &total.known, sizeof total);
+    CHECK_EQUAL(status, bad < 0 ? EPLB_STATUS_OK : EPLB_STATUS_STRUCT_SIZE);
+    for (int i = 0; bad < 0 && i < LAYERS; i++) {
+      CHECK(memcmp(&verdicts[i].known, &plain.verdicts[i], sizeof plain.verdicts[i]) == 0 && verdicts[i].tail == 0);
+      CHECK(memcmp(&states[i].known, &plain.states[i], sizeof plain.states[i]) == 0 && states[i].tail == 0);
+    }
+    if (bad < 0) CHECK(memcmp(&total.known, &plain.total, sizeof plain.total) == 0 && total.tail == 0);
+  }
 }
 
 int main(void) {
   const double zero = 0, bad[] = {-1, 1 / zero, zero / zero, 1e300, 1e-300};
   by_hand();
   knobs();
+  never();
+  newer_rows();
   for (size_t i = 0; i < LENGTH(bad); i++) {
     REFUSED(EPLB_STATUS_GATE_TIME, c.config.step_seconds = bad[i]);
     REFUSED(EPLB_STATUS_GATE_TIME, c.config.steps = bad[i]);
@@ -139,16 +195,18 @@ int main(void) {
   REFUSED(EPLB_STATUS_SHAPE_ZERO, c.config.num_layers = 0);
   REFUSED(EPLB_STATUS_RESERVED_NOT_ZERO, c.layers[0].reserved = 1);
   REFUSED(EPLB_STATUS_STRUCT_SIZE, c.config.struct_size -= 8);
-  REFUSED(EPLB_STATUS_STRUCT_SIZE, c.config.layer_size += 8);
-  REFUSED(EPLB_STATUS_STRUCT_SIZE, c.config.state_size += 8);
-  REFUSED(EPLB_STATUS_STRUCT_SIZE, c.config.verdict_size += 8);
-  REFUSED(EPLB_STATUS_STRUCT_SIZE, c.total.struct_size -= 8);
+  REFUSED(EPLB_STATUS_RESERVED_NOT_ZERO, c.config.reserved = 1);
+  REFUSED(EPLB_STATUS_STRUCT_SIZE, c.layer_size -= 8);
+  REFUSED(EPLB_STATUS_STRUCT_SIZE, c.state_size -= 8);
+  REFUSED(EPLB_STATUS_STRUCT_SIZE, c.verdict_size -= 8);
+  REFUSED(EPLB_STATUS_STRUCT_SIZE, c.total_size -= 8);
+  REFUSED(EPLB_STATUS_STRUCT_SIZE, c.verdict_size += 4);
 
   gate_call c;
   init(&c);
-  CHECK_EQUAL(eplb_gate(NULL, c.layers, c.states, c.verdicts, NULL), EPLB_STATUS_NULL_POINTER);
-  CHECK_EQUAL(eplb_gate(&c.config, NULL, c.states, c.verdicts, NULL), EPLB_STATUS_NULL_POINTER);
-  CHECK_EQUAL(eplb_gate(&c.config, c.layers, NULL, c.verdicts, NULL), EPLB_STATUS_NULL_POINTER);
-  CHECK_EQUAL(eplb_gate(&c.config, c.layers, c.states, NULL, NULL), EPLB_STATUS_NULL_POINTER);
+  CHECK_EQUAL(run_on(&c, NULL, c.layers, c.states, c.verdicts, NULL), EPLB_STATUS_NULL_POINTER);
+  CHECK_EQUAL(run_on(&c, &c.config, NULL, c.states, c.verdicts, NULL), EPLB_STATUS_NULL_POINTER);
+  CHECK_EQUAL(run_on(&c, &c.config, c.layers, NULL, c.verdicts, NULL), EPLB_STATUS_NULL_POINTER);
+  CHECK_EQUAL(run_on(&c, &c.config, c.layers, c.states, NULL, NULL), EPLB_STATUS_NULL_POINTER);
   return finish("gate");
 }

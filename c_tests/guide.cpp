@@ -21,8 +21,11 @@ static outcome on_error(const eplb::problem &problem, const eplb::options &optio
     case EPLB_STATUS_OK: return outcome::moved;
     case EPLB_STATUS_INFEASIBLE: // no placement keeps the rules; with a limit on moves, ask again without it
     case EPLB_STATUS_SOURCE_LOST: return outcome::kept; // an expert is gone: load it from outside
-    default: std::fprintf(stderr, "eplb: %s\n", planned.text()); return outcome::broken;
+    default: break;
   }
+  const auto why = eplb::explain_plan(problem, options, workspace, placement); // the same arguments
+  std::fprintf(stderr, "eplb: %s\n", why.text());
+  return outcome::broken;
 }
 
 static eplb::result<uint64_t> plan_and_digest(const eplb::problem &problem, const eplb::memory &workspace,

@@ -86,10 +86,11 @@ typedef struct call {
     const eplb_options *options;
     void *workspace;
     size_t workspace_size;
-    const eplb_placement *placement;
+    eplb_placement *placement;
     eplb_metrics *per_layer;
     size_t metrics_size;
     eplb_violation *first;
+    size_t first_size;
     uint64_t *digest;
     size_t *size;
     size_t *align;

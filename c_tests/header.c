@@ -64,28 +64,39 @@ OFFSET(eplb_transfer, destination_slot, 20, 20);
 OFFSET(eplb_transfer, round, 24, 24);
 OFFSET(eplb_transfer, commit, 28, 28);
 
-SIZE(eplb_transfer_list, 48, 36);
+SIZE(eplb_transfer_list, 64, 36);
 OFFSET(eplb_transfer_list, struct_size, 0, 0);
-OFFSET(eplb_transfer_list, transfer_size, 4, 4);
-OFFSET(eplb_transfer_list, capacity, 8, 8);
-OFFSET(eplb_transfer_list, count, 12, 12);
-OFFSET(eplb_transfer_list, moved, 16, 16);
-OFFSET(eplb_transfer_list, rounds, 20, 20);
-OFFSET(eplb_transfer_list, transfers, 24, 24);
-OFFSET(eplb_transfer_list, layer_start, 32, 28);
-OFFSET(eplb_transfer_list, layer_rounds, 40, 32);
+OFFSET(eplb_transfer_list, capacity, 4, 4);
+OFFSET(eplb_transfer_list, transfers, 8, 8);
+OFFSET(eplb_transfer_list, transfer_size, 16, 12);
+OFFSET(eplb_transfer_list, layer_start, 24, 16);
+OFFSET(eplb_transfer_list, layer_moved, 32, 20);
+OFFSET(eplb_transfer_list, layer_rounds, 40, 24);
+OFFSET(eplb_transfer_list, totals, 48, 28);
+OFFSET(eplb_transfer_list, totals_size, 56, 32);
 
-SIZE(eplb_gate_config, 120, 120);
-OFFSET(eplb_gate_config, num_gpus, 20, 20);
-OFFSET(eplb_gate_config, step_seconds, 24, 24);
-OFFSET(eplb_gate_config, max_cost_seconds, 112, 112);
+SIZE(eplb_transfer_totals, 16, 16);
+OFFSET(eplb_transfer_totals, count, 0, 0);
+OFFSET(eplb_transfer_totals, moved, 4, 4);
+OFFSET(eplb_transfer_totals, moved_layers, 8, 8);
+OFFSET(eplb_transfer_totals, rounds, 12, 12);
+
+SIZE(eplb_gate_config, 112, 112);
+OFFSET(eplb_gate_config, num_layers, 4, 4);
+OFFSET(eplb_gate_config, num_gpus, 8, 8);
+OFFSET(eplb_gate_config, reserved, 12, 12);
+OFFSET(eplb_gate_config, step_seconds, 16, 16);
+OFFSET(eplb_gate_config, max_cost_seconds, 104, 104);
 SIZE(eplb_gate_layer, 48, 48);
 OFFSET(eplb_gate_layer, moved, 32, 32);
 SIZE(eplb_gate_state, 24, 24);
 SIZE(eplb_gate_verdict, 32, 32);
 OFFSET(eplb_gate_verdict, move_layer, 24, 24);
 SIZE(eplb_gate_total, 40, 40);
+OFFSET(eplb_gate_total, moved_layers, 0, 0);
+OFFSET(eplb_gate_total, moved, 4, 4);
 OFFSET(eplb_gate_total, gain_seconds, 8, 8);
+OFFSET(eplb_gate_total, evidence, 32, 32);
 
 SIZE(eplb_metrics, 96, 96);
 OFFSET(eplb_metrics, mean_gpu_load, 0, 0);
@@ -128,12 +139,12 @@ OFFSET(eplb_split, kind, 48, 48);
 OFFSET(eplb_split, busiest_gpu, 52, 52);
 
 SIZE(eplb_violation, 24, 24);
-OFFSET(eplb_violation, struct_size, 0, 0);
-OFFSET(eplb_violation, kind, 4, 4);
-OFFSET(eplb_violation, layer, 8, 8);
-OFFSET(eplb_violation, slot, 12, 12);
-OFFSET(eplb_violation, expert, 16, 16);
-OFFSET(eplb_violation, gpu, 20, 20);
+OFFSET(eplb_violation, kind, 0, 0);
+OFFSET(eplb_violation, layer, 4, 4);
+OFFSET(eplb_violation, slot, 8, 8);
+OFFSET(eplb_violation, expert, 12, 12);
+OFFSET(eplb_violation, gpu, 16, 16);
+OFFSET(eplb_violation, other_slot, 20, 20);
 
 SIZE(eplb_tracker_config, 24, 24);
 OFFSET(eplb_tracker_config, struct_size, 0, 0);
@@ -206,7 +217,7 @@ int32_t every_function(float *load, int32_t *slots, void *workspace, eplb_metric
   eplb_problem problem = EPLB_PROBLEM_INIT;
   eplb_options options = EPLB_OPTIONS_INIT;
   eplb_placement placement = EPLB_PLACEMENT_INIT;
-  eplb_violation first = EPLB_VIOLATION_INIT;
+  eplb_violation first;
   eplb_batch batch = EPLB_BATCH_INIT;
   eplb_quotas quotas = EPLB_QUOTAS_INIT;
   size_t size = 0, align = 0;
@@ -221,7 +232,8 @@ int32_t every_function(float *load, int32_t *slots, void *workspace, eplb_metric
     status = eplb_plan(&problem, &options, workspace, size, &placement, per_layer, sizeof *per_layer);
   if (status == EPLB_STATUS_OK)
     status = eplb_evaluate(&problem, &options, workspace, size, &placement, per_layer, sizeof *per_layer);
-  if (status == EPLB_STATUS_OK) status = eplb_check(&problem, &options, workspace, size, &placement, &first);
+  if (status == EPLB_STATUS_OK) status = 
+    eplb_check(&problem, &options, workspace, size, &placement, &first, sizeof first);
   if (status == EPLB_STATUS_OK) status = eplb_digest(&problem, &placement, &digest);
   batch.tokens = quota;
   quotas.quota = quota + 1;
@@ -244,7 +256,7 @@ int32_t every_function_of_loads(void *memory, const uint32_t *counts, float *loa
   if (status == EPLB_STATUS_OK) status = eplb_tracker_init(&config, memory, size);
   if (status == EPLB_STATUS_OK) status = eplb_tracker_observe(memory, size, 0, counts, 1, NULL);
   if (status == EPLB_STATUS_OK) status = eplb_tracker_close(memory, size);
-  if (status == EPLB_STATUS_OK) status = eplb_tracker_windows(memory, size, &windows);
+  if (status == EPLB_STATUS_OK) status = eplb_tracker_windows(memory, size, &windows, sizeof windows);
   if (status == EPLB_STATUS_OK) status = eplb_window_weights(&windows, &change, load, NULL);
   if (status == EPLB_STATUS_OK) status = eplb_forecast(&windows, &forecast, load);
   return status;

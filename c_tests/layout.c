@@ -26,6 +26,7 @@ static const struct {
     {EPLB_STATUS_GPUS_NOT_DIVISIBLE, -36},
     {EPLB_STATUS_WINDOW_STRIDE, -37},
     {EPLB_STATUS_ARRAY_LENGTH, -38},
+    {EPLB_STATUS_TOO_MANY_NODES, -39},
     {EPLB_STATUS_LOAD_NAN, -40},
     {EPLB_STATUS_LOAD_INFINITE, -41},
     {EPLB_STATUS_LOAD_NEGATIVE, -42},
@@ -73,6 +74,7 @@ static const struct {
     {EPLB_STATUS_GATE_BANDWIDTH, -111},
     {EPLB_STATUS_GATE_LOAD, -112},
     {EPLB_STATUS_GATE_STATE, -113},
+    {EPLB_STATUS_GATE_NEVER, -114},
 };
 
 /* Every code in the list above has a text of its own; no other number has one. */
@@ -99,12 +101,13 @@ static int zero_but_for_the_size(const void *object, size_t size) {
   return 1;
 }
 
-/* Zero means default, in every struct. */
+/* Zero means default, in every struct; the sizes of others that it points to are set. */
 static void initialisers(void) {
   eplb_problem problem = EPLB_PROBLEM_INIT;
   eplb_options options = EPLB_OPTIONS_INIT;
   eplb_placement placement = EPLB_PLACEMENT_INIT;
-  eplb_violation violation = EPLB_VIOLATION_INIT;
+  eplb_transfer_list list = EPLB_TRANSFER_LIST_INIT;
+  eplb_gate_config gate = EPLB_GATE_CONFIG_INIT;
   eplb_batch batch = EPLB_BATCH_INIT;
   eplb_quotas quotas = EPLB_QUOTAS_INIT;
   eplb_tracker_config tracker = EPLB_TRACKER_CONFIG_INIT;
@@ -114,7 +117,6 @@ static void initialisers(void) {
   CHECK_EQUAL(problem.struct_size, sizeof problem);
   CHECK_EQUAL(options.struct_size, sizeof options);
   CHECK_EQUAL(placement.struct_size, sizeof placement);
-  CHECK_EQUAL(violation.struct_size, sizeof violation);
   CHECK_EQUAL(tracker.struct_size, sizeof tracker);
   CHECK_EQUAL(windows.struct_size, sizeof windows);
   CHECK_EQUAL(change.struct_size, sizeof change);
@@ -126,11 +128,19 @@ static void initialisers(void) {
   CHECK(zero_but_for_the_size(&problem, sizeof problem));
   CHECK(zero_but_for_the_size(&options, sizeof options));
   CHECK(zero_but_for_the_size(&placement, sizeof placement));
-  CHECK(zero_but_for_the_size(&violation, sizeof violation));
   CHECK_EQUAL(batch.struct_size, sizeof batch);
   CHECK_EQUAL(quotas.struct_size, sizeof quotas);
   CHECK(zero_but_for_the_size(&batch, sizeof batch));
+  CHECK_EQUAL(quotas.split_size, sizeof(eplb_split));
+  quotas.split_size = 0;
   CHECK(zero_but_for_the_size(&quotas, sizeof quotas));
+  CHECK_EQUAL(list.struct_size, sizeof list);
+  CHECK_EQUAL(list.transfer_size, sizeof(eplb_transfer));
+  CHECK_EQUAL(list.totals_size, sizeof(eplb_transfer_totals));
+  list.transfer_size = list.totals_size = 0;
+  CHECK(zero_but_for_the_size(&list, sizeof list));
+  CHECK_EQUAL(gate.struct_size, sizeof gate);
+  CHECK(zero_but_for_the_size(&gate, sizeof gate));
 }
 
 int main(void) {

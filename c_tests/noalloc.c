@@ -26,6 +26,10 @@ void *mmap(void *at, size_t size, int protection, int flags, int file, long offs
 void *sbrk(intptr_t increment) { return (void)increment, TRAP("sbrk"), (void *)0; }
 
 int main(void) {
+  char sentence[400];
+  const eplb_problem nothing = EPLB_PROBLEM_INIT;
+  if (eplb_explain(EPLB_OPERATION_PLAN, &nothing, NULL, NULL, sentence, sizeof sentence) < 10)
+    trap("noalloc: no explanation\n", sizeof "noalloc: no explanation\n" - 1);
   if (sample_digest() == SAMPLE_DIGEST) return 0;
   trap("noalloc: the plan is wrong\n", sizeof "noalloc: the plan is wrong\n" - 1);
 }

@@ -55,6 +55,37 @@ static void doors(void) {
       NEEDS(COMPAT, PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_POLICY, c.options.policy = policies[row].number);
 }
 
+#ifdef WITHOUT_EXPLAIN
+static void explained(void) {}
+#else
+/* The explanation names the part. */
+static void told(int there, const char *part, uint32_t operation, void (*change)(call *)) {
+  char text[400];
+  call c;
+  call_init(&c);
+  change(&c);
+  eplb_explain(operation, &c.problem, &c.options, NULL, text, sizeof text);
+  CHECK_EQUAL(there, strstr(text, "was built without the part") == NULL);
+  CHECK(there || strstr(text, part) != NULL);
+}
+static void windows(call *c) { c->problem.num_windows = 2; }
+static void survives(call *c) { c->options.flags = EPLB_FLAG_SURVIVE_GPU, c->options.max_moves = 0; }
+static void judges(call *c) { c->options.flags = EPLB_FLAG_DISPATCH; }
+static void deepseek(call *c) { c->options.policy = EPLB_POLICY_DEEPSEEK; }
+static void nothing(call *c) { (void)c; }
+
+static void explained(void) {
+  told(WINDOWS, "\"windows\"", EPLB_OPERATION_PLAN, windows);
+  told(PREVIOUS, "\"previous\"", EPLB_OPERATION_PLAN, survives);
+  told(PREVIOUS, "\"previous\"", EPLB_OPERATION_PLAN, in_force);
+  told(PREVIOUS, "\"previous\"", EPLB_OPERATION_TRANSFERS, nothing);
+  told(DISPATCH, "\"dispatch\"", EPLB_OPERATION_PLAN, judges);
+  told(DISPATCH, "\"dispatch\"", EPLB_OPERATION_EVALUATE, judges);
+  told(DISPATCH, "\"dispatch\"", EPLB_OPERATION_DISPATCH, nothing);
+  told(COMPAT, "\"compat\"", EPLB_OPERATION_PLAN, deepseek);
+}
+#endif
+
 enum { ROUNDS = 5000, EXPERTS = 96, SLOTS = 160, GPUS = 24, NODES = 4, ROOM = 1 << 16 };
 
 static uint32_t seed = 1;
@@ -102,6 +133,7 @@ static void plan(int round) {
 int main(void) {
   policy_under_test = EPLB_POLICY_BALANCED;
   doors();
+  explained();
   for (int round = 0; round < ROUNDS; round++) plan(round);
   return finish("parts");
 }

@@ -140,9 +140,9 @@ void plan_check(const eplb_problem *p, const eplb_options *options, const plan *
     check_metrics(p, &made->per_layer[layer], options->policy == EPLB_POLICY_BALANCED, what);
   }
   size_t size;
-  eplb_violation first = EPLB_VIOLATION_INIT;
+  eplb_violation first;
   void *workspace = workspace_for(EPLB_OPERATION_CHECK, p, options, &size);
-  PLAN_CHECK(eplb_check(p, options, workspace, size, &made->maps, &first) == EPLB_STATUS_OK);
+  PLAN_CHECK(eplb_check(p, options, workspace, size, &made->maps, &first, sizeof first) == EPLB_STATUS_OK);
   PLAN_CHECK(first.kind == EPLB_VIOLATION_KIND_NONE);
   free(workspace);
 

@@ -34,7 +34,7 @@ static uint64_t sample_plan(uint32_t policy, uint32_t scope) {
   int good = eplb_plan(&problem, &options, workspace, sizeof workspace, &placement, per_layer, sizeof *per_layer) == 0 &&
              eplb_evaluate(&problem, &options, workspace, sizeof workspace, &placement, per_layer,
                            sizeof *per_layer) == 0 &&
-             eplb_check(&problem, &options, workspace, sizeof workspace, &placement, NULL) == 0 &&
+             eplb_check(&problem, &options, workspace, sizeof workspace, &placement, NULL, 0) == 0 &&
              eplb_digest(&problem, &placement, &digest) == 0;
   return good && per_layer[0].balance > 0.5 && per_layer[0].balance <= 1 ? digest : 0;
 }

@@ -72,7 +72,8 @@ static void divisibility(void) {
   REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_EXPERTS_NOT_DIVISIBLE, c.problem.num_groups = 6);
   HONOURS(EPLB_STATUS_GROUPS_NOT_DIVISIBLE, c.options.scope = EPLB_SCOPE_HIERARCHICAL, c.problem.num_groups = 8,
           c.problem.num_nodes = 3);
-  HONOURS(EPLB_STATUS_GPUS_NOT_DIVISIBLE, c.problem.num_groups = 8, c.problem.num_nodes = 8);
+  HONOURS(EPLB_STATUS_GPUS_NOT_DIVISIBLE, c.problem.num_logical_experts = 6, c.problem.num_groups = 3,
+          c.problem.num_nodes = 3);
   /* one group of 8 experts, nodes of 6 slots */
   REFUSES(PLAN | SIZE_PLAN, IS_BALANCED ? EPLB_STATUS_INFEASIBLE : EPLB_STATUS_GROUPS_NOT_DIVISIBLE,
           c.options.scope = EPLB_SCOPE_HIERARCHICAL, c.problem.num_groups = 1);
@@ -82,9 +83,18 @@ static void global_ignores_groups_and_nodes(void) {
   ACCEPTS(PLAN | SIZE_PLAN, c.options.scope = EPLB_SCOPE_GLOBAL, c.problem.num_groups = 1);
   ACCEPTS(PLAN | SIZE_PLAN, c.options.scope = EPLB_SCOPE_GLOBAL, c.problem.num_groups = 6);
   ACCEPTS(PLAN | SIZE_PLAN, c.options.scope = EPLB_SCOPE_GLOBAL, c.problem.num_groups = 7, c.problem.num_nodes = 3);
-  ACCEPTS(PLAN | SIZE_PLAN, c.options.scope = EPLB_SCOPE_GLOBAL, c.problem.num_nodes = 100);
+  ACCEPTS(PLAN | SIZE_PLAN, c.options.scope = EPLB_SCOPE_GLOBAL, c.problem.num_nodes = G);
   /* AUTO with K % N != 0 means global */
   ACCEPTS(PLAN | SIZE_PLAN, c.problem.num_groups = 7, c.problem.num_nodes = 3);
+}
+
+/* A node without a GPU is a mistake in every scope, whatever gpu_node says. */
+static void nodes(void) {
+  const int32_t status = EPLB_STATUS_TOO_MANY_NODES;
+  REFUSES(SHAPED, status, c.problem.num_nodes = G + 1);
+  REFUSES(SHAPED, status, c.problem.num_nodes = INT32_MAX, c.options.scope = EPLB_SCOPE_GLOBAL);
+  REFUSES(SHAPED, status, c.problem.num_nodes = G + 1, c.problem.gpu_node = c.gpu_node);
+  ACCEPTS(SIZES, c.problem.num_nodes = G);
 }
 
 static void smallest_shapes(void) {
@@ -128,6 +138,7 @@ int main(void) {
     large_is_good();
     divisibility();
     global_ignores_groups_and_nodes();
+    nodes();
     smallest_shapes();
     window_stride();
     max_replicas();

@@ -1,4 +1,4 @@
-/* struct_size and metrics_size: callers that were compiled with an older or a newer header. */
+/* struct_size, and the sizes passed beside what is written: callers that were compiled with an older or a newer header. */
 #include "harness.h"
 
 /* A struct of a newer header: bytes behind that this library does not know. */
@@ -19,12 +19,12 @@ static void too_small(void) {
     REFUSES(EVERYWHERE, status, c.problem.struct_size -= less);
     REFUSES(SHAPED, status, c.options.struct_size -= less);
     REFUSES(PLAN | EVALUATE | JUDGE | DIGEST, status, c.placement.struct_size -= less);
-    REFUSES(JUDGE, status, c.out.first.struct_size -= less);
+    REFUSES(JUDGE, status, c.arg.first_size -= less);
   }
   REFUSES(EVERYWHERE, status, c.problem.struct_size = 0);
   REFUSES(SHAPED, status, c.options.struct_size = 0);
   REFUSES(PLAN | EVALUATE | JUDGE | DIGEST, status, c.placement.struct_size = 0);
-  REFUSES(JUDGE, status, c.out.first.struct_size = 0);
+  REFUSES(JUDGE, status, c.arg.first_size = 0);
 }
 
 /* A size that no struct will ever have: nothing behind the struct is read. */
@@ -33,7 +33,7 @@ static void absurd(void) {
   REFUSES(EVERYWHERE, status, c.problem.struct_size = UINT32_MAX);
   REFUSES(SHAPED, status, c.options.struct_size = UINT32_MAX);
   REFUSES(PLAN | EVALUATE | JUDGE | DIGEST, status, c.placement.struct_size = UINT32_MAX);
-  REFUSES(JUDGE, status, c.out.first.struct_size = UINT32_MAX);
+  REFUSES(JUDGE, status, c.arg.first_size = SIZE_MAX);
 }
 
 static void newer_problem(void) {
@@ -72,10 +72,9 @@ static void newer_violation(void) {
     unsigned char canary[8];
   } newer;
   memset(&newer, 0xa5, sizeof newer);
-  newer.known.struct_size = sizeof newer.known + TAIL;
   c.arg.first = &newer.known;
+  c.arg.first_size = sizeof newer.known + TAIL;
   CHECK_EQUAL(call_check(&c), EPLB_STATUS_OK);
-  CHECK_EQUAL(newer.known.struct_size, sizeof newer.known + TAIL);
   CHECK_EQUAL(newer.known.kind, EPLB_VIOLATION_KIND_NONE);
   CHECK_EQUAL(newer.known.layer, -1);
   for (int byte = 0; byte < TAIL; byte++) CHECK_EQUAL(newer.tail[byte], 0);

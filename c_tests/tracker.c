@@ -53,10 +53,10 @@ static void exact_size(void) {
     for (int step = 0; step < 2 * WINDOWS; step++)
       for (uint32_t layer = 0; layer < LAYERS; layer++)
         CHECK_EQUAL(eplb_tracker_observe(memory, SIZE, layer, one_step, EXPERTS, NULL), EPLB_STATUS_OK);
-    CHECK_EQUAL(eplb_tracker_windows(memory, SIZE, &windows), EPLB_STATUS_OK);
+    CHECK_EQUAL(eplb_tracker_windows(memory, SIZE, &windows, sizeof(eplb_windows)), EPLB_STATUS_OK);
     CHECK_EQUAL(eplb_tracker_observe(memory, SIZE - 1, 0, one_step, EXPERTS, NULL), EPLB_STATUS_TRACKER_TOO_SMALL);
     CHECK_EQUAL(eplb_tracker_close(memory, SIZE - 1), EPLB_STATUS_TRACKER_TOO_SMALL);
-    CHECK_EQUAL(eplb_tracker_windows(memory, SIZE - 1, &windows), EPLB_STATUS_TRACKER_TOO_SMALL);
+    CHECK_EQUAL(eplb_tracker_windows(memory, SIZE - 1, &windows, sizeof(eplb_windows)), EPLB_STATUS_TRACKER_TOO_SMALL);
     CHECK_EQUAL(eplb_tracker_close(memory, 79), EPLB_STATUS_TRACKER_TOO_SMALL);
   }
 }
@@ -104,10 +104,23 @@ static void pointers(void) {
   CHECK_EQUAL(eplb_tracker_observe(memory, SIZE, 0, one_step, EXPERTS, (int32_t *)memory),
               EPLB_STATUS_OVERLAPPING_ARRAYS);
   CHECK_EQUAL(eplb_tracker_close(NULL, SIZE), EPLB_STATUS_NULL_POINTER);
-  CHECK_EQUAL(eplb_tracker_windows(NULL, SIZE, &windows), EPLB_STATUS_NULL_POINTER);
-  CHECK_EQUAL(eplb_tracker_windows(memory, SIZE, NULL), EPLB_STATUS_NULL_POINTER);
-  windows.struct_size = sizeof windows - 8;
-  CHECK_EQUAL(eplb_tracker_windows(memory, SIZE, &windows), EPLB_STATUS_STRUCT_SIZE);
+  CHECK_EQUAL(eplb_tracker_windows(NULL, SIZE, &windows, sizeof(eplb_windows)), EPLB_STATUS_NULL_POINTER);
+  CHECK_EQUAL(eplb_tracker_windows(memory, SIZE, NULL, sizeof(eplb_windows)), EPLB_STATUS_NULL_POINTER);
+  CHECK_EQUAL(eplb_tracker_windows(memory, SIZE, &windows, sizeof windows - 8), EPLB_STATUS_STRUCT_SIZE);
+  CHECK_EQUAL(eplb_tracker_windows(memory, SIZE, &windows, sizeof windows + 4), EPLB_STATUS_STRUCT_SIZE);
+
+  /* a newer caller's: told by its size, and ready to be given back */
+  struct {
+    eplb_windows known;
+    uint64_t tail;
+  } newer;
+  float load[LAYERS * EXPERTS];
+  memset(&newer, 0xa5, sizeof newer);
+  CHECK_EQUAL(eplb_tracker_observe(memory, SIZE, 0, one_step, EXPERTS, NULL), EPLB_STATUS_OK);
+  CHECK_EQUAL(eplb_tracker_close(memory, SIZE), EPLB_STATUS_OK);
+  CHECK_EQUAL(eplb_tracker_windows(memory, SIZE, &newer.known, sizeof newer), EPLB_STATUS_OK);
+  CHECK(newer.known.struct_size == sizeof newer && newer.tail == 0);
+  CHECK_EQUAL(eplb_forecast(&newer.known, NULL, load), EPLB_STATUS_OK);
 }
 
 /* --- counting ------------------------------------------------------------------------------------ */
@@ -120,7 +133,7 @@ static void logical_and_physical(void) {
   some_tracker(memory);
   CHECK_EQUAL(eplb_tracker_observe(memory, SIZE, 1, slots, SLOTS, row), EPLB_STATUS_OK);
   CHECK_EQUAL(eplb_tracker_close(memory, SIZE), EPLB_STATUS_OK);
-  CHECK_EQUAL(eplb_tracker_windows(memory, SIZE, &windows), EPLB_STATUS_OK);
+  CHECK_EQUAL(eplb_tracker_windows(memory, SIZE, &windows, sizeof(eplb_windows)), EPLB_STATUS_OK);
   CHECK_EQUAL(windows.num_windows, 2);
   CHECK_EQUAL(windows.num_layers, LAYERS);
   CHECK_EQUAL(windows.num_logical_experts, EXPERTS);
@@ -165,7 +178,7 @@ static void limits(void) {
   CHECK_EQUAL(eplb_tracker_observe(memory, SIZE, 0, most, EXPERTS, NULL), EPLB_STATUS_OK);
   CHECK_EQUAL(eplb_tracker_observe(memory, SIZE, 0, one_step, EXPERTS, NULL), EPLB_STATUS_OK);
   CHECK_EQUAL(eplb_tracker_close(memory, SIZE), EPLB_STATUS_OK);
-  CHECK_EQUAL(eplb_tracker_windows(memory, SIZE, &windows), EPLB_STATUS_OK);
+  CHECK_EQUAL(eplb_tracker_windows(memory, SIZE, &windows, sizeof(eplb_windows)), EPLB_STATUS_OK);
   if (windows.load == NULL) return;
   const float *load = windows.load + LAYERS * EXPERTS;
   CHECK(load[0] == 4294967296.0f);          /* stopped at 2^32 - 1, which is 2^32 as a float */
@@ -203,13 +216,13 @@ static void ring(void) {
   eplb_tracker_config config = config_of(WINDOWS, LAYERS, EXPERTS, 1);
   eplb_windows windows = EPLB_WINDOWS_INIT;
   CHECK_EQUAL(eplb_tracker_init(&config, memory, SIZE), EPLB_STATUS_OK);
-  CHECK_EQUAL(eplb_tracker_windows(memory, SIZE, &windows), EPLB_STATUS_TRACKER_EMPTY);
+  CHECK_EQUAL(eplb_tracker_windows(memory, SIZE, &windows, sizeof(eplb_windows)), EPLB_STATUS_TRACKER_EMPTY);
   CHECK_EQUAL(windows.num_windows, 0);
   for (uint32_t step = 1; step <= 8; step++) {
     uint32_t counts[EXPERTS] = {step, 2 * step, 1, 0};
     for (uint32_t layer = 0; layer < LAYERS; layer++)
       CHECK_EQUAL(eplb_tracker_observe(memory, SIZE, layer, counts, EXPERTS, NULL), EPLB_STATUS_OK);
-    CHECK_EQUAL(eplb_tracker_windows(memory, SIZE, &windows), EPLB_STATUS_OK);
+    CHECK_EQUAL(eplb_tracker_windows(memory, SIZE, &windows, sizeof(eplb_windows)), EPLB_STATUS_OK);
     uint32_t filled = step < WINDOWS ? step : WINDOWS;
     CHECK_EQUAL(windows.num_windows, filled);
     CHECK_EQUAL(windows.closed, step);
@@ -241,7 +254,7 @@ static int32_t restore(const uint32_t *saved, size_t size) {
   uint32_t memory[WORDS] = {0};
   eplb_windows windows = EPLB_WINDOWS_INIT;
   memcpy(memory, saved, size < SIZE ? size : SIZE);
-  return eplb_tracker_windows(memory, size, &windows);
+  return eplb_tracker_windows(memory, size, &windows, sizeof(eplb_windows));
 }
 
 static void saved(void) {
@@ -255,8 +268,8 @@ static void saved(void) {
   CHECK_EQUAL(eplb_tracker_close(memory, SIZE), EPLB_STATUS_OK);
   CHECK_EQUAL(eplb_tracker_close(copy, SIZE), EPLB_STATUS_OK);
   CHECK(memcmp(memory, copy, sizeof copy) == 0);
-  CHECK_EQUAL(eplb_tracker_windows(memory, SIZE, &windows), EPLB_STATUS_OK);
-  CHECK_EQUAL(eplb_tracker_windows(copy, SIZE, &again), EPLB_STATUS_OK);
+  CHECK_EQUAL(eplb_tracker_windows(memory, SIZE, &windows, sizeof(eplb_windows)), EPLB_STATUS_OK);
+  CHECK_EQUAL(eplb_tracker_windows(copy, SIZE, &again, sizeof(eplb_windows)), EPLB_STATUS_OK);
 
   /* every bit of it wrong, one at a time */
   for (int word = 0; word < WORDS; word++)

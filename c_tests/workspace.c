@@ -117,7 +117,6 @@ static void every_array_guarded(void) {
     c.placement.logical_to_physical = guarded(sizeof c.out.logical_to_physical, side, 0x5a);
     c.arg.per_layer = guarded(sizeof c.out.per_layer, side, 0x5a);
     c.arg.first = guarded(sizeof c.out.first, side, 0);
-    c.arg.first->struct_size = sizeof c.out.first;
     *problem = c.problem;
     *options = c.options;
     *placement = c.placement;

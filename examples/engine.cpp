@@ -268,9 +268,8 @@ class engine {
     eplb::problem planning = problem_.on(windows), judging = problem_;
     planning.window_weight = window_weight;
     judging.load = newest;
-    eplb::options plain, from_in_force;
+    eplb::options plain;
     plain.scope = options_.scope;
-    from_in_force.previous = in_force_;
 
     pool_.for_each(layers, [&](uint32_t worker, uint32_t layer) {
       const eplb::memory &workspace = workspaces_[worker];
@@ -281,15 +280,15 @@ class engine {
       auto &list = transfers_[layer];
       list.resize(2 * slots);
       const eplb::problem only = problem_.layer(layer);
-      const auto sums = must(eplb::transfers(only, from_in_force, workspace, next_, spare_buffers, {list}));
-      list.resize(sums.count);
+      const auto totals = must(eplb::transfers(only, {}, workspace, in_force_, next_, spare_buffers, {list}));
+      list.resize(totals.count);
       eplb::gate_layer &weigh = weigh_[layer];
       weigh.mean = now_[layer].mean_gpu_load;
       weigh.now = now_[layer].max_gpu_load;
       weigh.after = after_[layer].max_gpu_load;
       weigh.tokens = weigh.mean * gpus;
-      weigh.moved = sums.moved;
-      weigh.rounds = sums.rounds;
+      weigh.moved = totals.moved; // over links: what changes its slot within a GPU costs nothing
+      weigh.rounds = totals.rounds;
     });
 
     eplb::gate_config prices;

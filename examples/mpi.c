@@ -42,6 +42,7 @@ typedef struct rank_state {
   eplb_gate_state *gate_states;   /* [L] */
   eplb_gate_verdict *verdicts;    /* [L] */
   eplb_transfer_list list;
+  eplb_transfer_totals totals;
 
   size_t words;      /* of an expert */
   uint64_t *weights; /* [L][my_slots][words] */
@@ -171,12 +172,6 @@ static void observe(rank_state *r, uint32_t window) {
 
 /* ---- planning ---------------------------------------------------------------------------------------------------- */
 
-static eplb_placement placement_of(int32_t *physical_to_logical) {
-  eplb_placement placement = EPLB_PLACEMENT_INIT;
-  placement.physical_to_logical = physical_to_logical;
-  return placement;
-}
-
 static double seconds_of_this_rank(void) { return (double)clock() / CLOCKS_PER_SEC; }
 
 /* Plans layers first .. first + count - 1, a problem of its own: pointers moved, stride kept. Answers the seconds. */
@@ -188,7 +183,8 @@ static double plan_layers(rank_state *r, uint32_t first, uint32_t count) {
   slice.load += (size_t)first * r->is.experts;
   slice.window_weight += (size_t)first * slice.num_windows;
   options.previous = r->in_force + (size_t)first * r->is.slots;
-  eplb_placement placement = placement_of(r->next + (size_t)first * r->is.slots);
+  eplb_placement placement = EPLB_PLACEMENT_INIT;
+  placement.physical_to_logical = r->next + (size_t)first * r->is.slots;
   placement.max_replicas = r->is.max_replicas; /* BALANCED keeps it, with the table or without */
   double start = seconds_of_this_rank();
   expect_ok(eplb_plan(&slice, &options, r->workspace, r->workspace_size, &placement, NULL, 0));
@@ -217,7 +213,7 @@ static double plan_shards(rank_state *r) {
 
 static uint64_t digest_of_next(const rank_state *r) {
   uint64_t digest = 0;
-  eplb_placement next = placement_of(r->next);
+  const eplb_placement next = eplb_placement_of(r->next);
   expect_ok(eplb_digest(&r->problem, &next, &digest));
   return digest;
 }
@@ -231,20 +227,21 @@ static uint32_t pass_gate(rank_state *r, const eplb_windows *windows) {
   unseen.window_weight = NULL;
   unseen.load_window_stride = 0;
   unseen.load = windows->load + newest * windows->load_window_stride;
-  eplb_placement old = placement_of(r->in_force), new = placement_of(r->next);
+  const eplb_placement old = eplb_placement_of(r->in_force), new = eplb_placement_of(r->next);
   expect_ok(eplb_evaluate(&unseen, NULL, r->workspace, r->workspace_size, &old, r->before, sizeof *r->before));
   expect_ok(eplb_evaluate(&unseen, NULL, r->workspace, r->workspace_size, &new, r->after, sizeof *r->after));
 
   eplb_transfer_list counted = r->list; /* what the move would take */
   counted.transfers = NULL;
-  expect_ok(eplb_transfers(&r->problem, &r->options, r->workspace, r->workspace_size, &new, r->is.spare, &counted));
+  expect_ok(
+      eplb_transfers(&r->problem, NULL, r->workspace, r->workspace_size, &old, &new, r->is.spare, &counted));
   for (uint32_t layer = 0; layer < r->is.layers; layer++) {
     eplb_gate_layer *weigh = &r->gate_layers[layer];
     weigh->mean = r->before[layer].mean_gpu_load;
     weigh->now = r->before[layer].max_gpu_load;
     weigh->after = r->after[layer].max_gpu_load;
     weigh->tokens = weigh->mean * r->is.gpus;
-    weigh->moved = counted.layer_start[layer + 1] - counted.layer_start[layer];
+    weigh->moved = counted.layer_moved[layer];
     weigh->rounds = counted.layer_rounds[layer];
   }
   eplb_gate_config gate = EPLB_GATE_CONFIG_INIT;
@@ -255,8 +252,9 @@ static uint32_t pass_gate(rank_state *r, const eplb_windows *windows) {
   gate.bytes_per_expert = 24.0 * MiB; /* the price of real weights, not of the fake ones */
   gate.gpu_bandwidth = 50e9;
   gate.evidence = 0.05; /* four times as ready to move as the default */
-  eplb_gate_total total = EPLB_GATE_TOTAL_INIT;
-  expect_ok(eplb_gate(&gate, r->gate_layers, r->gate_states, r->verdicts, &total));
+  eplb_gate_total total;
+  expect_ok(eplb_gate(&gate, r->gate_layers, sizeof *r->gate_layers, r->gate_states, sizeof *r->gate_states, r->verdicts,
+                      sizeof *r->verdicts, &total, sizeof total));
   for (uint32_t layer = 0; layer < r->is.layers; layer++)
     if (!r->verdicts[layer].move_layer) {
       size_t row = (size_t)layer * r->is.slots;
@@ -371,7 +369,7 @@ static void dispatch(rank_state *r, uint32_t window) {
     MPI_Allgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, r->tokens, (int)(r->my_gpus * experts), MPI_UINT32_T,
                   MPI_COMM_WORLD);
     int32_t *row = r->in_force + (size_t)layer * slots;
-    eplb_placement placement = placement_of(row);
+    const eplb_placement placement = eplb_placement_of(row);
     expect_ok(eplb_dispatch(&one, NULL, r->workspace, r->workspace_size, &placement, &batch, &out));
     hash = hash_words(hash, r->quota, (size_t)gpus * slots);
     hash = hash_words(hash, r->route_end, (size_t)gpus * experts * r->is.max_replicas);
@@ -405,8 +403,8 @@ static void dispatch(rank_state *r, uint32_t window) {
 
 static summary rebalance(rank_state *r) {
   summary s = {0};
-  eplb_windows windows = EPLB_WINDOWS_INIT;
-  expect_ok(eplb_tracker_windows(r->tracker, r->tracker_size, &windows));
+  eplb_windows windows;
+  expect_ok(eplb_tracker_windows(r->tracker, r->tracker_size, &windows, sizeof windows));
   uint32_t newest = (windows.oldest + windows.num_windows - 1) % windows.num_windows;
   r->problem.num_windows = windows.num_windows;
   r->problem.load = windows.load; /* as it lies in the tracker */
@@ -423,8 +421,9 @@ static summary rebalance(rank_state *r) {
   agree(r, "the plan behind the gate", s.digest);
 
   double start = seconds_of_this_rank();
-  eplb_placement next = placement_of(r->next);
-  expect_ok(eplb_transfers(&r->problem, &r->options, r->workspace, r->workspace_size, &next, r->is.spare, &r->list));
+  const eplb_placement in_force = eplb_placement_of(r->in_force), next = eplb_placement_of(r->next);
+  expect_ok(
+      eplb_transfers(&r->problem, NULL, r->workspace, r->workspace_size, &in_force, &next, r->is.spare, &r->list));
   s.list_seconds = seconds_of_this_rank() - start;
   MPI_Barrier(MPI_COMM_WORLD); /* for the clock alone */
   start = MPI_Wtime();
@@ -434,7 +433,7 @@ static summary rebalance(rank_state *r) {
   if (r->is.corrupt_weight == (uint32_t)r->rank + 1) r->weights[0] ^= 1;
   none_wrong(r, "slots hold weights that are not those of their expert", wrong_slots(r));
 
-  s.moved = r->list.moved;
+  s.moved = r->totals.moved;
   s.worst = 1;
   for (uint32_t layer = 0; layer < r->is.layers; layer++) {
     s.rounds += r->list.layer_rounds[layer];
@@ -508,7 +507,9 @@ static void prepare(rank_state *r) {
   r->list.capacity = (uint32_t)(2 * layers * slots);
   r->list.transfers = allocate(r->list.capacity, sizeof *r->list.transfers);
   r->list.layer_start = allocate(layers + 1, sizeof *r->list.layer_start);
+  r->list.layer_moved = allocate(layers, sizeof *r->list.layer_moved);
   r->list.layer_rounds = allocate(layers, sizeof *r->list.layer_rounds);
+  r->list.totals = &r->totals;
 
   r->words = is->expert_bytes / sizeof *r->weights;
   r->weights = allocate(layers * r->my_slots * r->words, sizeof *r->weights);
@@ -531,7 +532,8 @@ static void release(rank_state *r) {
   void *blocks[] = {r->counts,   r->tracker, r->workspace,   r->in_force,    r->next,  r->planned_on, r->before,
                     r->after,    r->weights, r->gate_layers, r->gate_states, r->verdicts, r->buffers, r->held,
                     r->from,     r->to,      r->word,        r->requests,    r->tokens,   r->quota,   r->route_end,
-                    r->route_slot, r->arrived, r->list.transfers, r->list.layer_start, r->list.layer_rounds};
+                    r->route_slot, r->arrived, r->list.transfers, r->list.layer_start, r->list.layer_moved,
+                    r->list.layer_rounds};
   for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) free(blocks[i]);
 }
 

@@ -6,10 +6,12 @@
 
 enum { LAYERS = 2, EXPERTS = 12, SLOTS = 16 };
 
-static void expect_ok(int32_t status) {
-  if (status == EPLB_STATUS_OK) return;
-  fprintf(stderr, "eplb: %s\n", eplb_status_string(status));
-  exit(1);
+/* Says which argument it is, where in it, and what to do: no sentence is longer. */
+static int refused(const eplb_problem *problem, const eplb_options *options, const eplb_placement *placement) {
+  char why[400];
+  eplb_explain(EPLB_OPERATION_PLAN, problem, options, placement, why, sizeof why);
+  fprintf(stderr, "eplb: %s\n", why);
+  return 1;
 }
 
 int main(void) {
@@ -32,10 +34,12 @@ int main(void) {
   eplb_metrics metrics[LAYERS];
 
   size_t size, align; /* the same for any number of layers: ask once, keep the block */
-  expect_ok(eplb_workspace(EPLB_OPERATION_PLAN, &problem, &options, &size, &align));
+  int32_t status = eplb_workspace(EPLB_OPERATION_PLAN, &problem, &options, &size, &align);
+  if (status != EPLB_STATUS_OK) return refused(&problem, &options, NULL);
   void *workspace = malloc(size); /* aligned for anything */
   if (workspace == NULL) return 1;
-  expect_ok(eplb_plan(&problem, &options, workspace, size, &placement, metrics, sizeof metrics[0]));
+  status = eplb_plan(&problem, &options, workspace, size, &placement, metrics, sizeof metrics[0]);
+  if (status != EPLB_STATUS_OK) return refused(&problem, &options, &placement);
   free(workspace);
 
   for (int layer = 0; layer < LAYERS; layer++) {

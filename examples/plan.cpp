@@ -26,8 +26,10 @@ int main() {
   // the same for any number of layers: allocate once, keep the block
   const auto workspace = eplb::allocate(eplb::workspace_layout({eplb::operation::plan}, problem, options));
   if (!workspace) return std::fprintf(stderr, "eplb: %s\n", workspace.text()), 1;
-  const auto planned = eplb::plan(problem, options, *workspace, placement, metrics);
-  if (!planned) return std::fprintf(stderr, "eplb: %s\n", planned.text()), 1;
+  if (!eplb::plan(problem, options, *workspace, placement, metrics)) {
+    const auto why = eplb::explain_plan(problem, options, *workspace, placement, metrics);
+    return std::fprintf(stderr, "eplb: %s\n", why.text()), 1; // the argument, the place in it, what to do
+  }
 
   for (int layer = 0; layer < 2; layer++) {
     const eplb::metrics &m = metrics[layer];

@@ -105,24 +105,37 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   decode_arguments(&c, &in);
 
   /* the violation may be of a newer caller, or missing */
-  uint32_t violation_size = sizeof(eplb_violation) + (rarely(&in, 16) ? take_byte(&in) : 0);
+  size_t violation_size = sizeof(eplb_violation) + (rarely(&in, 16) ? take_byte(&in) : 0);
   eplb_violation *first = rarely(&in, 16) ? NULL : call_block(&c, violation_size);
-  if (first) {
-    memset(first, 0x77, violation_size);
-    memcpy(first, &violation_size, sizeof violation_size);
-  }
+  if (first) memset(first, 0x77, violation_size);
   workspace ws = make_workspace(&c, EPLB_OPERATION_CHECK, 0xff);
-  int32_t status = eplb_check(c.problem_arg, c.options_arg, ws.block, ws.size, c.placement_arg, first);
+  int32_t status = eplb_check(c.problem_arg, c.options_arg, ws.block, ws.size, c.placement_arg, first,
+                              violation_size);
   REQUIRE(is_known_status(status));
   record(&status, sizeof status);
+  eplb_violation found = {0};
+  if (first) memcpy(&found, first, sizeof found);
+  REQUIRE(explained(eplb_explain_check(c.problem_arg, c.options_arg, ws.block, ws.size, c.placement_arg, first, violation_size,
+                                       sentence, sizeof sentence)) == status);
+  REQUIRE(first == NULL || memcmp(&found, first, sizeof found) == 0);
+  if (status == EPLB_STATUS_PLACEMENT_INVALID) { /* the same place, found without the workspace */
+    char layer[24], expert[24];
+    REQUIRE(explained(eplb_explain(EPLB_OPERATION_CHECK, c.problem_arg, c.options_arg, c.placement_arg, sentence,
+                                   sizeof sentence)) == status);
+    snprintf(layer, sizeof layer, "layer %d", (int)found.layer);
+    snprintf(expert, sizeof expert, "%d", (int)found.expert);
+    REQUIRE(first == NULL || (strstr(sentence, layer) != NULL && strstr(sentence, expert) != NULL));
+  }
   int judged = status == EPLB_STATUS_OK || status == EPLB_STATUS_PLACEMENT_INVALID;
   if (first && judged) {
     record(first, violation_size);
     REQUIRE((first->kind == EPLB_VIOLATION_KIND_NONE) == (status == EPLB_STATUS_OK));
-    REQUIRE(first->struct_size == violation_size && first->kind <= EPLB_VIOLATION_KIND_TABLE);
+    REQUIRE(first->kind <= EPLB_VIOLATION_KIND_TABLE);
+    int other = first->kind == EPLB_VIOLATION_KIND_DUPLICATE || first->kind == EPLB_VIOLATION_KIND_NODE;
+    REQUIRE(other ? first->other_slot >= 0 && first->other_slot < first->slot : first->other_slot == -1);
     REQUIRE(untouched(first + 1, violation_size - sizeof *first, 0));
   } else if (first) {
-    REQUIRE(untouched((uint8_t *)first + 4, violation_size - 4, 0x77));
+    REQUIRE(untouched(first, violation_size, 0x77));
   }
   if (c.sound && ws.status != EPLB_STATUS_OK && first && violation_size == sizeof *first) REQUIRE(status == ws.status);
   if (c.sound && judged) REQUIRE((status == EPLB_STATUS_OK) == keeps_the_rules(&c));

@@ -432,6 +432,21 @@ int is_known_status(int32_t status) {
   return status <= 0 && strcmp(eplb_status_string(status), eplb_status_string(INT32_MAX)) != 0;
 }
 
+char sentence[SENTENCE];
+
+/* The status that the sentence ends with, once it is known to be one. */
+int32_t explained(size_t length) {
+  static const char mark[] = " (status ";
+  REQUIRE(length < SENTENCE && strlen(sentence) == length && length > sizeof mark);
+  const char *at = sentence;
+  for (const char *next = strstr(sentence, mark); next != NULL; next = strstr(next + 1, mark)) at = next;
+  REQUIRE(at != sentence && sentence[length - 1] == ')' && strchr(sentence, '%') == NULL);
+  int32_t status = (int32_t)strtol(at + sizeof mark - 1, NULL, 10);
+  REQUIRE(is_known_status(status));
+  record(sentence, length);
+  return status;
+}
+
 /* The panic handler of an archive built with panic_trap calls this: an assertion, an overflow, an index. */
 void eplb_panic_is_reachable(void);
 void eplb_panic_is_reachable(void) {

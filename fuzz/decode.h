@@ -35,7 +35,7 @@ typedef struct call {
   eplb_placement placement;
   const eplb_problem *problem_arg;
   const eplb_options *options_arg;
-  const eplb_placement *placement_arg;
+  eplb_placement *placement_arg;
   eplb_metrics *per_layer;
   size_t metrics_size;
 
@@ -87,6 +87,11 @@ int is_hierarchical(const eplb_problem *p, uint32_t scope);
 int untouched(const void *block, size_t size, int fill);
 
 int is_known_status(int32_t status);
+
+/* Room for what eplb_explain and its kin say; and what they must have said: ends with the status, not too long. */
+enum { SENTENCE = 400 };
+extern char sentence[SENTENCE];
+int32_t explained(size_t length);
 
 /* Stops the fuzzer, with the words and the last problem that was decoded. */
 #define REQUIRE(condition)                                     \

@@ -18,6 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   int32_t status = eplb_digest(c.problem_arg, c.placement_arg, out);
   REQUIRE(is_known_status(status));
   record(&status, sizeof status);
+  int32_t said = explained(eplb_explain(EPLB_OPERATION_DIGEST, c.problem_arg, NULL, c.placement_arg, sentence, sizeof sentence));
+  REQUIRE(said == status || way >= 0xfc || c.placement_arg == NULL);
   if (status != EPLB_STATUS_OK) {
     REQUIRE(digest == before);
   } else if (c.sound) {

@@ -156,6 +156,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   int32_t status = eplb_dispatch(c.problem_arg, c.options_arg, ws.block, ws.size - (size_t)short_of, c.placement_arg, &batch, &quotas);
   REQUIRE(is_known_status(status));
   record(&status, sizeof status);
+  REQUIRE(explained(eplb_explain_dispatch(c.problem_arg, c.options_arg, ws.block, ws.size - (size_t)short_of, c.placement_arg,
+                                          &batch, &quotas, sentence, sizeof sentence)) == status);
   if (c.sound && ws.status != EPLB_STATUS_OK) REQUIRE(status == ws.status);
   if (status != EPLB_STATUS_OK && c.sound)
     REQUIRE(untouched(quotas.quota, quota_size, 0x77) && untouched(quotas.route_end, end_size, 0x77) &&

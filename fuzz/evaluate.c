@@ -86,6 +86,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   int32_t status = eplb_evaluate(c.problem_arg, c.options_arg, ws.block, ws.size, c.placement_arg, c.per_layer, c.metrics_size);
   REQUIRE(is_known_status(status));
   record(&status, sizeof status);
+  REQUIRE(explained(eplb_explain_evaluate(c.problem_arg, c.options_arg, ws.block, ws.size, c.placement_arg, c.per_layer,
+                                          c.metrics_size, sentence, sizeof sentence)) == status);
   if (c.sound && ws.status != EPLB_STATUS_OK) REQUIRE(status == ws.status);
   if (c.sound && status != EPLB_STATUS_OK && c.per_layer)
     REQUIRE(untouched(c.per_layer, c.problem.num_layers * c.metrics_size, 0x77));

@@ -17,6 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   eplb_gate_verdict verdicts[8];
   memset(layers, 0, sizeof layers);
   memset(states, 0, sizeof states);
+  /* mostly figures with which something can move */
   config.num_layers = take_byte(&in) % 9;
   config.num_gpus = take_byte(&in);
   double *fields[] = {&config.step_seconds, &config.steps, &config.steps_since, &config.bytes_per_expert, &config.gpu_bandwidth,
@@ -32,10 +33,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (config.num_layers > 8) config.num_layers = 8;
   for (int turn = 0; turn < 3; turn++) {
     memset(verdicts, 0x77, sizeof verdicts);
-    eplb_gate_total total = EPLB_GATE_TOTAL_INIT;
-    int32_t status = eplb_gate(&config, layers, states, verdicts, &total);
+    eplb_gate_total total;
+    int32_t status = eplb_gate(&config, layers, sizeof *layers, states, sizeof *states, verdicts, sizeof *verdicts, &total,
+                               sizeof total);
     REQUIRE(is_known_status(status));
     record(&status, sizeof status);
+    if (status != EPLB_STATUS_OK) /* else the states are those of the next call */
+      REQUIRE(explained(eplb_explain_gate(&config, layers, sizeof *layers, states, sizeof *states, verdicts, sizeof *verdicts,
+                                          &total, sizeof total, sentence, sizeof sentence)) == status);
     if (status != EPLB_STATUS_OK) {
       REQUIRE(turn == 0 && untouched(verdicts, sizeof verdicts, 0x77));
       break;

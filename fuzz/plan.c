@@ -28,6 +28,12 @@ static void plan(outcome *o, input in, int fill) {
   }
   o->status = eplb_plan(c->problem_arg, c->options_arg, block, size, c->placement_arg, c->per_layer, c->metrics_size);
   REQUIRE(is_known_status(o->status));
+  int32_t said = explained(eplb_explain_plan(c->problem_arg, c->options_arg, block, size, c->placement_arg, c->per_layer,
+                                             c->metrics_size, sentence, sizeof sentence));
+  REQUIRE(said == o->status);
+  /* without the workspace some of it cannot be seen; what is seen is so */
+  said = explained(eplb_explain(EPLB_OPERATION_PLAN, c->problem_arg, c->options_arg, c->placement_arg, sentence, sizeof sentence));
+  REQUIRE(o->status != EPLB_STATUS_OK || said == EPLB_STATUS_OK || c->placement_arg == NULL);
   if (spoilt) REQUIRE(o->status != EPLB_STATUS_OK);
   if (c->sound && o->ws.status != EPLB_STATUS_OK) REQUIRE(o->status == o->ws.status);
   if (c->sound && o->status == EPLB_STATUS_OK) {
@@ -93,11 +99,11 @@ static void require_placed(const call *c) {
 
 /* eplb_check and eplb_evaluate say what the plan said, but for the slots moved, which only eplb_plan counts. */
 static void require_agreement(call *c) {
-  eplb_violation first = EPLB_VIOLATION_INIT;
+  eplb_violation first;
   workspace ws = make_workspace(c, EPLB_OPERATION_CHECK, 0x5a);
   REQUIRE(ws.status == EPLB_STATUS_OK);
   if (ws.block == NULL) return; /* a million groups, say: no room for it here */
-  int32_t checked = eplb_check(c->problem_arg, c->options_arg, ws.block, ws.size, c->placement_arg, &first);
+  int32_t checked = eplb_check(c->problem_arg, c->options_arg, ws.block, ws.size, c->placement_arg, &first, sizeof first);
   REQUIRE(checked == EPLB_STATUS_OK || (c->options.previous && first.kind == EPLB_VIOLATION_KIND_DUPLICATE));
   if (c->per_layer == NULL) return;
 

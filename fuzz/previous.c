@@ -25,7 +25,13 @@ static int32_t plan_from(call *c, int fill) {
   workspace ws = make_workspace(c, EPLB_OPERATION_PLAN, fill);
   if (ws.status != EPLB_STATUS_OK) return ws.status;
   if (ws.block == NULL || c->per_layer == NULL) return EPLB_STATUS_NULL_POINTER; /* too large for a test */
-  return eplb_plan(c->problem_arg, c->options_arg, ws.block, ws.size, c->placement_arg, c->per_layer, c->metrics_size);
+  int32_t status = eplb_plan(c->problem_arg, c->options_arg, ws.block, ws.size, c->placement_arg, c->per_layer, c->metrics_size);
+  REQUIRE(explained(eplb_explain_plan(c->problem_arg, c->options_arg, ws.block, ws.size, c->placement_arg, c->per_layer,
+                                      c->metrics_size, sentence, sizeof sentence)) == status);
+  int32_t said = explained(eplb_explain(EPLB_OPERATION_PLAN, c->problem_arg, c->options_arg, c->placement_arg, sentence,
+                                        sizeof sentence));
+  REQUIRE(said == status || status == EPLB_STATUS_INFEASIBLE);
+  return status;
 }
 
 /* Balance of each layer of a placement; 0 when it cannot be measured. */

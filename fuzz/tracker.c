@@ -56,6 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   REQUIRE(is_known_status(status));
   if (status != EPLB_STATUS_OK) {
     REQUIRE(odd && bytes == 123 && align == 45);
+    REQUIRE(explained(eplb_explain_tracker_init(&config, NULL, 0, sentence, sizeof sentence)) == status);
     return 0;
   }
   REQUIRE(align == 4 && bytes == 80 + 4 * (size_t)config.num_layers + 4 * (size_t)config.num_layers * config.num_logical_experts * ((size_t)config.num_windows + 1));
@@ -90,7 +91,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (row[i] < -1 || row[i] >= (int32_t)experts) expected = EPLB_STATUS_PLACEMENT_EXPERT;
         else if (row[i] < 0 && counts[i] > 0) expected = EPLB_STATUS_TRACKER_SLOT;
       }
+      int32_t said = explained(eplb_explain_tracker_observe(memory, bytes, layer, counts, number, row, sentence, sizeof sentence));
       status = eplb_tracker_observe(memory, bytes, layer, counts, number, row);
+      REQUIRE(said == status);
       if (number > 0 || row == NULL) REQUIRE(status == expected || (number == 0 && status == EPLB_STATUS_NULL_POINTER));
       if (status == EPLB_STATUS_OK) {
         if (complete(m, &config, layer)) model_close(m, &config);
@@ -106,7 +109,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       free(counts);
       free(row);
     } else if (way < 224) {
+      int32_t said = explained(eplb_explain_tracker_close(memory, bytes, sentence, sizeof sentence));
       status = eplb_tracker_close(memory, bytes);
+      REQUIRE(said == status);
       REQUIRE(status == (anything(m, &config) ? EPLB_STATUS_OK : EPLB_STATUS_TRACKER_EMPTY));
       if (status == EPLB_STATUS_OK) model_close(m, &config);
     } else if (way < 240) { /* to another address, and on from there */
@@ -120,7 +125,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       uint32_t word = take_word(&in) % (uint32_t)(bytes / 4), change = take_word(&in);
       eplb_windows windows = EPLB_WINDOWS_INIT;
       memory[word] ^= change;
-      status = change == 0 ? EPLB_STATUS_OK : eplb_tracker_windows(memory, bytes, &windows);
+      status = change == 0 ? EPLB_STATUS_OK : eplb_tracker_windows(memory, bytes, &windows, sizeof windows);
+      REQUIRE(change == 0 || explained(eplb_explain_tracker_windows(memory, bytes, &windows, sizeof windows, sentence,
+                                                                    sizeof sentence)) == status);
       if (change != 0) REQUIRE(status == (word < 2 ? EPLB_STATUS_TRACKER_FOREIGN : EPLB_STATUS_TRACKER_TORN) && windows.load == NULL);
       memory[word] ^= change;
     }
@@ -129,7 +136,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (status != EPLB_STATUS_OK) REQUIRE(memcmp(before, memory, bytes) == 0);
 
     eplb_windows windows = EPLB_WINDOWS_INIT;
-    status = eplb_tracker_windows(memory, bytes, &windows);
+    status = eplb_tracker_windows(memory, bytes, &windows, sizeof windows);
     REQUIRE(status == (m->filled ? EPLB_STATUS_OK : EPLB_STATUS_TRACKER_EMPTY));
     if (status != EPLB_STATUS_OK) continue;
     uint32_t matrix = config.num_layers * config.num_logical_experts;

@@ -53,31 +53,40 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       uint8_t edit = take_byte(&in);
       old[i] = edit < 128 ? c.placement.physical_to_logical[(i + edit) % slots] : edit < 250 ? (int32_t)edit % experts : (int8_t)edit;
     }
-    c.options.previous = old;
     plain_arguments(&c);
+    const eplb_placement from = eplb_placement_of(old);
     eplb_transfer *list = call_block(&c, ROOM * sizeof *list);
     uint32_t *start = call_block(&c, (c.problem.num_layers + 1) * sizeof *start);
+    uint32_t *moved = call_block(&c, c.problem.num_layers * sizeof *moved);
     uint32_t *rounds = call_block(&c, c.problem.num_layers * sizeof *rounds);
-    REQUIRE(list && start && rounds);
+    eplb_transfer_totals *totals = call_block(&c, sizeof *totals);
+    REQUIRE(list && start && moved && rounds && totals);
     memset(list, 0x77, ROOM * sizeof *list);
     eplb_transfer_list out = EPLB_TRANSFER_LIST_INIT;
     out.capacity = way & 2 ? take_byte(&in) : ROOM;
     out.transfers = list;
     out.layer_start = start;
+    out.layer_moved = moved;
     out.layer_rounds = rounds;
+    out.totals = totals;
     workspace ws = make_workspace(&c, EPLB_OPERATION_TRANSFERS, 0xff);
-    int32_t status = eplb_transfers(c.problem_arg, c.options_arg, ws.block, ws.size, c.placement_arg, spare, &out);
+    int32_t status = eplb_transfers(c.problem_arg, c.options_arg, ws.block, ws.size, &from, c.placement_arg, spare, &out);
     REQUIRE(is_known_status(status));
     record(&status, sizeof status);
+    REQUIRE(explained(eplb_explain_transfers(c.problem_arg, c.options_arg, ws.block, ws.size, &from, c.placement_arg, spare,
+                                             &out, sentence, sizeof sentence)) == status);
     if (status != EPLB_STATUS_OK) REQUIRE(untouched(list, ROOM * sizeof *list, 0x77));
     for (uint32_t layer = 0; status == EPLB_STATUS_OK && layer < c.problem.num_layers; layer++) {
       uint32_t each = c.problem.num_physical_experts;
       int32_t *held = old + (size_t)layer * each;
       const int32_t *new = c.placement.physical_to_logical + (size_t)layer * each;
+      uint32_t travel = 0;
+      for (uint32_t i = start[layer]; i < start[layer + 1]; i++) travel += list[i].source_gpu != list[i].destination_gpu;
+      REQUIRE(moved[layer] == travel);
       REQUIRE(replay(&c, list + start[layer], start[layer + 1] - start[layer], rounds[layer], held));
       for (uint32_t s = 0; s < each; s++) REQUIRE(new[s] == -1 || held[s] == new[s]);
     }
-    if (status == EPLB_STATUS_OK) record(list, out.count * sizeof *list);
+    if (status == EPLB_STATUS_OK) record(list, totals->count * sizeof *list);
   }
   call_free(&c);
   return 0;

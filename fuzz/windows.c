@@ -64,9 +64,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   int32_t status = eplb_window_weights(&windows, &change, judged, counted);
   REQUIRE(is_known_status(status));
   record(&status, sizeof status);
+  REQUIRE(explained(eplb_explain_window_weights(&windows, &change, judged, counted, sentence, sizeof sentence)) == status);
   int32_t foreseen = eplb_forecast(&windows, &forecast, out);
   REQUIRE(is_known_status(foreseen));
   record(&foreseen, sizeof foreseen);
+  REQUIRE(explained(eplb_explain_forecast(&windows, &forecast, out, sentence, sizeof sentence)) == foreseen);
 
   /* the same windows in plain order of time, dense */
   turned = windows;

@@ -5,7 +5,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   input in = {data, size};
   call c = {0};
   uint32_t operation = take_byte(&in);
-  if (operation >= 128) operation %= 3;
+  if (operation >= 128) operation %= EPLB_OPERATION_DIGEST + 1;
   decode_problem(&c, &in);
   decode_options(&c, &in);
   decode_outputs(&c, &in, 0);
@@ -18,10 +18,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   int32_t status = eplb_workspace(operation, c.problem_arg, c.options_arg, size_arg, align_arg);
   REQUIRE(is_known_status(status));
   record(&status, sizeof status);
+  int32_t said = explained(eplb_explain(operation, c.problem_arg, c.options_arg, NULL, sentence, sizeof sentence));
+  REQUIRE(said == status || size_arg != &bytes || align_arg != &align);
   if (status != EPLB_STATUS_OK) {
     REQUIRE(bytes == 12345 && align == 54321);
   } else {
-    REQUIRE(align == 8 && operation <= EPLB_OPERATION_DISPATCH);
+    REQUIRE(align == 8 && operation <= EPLB_OPERATION_DIGEST);
     record(&bytes, sizeof bytes);
 
     /* neither the number of layers nor the loads matter */

@@ -12,9 +12,11 @@
  *     with different workspaces and outputs may run at the same time on any number of threads.
  *   - Arguments come in the order problem, options, workspace, outputs. Arrays are dense, row-major, aligned
  *     for their element type; an array that is written may not overlap any other.
- *   - Structs start with struct_size: initialise them with EPLB_*_INIT and set what you need. They grow at
- *     their end; a library accepts smaller ones of older callers, and larger ones of newer callers as long
- *     as the fields it does not know are 0. Zero means default everywhere.
+ *   - A struct that a function reads starts with struct_size: initialise it with EPLB_*_INIT and set what you
+ *     need. Of what a function writes, and of the elements of an array of structs, the size is passed beside
+ *     the pointer: sizeof, as you compiled it. Structs grow at their end; a library accepts smaller ones of
+ *     older callers, and larger ones of newer callers as long as the fields it does not know are 0. Zero means
+ *     default everywhere.
  *   - Same input, same bytes: on every machine, in every build, whatever the workspace held. The floating-point
  *     unit must round to nearest, which is the default everywhere.
  *
@@ -26,26 +28,24 @@
 #ifndef EPLB_H
 #define EPLB_H
 
+
 #include <stddef.h>
 #include <stdint.h>
-/* Initialisers, one a struct: struct_size set, the rest zero. */
+/* Initialisers, one a struct that is read: the sizes set, the rest zero. */
 #define EPLB_PROBLEM_INIT \
   { sizeof(eplb_problem), 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL }
 #define EPLB_OPTIONS_INIT { sizeof(eplb_options), 0, 0, 0, 0, 0, 0, 0, NULL }
 #define EPLB_PLACEMENT_INIT { sizeof(eplb_placement), 0, NULL, NULL, NULL, NULL, NULL }
 #define EPLB_BATCH_INIT { sizeof(eplb_batch), 0, NULL }
-#define EPLB_QUOTAS_INIT { sizeof(eplb_quotas), 0, NULL, NULL, NULL, NULL, 0 }
-#define EPLB_VIOLATION_INIT { sizeof(eplb_violation), EPLB_VIOLATION_KIND_NONE, 0, 0, 0, 0 }
+#define EPLB_QUOTAS_INIT { sizeof(eplb_quotas), 0, NULL, NULL, NULL, NULL, sizeof(eplb_split) }
 #define EPLB_TRACKER_CONFIG_INIT { sizeof(eplb_tracker_config), 0, 0, 0, 0, 0 }
 #define EPLB_WINDOWS_INIT { sizeof(eplb_windows), 0, 0, 0, 0, 0, 0, 0, NULL, NULL }
 #define EPLB_CHANGE_INIT { sizeof(eplb_change), 0, 0, 0, 0, 0 }
 #define EPLB_FORECAST_INIT { sizeof(eplb_forecast_options), 0, 0, 0 }
 #define EPLB_TRANSFER_LIST_INIT \
-  { sizeof(eplb_transfer_list), sizeof(eplb_transfer), 0, 0, 0, 0, NULL, NULL, NULL }
-#define EPLB_GATE_CONFIG_INIT \
-  { sizeof(eplb_gate_config), sizeof(eplb_gate_layer), sizeof(eplb_gate_state), sizeof(eplb_gate_verdict), \
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
-#define EPLB_GATE_TOTAL_INIT { sizeof(eplb_gate_total), 0, 0, 0, 0, 0 }
+  { sizeof(eplb_transfer_list), 0, NULL, sizeof(eplb_transfer), NULL, NULL, NULL, NULL, \
+    sizeof(eplb_transfer_totals) }
+#define EPLB_GATE_CONFIG_INIT { sizeof(eplb_gate_config), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /*
  Bytes of workspace, a multiple of 8, that suffice for eplb_plan, eplb_evaluate and eplb_check with any
@@ -68,12 +68,18 @@
    sizeof(uint64_t) * 7 * (N))
 
 #ifndef EPLB_INLINE
-/* How eplb_route is defined, unless the includer says otherwise. In C++ it is one function in the whole program. */
+/* How inline functions are defined, unless the includer says otherwise. In C++ each is one in the whole program. */
 #ifdef __cplusplus
 #define EPLB_INLINE inline
 #else
 #define EPLB_INLINE static inline
 #endif
+#endif
+/* Of inline functions: a pointer to what is read alone, in a struct that serves both ways. */
+#ifdef __cplusplus
+#define EPLB_UNCONST(type, pointer) const_cast<type>(pointer)
+#else
+#define EPLB_UNCONST(type, pointer) ((type)(uintptr_t)(pointer))
 #endif
 
 /*
@@ -130,19 +136,6 @@ EPLB_INLINE int32_t eplb_route(const uint32_t *route_end, const int32_t *route_s
 #define EPLB_GPU_LEAVING 2
 
 /*
- flags: a slot of a GPU that is alive may stay empty where that is better. Without it EPLB_POLICY_BALANCED fills
- every slot that it can: all but those that only a duplicate, or more than max_replicas, could fill. The other
- policies leave none empty.
- */
-#define EPLB_FLAG_EMPTY_SLOTS 16
-
-/*
- options.flags: the metrics also say how balanced the placement is when tokens are split over replicas as
- eplb_dispatch does: dispatch_balance, dispatch_bound.
- */
-#define EPLB_FLAG_DISPATCH 8
-
-/*
  max_moves: nothing changes but what must: an expert that is nowhere any more, or not where it is to survive, gets
  a slot, and all else stays. A mask of dead GPUs without a move.
  */
@@ -165,10 +158,23 @@ EPLB_INLINE int32_t eplb_route(const uint32_t *route_end, const int32_t *route_s
 #define EPLB_FLAG_SURVIVE_NODE 4
 
 /*
+ flags: a slot of a GPU that is alive may stay empty where that is better. Without it EPLB_POLICY_BALANCED fills
+ every slot that it can: all but those that only a duplicate, or more than max_replicas, could fill. The other
+ policies leave none empty.
+ */
+#define EPLB_FLAG_EMPTY_SLOTS 16
+
+/*
  flags, with previous: only slots that are empty there may change; experts keep the slots that they have. For home
  experts that do not move. EPLB_POLICY_BALANCED only.
  */
 #define EPLB_FLAG_FILL_ONLY 32
+
+/*
+ flags: the metrics also say how balanced the placement is when tokens are split over replicas as
+ eplb_dispatch does: dispatch_balance, dispatch_bound.
+ */
+#define EPLB_FLAG_DISPATCH 8
 
 /*
  Version of this header: (major << 16) | (minor << 8) | patch.
@@ -395,6 +401,10 @@ enum eplb_status
    */
   EPLB_STATUS_ARRAY_LENGTH = -38,
   /*
+   There are more nodes than GPUs.
+   */
+  EPLB_STATUS_TOO_MANY_NODES = -39,
+  /*
    A load is NaN.
    */
   EPLB_STATUS_LOAD_NAN = -40,
@@ -582,6 +592,10 @@ enum eplb_status
    eplb_gate: a state is NaN, infinite or negative.
    */
   EPLB_STATUS_GATE_STATE = -113,
+  /*
+   eplb_gate: the config allows no move, whatever the loads.
+   */
+  EPLB_STATUS_GATE_NEVER = -114,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -624,6 +638,14 @@ enum eplb_operation
    once.
    */
   EPLB_OPERATION_REBALANCE = 5,
+  /*
+   eplb_number, which needs no workspace: for eplb_explain.
+   */
+  EPLB_OPERATION_NUMBER = 6,
+  /*
+   eplb_digest, likewise.
+   */
+  EPLB_OPERATION_DIGEST = 7,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -857,8 +879,10 @@ typedef struct eplb_options {
  The maps of a placement, in the caller's arrays. EPLB_PLACEMENT_INIT sets struct_size and zeroes the
  rest. physical_to_logical is always needed; NULL for the others means that they are not wanted.
 
- eplb_plan writes every element of every array that is given, or none at all. No two arrays may
- overlap.
+ One struct for what is written and what is read, told apart by the functions' arguments: one that takes an
+ eplb_placement * (eplb_plan, eplb_number) writes the arrays, every element of every one that it says, or none at
+ all. One that takes a const eplb_placement * never writes through it, so that read-only arrays may be behind it:
+ eplb_placement_of makes it of const arrays. No array that is written may overlap another.
  */
 typedef struct eplb_placement {
   /*
@@ -966,13 +990,9 @@ typedef struct eplb_metrics {
 
 /*
  The first broken promise that eplb_check found: layers in order, in a layer by kind, then by
- lowest slot or expert. -1 where a field does not apply. EPLB_VIOLATION_INIT prepares one.
+ lowest slot or expert. -1 where a field does not apply.
  */
 typedef struct eplb_violation {
-  /*
-   sizeof(eplb_violation), set by EPLB_VIOLATION_INIT.
-   */
-  uint32_t struct_size;
   /*
    EPLB_VIOLATION_KIND_*.
    */
@@ -993,306 +1013,12 @@ typedef struct eplb_violation {
    GPU.
    */
   int32_t gpu;
+  /*
+   The slot that this one does not agree with: of EPLB_VIOLATION_KIND_DUPLICATE the other one on the GPU, of
+   EPLB_VIOLATION_KIND_NODE the first one of the group.
+   */
+  int32_t other_slot;
 } eplb_violation;
-
-/*
- The tokens of a batch. EPLB_BATCH_INIT sets struct_size and zeroes the rest.
- */
-typedef struct eplb_batch {
-  /*
-   sizeof(eplb_batch).
-   */
-  uint32_t struct_size;
-  /*
-   0: it is not known, or does not matter, where tokens come from. num_gpus: every GPU sends its own.
-   */
-  uint32_t num_sources;
-  /*
-   [L][E] tokens of each expert; with sources [L][G][E] tokens that each GPU sends to each expert. At most
-   2^52 in a layer; none from a dead GPU.
-   */
-  const uint32_t *tokens;
-} eplb_batch;
-
-/*
- What eplb_dispatch reports of one layer. Times are tokens / speed of the GPU, tokens where no speeds are given.
- */
-typedef struct eplb_split {
-  /*
-   The largest time of a GPU.
-   */
-  double largest_time;
-  /*
-   No split in whole tokens has a smaller largest time: equal to largest_time but for EPLB_SPLIT_KIND_EVEN.
-   */
-  double bound;
-  /*
-   Tokens / total speed of the GPUs that are alive, over largest_time; 1.0 when there are no tokens.
-   */
-  double balance;
-  /*
-   Tokens of the layer.
-   */
-  uint64_t tokens;
-  /*
-   Tokens that leave the node of their source; 0 when sources are not given.
-   */
-  uint64_t leaving_node;
-  /*
-   Tokens that leave the GPU of their source, those that leave its node included; 0 when sources are not given.
-   */
-  uint64_t leaving_gpu;
-  /*
-   EPLB_SPLIT_KIND_*.
-   */
-  eplb_split_kind kind;
-  /*
-   The GPU of largest_time, lowest index first among equals.
-   */
-  uint32_t busiest_gpu;
-} eplb_split;
-
-/*
- Where eplb_dispatch writes. EPLB_QUOTAS_INIT sets struct_size and zeroes the rest. quota is always needed;
- NULL for the others means that they are not wanted. Every element of every array that is given is written, or
- none at all.
-
- The routing table says which tokens are whose: those of an expert (and source) are numbered from 0, in
- any order that all ranks agree on, and token i goes to the first place r of the row of route_end with
- i < route_end[r], that is to physical expert route_slot[r]. eplb_route does that. Without sources the
- numbers run over all GPUs, so that a rank has to know how many tokens of the expert come before its own.
- */
-typedef struct eplb_quotas {
-  /*
-   sizeof(eplb_quotas).
-   */
-  uint32_t struct_size;
-  /*
-   Width of the routing table, at least the largest number of GPUs that serve and hold an expert. Not
-   looked at when neither route_end nor route_slot is given.
-   */
-  uint32_t max_replicas;
-  /*
-   [L][P] tokens that each physical expert gets; with sources [L][G][P] of each source.
-   */
-  uint32_t *quota;
-  /*
-   [L][E][max_replicas], with sources [L][G][E][max_replicas]: one more than the last token of each place;
-   places beyond the replicas of the expert repeat the last.
-   */
-  uint32_t *route_end;
-  /*
-   [L][E][max_replicas] the physical experts of an expert that serve, ascending (of several on one GPU the
-   first), then -1. The same for all sources.
-   */
-  int32_t *route_slot;
-  /*
-   [L] what is known of each layer.
-   */
-  struct eplb_split *per_layer;
-  /*
-   sizeof(eplb_split); not looked at when per_layer is NULL.
-   */
-  size_t split_size;
-} eplb_quotas;
-
-/*
- Prices and times of the gate. EPLB_GATE_CONFIG_INIT sets the sizes of the structs and zeroes the rest.
- Numbers are 0 or from 2^-100 to 2^100.
- */
-typedef struct eplb_gate_config {
-  /*
-   sizeof(eplb_gate_config).
-   */
-  uint32_t struct_size;
-  /*
-   sizeof(eplb_gate_layer).
-   */
-  uint32_t layer_size;
-  /*
-   sizeof(eplb_gate_state).
-   */
-  uint32_t state_size;
-  /*
-   sizeof(eplb_gate_verdict).
-   */
-  uint32_t verdict_size;
-  /*
-   L, 1 to 4,096.
-   */
-  uint32_t num_layers;
-  /*
-   G: GPUs over which the loads are spread, at least 1.
-   */
-  uint32_t num_gpus;
-  /*
-   Seconds of a step that wait for the experts of all layers; seconds of attention and the like are not
-   part of it.
-   */
-  double step_seconds;
-  /*
-   Steps until the next occasion to rebalance: how long a new placement has to earn.
-   */
-  double steps;
-  /*
-   Steps since the last call with the same states: how much the last move has earned meanwhile.
-   */
-  double steps_since;
-  /*
-   Bytes of the weights of one expert in one layer.
-   */
-  double bytes_per_expert;
-  /*
-   Bytes per second that a GPU sends, and receives at the same time.
-   */
-  double gpu_bandwidth;
-  /*
-   Bytes per second into or out of a node; 0: not a limit.
-   */
-  double node_bandwidth;
-  /*
-   Part of the transfer time for which serving waits: 1 when it stops meanwhile, less when transfers
-   run beside it. 0 = 1.
-   */
-  double stall;
-  /*
-   Seconds that any rebalance costs, however little it moves; 0 and more.
-   */
-  double fixed_seconds;
-  /*
-   How many standard deviations beyond the largest that chance is expected to show among G GPUs the
-   busiest GPU must be to count. 0 = 3.
-   */
-  double certainty;
-  /*
-   A layer moves when it gains this many times what it costs. 0 = 2.
-   */
-  double payback;
-  /*
-   The part of the step that has to be at stake before anything moves, summed over calls in a row: a
-   layer that could save a hundredth of the step in each of five calls counts 0.05. So a large gain is
-   taken at once, a small one when it lasts, and what comes and goes is not. 0 = 0.2.
-   */
-  double evidence;
-  /*
-   The most seconds that one rebalance may cost, fixed_seconds included; 0 = no limit.
-   */
-  double max_cost_seconds;
-} eplb_gate_config;
-
-/*
- A layer before the gate. Loads in any unit, the same for all three: max_gpu_load and mean_gpu_load of
- eplb_metrics, both placements measured with the same loads. Best with loads that the new placement was
- not planned on, such as the newest window: what was planned on looks better than it will be.
- */
-typedef struct eplb_gate_layer {
-  /*
-   Mean load of a GPU.
-   */
-  double mean;
-  /*
-   Load of the busiest GPU now: predicted, or measured per slot.
-   */
-  double now;
-  /*
-   Load of the busiest GPU after the move.
-   */
-  double after;
-  /*
-   Tokens of the layer that the loads were counted from, over all experts; 0: the loads are exact.
-   */
-  double tokens;
-  /*
-   Experts that move: eplb_transfer_list.layer_start, or slots that change.
-   */
-  uint32_t moved;
-  /*
-   The most experts that one GPU sends or receives: eplb_transfer_list.layer_rounds.
-   */
-  uint32_t rounds;
-  /*
-   The most experts that enter or leave one node; 0 when node_bandwidth is.
-   */
-  uint32_t node_rounds;
-  /*
-   0.
-   */
-  uint32_t reserved;
-} eplb_gate_layer;
-
-/*
- What the gate remembers of a layer; the caller keeps it from call to call. Zeroes at the start.
- */
-typedef struct eplb_gate_state {
-  /*
-   Seconds that the last move cost and has not earned yet.
-   */
-  double debt_seconds;
-  /*
-   Seconds a step that it is expected to earn.
-   */
-  double seconds_per_step;
-  /*
-   Part of the step that the layer could have saved, summed over the last calls in a row.
-   */
-  double evidence;
-} eplb_gate_state;
-
-/*
- What the gate says about a layer.
- */
-typedef struct eplb_gate_verdict {
-  /*
-   Seconds gained until the next rebalance, chance taken off; 0 and more.
-   */
-  double gain_seconds;
-  /*
-   Seconds that the transfers hold up serving.
-   */
-  double cost_seconds;
-  /*
-   Seconds that the last move still has to earn.
-   */
-  double debt_seconds;
-  /*
-   1: take the new placement of this layer. 0: keep the old one.
-   */
-  uint32_t move_layer;
-  /*
-   Which to move first, from 0, by net gain per byte; with move_layer 0: 2^32 - 1.
-   */
-  uint32_t order;
-} eplb_gate_verdict;
-
-/*
- What the gate says about all layers. EPLB_GATE_TOTAL_INIT sets struct_size and zeroes the rest.
- */
-typedef struct eplb_gate_total {
-  /*
-   In: sizeof(eplb_gate_total).
-   */
-  uint32_t struct_size;
-  /*
-   Layers that move.
-   */
-  uint32_t moved_layers;
-  /*
-   Seconds gained by the layers that move.
-   */
-  double gain_seconds;
-  /*
-   What they cost, fixed_seconds included; 0 when none moves.
-   */
-  double cost_seconds;
-  /*
-   Bytes that move.
-   */
-  double bytes;
-  /*
-   Sum of the evidence of the layers, this call included; eplb_gate_config.evidence is what it takes.
-   */
-  double evidence;
-} eplb_gate_total;
 
 /*
  What a load tracker is made for. EPLB_TRACKER_CONFIG_INIT sets struct_size and zeroes the rest; the num_*
@@ -1377,90 +1103,6 @@ typedef struct eplb_windows {
 } eplb_windows;
 
 /*
- One expert of one layer on its way into a slot.
- */
-typedef struct eplb_transfer {
-  /*
-   Layer.
-   */
-  int32_t layer;
-  /*
-   Logical expert.
-   */
-  int32_t expert;
-  /*
-   GPU that sends; destination_gpu for a copy within a GPU; -1: from outside.
-   */
-  int32_t source_gpu;
-  /*
-   Slot in which the expert stands when it is read, 0 .. P - 1; -1: from outside.
-   */
-  int32_t source_slot;
-  /*
-   GPU that receives.
-   */
-  int32_t destination_gpu;
-  /*
-   Slot into which the expert goes, 0 .. P - 1.
-   */
-  int32_t destination_slot;
-  /*
-   Round, from 0 in each layer. Of a copy within a GPU: the round before which it is made.
-   */
-  uint32_t round;
-  /*
-   0: the expert is written into destination_slot during the round. Else it is received into a spare
-   buffer, and copied into destination_slot before this round begins. Of a copy within a GPU: round; no
-   buffer is used.
-   */
-  uint32_t commit;
-} eplb_transfer;
-
-/*
- The caller's arrays for the transfers, and what they came to. EPLB_TRANSFER_LIST_INIT sets struct_size and
- transfer_size and zeroes the rest.
- */
-typedef struct eplb_transfer_list {
-  /*
-   sizeof(eplb_transfer_list).
-   */
-  uint32_t struct_size;
-  /*
-   sizeof(eplb_transfer).
-   */
-  uint32_t transfer_size;
-  /*
-   In: transfers that fit; 2 * L * P always suffice.
-   */
-  uint32_t capacity;
-  /*
-   Out: entries of the list.
-   */
-  uint32_t count;
-  /*
-   Out: those that use a link; the others are copies within a GPU.
-   */
-  uint32_t moved;
-  /*
-   Out: the most rounds of a layer.
-   */
-  uint32_t rounds;
-  /*
-   [capacity] out: the first count are written; layer by layer, in the order in which they happen.
-   NULL: they are only counted, and capacity is not looked at.
-   */
-  struct eplb_transfer *transfers;
-  /*
-   [L + 1] out: the index of the first transfer of each layer, and count at the end. NULL: not wanted.
-   */
-  uint32_t *layer_start;
-  /*
-   [L] out: the rounds of each layer. NULL: not wanted.
-   */
-  uint32_t *layer_rounds;
-} eplb_transfer_list;
-
-/*
  How an abrupt change of the load is told. EPLB_CHANGE_INIT sets struct_size and zeroes the rest, which is the
  default of every field; a NULL pointer means the same.
  */
@@ -1514,6 +1156,418 @@ typedef struct eplb_forecast_options {
   float sigmas;
 } eplb_forecast_options;
 
+/*
+ One expert of one layer on its way into a slot.
+ */
+typedef struct eplb_transfer {
+  /*
+   Layer.
+   */
+  int32_t layer;
+  /*
+   Logical expert.
+   */
+  int32_t expert;
+  /*
+   GPU that sends; destination_gpu for a copy within a GPU; -1: from outside.
+   */
+  int32_t source_gpu;
+  /*
+   Slot in which the expert stands when it is read, 0 .. P - 1; -1: from outside.
+   */
+  int32_t source_slot;
+  /*
+   GPU that receives.
+   */
+  int32_t destination_gpu;
+  /*
+   Slot into which the expert goes, 0 .. P - 1.
+   */
+  int32_t destination_slot;
+  /*
+   Round, from 0 in each layer. Of a copy within a GPU: the round before which it is made.
+   */
+  uint32_t round;
+  /*
+   0: the expert is written into destination_slot during the round. Else it is received into a spare
+   buffer, and copied into destination_slot before this round begins. Of a copy within a GPU: round; no
+   buffer is used.
+   */
+  uint32_t commit;
+} eplb_transfer;
+
+/*
+ What a list of transfers comes to.
+ */
+typedef struct eplb_transfer_totals {
+  /*
+   Entries of the list.
+   */
+  uint32_t count;
+  /*
+   Those that use a link: copies of an expert that travel. The others are copies within a GPU.
+   */
+  uint32_t moved;
+  /*
+   Layers in which any travels.
+   */
+  uint32_t moved_layers;
+  /*
+   The most rounds of a layer.
+   */
+  uint32_t rounds;
+} eplb_transfer_totals;
+
+/*
+ Where eplb_transfers writes. EPLB_TRANSFER_LIST_INIT sets the sizes and zeroes the rest. NULL for an array means
+ that it is not wanted.
+ */
+typedef struct eplb_transfer_list {
+  /*
+   sizeof(eplb_transfer_list).
+   */
+  uint32_t struct_size;
+  /*
+   Transfers that fit; 2 * L * P always suffice. Not looked at when transfers is NULL.
+   */
+  uint32_t capacity;
+  /*
+   [capacity] the first totals.count are written; layer by layer, in the order in which they happen. NULL: they
+   are only counted.
+   */
+  struct eplb_transfer *transfers;
+  /*
+   sizeof(eplb_transfer); not looked at when transfers is NULL.
+   */
+  size_t transfer_size;
+  /*
+   [L + 1] the index of the first transfer of each layer, and their number at the end.
+   */
+  uint32_t *layer_start;
+  /*
+   [L] the transfers of each layer that use a link: what eplb_gate_layer.moved asks for.
+   */
+  uint32_t *layer_moved;
+  /*
+   [L] the rounds of each layer.
+   */
+  uint32_t *layer_rounds;
+  /*
+   [1] what all layers come to.
+   */
+  struct eplb_transfer_totals *totals;
+  /*
+   sizeof(eplb_transfer_totals); not looked at when totals is NULL.
+   */
+  size_t totals_size;
+} eplb_transfer_list;
+
+/*
+ Prices and times of the gate. EPLB_GATE_CONFIG_INIT sets struct_size and zeroes the rest; the num_* fields, both at
+ least 1, step_seconds, steps and gpu_bandwidth must then be set. Numbers are 0 or from 2^-100 to 2^100.
+ */
+typedef struct eplb_gate_config {
+  /*
+   sizeof(eplb_gate_config).
+   */
+  uint32_t struct_size;
+  /*
+   L, 1 to 4,096.
+   */
+  uint32_t num_layers;
+  /*
+   G: GPUs over which the loads are spread, at least 1.
+   */
+  uint32_t num_gpus;
+  /*
+   0.
+   */
+  uint32_t reserved;
+  /*
+   Seconds of a step that wait for the experts of all layers; seconds of attention and the like are not
+   part of it.
+   */
+  double step_seconds;
+  /*
+   Steps until the next occasion to rebalance: how long a new placement has to earn.
+   */
+  double steps;
+  /*
+   Steps since the last call with the same states: how much the last move has earned meanwhile.
+   */
+  double steps_since;
+  /*
+   Bytes of the weights of one expert in one layer.
+   */
+  double bytes_per_expert;
+  /*
+   Bytes per second that a GPU sends, and receives at the same time.
+   */
+  double gpu_bandwidth;
+  /*
+   Bytes per second into or out of a node; 0: not a limit.
+   */
+  double node_bandwidth;
+  /*
+   Part of the transfer time for which serving waits: 1 when it stops meanwhile, less when transfers
+   run beside it. 0 = 1.
+   */
+  double stall;
+  /*
+   Seconds that any rebalance costs, however little it moves; 0 and more.
+   */
+  double fixed_seconds;
+  /*
+   How many standard deviations beyond the largest that chance is expected to show among G GPUs the
+   busiest GPU must be to count. 0 = 3.
+   */
+  double certainty;
+  /*
+   A layer moves when it gains this many times what it costs. 0 = 2.
+   */
+  double payback;
+  /*
+   The part of the step that has to be at stake before anything moves, summed over calls in a row: a
+   layer that could save a hundredth of the step in each of five calls counts 0.05. So a large gain is
+   taken at once, a small one when it lasts, and what comes and goes is not. 0 = 0.2.
+   */
+  double evidence;
+  /*
+   The most seconds that one rebalance may cost, fixed_seconds included; 0 = no limit.
+   */
+  double max_cost_seconds;
+} eplb_gate_config;
+
+/*
+ A layer before the gate. Loads in any unit, the same for all three: max_gpu_load and mean_gpu_load of
+ eplb_metrics, both placements measured with the same loads. Best with loads that the new placement was
+ not planned on, such as the newest window: what was planned on looks better than it will be.
+ */
+typedef struct eplb_gate_layer {
+  /*
+   Mean load of a GPU.
+   */
+  double mean;
+  /*
+   Load of the busiest GPU now: predicted, or measured per slot.
+   */
+  double now;
+  /*
+   Load of the busiest GPU after the move.
+   */
+  double after;
+  /*
+   Tokens of the layer that the loads were counted from, over all experts; 0: the loads are exact.
+   */
+  double tokens;
+  /*
+   Copies of an expert that go over a link: eplb_transfer_list.layer_moved. Not slots that differ: what changes its
+   slot within a GPU costs no link.
+   */
+  uint32_t moved;
+  /*
+   The most experts that one GPU sends or receives: eplb_transfer_list.layer_rounds.
+   */
+  uint32_t rounds;
+  /*
+   The most experts that enter or leave one node; 0 when node_bandwidth is.
+   */
+  uint32_t node_rounds;
+  /*
+   0.
+   */
+  uint32_t reserved;
+} eplb_gate_layer;
+
+/*
+ What the gate remembers of a layer; the caller keeps it from call to call. Zeroes at the start.
+ */
+typedef struct eplb_gate_state {
+  /*
+   Seconds that the last move cost and has not earned yet.
+   */
+  double debt_seconds;
+  /*
+   Seconds a step that it is expected to earn.
+   */
+  double seconds_per_step;
+  /*
+   Part of the step that the layer could have saved, summed over the last calls in a row.
+   */
+  double evidence;
+} eplb_gate_state;
+
+/*
+ What the gate says about a layer.
+ */
+typedef struct eplb_gate_verdict {
+  /*
+   Seconds gained until the next rebalance, chance taken off; 0 and more.
+   */
+  double gain_seconds;
+  /*
+   Seconds that the transfers hold up serving.
+   */
+  double cost_seconds;
+  /*
+   Seconds that the last move still has to earn.
+   */
+  double debt_seconds;
+  /*
+   1: take the new placement of this layer. 0: keep the old one.
+   */
+  uint32_t move_layer;
+  /*
+   Which to move first, from 0, by net gain per byte; with move_layer 0: 2^32 - 1.
+   */
+  uint32_t order;
+} eplb_gate_verdict;
+
+/*
+ What the gate says about all layers.
+ */
+typedef struct eplb_gate_total {
+  /*
+   Layers that move.
+   */
+  uint32_t moved_layers;
+  /*
+   Copies of an expert that go over a link for it: the sum of their eplb_gate_layer.moved, at most 2^32 - 1.
+   */
+  uint32_t moved;
+  /*
+   Seconds gained by the layers that move.
+   */
+  double gain_seconds;
+  /*
+   What they cost, fixed_seconds included; 0 when none moves.
+   */
+  double cost_seconds;
+  /*
+   Bytes that move.
+   */
+  double bytes;
+  /*
+   Sum of the evidence of the layers, this call included; eplb_gate_config.evidence is what it takes.
+   */
+  double evidence;
+} eplb_gate_total;
+
+/*
+ The tokens of a batch. EPLB_BATCH_INIT sets struct_size and zeroes the rest.
+ */
+typedef struct eplb_batch {
+  /*
+   sizeof(eplb_batch).
+   */
+  uint32_t struct_size;
+  /*
+   0: it is not known, or does not matter, where tokens come from. num_gpus: every GPU sends its own.
+   */
+  uint32_t num_sources;
+  /*
+   [L][E] tokens of each expert; with sources [L][G][E] tokens that each GPU sends to each expert. At most
+   2^52 in a layer; none from a dead GPU.
+   */
+  const uint32_t *tokens;
+} eplb_batch;
+
+/*
+ What eplb_dispatch reports of one layer. Times are tokens / speed of the GPU, tokens where no speeds are given.
+ */
+typedef struct eplb_split {
+  /*
+   The largest time of a GPU.
+   */
+  double largest_time;
+  /*
+   No split in whole tokens has a smaller largest time: equal to largest_time but for EPLB_SPLIT_KIND_EVEN.
+   */
+  double bound;
+  /*
+   Tokens / total speed of the GPUs that are alive, over largest_time; 1.0 when there are no tokens.
+   */
+  double balance;
+  /*
+   Tokens of the layer.
+   */
+  uint64_t tokens;
+  /*
+   Tokens that leave the node of their source; 0 when sources are not given.
+   */
+  uint64_t leaving_node;
+  /*
+   Tokens that leave the GPU of their source, those that leave its node included; 0 when sources are not given.
+   */
+  uint64_t leaving_gpu;
+  /*
+   EPLB_SPLIT_KIND_*.
+   */
+  eplb_split_kind kind;
+  /*
+   The GPU of largest_time, lowest index first among equals.
+   */
+  uint32_t busiest_gpu;
+} eplb_split;
+
+/*
+ Where eplb_dispatch writes. EPLB_QUOTAS_INIT sets the sizes and zeroes the rest. quota is always needed;
+ NULL for the others means that they are not wanted. Every element of every array that is given is written, or
+ none at all.
+
+ The routing table says which tokens are whose: those of an expert (and source) are numbered from 0, in
+ any order that all ranks agree on, and token i goes to the first place r of the row of route_end with
+ i < route_end[r], that is to physical expert route_slot[r]. eplb_route does that. Without sources the
+ numbers run over all GPUs, so that a rank has to know how many tokens of the expert come before its own.
+ */
+typedef struct eplb_quotas {
+  /*
+   sizeof(eplb_quotas).
+   */
+  uint32_t struct_size;
+  /*
+   Width of the routing table, at least the largest number of GPUs that serve and hold an expert. Not
+   looked at when neither route_end nor route_slot is given.
+   */
+  uint32_t max_replicas;
+  /*
+   [L][P] tokens that each physical expert gets; with sources [L][G][P] of each source.
+   */
+  uint32_t *quota;
+  /*
+   [L][E][max_replicas], with sources [L][G][E][max_replicas]: one more than the last token of each place;
+   places beyond the replicas of the expert repeat the last.
+   */
+  uint32_t *route_end;
+  /*
+   [L][E][max_replicas] the physical experts of an expert that serve, ascending (of several on one GPU the
+   first), then -1. The same for all sources.
+   */
+  int32_t *route_slot;
+  /*
+   [L] what is known of each layer.
+   */
+  struct eplb_split *per_layer;
+  /*
+   sizeof(eplb_split); not looked at when per_layer is NULL.
+   */
+  size_t split_size;
+} eplb_quotas;
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
 
 
 
@@ -1523,6 +1577,17 @@ typedef struct eplb_forecast_options {
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+/*
+ The text of a status code: what is wrong and what to change. Static, in English, never NULL.
+ */
+const char *eplb_status_string(int32_t status);
+
+/*
+ The version of the library, to be compared with EPLB_VERSION of the header. The same major version
+ (before 1.0: the same minor version) means that the two fit.
+ */
+uint32_t eplb_version(void);
 
 /*
  Says how much workspace an operation needs.
@@ -1590,7 +1655,7 @@ int32_t eplb_plan(const struct eplb_problem *problem,
                   const struct eplb_options *options,
                   void *workspace,
                   size_t workspace_size,
-                  const struct eplb_placement *placement,
+                  struct eplb_placement *placement,
                   struct eplb_metrics *per_layer,
                   size_t metrics_size);
 
@@ -1633,6 +1698,7 @@ int32_t eplb_evaluate(const struct eplb_problem *problem,
  workspace_size    its bytes.
  placement         in: what to check.
  first             out: the first broken promise, kind EPLB_VIOLATION_KIND_NONE when there is none; NULL = not wanted.
+ first_size        sizeof(eplb_violation); not looked at when first is NULL.
 
  Returns EPLB_STATUS_OK; EPLB_STATUS_PLACEMENT_INVALID with *first filled in; another code with *first as
  it was. O(L (P + E max_replicas)).
@@ -1645,7 +1711,8 @@ int32_t eplb_check(const struct eplb_problem *problem,
                    void *workspace,
                    size_t workspace_size,
                    const struct eplb_placement *placement,
-                   struct eplb_violation *first);
+                   struct eplb_violation *first,
+                   size_t first_size);
 
 /*
  Digests physical_to_logical into 64 bits that ranks can compare to see whether they hold the same
@@ -1665,76 +1732,29 @@ int32_t eplb_digest(const struct eplb_problem *problem,
                     uint64_t *digest);
 
 /*
- The text of a status code: what is wrong and what to change. Static, in English, never NULL.
- */
-const char *eplb_status_string(int32_t status);
+ Fills the other maps of a placement from physical_to_logical, which it leaves as it is: for engines that mask a
+ part of a placement, or move one.
 
-/*
- The version of the library, to be compared with EPLB_VERSION of the header. The same major version
- (before 1.0: the same minor version) means that the two fit.
- */
-uint32_t eplb_version(void);
+ The replicas of an expert are numbered in order of their slots, as EPLB_POLICY_BALANCED numbers them (the other
+ policies number as the programs that they reproduce; any order is a good one). Slots on dead GPUs do not count, as
+ in eplb_evaluate, whatever they hold: their replica_rank is -1, as that of an empty slot, and neither logical_count
+ nor logical_to_physical know them. GPUs that are leaving count. An expert without a replica has a logical_count of
+ 0. Of a plan of BALANCED these are the maps that eplb_plan has written.
 
-/*
- Splits the tokens of a batch over the replicas of their experts: whole tokens, exact, the same on every rank.
+ problem    sizes, gpu_slots and gpu_state; load may be NULL, and nothing else matters.
+ placement  physical_to_logical in; the other maps out, each as far as it is not NULL: every element is written.
+            max_replicas is the width of logical_to_physical, and not looked at without it.
 
- The largest time of a GPU (tokens / speed) is the smallest that any split into whole tokens has. Where the
- batch says which GPU sends what, the fewest tokens leave the node of their source, and among such splits the
- fewest leave its GPU. Of equally good splits the algorithm of docs/SPEC.md, "Dispatch", takes one: a function
- of its input alone. Dead GPUs get nothing, whatever their slots hold; GPUs that are leaving serve. Of several
- slots of an expert on one GPU the first gets all that the GPU gets.
-
- problem         sizes and topology, of one layer or several; load may be NULL, groups do not matter.
- options         effort bounds the replicas looked at in a layer, 0 = 16,384 for each slot; when it runs out,
-                 the split is even and marked so. Nothing else matters. NULL = all defaults.
- workspace       scratch, of the size and alignment that eplb_workspace(EPLB_OPERATION_DISPATCH) says: the
-                 same with sources and without.
- workspace_size  its bytes.
- placement       in: physical_to_logical; nothing else is looked at.
- batch           in: tokens.
- out             out: quotas, routing table, a report a layer.
-
- Returns EPLB_STATUS_OK, or a negative code with every output as it was: EPLB_STATUS_DISPATCH_NO_REPLICA,
- EPLB_STATUS_DISPATCH_DEAD_SOURCE, EPLB_STATUS_DISPATCH_TOKENS, EPLB_STATUS_DISPATCH_SOURCES,
- EPLB_STATUS_PLACEMENT_EXPERT, EPLB_STATUS_MAX_REPLICAS for this call alone; EPLB_STATUS_SHAPE_TOO_LARGE
- above 65,535 GPUs. About O(E + P + the ways found) a layer, with sources O(G P) more.
+ Returns EPLB_STATUS_OK, or a negative code with every map as it was: EPLB_STATUS_PLACEMENT_EXPERT when a slot, on
+ whichever GPU, holds neither -1 nor an expert; EPLB_STATUS_MAX_REPLICAS when an expert has more replicas than
+ logical_to_physical is wide. O(L (P + E max_replicas)) for up to 256 experts, and a walk over the slots more for
+ each further 256 that slots hold. No workspace.
 
  # Safety
  Pointers are NULL or point to as much memory as the struct fields say.
  */
-int32_t eplb_dispatch(const struct eplb_problem *problem,
-                      const struct eplb_options *options,
-                      void *workspace,
-                      size_t workspace_size,
-                      const struct eplb_placement *placement,
-                      const struct eplb_batch *batch,
-                      const struct eplb_quotas *out);
-
-/*
- Decides, layer by layer, whether a new placement is worth the move: what the steps until the next
- rebalance gain by it against what the transfers cost, in seconds.
-
- What the busiest GPU may have above the mean by chance is not counted as a gain (config.certainty). What
- comes and goes moves nothing (config.evidence), and a layer that has moved earns what it cost before it
- moves again (states). docs/SPEC.md ("Gate") has the formulas.
-
- config    prices and times.
- layers    [L] in: each layer under both placements.
- states    [L] in and out: zeroes before the first call, then what the last one wrote. The gate takes it
-           that the caller does what it says.
- verdicts  [L] out.
- total     out: the layers that move, together; NULL = not wanted.
-
- Returns EPLB_STATUS_OK, or a negative code with every output as it was. O(L^2), no workspace.
-
- # Safety
- Pointers are NULL or point to as much memory as the struct fields say.
- */
-int32_t eplb_gate(const struct eplb_gate_config *config,
-                  const struct eplb_gate_layer *layers,
-                  struct eplb_gate_state *states,
-                  struct eplb_gate_verdict *verdicts,
-                  struct eplb_gate_total *total);
+int32_t eplb_number(const struct eplb_problem *problem,
+                    struct eplb_placement *placement);
 
 /*
  Says how much memory a load tracker takes: 80 + 4 L + 4 L E (W + 1) bytes.
@@ -1819,9 +1839,10 @@ int32_t eplb_tracker_close(void *memory, size_t memory_size);
  The load that it tells of lies in the tracker's memory and can be a problem's load as it is, with
  num_windows as told: the order of windows does not matter to a plan. It changes when a window closes.
 
- memory       a load tracker.
- memory_size  its bytes.
- windows      out, but for struct_size: EPLB_WINDOWS_INIT prepares one. window_weight is made NULL.
+ memory        a load tracker.
+ memory_size   its bytes.
+ windows       out; window_weight is made NULL, struct_size what windows_size is.
+ windows_size  sizeof(eplb_windows).
 
  Returns EPLB_STATUS_OK, or a negative code with *windows as it was: EPLB_STATUS_TRACKER_EMPTY while no
  window has been closed, EPLB_STATUS_TRACKER_TORN when the memory is damaged. O(W L E).
@@ -1829,41 +1850,10 @@ int32_t eplb_tracker_close(void *memory, size_t memory_size);
  # Safety
  Pointers are NULL or valid; memory has memory_size bytes.
  */
-int32_t eplb_tracker_windows(void *memory, size_t memory_size, struct eplb_windows *windows);
-
-/*
- Lists the transfers that turn one placement into another: which expert goes from where to where, and in
- which round. Replayed in order the list is safe: in a round a GPU sends at most one expert and receives at
- most one, no slot is overwritten before its last reader, and every expert has a slot from which it can
- be read and served throughout. docs/SPEC.md ("Transfers") says what happens in and between rounds.
-
- Sources are the nearest GPUs that hold the expert (same node, then any), and among these they are spread
- as evenly as can be. GPUs that leave are sources, dead ones are not.
-
- problem         load may be NULL.
- options         previous: the old placement, needed. flags: EPLB_FLAG_EXTERNAL_SOURCE allows source -1 for
-                 experts that no GPU can be read for. Nothing else matters.
- workspace       as eplb_workspace(EPLB_OPERATION_TRANSFERS) says.
- workspace_size  its bytes.
- placement       in: the new placement; only physical_to_logical is read.
- spare_buffers   experts of a layer that a GPU can receive beside its slots; 0 and more.
- list            in: the arrays; out: the sums.
-
- Returns EPLB_STATUS_OK; EPLB_STATUS_SOURCE_LOST, EPLB_STATUS_NEEDS_BUFFER, EPLB_STATUS_LIST_TOO_SMALL or
- another negative code with every output as it was. Every layer is worked out twice, since all are checked
- before the first is written. A layer takes O(rounds (P + transfers x GPUs)) at most, up to 16 times when no
- order with as few rounds as one GPU has transfers is found.
-
- # Safety
- Pointers are NULL or point to as much memory as the struct fields say.
- */
-int32_t eplb_transfers(const struct eplb_problem *problem,
-                       const struct eplb_options *options,
-                       void *workspace,
-                       size_t workspace_size,
-                       const struct eplb_placement *placement,
-                       uint32_t spare_buffers,
-                       struct eplb_transfer_list *list);
+int32_t eplb_tracker_windows(void *memory,
+                             size_t memory_size,
+                             struct eplb_windows *windows,
+                             size_t windows_size);
 
 /*
  Says how much each window should count, so that a plan does not cling to what the load was before it
@@ -1913,8 +1903,341 @@ int32_t eplb_forecast(const struct eplb_windows *windows,
                       const struct eplb_forecast_options *forecast,
                       float *load);
 
+/*
+ Lists the transfers that turn one placement into another: which expert goes from where to where, and in
+ which round. Replayed in order the list is safe: in a round a GPU sends at most one expert and receives at
+ most one, no slot is overwritten before its last reader, and every expert has a slot from which it can
+ be read and served throughout. docs/SPEC.md ("Transfers") says what happens in and between rounds.
+
+ Sources are the nearest GPUs that hold the expert (same node, then any), and among these they are spread
+ as evenly as can be. GPUs that leave are sources, dead ones are not.
+
+ problem         load may be NULL.
+ options         flags: EPLB_FLAG_EXTERNAL_SOURCE allows source -1 for experts that no GPU can be read for. Nothing
+                 else matters; options.previous is not looked at. NULL = all defaults.
+ workspace       as eplb_workspace(EPLB_OPERATION_TRANSFERS) says.
+ workspace_size  its bytes.
+ from            in: the placement in force; only physical_to_logical is read.
+ to              in: the new placement, likewise.
+ spare_buffers   experts of a layer that a GPU can receive beside its slots; 0 and more.
+ list            out: the list, its layers, its totals.
+
+ Returns EPLB_STATUS_OK; EPLB_STATUS_SOURCE_LOST, EPLB_STATUS_NEEDS_BUFFER, EPLB_STATUS_LIST_TOO_SMALL or
+ another negative code with every output as it was; eplb_explain_transfers names the layer. Every layer is worked
+ out twice, since all are checked before the first is written. A layer takes O(rounds (P + transfers x GPUs)) at
+ most, up to 16 times when no order with as few rounds as one GPU has transfers is found.
+
+ # Safety
+ Pointers are NULL or point to as much memory as the struct fields say.
+ */
+int32_t eplb_transfers(const struct eplb_problem *problem,
+                       const struct eplb_options *options,
+                       void *workspace,
+                       size_t workspace_size,
+                       const struct eplb_placement *from,
+                       const struct eplb_placement *to,
+                       uint32_t spare_buffers,
+                       const struct eplb_transfer_list *list);
+
+/*
+ Decides, layer by layer, whether a new placement is worth the move: what the steps until the next
+ rebalance gain by it against what the transfers cost, in seconds.
+
+ What the busiest GPU may have above the mean by chance is not counted as a gain (config.certainty). What
+ comes and goes moves nothing (config.evidence), and a layer that has moved earns what it cost before it
+ moves again (states). docs/SPEC.md ("Gate") has the formulas.
+
+ config        prices and times.
+ layers        [L] in: each layer under both placements.
+ layer_size    sizeof(eplb_gate_layer).
+ states        [L] in and out: zeroes before the first call, then what the last one wrote. The gate takes it
+               that the caller does what it says.
+ state_size    sizeof(eplb_gate_state).
+ verdicts      [L] out.
+ verdict_size  sizeof(eplb_gate_verdict).
+ total         out: the layers that move, together; NULL = not wanted.
+ total_size    sizeof(eplb_gate_total); not looked at when total is NULL.
+
+ Returns EPLB_STATUS_OK, or a negative code with every output as it was: EPLB_STATUS_GATE_NEVER when the config
+ allows no move, whatever the loads: no time to gain, a price or a limit that rules out even one expert, evidence
+ that is never reached. O(L^2), no workspace.
+
+ # Safety
+ Pointers are NULL or point to as much memory as the struct fields say.
+ */
+int32_t eplb_gate(const struct eplb_gate_config *config,
+                  const struct eplb_gate_layer *layers,
+                  size_t layer_size,
+                  struct eplb_gate_state *states,
+                  size_t state_size,
+                  struct eplb_gate_verdict *verdicts,
+                  size_t verdict_size,
+                  struct eplb_gate_total *total,
+                  size_t total_size);
+
+/*
+ Splits the tokens of a batch over the replicas of their experts: whole tokens, exact, the same on every rank.
+
+ The largest time of a GPU (tokens / speed) is the smallest that any split into whole tokens has. Where the
+ batch says which GPU sends what, the fewest tokens leave the node of their source, and among such splits the
+ fewest leave its GPU. Of equally good splits the algorithm of docs/SPEC.md, "Dispatch", takes one: a function
+ of its input alone. Dead GPUs get nothing, whatever their slots hold; GPUs that are leaving serve. Of several
+ slots of an expert on one GPU the first gets all that the GPU gets.
+
+ problem         sizes and topology, of one layer or several; load may be NULL, groups do not matter.
+ options         effort bounds the replicas looked at in a layer, 0 = 16,384 for each slot; when it runs out,
+                 the split is even and marked so. Nothing else matters. NULL = all defaults.
+ workspace       scratch, of the size and alignment that eplb_workspace(EPLB_OPERATION_DISPATCH) says: the
+                 same with sources and without.
+ workspace_size  its bytes.
+ placement       in: physical_to_logical; nothing else is looked at.
+ batch           in: tokens.
+ out             out: quotas, routing table, a report a layer.
+
+ Returns EPLB_STATUS_OK, or a negative code with every output as it was: EPLB_STATUS_DISPATCH_NO_REPLICA,
+ EPLB_STATUS_DISPATCH_DEAD_SOURCE, EPLB_STATUS_DISPATCH_TOKENS, EPLB_STATUS_DISPATCH_SOURCES,
+ EPLB_STATUS_PLACEMENT_EXPERT, EPLB_STATUS_MAX_REPLICAS for this call alone; EPLB_STATUS_SHAPE_TOO_LARGE
+ above 65,535 GPUs. About O(E + P + the ways found) a layer, with sources O(G P) more.
+
+ # Safety
+ Pointers are NULL or point to as much memory as the struct fields say.
+ */
+int32_t eplb_dispatch(const struct eplb_problem *problem,
+                      const struct eplb_options *options,
+                      void *workspace,
+                      size_t workspace_size,
+                      const struct eplb_placement *placement,
+                      const struct eplb_batch *batch,
+                      const struct eplb_quotas *out);
+
+/*
+ Says in a sentence why a call is refused: which argument, which place in it, and what to do. For instance:
+ problem.load[window 2][layer 3][expert 17] is NaN: loads are finite and at least 0 (status -40).
+
+ This function looks at what stands in problem, options and placement, for any function that takes them, and asks
+ the checks of that function. For the other arguments, and for what takes a workspace to find out, there is one for
+ each function, eplb_explain_X: the arguments of eplb_X as they were given, then text and size. Those use the
+ workspace as eplb_X does, and leave every output as it is. Of an output the address and the size matter.
+
+ operation  EPLB_OPERATION_*: which function.
+ problem    as it was given.
+ options    as they were given; NULL = all defaults.
+ placement  as it was given: of eplb_transfers the new one. NULL: eplb_workspace(operation, problem, options) is
+            explained.
+ text       out: the sentence, ASCII, as much of it as fits, and a NUL. NULL: not wanted.
+ size       bytes of text; 0: not wanted.
+
+ Returns the length of the whole sentence, without the NUL, as snprintf does: below 400. It ends with the status as
+ a number; a call with which nothing is wrong is said to be so, with status 0. O(W L E + L P (P + E / 64)), up to
+ 8 KB of stack. No allocation, no global, nothing linked in a program that does not call it.
+
+ # Safety
+ Pointers are NULL or point to as much memory as the struct fields say; text has size bytes.
+ */
+size_t eplb_explain(uint32_t operation,
+                    const struct eplb_problem *problem,
+                    const struct eplb_options *options,
+                    const struct eplb_placement *placement,
+                    char *text,
+                    size_t size);
+
+/*
+ Explains a call of eplb_plan: see eplb_explain.
+
+ # Safety
+ As for eplb_explain.
+ */
+size_t eplb_explain_plan(const struct eplb_problem *problem,
+                         const struct eplb_options *options,
+                         void *workspace,
+                         size_t workspace_size,
+                         const struct eplb_placement *placement,
+                         struct eplb_metrics *per_layer,
+                         size_t metrics_size,
+                         char *text,
+                         size_t size);
+
+/*
+ Explains a call of eplb_evaluate: see eplb_explain.
+
+ # Safety
+ As for eplb_explain.
+ */
+size_t eplb_explain_evaluate(const struct eplb_problem *problem,
+                             const struct eplb_options *options,
+                             void *workspace,
+                             size_t workspace_size,
+                             const struct eplb_placement *placement,
+                             struct eplb_metrics *per_layer,
+                             size_t metrics_size,
+                             char *text,
+                             size_t size);
+
+/*
+ Explains a call of eplb_check: see eplb_explain.
+
+ # Safety
+ As for eplb_explain.
+ */
+size_t eplb_explain_check(const struct eplb_problem *problem,
+                          const struct eplb_options *options,
+                          void *workspace,
+                          size_t workspace_size,
+                          const struct eplb_placement *placement,
+                          struct eplb_violation *first,
+                          size_t first_size,
+                          char *text,
+                          size_t size);
+
+/*
+ Explains a call of eplb_tracker_init, and with memory NULL one of eplb_tracker_size: see eplb_explain.
+
+ # Safety
+ As for eplb_explain.
+ */
+size_t eplb_explain_tracker_init(const struct eplb_tracker_config *config,
+                                 void *memory,
+                                 size_t memory_size,
+                                 char *text,
+                                 size_t size);
+
+/*
+ Explains a call of eplb_tracker_observe: see eplb_explain.
+
+ # Safety
+ As for eplb_explain.
+ */
+size_t eplb_explain_tracker_observe(void *memory,
+                                    size_t memory_size,
+                                    uint32_t layer,
+                                    const uint32_t *counts,
+                                    uint32_t num_counts,
+                                    const int32_t *physical_to_logical,
+                                    char *text,
+                                    size_t size);
+
+/*
+ Explains a call of eplb_tracker_close: see eplb_explain.
+
+ # Safety
+ As for eplb_explain.
+ */
+size_t eplb_explain_tracker_close(void *memory, size_t memory_size, char *text, size_t size);
+
+/*
+ Explains a call of eplb_tracker_windows: see eplb_explain.
+
+ # Safety
+ As for eplb_explain.
+ */
+size_t eplb_explain_tracker_windows(void *memory,
+                                    size_t memory_size,
+                                    struct eplb_windows *windows,
+                                    size_t windows_size,
+                                    char *text,
+                                    size_t size);
+
+/*
+ Explains a call of eplb_window_weights: see eplb_explain.
+
+ # Safety
+ As for eplb_explain.
+ */
+size_t eplb_explain_window_weights(const struct eplb_windows *windows,
+                                   const struct eplb_change *change,
+                                   float *window_weight,
+                                   uint32_t *num_counted,
+                                   char *text,
+                                   size_t size);
+
+/*
+ Explains a call of eplb_forecast: see eplb_explain.
+
+ # Safety
+ As for eplb_explain.
+ */
+size_t eplb_explain_forecast(const struct eplb_windows *windows,
+                             const struct eplb_forecast_options *forecast,
+                             float *load,
+                             char *text,
+                             size_t size);
+
+/*
+ Explains a call of eplb_transfers: see eplb_explain.
+
+ # Safety
+ As for eplb_explain.
+ */
+size_t eplb_explain_transfers(const struct eplb_problem *problem,
+                              const struct eplb_options *options,
+                              void *workspace,
+                              size_t workspace_size,
+                              const struct eplb_placement *from,
+                              const struct eplb_placement *to,
+                              uint32_t spare_buffers,
+                              const struct eplb_transfer_list *list,
+                              char *text,
+                              size_t size);
+
+/*
+ Explains a call of eplb_gate: see eplb_explain.
+
+ # Safety
+ As for eplb_explain.
+ */
+size_t eplb_explain_gate(const struct eplb_gate_config *config,
+                         const struct eplb_gate_layer *layers,
+                         size_t layer_size,
+                         struct eplb_gate_state *states,
+                         size_t state_size,
+                         struct eplb_gate_verdict *verdicts,
+                         size_t verdict_size,
+                         struct eplb_gate_total *total,
+                         size_t total_size,
+                         char *text,
+                         size_t size);
+
+/*
+ Explains a call of eplb_dispatch: see eplb_explain.
+
+ # Safety
+ As for eplb_explain.
+ */
+size_t eplb_explain_dispatch(const struct eplb_problem *problem,
+                             const struct eplb_options *options,
+                             void *workspace,
+                             size_t workspace_size,
+                             const struct eplb_placement *placement,
+                             const struct eplb_batch *batch,
+                             const struct eplb_quotas *out,
+                             char *text,
+                             size_t size);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus
 
-#endif  /* EPLB_H */
+/*
+ A placement to be read, in const arrays: for functions that take a const eplb_placement *, which never write
+ through it. Not for eplb_plan and eplb_number, which write.
+
+   const eplb_placement in_force = eplb_placement_of(map);
+ */
+EPLB_INLINE eplb_placement eplb_placement_of(const int32_t *physical_to_logical) {
+  eplb_placement placement = EPLB_PLACEMENT_INIT;
+  placement.physical_to_logical = EPLB_UNCONST(int32_t *, physical_to_logical);
+  return placement;
+}
+/* The same with all maps; NULL for those that are not there. */
+EPLB_INLINE eplb_placement eplb_placement_of_maps(const int32_t *physical_to_logical, const int32_t *replica_rank,
+                                                  const int32_t *logical_count, const int32_t *logical_to_physical,
+                                                  uint32_t max_replicas) {
+  eplb_placement placement = eplb_placement_of(physical_to_logical);
+  placement.max_replicas = max_replicas;
+  placement.replica_rank = EPLB_UNCONST(int32_t *, replica_rank);
+  placement.logical_count = EPLB_UNCONST(int32_t *, logical_count);
+  placement.logical_to_physical = EPLB_UNCONST(int32_t *, logical_to_physical);
+  return placement;
+}
+
+#endif /* EPLB_H */

@@ -5,7 +5,7 @@
  *   - Arrays are spans. One whose length is not what the shape says is refused with EPLB_STATUS_ARRAY_LENGTH before
  *     the C function is called. An empty span is an array that is not given.
  *   - What can fail returns result<T>, a status and a value; on anything but OK no output has been touched (check's
- *     *first apart).
+ *     *first apart). Why, with the argument and the place in it, is said by explain_X, which takes what X took.
  *   - Nothing allocates but eplb::allocate, which nobody has to call.
  *   - problem.layer(l) selects a layer. Arrays stay whole, [L]: a call reads and writes the rows of the selected
  *     layers alone, so that threads take a layer each, and a workspace each.
@@ -18,6 +18,7 @@
 #ifndef EPLB_HPP
 #define EPLB_HPP
 
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -93,8 +94,9 @@ class [[nodiscard]] result<void> {
 };
 
 /*
- A status and, when it is OK, a value; else the value is T{}. A failure without a value becomes one of any T, and one
- with another value by its status(). An OK without a value is a mistake: EPLB_STATUS_NULL_POINTER.
+ A status and, when it is OK, a value. Reading the value of a failure is a mistake, which stops a debug build (assert);
+ under NDEBUG it is T{}. A failure without a value becomes one of any T, and one with another value by its status(). An
+ OK without a value is a mistake: EPLB_STATUS_NULL_POINTER.
  */
 template <class T>
 class [[nodiscard]] result : public result<void> {
@@ -105,16 +107,22 @@ class [[nodiscard]] result : public result<void> {
       : result<void>(failure != EPLB_STATUS_OK ? failure : EPLB_STATUS_NULL_POINTER) {}
   template <class Other>
   result(const result<Other> &) = delete; // it would lose its value
-  constexpr T &value() & noexcept { return value_; }
-  constexpr const T &value() const & noexcept { return value_; }
-  constexpr T &&value() && noexcept { return std::move(value_); }
-  constexpr T &operator*() & noexcept { return value_; }
-  constexpr const T &operator*() const & noexcept { return value_; }
-  constexpr T &&operator*() && noexcept { return std::move(value_); }
-  constexpr T *operator->() noexcept { return &value_; }
-  constexpr const T *operator->() const noexcept { return &value_; }
+  constexpr T &value() & noexcept { return read(value_); }
+  constexpr const T &value() const & noexcept { return read(value_); }
+  constexpr T &&value() && noexcept { return std::move(read(value_)); }
+  constexpr T &operator*() & noexcept { return read(value_); }
+  constexpr const T &operator*() const & noexcept { return read(value_); }
+  constexpr T &&operator*() && noexcept { return std::move(read(value_)); }
+  constexpr T *operator->() noexcept { return &read(value_); }
+  constexpr const T *operator->() const noexcept { return &read(value_); }
 
  private:
+  template <class Value>
+  constexpr Value &read(Value &value) const noexcept {
+    assert(this->ok() && "eplb: the value of a failed result is read");
+    return value;
+  }
+
   T value_{};
 };
 
@@ -132,19 +140,37 @@ enum class scope : std::uint32_t {
 enum class operation : std::uint32_t {
   plan = EPLB_OPERATION_PLAN, evaluate = EPLB_OPERATION_EVALUATE, check = EPLB_OPERATION_CHECK,
   transfers = EPLB_OPERATION_TRANSFERS, dispatch = EPLB_OPERATION_DISPATCH,
-  rebalance = EPLB_OPERATION_REBALANCE /* plan with a previous placement, though there is none yet */
+  rebalance = EPLB_OPERATION_REBALANCE, /* plan with a previous placement, though there is none yet */
+  number = EPLB_OPERATION_NUMBER, digest = EPLB_OPERATION_DIGEST /* which need no workspace: for explain */
 };
+
+/* What else is asked for, or-ed: EPLB_FLAG_*. */
+enum class flags : std::uint32_t {
+  none = 0, external_source = EPLB_FLAG_EXTERNAL_SOURCE, survive_gpu = EPLB_FLAG_SURVIVE_GPU,
+  survive_node = EPLB_FLAG_SURVIVE_NODE, dispatch = EPLB_FLAG_DISPATCH, empty_slots = EPLB_FLAG_EMPTY_SLOTS,
+  fill_only = EPLB_FLAG_FILL_ONLY
+};
+constexpr flags operator|(flags a, flags b) noexcept {
+  return static_cast<flags>(static_cast<std::uint32_t>(a) | static_cast<std::uint32_t>(b));
+}
+constexpr flags operator&(flags a, flags b) noexcept {
+  return static_cast<flags>(static_cast<std::uint32_t>(a) & static_cast<std::uint32_t>(b));
+}
+constexpr flags operator~(flags a) noexcept { return static_cast<flags>(~static_cast<std::uint32_t>(a)); }
+constexpr flags &operator|=(flags &a, flags b) noexcept { return a = a | b; }
+constexpr flags &operator&=(flags &a, flags b) noexcept { return a = a & b; }
 
 /* C structs that need no span, as they are, ... */
 using metrics = ::eplb_metrics;
 using violation = ::eplb_violation;
 using split = ::eplb_split;
 using transfer = ::eplb_transfer;
+using transfer_totals = ::eplb_transfer_totals;
 using gate_layer = ::eplb_gate_layer;
 using gate_state = ::eplb_gate_state;
 using gate_verdict = ::eplb_gate_verdict;
 using gate_total = ::eplb_gate_total;
-/* ... and with the sizes set that C callers set by EPLB_*_INIT; every other field is 0. */
+/* ... and with the size set that C callers set by EPLB_*_INIT; every other field is 0. */
 struct gate_config : ::eplb_gate_config {
   gate_config() noexcept : eplb_gate_config EPLB_GATE_CONFIG_INIT {}
 };
@@ -213,7 +239,7 @@ struct options {
   std::uint32_t effort = 0;                  /* 0 = the policy's default */
   std::uint32_t max_moves = 0;               /* with previous: slots that may change per layer; 0 = no limit */
   std::uint32_t max_moves_per_gpu_pair = 0;  /* the same, from one GPU to another */
-  std::uint32_t flags = 0;                   /* EPLB_FLAG_*, or-ed */
+  eplb::flags flags = eplb::flags::none;     /* or-ed */
   span<const std::int32_t> previous = {};    /* [L][P] placement in force, or empty: plan from nothing */
 };
 
@@ -230,6 +256,14 @@ struct maps {
 };
 using placement = maps<std::int32_t>;            /* to be written */
 using placement_view = maps<const std::int32_t>; /* to be read */
+
+/* What number fills of a placement: each may be empty, not wanted. */
+struct numbering {
+  span<std::int32_t> replica_rank = {};        /* [L][P] */
+  span<std::int32_t> logical_count = {};       /* [L][E] */
+  span<std::int32_t> logical_to_physical = {}; /* [L][E][max_replicas] */
+  std::uint32_t max_replicas = 0;              /* width of logical_to_physical */
+};
 
 /* The tokens of a batch: eplb_batch. */
 struct batch {
@@ -250,12 +284,8 @@ struct quotas {
 struct transfer_list {
   span<transfer> transfers = {};         /* room for the list; empty: they are only counted */
   span<std::uint32_t> layer_start = {};  /* [n + 1] first transfer of each layer, and their number at the end */
+  span<std::uint32_t> layer_moved = {};  /* [n] transfers of each layer that use a link: gate_layer::moved */
   span<std::uint32_t> layer_rounds = {}; /* [n] rounds of each layer */
-};
-
-/* What a list of transfers comes to: its entries, those that use a link, the most rounds of a layer. */
-struct transfer_sums {
-  std::uint32_t count = 0, moved = 0, rounds = 0;
 };
 
 /* Size and alignment of a block, in bytes. */
@@ -281,45 +311,64 @@ result<T> answer(std::int32_t code, T value) noexcept {
 }
 inline result<> answer(std::int32_t code) noexcept { return static_cast<status>(code); }
 
+/* What is wrong, as far as C does not see it: the name, what it is or has, and the number that it should be. */
+struct fault {
+  const char *name = "", *verb = "";
+  std::size_t given = 0;
+  const char *remedy = "";
+  std::size_t wanted = 0;
+};
+
 /* Compares lengths with a shape, and moves pointers to the layers selected. */
 struct lengths {
   std::uint32_t num_layers, first, count;
-  status found;
+  status found = EPLB_STATUS_OK;
+  fault where;
 
   lengths(std::uint32_t all, std::uint32_t from = 0, std::uint32_t selected = all_layers) noexcept
-      : num_layers(all), first(from), count(selected == all_layers && from <= all ? all - from : selected),
-        found(all > INT32_MAX ? EPLB_STATUS_SHAPE_TOO_LARGE // layers are told as int32_t
-              : first <= all && count <= all - first ? EPLB_STATUS_OK : EPLB_STATUS_ARRAY_LENGTH) {}
+      : num_layers(all), first(from), count(selected == all_layers && from <= all ? all - from : selected) {
+    if (all > INT32_MAX) // layers are told as int32_t
+      refuse(EPLB_STATUS_SHAPE_TOO_LARGE, {"num_layers", " is ", all, ": it is at most ", INT32_MAX});
+    if (first > all || count > all - first)
+      refuse(EPLB_STATUS_ARRAY_LENGTH,
+             {"problem.first_layer", " is ", first, ": with selected_layers that is beyond num_layers, ", all});
+  }
 
   /* The first thing that is wrong counts. */
-  void refuse(status why) noexcept {
-    if (found == EPLB_STATUS_OK) found = why;
+  void refuse(status why, const fault &what) noexcept {
+    if (found != EPLB_STATUS_OK) return;
+    found = why;
+    where = what;
   }
 
   /* An array of that length, or none. A length of 0 is of a shape that the C function refuses. */
   template <class T>
-  T *array(span<T> given, std::size_t length) noexcept {
+  T *array(const char *name, span<T> given, std::size_t length) noexcept {
     if (given.empty()) return nullptr;
-    if (length != 0 && given.size() != length) refuse(EPLB_STATUS_ARRAY_LENGTH);
+    if (length != 0 && given.size() != length)
+      refuse(EPLB_STATUS_ARRAY_LENGTH, {name, " has ", given.size(), " elements, the sizes ask for ", length});
     return given.data();
   }
   /* An array [L][width], or none: its first row that is selected. */
   template <class T>
-  T *rows(span<T> given, std::size_t width) noexcept {
-    T *data = array(given, product({num_layers, width}));
+  T *rows(const char *name, span<T> given, std::size_t width) noexcept {
+    T *data = array(name, given, product({num_layers, width}));
     return data != nullptr && found == EPLB_STATUS_OK ? data + first * width : nullptr;
   }
   /* Windows [W][L][E], which may lie apart. */
-  const float *load(span<const float> given, std::uint64_t stride, std::size_t num_windows,
+  const float *load(const char *name, span<const float> given, std::uint64_t stride, std::size_t num_windows,
                     std::size_t width) noexcept {
     const std::size_t window = product({num_layers, width});
     if (num_windows == 0) return given.data(); // a shape that the C function refuses
     if (stride == 0) {
-      array(given, product({num_windows, window}));
+      array(name, given, product({num_windows, window}));
     } else if (stride < window) {
-      refuse(EPLB_STATUS_WINDOW_STRIDE);
+      refuse(EPLB_STATUS_WINDOW_STRIDE, {"load_window_stride", " is ", static_cast<std::size_t>(stride),
+                                         ": 0, or at least num_layers x num_logical_experts, ", window});
     } else if (!given.empty() && (given.size() < window || (given.size() - window) / stride < num_windows - 1)) {
-      refuse(EPLB_STATUS_ARRAY_LENGTH);
+      const std::size_t apart = product({num_windows - 1, static_cast<std::size_t>(stride)});
+      refuse(EPLB_STATUS_ARRAY_LENGTH, {name, " has ", given.size(), " elements, windows that lie apart take ",
+                                        apart > SIZE_MAX - window ? SIZE_MAX : apart + window});
     }
     return !given.empty() && found == EPLB_STATUS_OK ? given.data() + first * width : nullptr;
   }
@@ -333,7 +382,10 @@ struct call : lengths {
 
   call(const eplb::problem &p, const eplb::options &o) noexcept
       : lengths(p.num_layers, p.first_layer, p.selected_layers) {
-    refuse(p.refused);
+    if (p.refused != EPLB_STATUS_OK)
+      refuse(p.refused, {"problem.num_layers", " is ", p.num_layers,
+                         ", and windows given to on() have other sizes: num_logical_experts is ",
+                         p.num_logical_experts});
     const std::uint32_t windows = p.num_windows == 0 ? 1 : p.num_windows; // as the C functions take it
     problem.num_windows = windows;
     problem.num_layers = count;
@@ -344,19 +396,19 @@ struct call : lengths {
     problem.num_gpus = p.num_gpus;
     problem.load_window_stride = p.load_window_stride; // 0 would be that of the selected layers
     if (p.load_window_stride == 0) problem.load_window_stride = std::uint64_t{p.num_layers} * p.num_logical_experts;
-    problem.load = load(p.load, p.load_window_stride, windows, p.num_logical_experts);
-    problem.window_weight = rows(p.window_weight, windows);
-    problem.gpu_speed = array(p.gpu_speed, p.num_gpus);
-    problem.gpu_slots = array(p.gpu_slots, p.num_gpus);
-    problem.gpu_node = array(p.gpu_node, p.num_gpus);
-    problem.gpu_state = array(p.gpu_state, p.num_gpus);
+    problem.load = load("problem.load", p.load, p.load_window_stride, windows, p.num_logical_experts);
+    problem.window_weight = rows("problem.window_weight", p.window_weight, windows);
+    problem.gpu_speed = array("problem.gpu_speed", p.gpu_speed, p.num_gpus);
+    problem.gpu_slots = array("problem.gpu_slots", p.gpu_slots, p.num_gpus);
+    problem.gpu_node = array("problem.gpu_node", p.gpu_node, p.num_gpus);
+    problem.gpu_state = array("problem.gpu_state", p.gpu_state, p.num_gpus);
     options.policy = static_cast<std::uint32_t>(o.policy);
     options.scope = static_cast<std::uint32_t>(o.scope);
     options.effort = o.effort;
     options.max_moves = o.max_moves;
     options.max_moves_per_gpu_pair = o.max_moves_per_gpu_pair;
-    options.flags = o.flags;
-    options.previous = rows(o.previous, p.num_physical_experts);
+    options.flags = static_cast<std::uint32_t>(o.flags);
+    options.previous = rows("options.previous", o.previous, p.num_physical_experts);
   }
 
   /* C has one struct for maps that are written and maps that are read; each function below knows which. */
@@ -364,11 +416,14 @@ struct call : lengths {
   call &with(const maps<Slot> &in) noexcept {
     const std::size_t experts = problem.num_logical_experts, slots = problem.num_physical_experts;
     placement.max_replicas = in.max_replicas;
-    placement.physical_to_logical = const_cast<std::int32_t *>(rows(in.physical_to_logical, slots));
-    placement.replica_rank = const_cast<std::int32_t *>(rows(in.replica_rank, slots));
-    placement.logical_count = const_cast<std::int32_t *>(rows(in.logical_count, experts));
-    placement.logical_to_physical =
-        const_cast<std::int32_t *>(rows(in.logical_to_physical, product({experts, in.max_replicas})));
+    const auto pointer = [this](const char *name, span<Slot> map, std::size_t width) {
+      return const_cast<std::int32_t *>(rows(name, map, width));
+    };
+    placement.physical_to_logical = pointer("placement.physical_to_logical", in.physical_to_logical, slots);
+    placement.replica_rank = pointer("placement.replica_rank", in.replica_rank, slots);
+    placement.logical_count = pointer("placement.logical_count", in.logical_count, experts);
+    placement.logical_to_physical = pointer("placement.logical_to_physical", in.logical_to_physical,
+                                            product({experts, in.max_replicas}));
     return *this;
   }
   call &with(span<const std::int32_t> slots) noexcept { return with(placement_view{slots}); }
@@ -381,8 +436,9 @@ inline eplb_windows c_windows(const windows &observed, lengths &l) noexcept {
   c.num_logical_experts = observed.num_logical_experts;
   c.oldest = observed.oldest;
   c.load_window_stride = observed.load_window_stride;
-  c.load = l.load(observed.load, observed.load_window_stride, observed.num_windows, observed.num_logical_experts);
-  c.window_weight = l.rows(observed.window_weight, observed.num_windows);
+  c.load = l.load("windows.load", observed.load, observed.load_window_stride, observed.num_windows,
+                  observed.num_logical_experts);
+  c.window_weight = l.rows("windows.window_weight", observed.window_weight, observed.num_windows);
   return c;
 }
 
@@ -392,6 +448,93 @@ struct release {
 };
 
 } // namespace detail
+
+// --- explanations ----------------------------------------------------------------------------------
+
+/*
+ Why a call is refused: which argument, which place in it, and what to do; or that nothing is wrong with it. What
+ explain_X(arguments of X) gives: eplb_explain and its kin. Layers are counted from the first that is selected.
+ */
+class explanation {
+ public:
+  /* ASCII, ends with the status as a number. Lives as long as this. */
+  const char *text() const noexcept { return text_; }
+
+  /* What C cannot see, or else what it says: say(buffer, size) writes it. */
+  template <class Say>
+  explanation(const detail::lengths &l, Say say) noexcept {
+    if (l.found != EPLB_STATUS_OK) {
+      tell(l.where, l.found);
+      return;
+    }
+    if (l.first != 0) {
+      add("with layers counted from ");
+      add(l.first);
+      add(": ");
+    }
+    say(text_ + size_, sizeof text_ - size_);
+  }
+
+ private:
+  void tell(const detail::fault &what, status why) noexcept {
+    add(what.name), add(what.verb), add(what.given), add(what.remedy), add(what.wanted);
+    add(" (status -"), add(static_cast<std::size_t>(-static_cast<std::int32_t>(why))), add(")");
+  }
+  void add(const char *words) noexcept {
+    while (*words != '\0' && size_ + 1 < sizeof text_) text_[size_++] = *words++;
+  }
+  void add(std::size_t number) noexcept {
+    char digits[20];
+    std::size_t first = sizeof digits;
+    do digits[--first] = static_cast<char>('0' + number % 10);
+    while ((number /= 10) != 0);
+    while (first < sizeof digits && size_ + 1 < sizeof text_) text_[size_++] = digits[first++];
+  }
+
+  char text_[448] = {};
+  std::size_t size_ = 0;
+};
+
+namespace detail {
+
+/* Calls a C function with what has been made of the arguments, unless an array has a wrong length, ... */
+template <class Function>
+struct run {
+  Function *function;
+  template <class... Arguments>
+  result<> operator()(const lengths &l, Arguments... arguments) const noexcept {
+    return l.found != EPLB_STATUS_OK ? result<>(l.found) : answer(function(arguments...));
+  }
+};
+template <class Function>
+run(Function *) -> run<Function>;
+
+/* ... or the function that explains such a call. */
+template <class Function>
+struct ask {
+  Function *function;
+  template <class... Arguments>
+  explanation operator()(const lengths &l, Arguments... arguments) const noexcept {
+    return explanation(l, [f = function, arguments...](char *text, std::size_t size) { f(arguments..., text, size); });
+  }
+};
+template <class Function>
+ask(Function *) -> ask<Function>;
+
+} // namespace detail
+
+/* Explains a call by what stands in problem, options and placement; without one, eplb_workspace. */
+inline explanation explain(operation of, const problem &p, const options &o = {}) noexcept {
+  const detail::call c(p, o);
+  return detail::ask{::eplb_explain}(c, static_cast<std::uint32_t>(of), &c.problem, &c.options,
+                                     static_cast<const eplb_placement *>(nullptr));
+}
+template <class Slot = const std::int32_t> // a placement or a placement_view
+explanation explain(operation of, const problem &p, const options &o, const maps<Slot> &held) noexcept {
+  detail::call c(p, o);
+  c.with(held);
+  return detail::ask{::eplb_explain}(c, static_cast<std::uint32_t>(of), &c.problem, &c.options, &c.placement);
+}
 
 // --- memory ----------------------------------------------------------------------------------------
 
@@ -438,14 +581,81 @@ inline result<memory> allocate(const result<layout> &of) noexcept {
 
 // --- placements ------------------------------------------------------------------------------------
 
+namespace detail {
+
+template <class Then>
+auto plan(Then then, const problem &p, const options &o, span<std::byte> workspace, const placement &out,
+          span<metrics> per_layer) noexcept {
+  call c(p, o);
+  metrics *const m = c.with(out).rows("per_layer", per_layer, 1);
+  return then(c, &c.problem, &c.options, workspace.data(), workspace.size(), &c.placement, m, sizeof *m);
+}
+
+template <class Then>
+auto evaluate(Then then, const problem &p, const options &o, span<std::byte> workspace,
+              span<const std::int32_t> physical_to_logical, span<metrics> per_layer,
+              span<const float> physical_load) noexcept {
+  call c(p, o);
+  metrics *const m = c.with(physical_to_logical).rows("per_layer", per_layer, 1);
+  c.placement.physical_load = c.rows("physical_load", physical_load, p.num_physical_experts);
+  return then(c, &c.problem, &c.options, workspace.data(), workspace.size(), &c.placement, m, sizeof *m);
+}
+
+template <class Then, class Slot>
+auto check(Then then, const problem &p, const options &o, span<std::byte> workspace, const maps<Slot> &in,
+           violation &first) noexcept {
+  call c(p, o);
+  c.with(in);
+  return then(c, &c.problem, &c.options, workspace.data(), workspace.size(), &c.placement, &first, sizeof first);
+}
+
+/* The C function leaves physical_to_logical as it is. */
+template <class Then>
+auto number(Then then, const problem &p, span<const std::int32_t> physical_to_logical, const numbering &out) noexcept {
+  call c(p, {});
+  c.with(placement_view{physical_to_logical, out.replica_rank, out.logical_count, out.logical_to_physical,
+                        out.max_replicas});
+  return then(c, &c.problem, &c.placement);
+}
+
+template <class Then>
+auto transfers(Then then, const problem &p, const options &o, span<std::byte> workspace,
+               span<const std::int32_t> from, span<const std::int32_t> to, std::uint32_t spare_buffers,
+               const transfer_list &out, transfer_totals &totals) noexcept {
+  call c(p, o);
+  eplb_transfer_list list = EPLB_TRANSFER_LIST_INIT;
+  list.capacity = out.transfers.size() < UINT32_MAX ? static_cast<std::uint32_t>(out.transfers.size()) : UINT32_MAX;
+  list.transfers = list.capacity == 0 ? nullptr : out.transfers.data();
+  list.layer_start = c.array("list.layer_start", out.layer_start, std::size_t{c.count} + 1);
+  list.layer_moved = c.array("list.layer_moved", out.layer_moved, c.count);
+  list.layer_rounds = c.array("list.layer_rounds", out.layer_rounds, c.count);
+  list.totals = &totals;
+  const eplb_placement old = ::eplb_placement_of(c.rows("from", from, p.num_physical_experts));
+  const eplb_placement next = ::eplb_placement_of(c.rows("to", to, p.num_physical_experts));
+  return then(c, &c.problem, &c.options, workspace.data(), workspace.size(), &old, &next, spare_buffers, &list);
+}
+
+template <class Then>
+auto gate(Then then, gate_config config, span<const gate_layer> layers, span<gate_state> states,
+          span<gate_verdict> verdicts, gate_total &total) noexcept {
+  config.num_layers = layers.size() < all_layers ? static_cast<std::uint32_t>(layers.size()) : all_layers;
+  lengths l(config.num_layers);
+  gate_state *const s = l.rows("states", states, 1);
+  gate_verdict *const v = l.rows("verdicts", verdicts, 1);
+  const eplb_gate_config *const c = &config;
+  return then(l, c, layers.data(), sizeof(gate_layer), s, sizeof *s, v, sizeof *v, &total, sizeof total);
+}
+
+} // namespace detail
+
 /* Plans the selected layers into their rows of the maps and of the metrics [L] (empty: not wanted): eplb_plan. */
 inline result<> plan(const problem &p, const options &o, span<std::byte> workspace, const placement &out,
                      span<metrics> per_layer = {}) noexcept {
-  detail::call c(p, o);
-  metrics *const m = c.with(out).rows(per_layer, 1);
-  if (c.found != EPLB_STATUS_OK) return c.found;
-  return detail::answer(
-      ::eplb_plan(&c.problem, &c.options, workspace.data(), workspace.size(), &c.placement, m, sizeof *m));
+  return detail::plan(detail::run{::eplb_plan}, p, o, workspace, out, per_layer);
+}
+inline explanation explain_plan(const problem &p, const options &o, span<std::byte> workspace, const placement &out,
+                                span<metrics> per_layer = {}) noexcept {
+  return detail::plan(detail::ask{::eplb_explain_plan}, p, o, workspace, out, per_layer);
 }
 
 /*
@@ -455,12 +665,13 @@ inline result<> plan(const problem &p, const options &o, span<std::byte> workspa
 inline result<> evaluate(const problem &p, const options &o, span<std::byte> workspace,
                          span<const std::int32_t> physical_to_logical, span<metrics> per_layer,
                          span<const float> physical_load = {}) noexcept {
-  detail::call c(p, o);
-  metrics *const m = c.with(physical_to_logical).rows(per_layer, 1);
-  c.placement.physical_load = c.rows(physical_load, p.num_physical_experts);
-  if (c.found != EPLB_STATUS_OK) return c.found;
-  return detail::answer(
-      ::eplb_evaluate(&c.problem, &c.options, workspace.data(), workspace.size(), &c.placement, m, sizeof *m));
+  return detail::evaluate(detail::run{::eplb_evaluate}, p, o, workspace, physical_to_logical, per_layer, physical_load);
+}
+inline explanation explain_evaluate(const problem &p, const options &o, span<std::byte> workspace,
+                                    span<const std::int32_t> physical_to_logical, span<metrics> per_layer,
+                                    span<const float> physical_load = {}) noexcept {
+  return detail::evaluate(detail::ask{::eplb_explain_evaluate}, p, o, workspace, physical_to_logical, per_layer,
+                          physical_load);
 }
 
 /*
@@ -470,82 +681,116 @@ inline result<> evaluate(const problem &p, const options &o, span<std::byte> wor
 template <class Slot = const std::int32_t> // a placement or a placement_view
 result<> check(const problem &p, const options &o, span<std::byte> workspace, const maps<Slot> &in,
                violation *first = nullptr) noexcept {
-  detail::call c(p, o);
-  if (c.with(in).found != EPLB_STATUS_OK) return c.found;
-  violation v = EPLB_VIOLATION_INIT;
-  const std::int32_t code = ::eplb_check(&c.problem, &c.options, workspace.data(), workspace.size(), &c.placement, &v);
-  if (v.layer >= 0 && code == EPLB_STATUS_PLACEMENT_INVALID) v.layer += static_cast<std::int32_t>(c.first);
-  if (first != nullptr && (code == EPLB_STATUS_OK || code == EPLB_STATUS_PLACEMENT_INVALID)) *first = v;
-  return detail::answer(code);
+  violation v{};
+  const result<> checked = detail::check(detail::run{::eplb_check}, p, o, workspace, in, v);
+  const bool invalid = checked.status() == EPLB_STATUS_PLACEMENT_INVALID;
+  if (v.layer >= 0 && invalid) v.layer += static_cast<std::int32_t>(p.first_layer);
+  if (first != nullptr && (checked || invalid)) *first = v;
+  return checked;
+}
+template <class Slot = const std::int32_t>
+explanation explain_check(const problem &p, const options &o, span<std::byte> workspace,
+                          const maps<Slot> &in) noexcept {
+  violation v{};
+  return detail::check(detail::ask{::eplb_explain_check}, p, o, workspace, in, v);
+}
+
+/* Fills the other maps of a placement physical_to_logical [L][P], from this library or not: eplb_number. */
+inline result<> number(const problem &p, span<const std::int32_t> physical_to_logical, const numbering &out) noexcept {
+  return detail::number(detail::run{::eplb_number}, p, physical_to_logical, out);
+}
+inline explanation explain_number(const problem &p, span<const std::int32_t> physical_to_logical,
+                                  const numbering &out) noexcept {
+  const auto of_number = [](const detail::lengths &l, const eplb_problem *problem, const eplb_placement *held) {
+    return detail::ask{::eplb_explain}(l, std::uint32_t{EPLB_OPERATION_NUMBER}, problem,
+                                       static_cast<const eplb_options *>(nullptr), held);
+  };
+  return detail::number(of_number, p, physical_to_logical, out);
 }
 
 /* 64 bits of physical_to_logical [L][P], of the selected layers, for ranks to compare: eplb_digest. */
 inline result<std::uint64_t> digest(const problem &p, span<const std::int32_t> physical_to_logical) noexcept {
   detail::call c(p, {});
-  if (c.with(physical_to_logical).found != EPLB_STATUS_OK) return c.found;
+  c.with(physical_to_logical);
   std::uint64_t bits = 0;
-  const std::int32_t code = ::eplb_digest(&c.problem, &c.placement, &bits);
-  return detail::answer(code, bits);
+  if (auto known = detail::run{::eplb_digest}(c, &c.problem, &c.placement, &bits); !known) return known;
+  return bits;
 }
 
 /*
- Lists the transfers from options.previous to physical_to_logical [L][P], in rounds: eplb_transfers. spare_buffers
- are the experts that a GPU can receive beside its slots. Layers are numbered as in the whole problem.
+ Lists the transfers that turn one placement [L][P] into another, in rounds: eplb_transfers. spare_buffers are the
+ experts that a GPU can receive beside its slots; of the options flags::external_source matters. Layers are numbered as
+ in the whole problem.
  */
-inline result<transfer_sums> transfers(const problem &p, const options &o, span<std::byte> workspace,
-                                       span<const std::int32_t> physical_to_logical, std::uint32_t spare_buffers,
-                                       const transfer_list &out = {}) noexcept {
-  detail::call c(p, o);
-  eplb_transfer_list list = EPLB_TRANSFER_LIST_INIT;
-  list.capacity = out.transfers.size() < UINT32_MAX ? static_cast<std::uint32_t>(out.transfers.size()) : UINT32_MAX;
-  list.transfers = list.capacity == 0 ? nullptr : out.transfers.data();
-  list.layer_start = c.with(physical_to_logical).array(out.layer_start, std::size_t{c.count} + 1);
-  list.layer_rounds = c.array(out.layer_rounds, c.count);
-  if (c.found != EPLB_STATUS_OK) return c.found;
-  const std::int32_t code = ::eplb_transfers(&c.problem, &c.options, workspace.data(), workspace.size(), &c.placement,
-                                        spare_buffers, &list);
-  for (std::uint32_t i = 0; code == EPLB_STATUS_OK && list.transfers != nullptr && i < list.count; i++)
-    list.transfers[i].layer += static_cast<std::int32_t>(c.first);
-  return detail::answer(code, transfer_sums{list.count, list.moved, list.rounds});
+inline result<transfer_totals> transfers(const problem &p, const options &o, span<std::byte> workspace,
+                                         span<const std::int32_t> from, span<const std::int32_t> to,
+                                         std::uint32_t spare_buffers, const transfer_list &out = {}) noexcept {
+  transfer_totals totals{};
+  const result<> listed =
+      detail::transfers(detail::run{::eplb_transfers}, p, o, workspace, from, to, spare_buffers, out, totals);
+  if (!listed) return listed;
+  for (std::uint32_t i = 0; !out.transfers.empty() && i < totals.count; i++)
+    out.transfers[i].layer += static_cast<std::int32_t>(p.first_layer);
+  return totals;
+}
+inline explanation explain_transfers(const problem &p, const options &o, span<std::byte> workspace,
+                                     span<const std::int32_t> from, span<const std::int32_t> to,
+                                     std::uint32_t spare_buffers, const transfer_list &out = {}) noexcept {
+  transfer_totals totals{};
+  return detail::transfers(detail::ask{::eplb_explain_transfers}, p, o, workspace, from, to, spare_buffers, out,
+                           totals);
 }
 
 /*
  Decides, layer by layer, whether a new placement is worth the move: eplb_gate. The number of layers is L, that of
  config is not looked at; states [L] are zeroes before the first call, then what the last one wrote; verdicts [L].
  */
-inline result<gate_total> gate(gate_config config, span<const gate_layer> layers, span<gate_state> states,
+inline result<gate_total> gate(const gate_config &config, span<const gate_layer> layers, span<gate_state> states,
                                span<gate_verdict> verdicts) noexcept {
-  if (layers.size() >= all_layers) return EPLB_STATUS_SHAPE_TOO_LARGE;
-  config.num_layers = static_cast<std::uint32_t>(layers.size());
-  detail::lengths l(config.num_layers);
-  gate_state *const s = l.rows(states, 1);
-  gate_verdict *const v = l.rows(verdicts, 1);
-  if (l.found != EPLB_STATUS_OK) return l.found;
-  gate_total total = EPLB_GATE_TOTAL_INIT;
-  const std::int32_t code = ::eplb_gate(&config, layers.data(), s, v, &total);
-  return detail::answer(code, total);
+  gate_total total{};
+  const result<> decided = detail::gate(detail::run{::eplb_gate}, config, layers, states, verdicts, total);
+  if (!decided) return decided;
+  return total;
+}
+inline explanation explain_gate(const gate_config &config, span<const gate_layer> layers, span<gate_state> states,
+                                span<gate_verdict> verdicts) noexcept {
+  gate_total total{};
+  return detail::gate(detail::ask{::eplb_explain_gate}, config, layers, states, verdicts, total);
 }
 
 // --- tokens ----------------------------------------------------------------------------------------
 
-/* Splits the tokens of a batch over the replicas of physical_to_logical [L][P], in whole tokens: eplb_dispatch. */
-inline result<> dispatch(const problem &p, const options &o, span<std::byte> workspace,
-                         span<const std::int32_t> physical_to_logical, const batch &in, const quotas &out) noexcept {
-  detail::call c(p, o);
+namespace detail {
+
+template <class Then>
+auto dispatch(Then then, const problem &p, const options &o, span<std::byte> workspace,
+              span<const std::int32_t> physical_to_logical, const batch &in, const quotas &out) noexcept {
+  call c(p, o);
   const std::size_t sources = in.by_source ? p.num_gpus : 1, experts = p.num_logical_experts;
   eplb_batch tokens = EPLB_BATCH_INIT;
   tokens.num_sources = in.by_source ? p.num_gpus : 0;
-  tokens.tokens = c.with(physical_to_logical).rows(in.tokens, detail::product({sources, experts}));
+  tokens.tokens = c.with(physical_to_logical).rows("batch.tokens", in.tokens, product({sources, experts}));
   eplb_quotas to = EPLB_QUOTAS_INIT;
   to.max_replicas = out.max_replicas;
-  to.quota = c.rows(out.quota, detail::product({sources, p.num_physical_experts}));
-  to.route_end = c.rows(out.route_end, detail::product({sources, experts, out.max_replicas}));
-  to.route_slot = c.rows(out.route_slot, detail::product({experts, out.max_replicas}));
-  to.per_layer = c.rows(out.per_layer, 1);
+  to.quota = c.rows("out.quota", out.quota, product({sources, p.num_physical_experts}));
+  to.route_end = c.rows("out.route_end", out.route_end, product({sources, experts, out.max_replicas}));
+  to.route_slot = c.rows("out.route_slot", out.route_slot, product({experts, out.max_replicas}));
+  to.per_layer = c.rows("out.per_layer", out.per_layer, 1);
   to.split_size = sizeof(split);
-  if (c.found != EPLB_STATUS_OK) return c.found;
-  return detail::answer(
-      ::eplb_dispatch(&c.problem, &c.options, workspace.data(), workspace.size(), &c.placement, &tokens, &to));
+  return then(c, &c.problem, &c.options, workspace.data(), workspace.size(), &c.placement, &tokens, &to);
+}
+
+} // namespace detail
+
+/* Splits the tokens of a batch over the replicas of physical_to_logical [L][P], in whole tokens: eplb_dispatch. */
+inline result<> dispatch(const problem &p, const options &o, span<std::byte> workspace,
+                         span<const std::int32_t> physical_to_logical, const batch &in, const quotas &out) noexcept {
+  return detail::dispatch(detail::run{::eplb_dispatch}, p, o, workspace, physical_to_logical, in, out);
+}
+inline explanation explain_dispatch(const problem &p, const options &o, span<std::byte> workspace,
+                                    span<const std::int32_t> physical_to_logical, const batch &in,
+                                    const quotas &out) noexcept {
+  return detail::dispatch(detail::ask{::eplb_explain_dispatch}, p, o, workspace, physical_to_logical, in, out);
 }
 
 /*
@@ -581,6 +826,18 @@ inline result<layout> tracker_layout(const tracker_config &config) noexcept {
  memory that holds no tracker every call is refused.
  */
 class tracker {
+  template <class Then>
+  auto observed(Then then, std::uint32_t layer, span<const std::uint32_t> counts,
+                span<const std::int32_t> physical_to_logical) const noexcept {
+    detail::lengths l(0);
+    const bool slots = !physical_to_logical.empty();
+    if (counts.size() >= all_layers || (slots && physical_to_logical.size() != counts.size()))
+      l.refuse(EPLB_STATUS_TRACKER_COUNTS, {"counts", " has ", counts.size(), " elements, physical_to_logical ",
+                                            physical_to_logical.size()});
+    return then(l, memory_.data(), memory_.size(), layer, counts.data(), static_cast<std::uint32_t>(counts.size()),
+                slots ? physical_to_logical.data() : nullptr);
+  }
+
  public:
   constexpr tracker() noexcept = default;
   constexpr explicit tracker(span<std::byte> memory) noexcept : memory_(memory) {}
@@ -589,34 +846,69 @@ class tracker {
   static result<tracker> init(const tracker_config &config, span<std::byte> memory) noexcept {
     return detail::answer(::eplb_tracker_init(&config, memory.data(), memory.size()), tracker(memory));
   }
+  static explanation explain_init(const tracker_config &config, span<std::byte> memory) noexcept {
+    const eplb_tracker_config *const c = &config;
+    return detail::ask{::eplb_explain_tracker_init}(detail::lengths(0), c, memory.data(), memory.size());
+  }
   /*
    Adds the tokens of one step of one layer to the open window: counts [E] of logical experts, or [P] of slots with
    physical_to_logical [P], this layer's row of the placement in force.
    */
   result<> observe(std::uint32_t layer, span<const std::uint32_t> counts,
                    span<const std::int32_t> physical_to_logical = {}) noexcept {
-    const bool slots = !physical_to_logical.empty();
-    if (counts.size() >= all_layers || (slots && physical_to_logical.size() != counts.size()))
-      return EPLB_STATUS_TRACKER_COUNTS;
-    return detail::answer(::eplb_tracker_observe(memory_.data(), memory_.size(), layer, counts.data(),
-                                                 static_cast<std::uint32_t>(counts.size()),
-                                                 slots ? physical_to_logical.data() : nullptr));
+    return observed(detail::run{::eplb_tracker_observe}, layer, counts, physical_to_logical);
+  }
+  explanation explain_observe(std::uint32_t layer, span<const std::uint32_t> counts,
+                              span<const std::int32_t> physical_to_logical = {}) const noexcept {
+    return observed(detail::ask{::eplb_explain_tracker_observe}, layer, counts, physical_to_logical);
   }
   /* Closes the open window. */
   result<> close() noexcept { return detail::answer(::eplb_tracker_close(memory_.data(), memory_.size())); }
+  explanation explain_close() const noexcept {
+    return detail::ask{::eplb_explain_tracker_close}(detail::lengths(0), memory_.data(), memory_.size());
+  }
 
   /* The closed windows, where they lie; checks the whole memory. They change when a window closes. */
   result<eplb::windows> windows() const noexcept {
-    eplb_windows c = EPLB_WINDOWS_INIT;
-    const std::int32_t code = ::eplb_tracker_windows(memory_.data(), memory_.size(), &c);
+    eplb_windows c{};
+    const std::int32_t code = ::eplb_tracker_windows(memory_.data(), memory_.size(), &c, sizeof c);
     const std::size_t size = detail::product({c.num_windows, c.num_layers, c.num_logical_experts});
     return detail::answer(code, eplb::windows{c.num_windows, c.num_layers, c.num_logical_experts, c.oldest,
                                               c.load_window_stride, c.closed, {c.load, size}, {}});
+  }
+  explanation explain_windows() const noexcept {
+    eplb_windows c{};
+    return detail::ask{::eplb_explain_tracker_windows}(detail::lengths(0), memory_.data(), memory_.size(), &c,
+                                                       sizeof c);
   }
 
  private:
   span<std::byte> memory_;
 };
+
+namespace detail {
+
+template <class Then>
+auto window_weights(Then then, const windows &observed, const change &told_by, span<float> window_weight,
+                    span<std::uint32_t> num_counted) noexcept {
+  lengths l(observed.num_layers);
+  const eplb_windows c = c_windows(observed, l);
+  float *const weights = l.rows("window_weight", window_weight, observed.num_windows);
+  std::uint32_t *const counted = l.rows("num_counted", num_counted, 1);
+  const eplb_change *const told = &told_by;
+  return then(l, &c, told, weights, counted);
+}
+
+template <class Then>
+auto forecast(Then then, const windows &observed, const forecast_options &how, span<float> load) noexcept {
+  lengths l(observed.num_layers);
+  const eplb_windows c = c_windows(observed, l);
+  float *const out = l.rows("load", load, observed.num_logical_experts);
+  const eplb_forecast_options *const by = &how;
+  return then(l, &c, by, out);
+}
+
+} // namespace detail
 
 /*
  Says how much each window should count since the load last changed abruptly: eplb_window_weights. window_weight
@@ -624,21 +916,20 @@ class tracker {
  */
 inline result<> window_weights(const windows &observed, const change &told_by, span<float> window_weight,
                                span<std::uint32_t> num_counted = {}) noexcept {
-  detail::lengths l(observed.num_layers);
-  const eplb_windows c = detail::c_windows(observed, l);
-  float *const weights = l.rows(window_weight, observed.num_windows);
-  std::uint32_t *const counted = l.rows(num_counted, 1);
-  if (l.found != EPLB_STATUS_OK) return l.found;
-  return detail::answer(::eplb_window_weights(&c, &told_by, weights, counted));
+  return detail::window_weights(detail::run{::eplb_window_weights}, observed, told_by, window_weight, num_counted);
+}
+inline explanation explain_window_weights(const windows &observed, const change &told_by, span<float> window_weight,
+                                          span<std::uint32_t> num_counted = {}) noexcept {
+  return detail::window_weights(detail::ask{::eplb_explain_window_weights}, observed, told_by, window_weight,
+                                num_counted);
 }
 
 /* Makes one load [L][E] of several windows, for a policy that plans on one: eplb_forecast. */
 inline result<> forecast(const windows &observed, const forecast_options &how, span<float> load) noexcept {
-  detail::lengths l(observed.num_layers);
-  const eplb_windows c = detail::c_windows(observed, l);
-  float *const out = l.rows(load, observed.num_logical_experts);
-  if (l.found != EPLB_STATUS_OK) return l.found;
-  return detail::answer(::eplb_forecast(&c, &how, out));
+  return detail::forecast(detail::run{::eplb_forecast}, observed, how, load);
+}
+inline explanation explain_forecast(const windows &observed, const forecast_options &how, span<float> load) noexcept {
+  return detail::forecast(detail::ask{::eplb_explain_forecast}, observed, how, load);
 }
 
 /* Whether the library that is linked fits this header: the same major version, before 1.0 the same minor too. */

@@ -6,6 +6,14 @@
 
 use crate::status::Status;
 
+/// The elements of an array of 4-byte elements, when it fits the address space.
+///
+/// # Errors
+/// [`Status::ShapeTooLarge`], also where the number has overflowed before.
+pub(crate) fn addressable(elements: Option<usize>) -> Result<usize, Status> {
+    elements.filter(|&n| n <= isize::MAX as usize / 4).ok_or(Status::ShapeTooLarge)
+}
+
 /// What scratch arrays are taken from, front to back.
 pub trait Carve<'a> {
     /// The next `len` 64-bit integers: sort keys, heaps, tournaments.

@@ -25,8 +25,9 @@ const F32S: usize = 3;
 ///
 /// ```
 /// use eplb::{Options, Policy, Problem, Spec, fixed::Planner};
+/// use std::sync::Mutex;
 ///
-/// static mut _IN_DATA: Planner<8, 32> = Planner::new(); // const-constructible
+/// static _IN_BSS: Mutex<Planner<8, 32>> = Mutex::new(Planner::new()); // all zeroes: takes no place in the image
 ///
 /// let load = [9.0, 1.0, 4.0, 2.0, 2.0, 3.0, 1.0, 5.0];
 /// let problem = Problem::new(&Spec {
@@ -57,7 +58,8 @@ pub struct Planner<const E: usize, const P: usize> {
 }
 
 impl<const E: usize, const P: usize> Planner<E, P> {
-    /// A planner that has not planned yet: its maps are empty.
+    /// A planner that has not planned yet: its maps are empty. All of it is zero, so that a static of it lies in
+    /// .bss and takes no place in a firmware image.
     pub const fn new() -> Self {
         const { assert!(P >= 32, "a planner has at least 32 slots") };
         Planner {
@@ -65,8 +67,8 @@ impl<const E: usize, const P: usize> Planner<E, P> {
             f64s: [[0.0; F64S]; P],
             u32s: [[0; U32S]; P],
             f32s: [[0.0; F32S]; P],
-            physical_to_logical: [-1; P],
-            replica_rank: [-1; P],
+            physical_to_logical: [0; P],
+            replica_rank: [0; P],
             logical_count: [0; E],
             slots: 0,
             experts: 0,

@@ -12,9 +12,15 @@
 //! 4. [`replicate`], [`pack`]: how many replicas; which GPU
 //! 5. `plan`: whole placements
 //! 6. `migrate`: from an old placement to a new one
-//! 7. [`fixed`], [`ffi`]: the planner that owns its arrays; the C face, the only unsafe code
+//! 7. `explain`: why a call is refused, in words
+//! 8. [`fixed`], [`ffi`]: the planner that owns its arrays; the C face, the only unsafe code
 
 #![no_std]
+// what explains a part that is left out is then code that nothing reaches, as the part is
+#![cfg_attr(
+    any(without = "previous", without = "dispatch", without = "load", without = "explain"),
+    allow(dead_code, unused_imports)
+)]
 #![deny(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -27,6 +33,7 @@
 
 mod arena;
 mod dispatch;
+mod explain;
 mod load;
 mod metrics;
 mod migrate;
@@ -45,22 +52,22 @@ pub mod replicate;
 
 pub use arena::{Arena, Carve, Need};
 pub use dispatch::{Batch, Lengths, QuotasMut, Split, SplitKind, SplitReport, dispatch, route};
+pub use explain::{Refusal, explain};
 pub use load::change::{Change, MAX_JUDGED_WINDOWS, window_weights};
 pub use load::forecast::{Forecast, ForecastMethod, forecast};
 pub use load::saved::{TrackerConfig, TrackerNeed};
 pub use load::tracker::Tracker;
 pub use load::windows::{Windows, WindowsShape};
 pub use metrics::{Metrics, Report, evaluate, evaluate_measured};
-pub use migrate::flags::{
-    EPLB_FLAG_EXTERNAL_SOURCE, EPLB_FLAG_FILL_ONLY, EPLB_FLAG_SURVIVE_GPU, EPLB_FLAG_SURVIVE_NODE,
-    EPLB_MOVES_NONE,
-};
 pub use migrate::gate::{GateConfig, GateLayer, GateState, GateTotal, GateVerdict, gate};
-pub use migrate::transfers::{Transfer, TransferEvent, TransferTotals, transfers};
+pub use migrate::transfers::{Transfer, TransferEvent, TransferTotals, Transition, transfers};
 pub use migrate::{plan, workspace};
-pub use placement::{Placement, PlacementMut, Promises, Violation, ViolationKind, check, digest};
+pub use placement::{
+    Numbering, Placement, PlacementMut, Promises, Violation, ViolationKind, check, digest, number,
+};
+pub use plan::flags::{EPLB_MOVES_NONE, Flags};
 pub use plan::policy::{Policy, Recipe};
-pub use plan::{EPLB_FLAG_DISPATCH, EPLB_FLAG_EMPTY_SLOTS, Operation, Options};
+pub use plan::{Operation, Options};
 pub use problem::{Problem, Scope, Shape, Spec};
 pub use status::Status;
 pub use topology::{EPLB_GPU_ALIVE, EPLB_GPU_DEAD, EPLB_GPU_LEAVING, Topology};

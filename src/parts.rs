@@ -13,4 +13,5 @@ pub const PREVIOUS: bool = !cfg!(without = "previous");
 pub const DISPATCH: bool = !cfg!(without = "dispatch");
 /// The compatibility policies: `UnsupportedPolicy`.
 pub const COMPAT: bool = !cfg!(without = "compat");
-// "load": the tracker, window weights and forecasts. The C face alone knows whether it is there.
+// "load": the tracker, window weights and forecasts; "explain": why a call is refused. The C face alone knows whether
+// they are there.

@@ -1,5 +1,6 @@
 //! The validated problem: whoever holds a [`Problem`] need not check again.
 
+use crate::arena::addressable;
 use crate::parts;
 use crate::status::Status;
 use crate::topology::Topology;
@@ -82,8 +83,8 @@ impl<'a> Shape<'a> {
     /// Checks sizes and topology. Does not look at `load` and `window_weight`.
     ///
     /// # Errors
-    /// [`Status::ShapeZero`], [`Status::ShapeTooLarge`], [`Status::WindowStride`], and those of
-    /// [`Topology::new`].
+    /// [`Status::ShapeZero`], [`Status::ShapeTooLarge`], [`Status::TooManyNodes`], [`Status::WindowStride`], and
+    /// those of [`Topology::new`].
     pub fn new(spec: &Spec<'a>) -> Result<Self, Status> {
         let sizes = [
             spec.num_windows.max(1),
@@ -101,17 +102,17 @@ impl<'a> Shape<'a> {
             return Err(Status::ShapeTooLarge);
         }
         let [windows, layers, experts, slots, groups, nodes, gpus] = sizes.map(|s| s as usize);
+        if nodes > gpus {
+            return Err(Status::TooManyNodes);
+        }
         if !parts::WINDOWS && windows > 1 {
             return Err(Status::UnsupportedWindows);
         }
 
         // maps and loads are 4-byte arrays; all must fit the address space
-        let fits = |elements: Option<usize>| {
-            elements.filter(|&n| n <= isize::MAX as usize / 4).ok_or(Status::ShapeTooLarge)
-        };
-        let layer_experts = fits(layers.checked_mul(experts))?;
-        fits(layers.checked_mul(slots))?;
-        fits(layers.checked_mul(windows))?;
+        let layer_experts = addressable(layers.checked_mul(experts))?;
+        addressable(layers.checked_mul(slots))?;
+        addressable(layers.checked_mul(windows))?;
         let window_stride = match spec.load_window_stride {
             0 => layer_experts,
             given => usize::try_from(given).map_err(|_| Status::ShapeTooLarge)?,
@@ -119,7 +120,8 @@ impl<'a> Shape<'a> {
         if window_stride < layer_experts {
             return Err(Status::WindowStride);
         }
-        fits(window_stride.checked_mul(windows - 1).and_then(|n| n.checked_add(layer_experts)))?;
+        let last = window_stride.checked_mul(windows - 1);
+        addressable(last.and_then(|n| n.checked_add(layer_experts)))?;
 
         let topology = Topology::new(
             slots,
@@ -152,6 +154,10 @@ impl<'a> Shape<'a> {
     /// K.
     pub fn num_groups(&self) -> usize {
         self.groups
+    }
+    /// Elements of `load` from one window to the next.
+    pub(crate) fn window_stride(&self) -> usize {
+        self.window_stride
     }
     /// The GPUs and nodes.
     pub fn topology(&self) -> &Topology<'a> {
@@ -231,6 +237,11 @@ impl<'a> Problem<'a> {
         &self.shape
     }
 
+    /// All loads, as they lie.
+    pub(crate) fn loads(&self) -> &'a [f32] {
+        self.load
+    }
+
     /// The loads `[L][E]` of one window.
     fn window(&self, window: usize) -> &'a [f32] {
         let start = self.shape.window_stride * window;
@@ -267,17 +278,20 @@ pub(crate) fn check_loads(loads: &[f32]) -> Result<(), Status> {
     if largest <= f32::MAX.to_bits() {
         return Ok(());
     }
-    loads.iter().try_for_each(|&load| {
-        if load.is_nan() {
-            Err(Status::LoadNan)
-        } else if load == f32::INFINITY {
-            Err(Status::LoadInfinite)
-        } else if load.is_sign_negative() && !is_zero(load) {
-            Err(Status::LoadNegative)
-        } else {
-            Ok(())
-        }
-    })
+    loads.iter().try_for_each(|&load| load_fault(load).map_or(Ok(()), Err))
+}
+
+/// What is wrong with a load.
+pub(crate) fn load_fault(load: f32) -> Option<Status> {
+    if load.is_nan() {
+        Some(Status::LoadNan)
+    } else if load == f32::INFINITY {
+        Some(Status::LoadInfinite)
+    } else if load.is_sign_negative() && !is_zero(load) {
+        Some(Status::LoadNegative)
+    } else {
+        None
+    }
 }
 
 /// +0.0 or -0.0, and nothing that flush-to-zero would take for it.

@@ -62,6 +62,8 @@ pub enum eplb_status {
     WindowStride = -37,
     /// An array given from Rust or C++ has the wrong length, or (C++) a selected layer does not exist.
     ArrayLength = -38,
+    /// There are more nodes than GPUs.
+    TooManyNodes = -39,
 
     /// A load is NaN.
     LoadNan = -40,
@@ -163,13 +165,15 @@ pub enum eplb_status {
     GateLoad = -112,
     /// eplb_gate: a state is NaN, infinite or negative.
     GateState = -113,
+    /// eplb_gate: the config allows no move, whatever the loads.
+    GateNever = -114,
 }
 
 pub use eplb_status as Status;
 
 impl Status {
     /// Every code, in the order of the list above.
-    pub const ALL: [Status; 69] = [
+    pub const ALL: [Status; 71] = [
         Status::Ok,
         Status::NullPointer,
         Status::MisalignedPointer,
@@ -192,6 +196,7 @@ impl Status {
         Status::GpusNotDivisible,
         Status::WindowStride,
         Status::ArrayLength,
+        Status::TooManyNodes,
         Status::LoadNan,
         Status::LoadInfinite,
         Status::LoadNegative,
@@ -239,6 +244,7 @@ impl Status {
         Status::GateBandwidth,
         Status::GateLoad,
         Status::GateState,
+        Status::GateNever,
     ];
 
     /// The number of the code, as C sees it.
@@ -282,7 +288,7 @@ impl Status {
                 c"fewer slots than experts: num_physical_experts on living GPUs must be at least num_logical_experts"
             }
             Status::SlotsNotDivisible => {
-                c"num_physical_experts is not a multiple of num_gpus: change one, or use a policy that takes gpu_slots"
+                c"num_physical_experts is not a multiple of num_gpus: change one, or say in gpu_slots who has more (EPLB_POLICY_BALANCED alone plans that)"
             }
             Status::GroupsNotDivisible => {
                 c"hierarchical scope needs num_groups to be a multiple of num_nodes: change one, or use EPLB_SCOPE_GLOBAL"
@@ -297,6 +303,9 @@ impl Status {
                 c"load_window_stride is too small: 0 or at least num_layers * num_logical_experts"
             }
             Status::ArrayLength => c"an array has the wrong length: see the shapes in its documentation",
+            Status::TooManyNodes => {
+                c"there are more nodes than GPUs: num_nodes is at most num_gpus"
+            }
             Status::LoadNan => c"a load is NaN: loads are finite and at least 0",
             Status::LoadInfinite => c"a load is infinite: loads are finite and at least 0",
             Status::LoadNegative => c"a load is negative: loads are finite and at least 0",
@@ -335,7 +344,7 @@ impl Status {
             Status::ListTooSmall => {
                 c"the list of transfers is too small: call with transfers NULL to count them, or give 2 * L * P"
             }
-            Status::Infeasible => c"no placement can keep the rules: give more slots or living GPUs",
+            Status::Infeasible => c"no placement can keep the rules: give more slots or living GPUs; where max_moves or max_moves_per_gpu_pair forbids a repair, raise it",
             Status::UnsupportedPolicy => c"this policy is not served by this version",
             Status::UnsupportedWindows => {
                 c"this policy plans a single window: set num_windows to 1, or plan with EPLB_POLICY_BALANCED"
@@ -405,6 +414,9 @@ impl Status {
             Status::GateLoad => c"a load of a layer at the gate is bad: finite and at least 0",
             Status::GateState => {
                 c"a state of the gate is bad: keep what the last call wrote, zeroes before the first"
+            }
+            Status::GateNever => {
+                c"the gate can never move anything: step_seconds and steps must be set, and allow what one expert costs; see eplb_explain_gate"
             }
         }
     }

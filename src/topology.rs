@@ -59,10 +59,7 @@ impl<'a> Topology<'a> {
                 }
             }
         }
-        // no subnormals, which flush-to-zero would turn into zero; by bits, for the same reason
-        let normal = f32::MIN_POSITIVE.to_bits()..=f32::MAX.to_bits();
-        let bad_speed = |v: &f32| !normal.contains(&v.to_bits());
-        if speed.is_some_and(|speed| speed.iter().any(bad_speed)) {
+        if speed.is_some_and(|speed| speed.iter().any(|&v| !is_speed(v))) {
             return Err(Status::GpuSpeed);
         }
         if node.is_some_and(|node| node.iter().any(|&n| n as usize >= num_nodes)) {
@@ -159,11 +156,21 @@ impl<'a> Topology<'a> {
         self.state.is_none_or(|state| state.iter().all(|&s| s == EPLB_GPU_ALIVE))
     }
 
+    /// The same with nodes in contiguous blocks.
+    pub(crate) fn contiguous(&self) -> Topology<'a> {
+        Topology { node: None, ..*self }
+    }
+
     /// The nodes are contiguous blocks of equally many GPUs.
     pub fn contiguous_nodes(&self) -> bool {
-        let contiguous = Topology { node: None, ..*self };
+        let contiguous = self.contiguous();
         (0..self.num_gpus).all(|gpu| self.node(gpu) == contiguous.node(gpu))
     }
+}
+
+/// No subnormals, which flush-to-zero would turn into zero; by bits, for the same reason.
+pub(crate) fn is_speed(value: f32) -> bool {
+    (f32::MIN_POSITIVE.to_bits()..=f32::MAX.to_bits()).contains(&value.to_bits())
 }
 
 fn all_equal<T: PartialEq>(values: &[T]) -> bool {

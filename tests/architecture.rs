@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The import table. A module may use the rows above its own, and its own folder.
-const ROWS: [&[&str]; 8] = [
+const ROWS: [&[&str]; 9] = [
     &["status", "parts"],
     &["order", "arena", "topology"],
     &["problem", "placement"],
@@ -15,6 +15,7 @@ const ROWS: [&[&str]; 8] = [
     &["replicate", "pack"],
     &["plan"],
     &["migrate"],
+    &["explain"],
     &["ffi", "fixed"],
 ];
 

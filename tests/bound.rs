@@ -8,7 +8,7 @@ mod problems;
 mod reference;
 
 use common::plan;
-use eplb::{EPLB_FLAG_EMPTY_SLOTS, Options, Scope, Spec};
+use eplb::{Flags, Options, Scope, Spec};
 use problems::General;
 use problems::loads::{self, Rng, long, seed, times};
 use reference::brute::{Fill, Gpus, optimum, optimum_in_nodes};
@@ -172,7 +172,7 @@ impl Scores {
     fn add(&mut self, problem: &General, scope: Scope, any: f64, full: f64) {
         let filled = Options { scope, ..Options::default() };
         self.full.add(problem, &filled, full, any);
-        let flags = EPLB_FLAG_EMPTY_SLOTS;
+        let flags = Flags::EMPTY_SLOTS;
         self.any.add(problem, &Options { flags, ..filled }, any, any);
         let slots = || (0..problem.slots.len()).filter(|&gpu| problem.alive(gpu));
         let kind = if slots().any(|gpu| problem.speed(gpu) != 1.0) {
@@ -227,7 +227,7 @@ fn small_problems_in_nodes() {
         let mut rng = Rng(seed(case));
         case += 1;
         let mut problem = small(&mut rng);
-        problem.num_nodes = rng.range(1, 3);
+        problem.num_nodes = rng.range(1, 3).min(problem.slots.len());
         let experts = problem.num_logical_experts;
         let divisors: Vec<usize> =
             (1..=experts).filter(|size| experts.is_multiple_of(*size)).collect();

@@ -137,21 +137,35 @@ fn refuses_a_bad_trace_in_one_line() {
 }
 
 #[test]
-fn refuses_what_the_library_refuses_with_its_text() {
-    use eplb::Status;
+fn refuses_what_the_library_refuses_in_its_words() {
     let folder = folder("bad_shape");
-    for (arguments, status) in [
-        (["--slots", "0"], Status::ShapeZero),
-        (["--gpus", "0"], Status::ShapeZero),
-        (["--slots", "287"], Status::SlotsNotDivisible),
-        (["--slots", "224"], Status::TooFewSlots),
-        (["--groups", "12"], Status::ExpertsNotDivisible),
+    for (arguments, words) in [
+        (["--slots", "0"], "problem.num_physical_experts is 0: "),
+        (["--gpus", "0"], "problem.num_gpus is 0: "),
+        (
+            ["--slots", "287"],
+            "problem.num_physical_experts is 287, no multiple of problem.num_gpus, 32: ",
+        ),
+        (["--slots", "224"], "GPUs that are alive have room for 224 experts"),
+        (["--groups", "12"], "problem.num_logical_experts is 256, no multiple of num_groups, 12"),
+        (["--nodes", "33"], "problem.num_nodes is 33, problem.num_gpus is 32: "),
     ] {
-        assert_eq!(refusal(&folder, &arguments), status.to_string(), "{arguments:?}");
+        let said = refusal(&folder, &arguments);
+        assert!(said.starts_with(words), "{arguments:?}: {said}");
     }
     // auto would be global, and BALANCED takes any number of groups a node
     let forced = ["--nodes", "3", "--scope", "hierarchical", "--policy", "deepseek"];
-    assert_eq!(refusal(&folder, &forced), Status::GroupsNotDivisible.to_string());
+    assert!(
+        refusal(&folder, &forced)
+            .starts_with("problem.num_groups is 8, no multiple of num_nodes, 3")
+    );
+
+    // the value that is wrong, in the trace's own layers
+    std::fs::write(folder.join("t.csv"), format!("{HEADER}a,0,1,2,0\na,1,3,3e38,0\n")).unwrap();
+    let cluster = ["--trace", "t.csv", "--slots", "4", "--gpus", "2", "--nodes", "1"];
+    let said =
+        refusal(&folder, &[&cluster[..], &["--groups", "1", "--policy", "deepseek"]].concat());
+    assert!(said.starts_with("problem.load[window 0][layer 1][expert 1] is 3e38"), "{said}");
 }
 
 #[test]

@@ -77,7 +77,7 @@ struct Random {
 
 fn random(rng: &mut Rng, most_gpus: usize, most_tokens: usize, by_source: bool) -> Random {
     let gpus = 1 + rng.below(most_gpus);
-    let num_nodes = 1 + rng.below(3);
+    let num_nodes = (1 + rng.below(3)).min(gpus);
     let gpu_slots: Vec<u32> = (0..gpus).map(|_| 1 + rng.below(4) as u32).collect();
     let slots: usize = gpu_slots.iter().sum::<u32>() as usize;
     let experts = 1 + rng.below(slots);
@@ -315,7 +315,7 @@ fn published_optima() {
 }
 
 fn judge(spec: &Spec, slots: &[i32]) -> Vec<eplb::Metrics> {
-    common::evaluate_with(spec, &Placement::of(slots), eplb::EPLB_FLAG_DISPATCH).unwrap()
+    common::evaluate_with(spec, &Placement::of(slots), eplb::Flags::DISPATCH).unwrap()
 }
 
 /// The ruler's figure is the set formula in real numbers, for loads of any size.

@@ -94,7 +94,7 @@ fn planted_faults_are_found() {
         "```sh\nEPLB_TRACE=a.csv cargo bench\nmake demo TRACE=a.csv,b.csv\n```",
         "[x](SPEC.md#the-ruler) [y](../README.md) [z](https://example.org) `[n](o)` `make test`",
         "# A `b` c, d-e!\n[x](#a-b-c-d-e)",
-        "17 C functions, 69 status codes, each bad input a code of its own (68 of them)",
+        "31 C functions, 71 status codes, each bad input a code of its own (70 of them)",
         "From [x](../examples/plan.c), which\nruns:\n\n```c\nint main(void) {\n```",
         "```text\nanything\n```",
     ] {
@@ -322,7 +322,7 @@ struct Project {
 impl Project {
     fn read() -> Self {
         let header = read("include/eplb.h");
-        let starts = ["int32_t eplb_", "uint32_t eplb_", "const char *eplb_"];
+        let starts = ["int32_t eplb_", "uint32_t eplb_", "size_t eplb_", "const char *eplb_"];
         Project {
             ci: Ci::read(),
             library: read("src/lib.rs"),

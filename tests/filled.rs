@@ -11,8 +11,8 @@ mod problems;
 
 use common::{Memory, plan};
 use eplb::{
-    EPLB_FLAG_EMPTY_SLOTS, EPLB_FLAG_EXTERNAL_SOURCE, EPLB_FLAG_FILL_ONLY, EPLB_GPU_ALIVE,
-    EPLB_GPU_DEAD, EPLB_MOVES_NONE, Operation, Options, PlacementMut, Problem, Scope, Spec, Status,
+    EPLB_GPU_ALIVE, EPLB_GPU_DEAD, EPLB_MOVES_NONE, Flags, Operation, Options, PlacementMut,
+    Problem, Scope, Spec, Status,
 };
 use filled::first_unfilled;
 use problems::General;
@@ -92,7 +92,7 @@ fn every_slot_is_filled() {
         let options = Options {
             scope: rng.pick(&[Scope::Auto, Scope::Global, Scope::Hierarchical]),
             effort: if rng.once_in(3) { rng.range(1, 3_000) as u32 } else { 0 },
-            flags: EPLB_FLAG_EXTERNAL_SOURCE,
+            flags: Flags::EXTERNAL_SOURCE,
             previous: call.previous.as_deref(),
             max_moves,
             ..Options::default()
@@ -148,7 +148,7 @@ fn shapes_that_had_empty_slots() {
         };
         let filled = plan(&spec, &Options::default()).unwrap();
         assert!(!filled.physical_to_logical.contains(&-1));
-        let flags = EPLB_FLAG_EMPTY_SLOTS;
+        let flags = Flags::EMPTY_SLOTS;
         let emptier = plan(&spec, &Options { flags, ..Options::default() }).unwrap();
         let mean = |plan: &common::Plan| {
             plan.metrics.iter().map(|m| m.balance).sum::<f64>() / layers as f64
@@ -190,7 +190,7 @@ fn homes_stay() {
         }
         let options = Options {
             scope: Scope::Global,
-            flags: EPLB_FLAG_FILL_ONLY | EPLB_FLAG_EXTERNAL_SOURCE,
+            flags: Flags::FILL_ONLY | Flags::EXTERNAL_SOURCE,
             previous: Some(&old),
             max_moves: rng.pick(&[0, 0, 1, 5, 1_000]),
             ..Options::default()
@@ -224,7 +224,7 @@ fn a_mask_moves_what_it_must() {
         let Some(old) = &call.previous else { continue };
         let options = Options {
             scope: Scope::Global,
-            flags: EPLB_FLAG_EXTERNAL_SOURCE,
+            flags: Flags::EXTERNAL_SOURCE,
             previous: Some(old),
             max_moves: EPLB_MOVES_NONE,
             ..Options::default()
@@ -265,14 +265,17 @@ fn slots_that_were_added() {
             ..Spec::default()
         };
         let mut before = 0.0;
-        for (max_moves, flags) in [(16, 0), (32, EPLB_FLAG_FILL_ONLY), (32, 0), (64, 0), (0, 0)] {
+        let none = Flags::NONE;
+        for (max_moves, flags) in
+            [(16, none), (32, Flags::FILL_ONLY), (32, none), (64, none), (0, none)]
+        {
             let previous = Some(&old[..]);
             let options = Options { previous, max_moves, flags, ..Options::default() };
             let new = plan(&spec, &options).unwrap();
             let empty = new.physical_to_logical.iter().filter(|&&expert| expert < 0).count();
             assert_eq!(empty, if max_moves == 16 { 16 } else { 0 });
             let balance = new.metrics[0].balance;
-            println!("{windows} windows, {max_moves} moves, flags {flags}: {balance:.4}");
+            println!("{windows} windows, {max_moves} moves, {flags:?}: {balance:.4}");
             assert!(balance >= before);
             before = balance;
         }
@@ -294,7 +297,7 @@ fn growth() {
     };
     let mut old = plan(&spec(8), &Options::default()).unwrap().physical_to_logical;
     old.resize(12 * each, -1);
-    for flags in [0, EPLB_FLAG_FILL_ONLY] {
+    for flags in [Flags::NONE, Flags::FILL_ONLY] {
         let mut before = 0.0;
         for max_moves in [8, 48, 100, 144, 175, 215] {
             let previous = Some(&old[..]);
@@ -303,7 +306,7 @@ fn growth() {
             let empty = new.physical_to_logical.iter().filter(|&&expert| expert < 0).count();
             assert_eq!(empty, 144_usize.saturating_sub(max_moves as usize));
             let balance = new.metrics[0].balance;
-            println!("{max_moves} moves, flags {flags}: {balance:.4}");
+            println!("{max_moves} moves, {flags:?}: {balance:.4}");
             assert!(balance >= before);
             before = balance;
         }

@@ -17,9 +17,8 @@ mod trace;
 
 use common::{Plan, plan};
 use eplb::{
-    EPLB_FLAG_EXTERNAL_SOURCE, EPLB_FLAG_SURVIVE_GPU, EPLB_FLAG_SURVIVE_NODE, EPLB_GPU_ALIVE,
-    EPLB_GPU_DEAD, EPLB_GPU_LEAVING, EPLB_MOVES_NONE, Options, Placement, Policy, Scope, Spec,
-    Status,
+    EPLB_GPU_ALIVE, EPLB_GPU_DEAD, EPLB_GPU_LEAVING, EPLB_MOVES_NONE, Flags, Options, Placement,
+    Policy, Scope, Spec, Status,
 };
 use moves::{Pairs, even, global, mean, moved, spec};
 
@@ -105,7 +104,7 @@ fn every_single_loss() {
             if lost > 0 {
                 assert_eq!(plan(&spec, &options), Err(Status::SourceLost));
             }
-            let options = Options { flags: EPLB_FLAG_EXTERNAL_SOURCE, ..options };
+            let options = Options { flags: Flags::EXTERNAL_SOURCE, ..options };
             let alive = slots - slots / gpus;
             if alive < experts {
                 assert_eq!(plan(&spec, &options), Err(Status::TooFewSlots));
@@ -183,7 +182,7 @@ fn random_placements() {
             previous: Some(&old),
             max_moves,
             max_moves_per_gpu_pair: if round % 7 == 0 { 1 } else { 0 },
-            flags: EPLB_FLAG_EXTERNAL_SOURCE * (round as u32 % 3).min(1),
+            flags: if round % 3 == 0 { Flags::NONE } else { Flags::EXTERNAL_SOURCE },
             ..global(Policy::Balanced)
         };
         let Ok(new) = plan(&spec, &options) else { continue };
@@ -323,7 +322,7 @@ fn surviving() {
         let slots = gpus * each;
         let load = random.loads(experts);
         let node_flag = round % 2 == 1;
-        let flags = if node_flag { EPLB_FLAG_SURVIVE_NODE } else { EPLB_FLAG_SURVIVE_GPU };
+        let flags = if node_flag { Flags::SURVIVE_NODE } else { Flags::SURVIVE_GPU };
         let spec = Spec { num_nodes: 2, ..spec(&load, experts, slots, gpus) };
         let options = Options { flags, ..global(Policy::Balanced) };
         let usable: usize = if node_flag {
@@ -394,14 +393,14 @@ fn refusals() {
     let deepseek = Options { policy: Policy::Deepseek, ..options };
     assert_eq!(plan(&spec, &deepseek), Err(Status::UnsupportedPrevious));
     let survive =
-        Options { flags: EPLB_FLAG_SURVIVE_GPU, policy: Policy::Deepseek, max_moves: 0, ..options };
+        Options { flags: Flags::SURVIVE_GPU, policy: Policy::Deepseek, max_moves: 0, ..options };
     assert_eq!(plan(&spec, &survive), Err(Status::UnsupportedFlag));
-    let survive = Options { flags: EPLB_FLAG_SURVIVE_NODE, ..options };
+    let survive = Options { flags: Flags::SURVIVE_NODE, ..options };
     assert_eq!(plan(&spec, &survive), Err(Status::Infeasible)); // one node
     // expert 3 is nowhere in the second layer
     let mut lost = good;
     (lost[11], lost[15]) = (0, 0);
     assert_eq!(plan(&spec, &Options { previous: Some(&lost), ..options }), Err(Status::SourceLost));
-    let outside = Options { previous: Some(&lost), flags: EPLB_FLAG_EXTERNAL_SOURCE, ..options };
+    let outside = Options { previous: Some(&lost), flags: Flags::EXTERNAL_SOURCE, ..options };
     assert_eq!(plan(&spec, &outside).unwrap().metrics[1].moved_slots, 1);
 }

@@ -5,8 +5,7 @@ mod common;
 
 use common::{Plan, plan};
 use eplb::{
-    EPLB_FLAG_DISPATCH, EPLB_FLAG_EXTERNAL_SOURCE, EPLB_GPU_ALIVE, EPLB_GPU_DEAD, Options,
-    Placement, Policy, Promises, Scope, Spec,
+    EPLB_GPU_ALIVE, EPLB_GPU_DEAD, Flags, Options, Placement, Policy, Promises, Scope, Spec,
 };
 
 /// A small generator: the sequence does not matter, only that it is fixed.
@@ -100,7 +99,7 @@ fn windows_and_pairs() {
             previous: Some(&old),
             max_moves: max_moves as u32,
             max_moves_per_gpu_pair: per_pair as u32,
-            flags: EPLB_FLAG_EXTERNAL_SOURCE,
+            flags: Flags::EXTERNAL_SOURCE,
             ..Options::default()
         };
         let Ok(new) = plan(&spec, &options) else { continue };
@@ -194,7 +193,7 @@ fn dispatch_is_judged() {
         let options = Options { previous, max_moves: round % 4 * 2, ..options };
         let spec = even(&second, experts, slots, gpus);
         let without = plan(&spec, &options).unwrap();
-        let with = plan(&spec, &Options { flags: EPLB_FLAG_DISPATCH, ..options }).unwrap();
+        let with = plan(&spec, &Options { flags: Flags::DISPATCH, ..options }).unwrap();
         assert_eq!(with.physical_to_logical, without.physical_to_logical);
         assert_eq!(with.metrics[0].moved_slots, without.metrics[0].moved_slots);
         assert_eq!(with.metrics[0].balance, without.metrics[0].balance);

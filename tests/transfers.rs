@@ -12,8 +12,8 @@ mod trace;
 
 use common::{Memory, plan};
 use eplb::{
-    EPLB_FLAG_EXTERNAL_SOURCE, EPLB_GPU_ALIVE, EPLB_GPU_DEAD, EPLB_GPU_LEAVING, Operation, Options,
-    Placement, Scope, Shape, Spec, Status, Transfer, TransferEvent,
+    EPLB_GPU_ALIVE, EPLB_GPU_DEAD, EPLB_GPU_LEAVING, Flags, Operation, Options, Placement, Scope,
+    Shape, Spec, Status, Transfer, TransferEvent, Transition,
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use replay::{Machine, Replayed, replay};
@@ -27,35 +27,38 @@ struct List {
 
 fn transfers(
     spec: &Spec,
-    flags: u32,
+    flags: Flags,
     old: &[i32],
     new: &[i32],
-    spare: u32,
+    spare_buffers: u32,
 ) -> Result<List, Status> {
     let shape = Shape::new(spec)?;
-    let options = Options { previous: Some(old), flags, ..Options::default() };
-    let need = eplb::workspace(Operation::Transfers, &shape, &options)?;
+    let (from, to) = (Placement::of(old), Placement::of(new));
+    let transition = Transition { from, to, spare_buffers, flags };
+    let need = eplb::workspace(Operation::Transfers, &shape, &Options::default())?;
     let mut memory = Memory::new(&need);
     let mut list = List { transfers: Vec::new(), end: Vec::new(), rounds: Vec::new() };
-    let totals = eplb::transfers(
-        &shape,
-        &options,
-        memory.arena(),
-        &Placement::of(new),
-        spare,
-        usize::MAX,
-        &mut |event| match event {
-            TransferEvent::Transfer(index, transfer) => {
-                assert_eq!(index, list.transfers.len());
-                list.transfers.push(*transfer);
-            }
-            TransferEvent::Layer { layer, end, rounds } => {
-                assert_eq!((layer, end), (list.end.len(), list.transfers.len()));
-                list.end.push(end);
-                list.rounds.push(rounds);
-            }
-        },
-    )?;
+    let totals =
+        eplb::transfers(
+            &shape,
+            &transition,
+            memory.arena(),
+            usize::MAX,
+            &mut |event| match event {
+                TransferEvent::Transfer(index, transfer) => {
+                    assert_eq!(index, list.transfers.len());
+                    list.transfers.push(*transfer);
+                }
+                TransferEvent::Layer { layer, end, moved, rounds } => {
+                    assert_eq!((layer, end), (list.end.len(), list.transfers.len()));
+                    let here = &list.transfers[list.end.last().copied().unwrap_or(0)..];
+                    let over_links = |entry: &&Transfer| entry.source_gpu != entry.destination_gpu;
+                    assert_eq!(moved, here.iter().filter(over_links).count());
+                    list.end.push(end);
+                    list.rounds.push(rounds);
+                }
+            },
+        )?;
     assert_eq!(totals.entries, list.transfers.len());
     assert_eq!(Some(totals.rounds), list.rounds.iter().copied().max());
     Ok(list)
@@ -64,7 +67,7 @@ fn transfers(
 /// Lists and replays every layer.
 fn replayed(
     spec: &Spec,
-    flags: u32,
+    flags: Flags,
     old: &[i32],
     new: &[i32],
     spare: u32,
@@ -79,7 +82,7 @@ fn replayed(
         serves: &gpus.clone().map(|gpu| topology.serves(gpu)).collect::<Vec<_>>(),
         receives: &gpus.map(|gpu| topology.receives(gpu)).collect::<Vec<_>>(),
         spare: spare as usize,
-        external: flags & EPLB_FLAG_EXTERNAL_SOURCE != 0,
+        external: flags.contains(Flags::EXTERNAL_SOURCE),
     };
     let slots = gpu.len();
     let mut start = 0;
@@ -107,7 +110,7 @@ fn spec(experts: usize, slots: usize, gpus: usize) -> Spec<'static> {
 /// FIELD.md, case F.
 #[test]
 fn published_cases() {
-    let list = transfers(&spec(3, 4, 2), 0, &[0, 1, 1, 2], &[0, 1, 0, 2], 0).unwrap();
+    let list = transfers(&spec(3, 4, 2), Flags::NONE, &[0, 1, 1, 2], &[0, 1, 0, 2], 0).unwrap();
     let one = Transfer {
         source_gpu: 0,
         source_slot: 0,
@@ -120,14 +123,14 @@ fn published_cases() {
     // transfers (1,3), (2,4), (0,1), (0,2), (0,3), (0,4): four rounds suffice
     let old = [0, 1, 2, 3, 4, 6, -1, -1, 5, 7, -1, -1, 8, -1, -1, -1, 9, -1, -1, -1];
     let new = [0, 1, 2, 3, 4, 6, 0, -1, 5, 7, 1, -1, 8, 2, 4, -1, 9, 3, 5, -1];
-    let done = replayed(&spec(10, 20, 5), 0, &old, &new, 0).unwrap()[0];
+    let done = replayed(&spec(10, 20, 5), Flags::NONE, &old, &new, 0).unwrap()[0];
     assert_eq!((done.moved, done.rounds), (6, 4));
 
     // a ring: one round when slots are double-buffered, not without
     let (old, new) = ([0, 1, 2, 3], [1, 2, 3, 0]);
-    let done = replayed(&spec(4, 4, 4), 0, &old, &new, 1).unwrap()[0];
+    let done = replayed(&spec(4, 4, 4), Flags::NONE, &old, &new, 1).unwrap()[0];
     assert_eq!((done.moved, done.rounds, done.buffers), (4, 1, 1));
-    assert_eq!(replayed(&spec(4, 4, 4), 0, &old, &new, 0), Err(Status::NeedsBuffer));
+    assert_eq!(replayed(&spec(4, 4, 4), Flags::NONE, &old, &new, 0), Err(Status::NeedsBuffer));
 }
 
 /// What many layers came to.
@@ -208,7 +211,7 @@ fn trace_pairs() {
                     plans.iter().enumerate().filter(|&(b, _)| b != a && (a + b) % every == 0)
                 {
                     for (old, new) in old.chunks(slots).zip(new.chunks(slots)) {
-                        sums.add(replayed(&spec, 0, old, new, spare));
+                        sums.add(replayed(&spec, Flags::NONE, old, new, spare));
                     }
                 }
             }
@@ -296,14 +299,15 @@ fn random_placements() {
         let lost = (0..experts as i32).any(|expert| {
             !(0..slots).any(|slot| old[slot] == expert && state[of_gpu[slot]] != EPLB_GPU_DEAD)
         });
-        let flags = if random.random_range(0..2) == 0 { 0 } else { EPLB_FLAG_EXTERNAL_SOURCE };
+        let external = random.random_range(0..2) != 0;
+        let flags = if external { Flags::EXTERNAL_SOURCE } else { Flags::NONE };
         match replayed(&spec, flags, &old, &new, spare) {
             Ok(_) => {
-                assert!(!lost || flags != 0);
+                assert!(!lost || external);
                 seen[0] += 1;
             }
             Err(Status::SourceLost) => {
-                assert!(lost && flags == 0);
+                assert!(lost && !external);
                 seen[1] += 1;
             }
             Err(status) => {
@@ -325,7 +329,7 @@ fn sources_are_near_and_even() {
     let old = [0, -1, 1, -1, 0, -1, 2, -1];
     let new = [0, -1, 1, 0, 0, -1, 2, 0];
     let spec = Spec { num_nodes: 2, ..spec(3, 8, 4) };
-    let list = transfers(&spec, 0, &old, &new, 0).unwrap();
+    let list = transfers(&spec, Flags::NONE, &old, &new, 0).unwrap();
     let pairs: Vec<_> = list.transfers.iter().map(|t| (t.source_gpu, t.destination_gpu)).collect();
     assert_eq!(pairs, [(0, 1), (2, 3)]);
     assert_eq!(list.rounds, [1]);

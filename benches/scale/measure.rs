@@ -2,8 +2,8 @@
 
 use super::case::{Case, Layer, Memory, Planner, WINDOWS, bytes, need};
 use eplb::{
-    Batch, Metrics, Operation, Options, Placement, Policy, Problem, QuotasMut, Scope, Shape, Spec,
-    Split, SplitKind, TransferEvent,
+    Batch, Flags, Metrics, Operation, Options, Placement, Policy, Problem, QuotasMut, Scope, Shape,
+    Spec, Split, SplitKind, TransferEvent, Transition,
 };
 use rand::seq::SliceRandom;
 use rand::{SeedableRng, rngs::StdRng};
@@ -225,12 +225,17 @@ pub fn of_transfers(case: &Case, layers: &[Layer], plan: Plan) -> (Row, usize) {
         let at = layers.iter().position(|other| std::ptr::eq(other, layer)).unwrap_or_default();
         let spec = case.spec(&[]);
         let shape = Shape::new(&spec).expect("a shape");
-        let options = Options { previous: Some(&layer.old), ..Options::default() };
-        let (new, most) = (Placement::of(&new[at]), 2 * case.slots);
+        let transition = Transition {
+            from: Placement::of(&layer.old),
+            to: Placement::of(&new[at]),
+            spare_buffers: 1,
+            flags: Flags::NONE,
+        };
         let report = &mut |event: TransferEvent| {
             black_box(&event);
         };
-        eplb::transfers(&shape, &options, memory.arena(), &new, 1, most, report).expect("a list")
+        eplb::transfers(&shape, &transition, memory.arena(), 2 * case.slots, report)
+            .expect("a list")
     };
     let run = |memory: &mut Memory, layer: &Layer| {
         black_box(list(memory, layer));

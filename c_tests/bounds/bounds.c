@@ -7,6 +7,7 @@
  *        bounds plan SHAPE POLICY N  plans N times and prints nothing
  *        bounds plan SHAPE dispatch N, or dispatch_sources: splits batches over a plan N times
  *        bounds plan SHAPE previous N  plans N times from a plan for other loads, a sixth of the slots to change
+ *        bounds plan SHAPE number N  numbers a plan N times
  *        bounds list                 "SHAPE POLICY" lines, all pairs
  */
 #include "eplb.h"
@@ -149,6 +150,15 @@ static void dispatch(const shape *s, int sources, long times) {
     if (eplb_dispatch(&p, NULL, workspace, sizeof workspace, &maps, &batch, &quotas) != EPLB_STATUS_OK) stop("no split");
 }
 
+/* The maps of a plan, but for the first. */
+static void number(const shape *s, long times) {
+  eplb_problem p = problem_of(s);
+  eplb_placement maps = placement_of(s);
+  plan(s, EPLB_POLICY_BALANCED, 1);
+  while (times-- > 0)
+    if (eplb_number(&p, &maps) != EPLB_STATUS_OK) stop("no numbers");
+}
+
 static void print_workspaces(void) {
   static const char *const operations[] = {"plan", "evaluate", "check", "transfers", "dispatch"};
   for (uint32_t i = 0; i < SHAPES; i++) {
@@ -183,13 +193,12 @@ typedef struct job {
 /* From the experts in order to what is planned. */
 static int32_t transfers_of(const eplb_problem *p, const eplb_placement *maps) {
   static int32_t before[4 * 512];
-  eplb_options o = EPLB_OPTIONS_INIT;
   eplb_transfer_list list = EPLB_TRANSFER_LIST_INIT; /* counted only */
   uint32_t slots = p->num_physical_experts, all = p->num_layers * slots;
   if (all > sizeof before / sizeof before[0]) stop("no room");
   for (uint32_t i = 0; i < all; i++) before[i] = (int32_t)(i % slots % p->num_logical_experts);
-  o.previous = before;
-  return eplb_transfers(p, &o, workspace, sizeof workspace, maps, 1, &list);
+  const eplb_placement from = eplb_placement_of(before);
+  return eplb_transfers(p, NULL, workspace, sizeof workspace, &from, maps, 1, &list);
 }
 
 static int32_t gate(void) {
@@ -203,17 +212,32 @@ static int32_t gate(void) {
   config.steps = 3000;
   config.bytes_per_expert = 24 << 20;
   config.gpu_bandwidth = 50e9;
-  return eplb_gate(&config, &layer, &state, &verdict, NULL);
+  return eplb_gate(&config, &layer, sizeof layer, &state, sizeof state, &verdict, sizeof verdict, NULL, 0);
 }
 
-static void call(const job *j, const eplb_problem *p, const eplb_options *o, const eplb_placement *maps) {
+/* The sentence about a call that is refused for its last load, and about one that is for its last slot. */
+static __attribute__((noinline)) int32_t explain(const eplb_problem *p, const eplb_options *o, eplb_placement *maps) {
+  char text[400];
+  eplb_problem q = *p;
+  int32_t kept = maps->physical_to_logical[LAYERS * p->num_physical_experts - 1];
+  q.num_layers = LAYERS;
+  load[LAYERS * p->num_logical_experts - 1] = -1;
+  size_t length = eplb_explain_plan(&q, o, workspace, sizeof workspace, maps, NULL, 0, text, sizeof text);
+  load[LAYERS * p->num_logical_experts - 1] = 1;
+  maps->physical_to_logical[LAYERS * p->num_physical_experts - 1] = (int32_t)p->num_logical_experts;
+  length += eplb_explain(EPLB_OPERATION_CHECK, &q, o, maps, text, sizeof text);
+  maps->physical_to_logical[LAYERS * p->num_physical_experts - 1] = kept;
+  return length > 100 ? EPLB_STATUS_OK : EPLB_STATUS_NULL_POINTER;
+}
+
+static void call(const job *j, const eplb_problem *p, const eplb_options *o, eplb_placement *maps) {
   size_t size, align;
   uint64_t digest;
   int32_t status = EPLB_STATUS_OK;
   switch (j->function) {
   case 0: status = eplb_plan(p, o, workspace, sizeof workspace, maps, per_layer, sizeof *per_layer); break;
   case 1: status = eplb_evaluate(p, o, workspace, sizeof workspace, maps, per_layer, sizeof *per_layer); break;
-  case 2: status = eplb_check(p, o, workspace, sizeof workspace, maps, NULL); break;
+  case 2: status = eplb_check(p, o, workspace, sizeof workspace, maps, NULL, 0); break;
   case 3: status = eplb_workspace(EPLB_OPERATION_PLAN, p, o, &size, &align); break;
   case 4: status = eplb_digest(p, maps, &digest); break;
   case 5: status = eplb_dispatch(p, o, workspace, sizeof workspace, maps, &j->batch, &j->quotas); break;
@@ -224,6 +248,8 @@ static void call(const job *j, const eplb_problem *p, const eplb_options *o, con
     status = eplb_plan(p, &from, workspace, sizeof workspace, maps, per_layer, sizeof *per_layer);
     break;
   }
+  case 9: status = eplb_number(p, maps); break;
+  case 10: status = explain(p, o, maps); break;
   default: eplb_status_string(-40); break;
   }
   if (status != EPLB_STATUS_OK) stop("a call failed");
@@ -262,8 +288,8 @@ static size_t stack_of(int function, uint32_t policy, const shape *s) {
 static void print_stacks(void) {
   static const char *const functions[] = {"eplb_plan", "eplb_evaluate", "eplb_check", "eplb_workspace", "eplb_digest",
                                           "eplb_dispatch", "eplb_transfers", "eplb_gate", "eplb_plan/previous",
-                                          "eplb_status_string"};
-  for (int function = 0; function < 10; function++)
+                                          "eplb_number", "eplb_explain", "eplb_status_string"};
+  for (int function = 0; function < (int)(sizeof functions / sizeof *functions); function++)
     for (uint32_t policy = 0; policy < (function == 0 ? (uint32_t)POLICIES : 1u); policy++) {
       size_t most = 0;
       for (size_t i = 0; i < SHAPES; i++) {
@@ -282,7 +308,9 @@ int main(int argc, char **argv) {
   if (argc == 2 && !strcmp(argv[1], "list")) {
     for (size_t i = 0; i < SHAPES; i++)
       for (size_t k = 0; k < POLICIES; k++) printf("%s %s\n", shapes[i].name, policies[k]);
-    for (size_t i = 0; i < SHAPES; i++) printf("%s dispatch\n%s dispatch_sources\n%s previous\n", shapes[i].name, shapes[i].name, shapes[i].name);
+    for (size_t i = 0; i < SHAPES; i++) 
+      printf("%s dispatch\n%s dispatch_sources\n%s previous\n%s number\n", shapes[i].name, shapes[i].name, shapes[i].name,
+             shapes[i].name);
     return 0;
   }
   for (size_t i = 0; argc == 5 && !strcmp(argv[1], "plan") && i < SHAPES; i++)
@@ -291,6 +319,8 @@ int main(int argc, char **argv) {
   for (size_t i = 0; argc == 5 && !strcmp(argv[1], "plan") && i < SHAPES; i++)
     if (!strcmp(argv[2], shapes[i].name) && !strcmp(argv[3], "previous"))
       return plan_from(&shapes[i], atol(argv[4])), 0;
+    else if (!strcmp(argv[2], shapes[i].name) && !strcmp(argv[3], "number"))
+      return number(&shapes[i], atol(argv[4])), 0;
     else if (!strcmp(argv[2], shapes[i].name) && !strncmp(argv[3], "dispatch", 8))
       return dispatch(&shapes[i], argv[3][8] == '_', atol(argv[4])), 0;
   fprintf(stderr, "usage: %s workspace | stack | list | plan SHAPE POLICY N\n", argv[0]);

@@ -38,7 +38,7 @@ static int32_t run(int what) {
   case 2: /* an observation of one slot opens the window that is closed */
     eplb_tracker_observe(memory, sizeof memory, 0, counts, 1, row);
     return eplb_tracker_close(memory, sizeof memory);
-  case 3: return eplb_tracker_windows(memory, sizeof memory, &windows);
+  case 3: return eplb_tracker_windows(memory, sizeof memory, &windows, sizeof windows);
   case 4: return eplb_window_weights(&windows, NULL, window_weight, NULL);
   default: options.method = (uint32_t)what - 4; return eplb_forecast(&windows, &options, load);
   }

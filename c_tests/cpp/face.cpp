@@ -56,9 +56,23 @@ static void plans(small &s) {
   CHECK(*eplb::digest(s.problem.layer(1), in_c.slots) == digest);
 }
 
+/* The other maps again, from the first. */
+static void numbered(small &s) {
+  const maps_of_plan plan = planned(s);
+  maps_of_plan again, rows;
+  const auto out = [](maps_of_plan &of) { return eplb::numbering{of.ranks, of.counts, of.table, R}; };
+  CHECK(eplb::number(s.problem, plan.slots, out(again)));
+  for (std::uint32_t l = 0; l < L; l++) CHECK(eplb::number(s.problem.layer(l), plan.slots, out(rows)));
+  CHECK(same_bytes(again.counts, plan.counts));
+  CHECK(s.options.policy != eplb::policy::balanced ||
+        (same_bytes(again.ranks, plan.ranks) && same_bytes(again.table, plan.table)));
+  CHECK(rows == again);
+  CHECK(eplb::number(s.problem, {}, out(rows)).status() == EPLB_STATUS_NULL_POINTER);
+}
+
 static void checks(small &s) {
   maps_of_plan plan = planned(s);
-  eplb::violation first = EPLB_VIOLATION_INIT;
+  eplb::violation first{};
   CHECK(eplb::check(s.problem, s.options, s.workspace, plan.view(), &first));
   CHECK(first.kind == EPLB_VIOLATION_KIND_NONE && first.layer == -1);
   plan.slots[2 * P] = E;
@@ -82,24 +96,23 @@ static void measured(small &s) {
 static void migration(small &s) {
   s.options.previous = s.previous;
   const maps_of_plan plan = planned(s);
-  eplb::options from;
-  from.previous = s.previous;
+  const auto &from = s.previous, &to = plan.slots;
   std::array<eplb::transfer, 2 * L * P> list, by_layer;
   std::array<std::uint32_t, L + 1> start;
-  std::array<std::uint32_t, L> rounds;
-  const auto sums = eplb::transfers(s.problem, from, s.workspace, plan.slots, 1, {list, start, rounds});
+  std::array<std::uint32_t, L> moved, rounds;
+  const auto sums = eplb::transfers(s.problem, {}, s.workspace, from, to, 1, {list, start, moved, rounds});
   CHECK(sums && sums->count > 0 && sums->count == start[L] && sums->moved <= sums->count && sums->rounds > 0);
-  CHECK(eplb::transfers(s.problem, from, s.workspace, plan.slots, 1)->count == sums->count);
+  CHECK(eplb::transfers(s.problem, {}, s.workspace, from, to, 1)->count == sums->count);
   std::uint32_t count = 0;
   for (std::uint32_t l = 0; l < L; l++) {
     CHECK(count == start[l]);
     const span<eplb::transfer> rest(by_layer.data() + count, by_layer.size() - count);
-    const auto part = eplb::transfers(s.problem.layer(l), from, s.workspace, plan.slots, 1, {rest});
-    CHECK(part && part->rounds == rounds[l]);
+    const auto part = eplb::transfers(s.problem.layer(l), {}, s.workspace, from, to, 1, {rest});
+    CHECK(part && part->rounds == rounds[l] && part->moved == moved[l]);
     count += part->count;
   }
   CHECK(count == sums->count && std::memcmp(list.data(), by_layer.data(), count * sizeof list[0]) == 0);
-  CHECK(eplb::transfers(s.problem, {}, s.workspace, plan.slots, 1).status() == EPLB_STATUS_NULL_POINTER);
+  CHECK(eplb::transfers(s.problem, {}, s.workspace, {}, to, 1).status() == EPLB_STATUS_NULL_POINTER);
 }
 
 static void gates() {
@@ -118,9 +131,10 @@ static void gates() {
   layers[0].moved = layers[1].moved = 7;
   layers[0].rounds = layers[1].rounds = 3;
   const auto total = eplb::gate(config, layers, states, verdicts);
-  eplb_gate_total in_c = EPLB_GATE_TOTAL_INIT;
+  eplb_gate_total in_c{};
   config.num_layers = 2;
-  CHECK(eplb_gate(&config, layers.data(), states_in_c.data(), verdicts_in_c.data(), &in_c) == EPLB_STATUS_OK);
+  CHECK(eplb_gate(&config, layers.data(), sizeof layers[0], states_in_c.data(), sizeof states_in_c[0], verdicts_in_c.data(),
+                  sizeof verdicts_in_c[0], &in_c, sizeof in_c) == EPLB_STATUS_OK);
   CHECK(total && total->moved_layers == 1 && std::memcmp(&*total, &in_c, sizeof in_c) == 0);
   CHECK(same_bytes(verdicts, verdicts_in_c) && same_bytes(states, states_in_c) && verdicts[0].move_layer == 1);
 }
@@ -213,13 +227,36 @@ static void loads(small &s) {
   CHECK(mean[0] < newest[0]);
 }
 
+/* Flags are of a type: or-ed with one another, and no number. */
+static void flags() {
+  static_assert(!std::is_convertible_v<eplb::flags, std::uint32_t> && !std::is_convertible_v<std::uint32_t, eplb::flags>);
+  constexpr eplb::flags both = eplb::flags::survive_gpu | eplb::flags::external_source;
+  static_assert((both & eplb::flags::survive_gpu) == eplb::flags::survive_gpu);
+  static_assert((both & eplb::flags::dispatch) == eplb::flags::none && (both & ~both) == eplb::flags::none);
+  eplb::flags some = eplb::flags::dispatch;
+  some |= both;
+  some &= ~eplb::flags::survive_gpu;
+  CHECK(some == (eplb::flags::dispatch | eplb::flags::external_source));
+
+  small s;
+  s.options.scope = eplb::scope::global;
+  s.options.flags = eplb::flags::survive_gpu | eplb::flags::dispatch;
+  maps_of_plan out;
+  s.problem.num_logical_experts = P / 2;
+  s.problem.load = {s.load.data(), L * P / 2};
+  CHECK(eplb::plan(s.problem, s.options, s.workspace, {out.slots}, out.metrics));
+  CHECK(out.metrics[0].dispatch_bound > 0);
+}
+
 void the_face() {
   CHECK(eplb::version_fits());
   CHECK(route_of_h_first() == &eplb_route);
+  flags();
   for (eplb::policy policy : {eplb::policy::balanced, eplb::policy::deepseek, eplb::policy::waterfill_fixup}) {
     small s;
     s.options.policy = policy;
     plans(s);
+    numbered(s);
     checks(s);
   }
   small everything;

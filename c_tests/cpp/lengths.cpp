@@ -152,14 +152,14 @@ static void others() {
   CHECK(eplb::plan(s.problem, {}, s.workspace, plan.placement(), plan.metrics));
   const maps_of_plan before = plan;
   const span<const std::int32_t> slots = plan.slots;
-  eplb::options from;
-  from.previous = s.previous;
+  const span<const std::int32_t> from = s.previous;
 
   for (span<const std::int32_t> bad : wrong(slots)) {
     CHECK(eplb::evaluate(s.problem, {}, s.workspace, bad, plan.metrics).status() == EPLB_STATUS_ARRAY_LENGTH);
     CHECK(eplb::check(s.problem, {}, s.workspace, {bad}).status() == EPLB_STATUS_ARRAY_LENGTH);
     CHECK(eplb::digest(s.problem, bad).status() == EPLB_STATUS_ARRAY_LENGTH);
-    CHECK(eplb::transfers(s.problem, from, s.workspace, bad, 1).status() == EPLB_STATUS_ARRAY_LENGTH);
+    CHECK(eplb::transfers(s.problem, {}, s.workspace, from, bad, 1).status() == EPLB_STATUS_ARRAY_LENGTH);
+    CHECK(eplb::transfers(s.problem, {}, s.workspace, bad, slots, 1).status() == EPLB_STATUS_ARRAY_LENGTH);
   }
   std::array<float, L * P> did{};
   for (span<const float> bad : wrong<const float>(did))
@@ -171,14 +171,16 @@ static void others() {
   std::array<std::uint32_t, L + 2> words{};
   const eplb::problem one = s.problem.layer(0);
   const auto list = [&](const eplb::problem &p, std::size_t start, std::size_t rounds) {
-    const eplb::transfer_list out{{}, {words.data(), start}, {words.data(), rounds}};
-    return eplb::transfers(p, from, s.workspace, slots, 1, out).status();
+    const eplb::transfer_list out{{}, {words.data(), start}, {}, {words.data(), rounds}};
+    return eplb::transfers(p, {}, s.workspace, from, slots, 1, out).status();
   };
   CHECK(list(s.problem, L + 1, 0) == EPLB_STATUS_OK && list(s.problem, 0, L) == EPLB_STATUS_OK);
   CHECK(list(s.problem, L, 0) == EPLB_STATUS_ARRAY_LENGTH && list(s.problem, 0, L + 1) == EPLB_STATUS_ARRAY_LENGTH);
   CHECK(list(one, 2, 0) == EPLB_STATUS_OK && list(one, L + 1, 0) == EPLB_STATUS_ARRAY_LENGTH);
+  const eplb::transfer_list moved{{}, {}, {words.data(), L + 1}, {}};
+  CHECK(eplb::transfers(s.problem, {}, s.workspace, from, slots, 1, moved).status() == EPLB_STATUS_ARRAY_LENGTH);
   eplb::transfer room[1];
-  CHECK(eplb::transfers(s.problem, from, s.workspace, slots, 1, {room}).status() == EPLB_STATUS_LIST_TOO_SMALL);
+  CHECK(eplb::transfers(s.problem, {}, s.workspace, from, slots, 1, {room}).status() == EPLB_STATUS_LIST_TOO_SMALL);
 
   std::array<std::uint32_t, L * E> tokens{};
   std::array<std::uint32_t, L * P> quota;

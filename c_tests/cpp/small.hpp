@@ -23,6 +23,7 @@ route_function *route_of_h_first();
 /* The topics. */
 void the_face();
 void the_lengths();
+void the_explanations();
 void the_memory();
 
 constexpr std::uint32_t L = 3, E = 8, P = 12, K = 4, N = 2, G = 4, W = 2, R = P - E + 1;

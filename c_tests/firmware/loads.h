@@ -26,7 +26,7 @@ static int32_t tracker_step(void) {
                               step_physical ? row_in_force : NULL);
 }
 static int32_t tracker_end(void) { return eplb_tracker_close(tracker, sizeof tracker); }
-static int32_t tracker_tell(void) { return eplb_tracker_windows(tracker, sizeof tracker, &observed); }
+static int32_t tracker_tell(void) { return eplb_tracker_windows(tracker, sizeof tracker, &observed, sizeof observed); }
 static int32_t weigh(void) { return eplb_window_weights(&observed, &change, window_weight, num_counted); }
 static int32_t foresee(void) { return eplb_forecast(&observed, &foresight, forecast_load); }
 

@@ -113,7 +113,7 @@ static uint64_t workspace[EPLB_WORKSPACE_BOUND_WINDOWS(MAX_EXPERTS, MAX_SLOTS, M
 static int32_t before[MAX_LAYER_SLOTS];
 static uint8_t lost[MAX_GPUS];
 static eplb_transfer transfers[2 * MAX_LAYER_SLOTS];
-static eplb_transfer_list list;
+static eplb_transfer_totals moves;
 static eplb_gate_layer gate_layers[MAX_LAYERS];
 static eplb_gate_state gate_states[MAX_LAYERS];
 static eplb_gate_verdict verdicts[MAX_LAYERS];
@@ -125,7 +125,7 @@ static uint32_t tokens[MAX_BATCH], quota[MAX_BATCH];
 static eplb_split splits[MAX_LAYERS];
 static eplb_batch batch;
 static eplb_quotas quotas;
-static eplb_violation violation = EPLB_VIOLATION_INIT;
+static eplb_violation violation;
 static uint64_t digest;
 static size_t size, align;
 
@@ -137,7 +137,7 @@ static int32_t evaluate(void) {
   return eplb_evaluate(&problem, &options, workspace, sizeof workspace, &placement, measured, sizeof measured[0]);
 }
 static int32_t check(void) {
-  return eplb_check(&problem, &options, workspace, sizeof workspace, &placement, &violation);
+  return eplb_check(&problem, &options, workspace, sizeof workspace, &placement, &violation, sizeof violation);
 }
 static int32_t dispatch(void) {
   return eplb_dispatch(&problem, &options, workspace, sizeof workspace, &placement, &batch, &quotas);
@@ -145,12 +145,12 @@ static int32_t dispatch(void) {
 static int32_t move(void) {
   eplb_options o = EPLB_OPTIONS_INIT;
   eplb_transfer_list l = EPLB_TRANSFER_LIST_INIT;
-  o.previous = before;
+  eplb_placement from = eplb_placement_of(before);
   o.flags = EPLB_FLAG_EXTERNAL_SOURCE;
   l.transfers = transfers;
   l.capacity = sizeof transfers / sizeof transfers[0];
-  list = l;
-  return eplb_transfers(&problem, &o, workspace, sizeof workspace, &placement, 1, &list);
+  l.totals = &moves;
+  return eplb_transfers(&problem, &o, workspace, sizeof workspace, &from, &placement, 1, &l);
 }
 static int32_t decide(void) {
   eplb_gate_config config = EPLB_GATE_CONFIG_INIT;
@@ -165,9 +165,18 @@ static int32_t decide(void) {
     layer.after = layer.now * (double)(i + 1) / (double)(i + 2);
     gate_layers[i] = layer;
   }
-  return eplb_gate(&config, gate_layers, gate_states, verdicts, NULL);
+  return eplb_gate(&config, gate_layers, sizeof gate_layers[0], gate_states, sizeof gate_states[0], verdicts,
+                   sizeof verdicts[0], NULL, 0);
 }
 static int32_t hash(void) { return eplb_digest(&problem, &placement, &digest); }
+static int32_t number(void) { return eplb_number(&problem, &placement); }
+
+static char sentence[400]; /* none is longer */
+static uint32_t explained;  /* operation */
+static int32_t explain(void) {
+  size_t told = eplb_explain(explained, &problem, &options, &placement, sentence, sizeof sentence);
+  return told > 0 && told < sizeof sentence ? EPLB_STATUS_OK : EPLB_STATUS_ARRAY_LENGTH;
+}
 
 static float float_of(uint32_t bits) {
   union {
@@ -254,7 +263,8 @@ __attribute__((noinline)) static int32_t call(int32_t (*function)(void), size_t 
 }
 
 static struct {
-  size_t query, balanced, others, previous, evaluate, check, digest, dispatch, load, weights, forecast, transfers, gate;
+  size_t query, balanced, others, previous, evaluate, check, digest, dispatch, load, weights, forecast, transfers, gate,
+      number, explain;
 } deepest;
 
 /* --- lines ----------------------------------------------------------------------------------------- */
@@ -316,6 +326,32 @@ static void fail(const char *what) {
   put(what);
   end_line();
   failed = 1;
+}
+
+/* The other maps once more, from the first. BALANCED numbers as eplb_number does. */
+static uint64_t fold_numbers(uint64_t all, uint32_t policy) {
+  uint64_t planned_maps = fold_outputs();
+  if (call(number, &deepest.number) != EPLB_STATUS_OK) fail("eplb_number");
+  uint64_t numbered = fold_outputs();
+  if (policy == EPLB_POLICY_BALANCED && numbered != planned_maps) fail("numbers of eplb_number");
+  return fold(all, &numbered, sizeof numbered);
+}
+
+/* What is said about the last call, and about two that are wrong in the last load and in the last slot. */
+static uint64_t fold_sentences(uint64_t all, const shape *s, int32_t planning) {
+  float *last = &load[problem.num_windows * s->layers * s->experts - 1], kept = *last;
+  int32_t *slot = &physical_to_logical[s->layers * s->slots - 1], held = *slot;
+  for (int way = 0; way < 3; way++) {
+    explained = way < 2 ? EPLB_OPERATION_PLAN : EPLB_OPERATION_NUMBER;
+    *last = way == 1 ? -0.1f : kept;
+    *slot = way == 2 ? -7 : held;
+    if (way == 2 && planning != EPLB_STATUS_OK) break; /* then nothing is said of a placement */
+    if (call(explain, &deepest.explain) != EPLB_STATUS_OK) fail("eplb_explain");
+    for (size_t i = 0; sentence[i] != 0; i++) all = fold(all, &sentence[i], 1);
+  }
+  *last = kept;
+  *slot = held;
+  return all;
 }
 
 /* Splits a batch over the plan, with sources or without, and folds what comes out. */
@@ -425,13 +461,15 @@ static void run(const shape *s, int flushing) {
                                              fold(0, measured, s->layers * sizeof measured[0]))
         fail("eplb_evaluate");
       all = fold_dispatch(fold_dispatch(fold_outputs(), s, 0), s, 1);
+      all = fold_numbers(all, policy);
     }
+    all = fold_sentences(all, s, planning);
     if (planning == EPLB_STATUS_OK && policy == EPLB_POLICY_BALANCED) {
       for (uint32_t i = 0; i < s->layers * s->slots; i++) before[i] = (int32_t)(i % s->slots % s->experts);
       for (uint32_t i = 0; i < MAX_LAYERS; i++) gate_states[i] = (eplb_gate_state){0, 0, 0};
       int32_t moving = call(move, &deepest.transfers);
       all = fold(all, &moving, sizeof moving);
-      if (moving == EPLB_STATUS_OK) all = fold(all, transfers, list.count * sizeof transfers[0]);
+      if (moving == EPLB_STATUS_OK) all = fold(all, transfers, moves.count * sizeof transfers[0]);
       if (call(decide, &deepest.gate) != EPLB_STATUS_OK) fail("eplb_gate");
       all = fold(all, verdicts, s->layers * sizeof verdicts[0]);
       all = fold_previous(all, s);
@@ -513,6 +551,8 @@ int program(void) {
   field(" forecast=", (int64_t)deepest.forecast);
   field(" transfers=", (int64_t)deepest.transfers);
   field(" gate=", (int64_t)deepest.gate);
+  field(" number=", (int64_t)deepest.number);
+  field(" explain=", (int64_t)deepest.explain);
   end_line();
   put(failed ? "FAILED" : "passed");
   end_line();

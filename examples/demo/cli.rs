@@ -62,9 +62,9 @@ pub struct Cluster {
     /// GPUs
     #[arg(long, value_name = "G", default_value_t = 32, value_parser = size())]
     pub gpus: u32,
-    /// Nodes that the GPUs are on
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = size())]
-    pub nodes: u32,
+    /// Nodes that the GPUs are on: 4, or as many as there are GPUs where these are fewer
+    #[arg(long, value_name = "N", value_parser = size())]
+    nodes: Option<u32>,
     /// Groups of consecutive experts that stay on one node in hierarchical scope
     #[arg(long, value_name = "K", default_value_t = 8, value_parser = size())]
     pub groups: u32,
@@ -74,6 +74,11 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// Nodes that the GPUs are on.
+    pub fn nodes(&self) -> u32 {
+        self.nodes.unwrap_or(self.gpus.min(4))
+    }
+
     /// The problem of planning `load`, `[L][E]`, on this machine.
     pub fn spec<'a>(&self, experts: usize, load: &'a [f32]) -> Spec<'a> {
         let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX); // which the library refuses
@@ -82,7 +87,7 @@ impl Cluster {
             num_logical_experts: size(experts),
             num_physical_experts: self.slots,
             num_groups: self.groups,
-            num_nodes: self.nodes,
+            num_nodes: self.nodes(),
             num_gpus: self.gpus,
             load,
             ..Spec::default()

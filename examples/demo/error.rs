@@ -4,9 +4,39 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use eplb::Status;
+use eplb::{Operation, Options, Placement, Spec, Status};
 
 use super::trace::TraceError;
+
+/// A call that the library refuses, and its sentence about it.
+#[derive(Debug)]
+pub struct Refused {
+    /// What the call answered.
+    pub status: Status,
+    text: String,
+}
+
+impl Refused {
+    /// Asks the library which argument it is; the placement of a plan is of no interest but for its length.
+    pub fn of(
+        status: Status,
+        operation: Operation,
+        spec: &Spec,
+        options: &Options,
+        placement: &[i32],
+    ) -> Self {
+        match eplb::explain(operation, spec, options, Some(&Placement::of(placement))) {
+            Some(refusal) => Refused { status, text: refusal.to_string() },
+            None => status.into(),
+        }
+    }
+}
+
+impl From<Status> for Refused {
+    fn from(status: Status) -> Self {
+        Refused { status, text: status.to_string() }
+    }
+}
 
 /// Why the demo stops.
 #[derive(Debug)]
@@ -14,7 +44,7 @@ pub enum Error {
     /// The trace cannot be used.
     Trace(TraceError),
     /// The library refuses what was asked of it.
-    Refused(Status),
+    Refused(Refused),
     /// The engine cannot take this placement.
     Export(String),
     /// What was asked for cannot be replayed.
@@ -49,9 +79,9 @@ impl From<TraceError> for Error {
     }
 }
 
-impl From<Status> for Error {
-    fn from(status: Status) -> Self {
-        Error::Refused(status)
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        Error::Refused(refused)
     }
 }
 
@@ -65,7 +95,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Trace(error) => error.fmt(f),
-            Error::Refused(status) => status.fmt(f),
+            Error::Refused(refused) => f.write_str(&refused.text),
             Error::Export(why) | Error::Replay(why) => f.write_str(why),
             Error::Write(path, error) => write!(f, "{}: {error}", path.display()),
             Error::Print(error) => write!(f, "standard output: {error}"),

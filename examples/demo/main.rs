@@ -29,7 +29,7 @@ use clap::Parser;
 use eplb::{Policy, Status};
 
 use cli::{Cli, Engine, PolicyChoice, policy_name};
-use error::Error;
+use error::{Error, Refused};
 use moves::Moves;
 use picture::Picture;
 use plan::{Contiguous, Run, Summary};
@@ -65,7 +65,7 @@ fn run(cli: &Cli, out: &mut impl Write) -> Result<(), Error> {
     // the best on average is drawn and written, the first of equals
     let mean = |run: &&Run| table::overall(run).mean;
     let Some(best) = runs.iter().rev().max_by(|a, b| mean(a).total_cmp(&mean(b))) else {
-        return Err(Error::Refused(Status::UnsupportedPolicy));
+        return Err(Refused::from(Status::UnsupportedPolicy).into());
     };
     let windows = cli.windows as usize;
     let replay = match cli.replay.or_else(|| Replay::order(&trace, windows)) {
@@ -121,9 +121,9 @@ fn run(cli: &Cli, out: &mut impl Write) -> Result<(), Error> {
 }
 
 /// Runs whichever policies this version of the library serves.
-fn every_policy(cli: &Cli, trace: &Trace) -> Result<Vec<Run>, Status> {
+fn every_policy(cli: &Cli, trace: &Trace) -> Result<Vec<Run>, Refused> {
     let served = |policy| match plan::run(trace, &cli.cluster, policy) {
-        Err(Status::UnsupportedPolicy) => None,
+        Err(refused) if refused.status == Status::UnsupportedPolicy => None,
         outcome => Some(outcome),
     };
     Policy::ALL.into_iter().filter_map(served).collect()

@@ -8,6 +8,7 @@ use std::ops::Range;
 use eplb::{Options, Policy, Status};
 
 use super::cli::Cluster;
+use super::error::Refused;
 use super::plan::{Summary, evaluate, place};
 use super::progress::Progress;
 use super::trace::Trace;
@@ -72,7 +73,11 @@ pub struct Moves {
 
 impl Moves {
     /// Walks along `trace`; `None` when it has one window only.
-    pub fn along(trace: &Trace, cluster: &Cluster, policy: Policy) -> Result<Option<Self>, Status> {
+    pub fn along(
+        trace: &Trace,
+        cluster: &Cluster,
+        policy: Policy,
+    ) -> Result<Option<Self>, Refused> {
         let steps = 1..trace.windows.len();
         if steps.is_empty() {
             return Ok(None);
@@ -82,8 +87,10 @@ impl Moves {
         let walks = budgets.into_iter().map(|budget| {
             match walk(trace, cluster, policy, budget, &progress) {
                 Ok(steps) => Ok(Walk { budget, steps: Some(steps) }),
-                Err(Status::UnsupportedPrevious) => Ok(Walk { budget, steps: None }),
-                Err(status) => Err(status),
+                Err(refused) if refused.status == Status::UnsupportedPrevious => {
+                    Ok(Walk { budget, steps: None })
+                }
+                Err(refused) => Err(refused),
             }
         });
         Ok(Some(Moves { walks: walks.collect::<Result<_, _>>()?, steps }))
@@ -96,7 +103,7 @@ fn walk(
     policy: Policy,
     budget: Budget,
     progress: &Progress,
-) -> Result<Vec<Step>, Status> {
+) -> Result<Vec<Step>, Refused> {
     let spec = |window| cluster.spec(trace.experts, trace.window(window));
     let from_nothing = Options { policy, scope: cluster.scope, ..Options::default() };
     let mut placement = place(&spec(0), &from_nothing)?;

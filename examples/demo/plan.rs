@@ -8,6 +8,7 @@ use eplb::{
 };
 
 use super::cli::Cluster;
+use super::error::Refused;
 use super::trace::Trace;
 
 /// A plan is timed this often, and the fastest is quoted.
@@ -34,7 +35,7 @@ pub struct Run {
 }
 
 /// Plans each window of `trace` on its own loads.
-pub fn run(trace: &Trace, cluster: &Cluster, policy: Policy) -> Result<Run, Status> {
+pub fn run(trace: &Trace, cluster: &Cluster, policy: Policy) -> Result<Run, Refused> {
     let windows = (0..trace.windows.len())
         .map(|window| plan(cluster, trace.experts, trace.window(window), policy))
         .collect::<Result<_, _>>()?;
@@ -47,15 +48,23 @@ pub fn plan(
     experts: usize,
     load: &[f32],
     policy: Policy,
-) -> Result<Planned, Status> {
+) -> Result<Planned, Refused> {
     let spec = cluster.spec(experts, load);
-    let problem = Problem::new(&spec)?;
     let options = Options { policy, scope: cluster.scope, ..Options::default() };
-    let mut memory = Memory::new(eplb::workspace(Operation::Plan, problem.shape(), &options)?);
-    let slots = load.len() / experts * problem.shape().num_physical_experts();
+    let planned = timed(&spec, &options);
+    let (placement, time) = planned.map_err(|status| no_plan(status, &spec, &options))?;
+    let metrics = evaluate(&spec, cluster.scope, &placement)?;
+    Ok(Planned { placement, metrics, time })
+}
+
+/// The plan, and the least time that it took.
+fn timed(spec: &Spec, options: &Options) -> Result<(Vec<i32>, Duration), Status> {
+    let problem = Problem::new(spec)?;
+    let mut memory = Memory::new(eplb::workspace(Operation::Plan, problem.shape(), options)?);
+    let slots = problem.shape().num_layers() * problem.shape().num_physical_experts();
     let mut placement = vec![0; slots];
     let mut rank = vec![0; slots];
-    let mut count = vec![0; load.len()];
+    let mut count = vec![0; spec.load.len()];
     let mut time = Duration::MAX;
     for _ in 0..REPEATS {
         let maps = PlacementMut {
@@ -66,15 +75,25 @@ pub fn plan(
             max_replicas: 0,
         };
         let start = Instant::now();
-        eplb::plan(&problem, &options, memory.arena(), maps, None)?;
+        eplb::plan(&problem, options, memory.arena(), maps, None)?;
         time = time.min(start.elapsed());
     }
-    let metrics = evaluate(&spec, cluster.scope, &placement)?;
-    Ok(Planned { placement, metrics, time })
+    Ok((placement, time))
+}
+
+/// Why there is no plan.
+fn no_plan(status: Status, spec: &Spec, options: &Options) -> Refused {
+    let slots = u64::from(spec.num_layers) * u64::from(spec.num_physical_experts);
+    let placement = vec![0; usize::try_from(slots).unwrap_or(0)];
+    Refused::of(status, Operation::Plan, spec, options, &placement)
 }
 
 /// Plans once, whatever `spec` and `options` hold; `[L][P]`.
-pub fn place(spec: &Spec, options: &Options) -> Result<Vec<i32>, Status> {
+pub fn place(spec: &Spec, options: &Options) -> Result<Vec<i32>, Refused> {
+    placed(spec, options).map_err(|status| no_plan(status, spec, options))
+}
+
+fn placed(spec: &Spec, options: &Options) -> Result<Vec<i32>, Status> {
     let problem = Problem::new(spec)?;
     let mut memory = Memory::new(eplb::workspace(Operation::Plan, problem.shape(), options)?);
     let mut placement =
@@ -91,17 +110,19 @@ pub fn place(spec: &Spec, options: &Options) -> Result<Vec<i32>, Status> {
 }
 
 /// How good `placement` is for the loads of `spec`, layer by layer.
-pub fn evaluate(spec: &Spec, scope: Scope, placement: &[i32]) -> Result<Vec<Metrics>, Status> {
+pub fn evaluate(spec: &Spec, scope: Scope, placement: &[i32]) -> Result<Vec<Metrics>, Refused> {
+    let options = Options { scope, ..Options::default() };
+    measured(spec, &options, placement)
+        .map_err(|status| Refused::of(status, Operation::Evaluate, spec, &options, placement))
+}
+
+fn measured(spec: &Spec, options: &Options, placement: &[i32]) -> Result<Vec<Metrics>, Status> {
     let problem = Problem::new(spec)?;
-    let need = {
-        let options = Options { scope, ..Options::default() };
-        eplb::workspace(Operation::Evaluate, problem.shape(), &options)?
-    };
-    let mut memory = Memory::new(need);
+    let mut memory = Memory::new(eplb::workspace(Operation::Evaluate, problem.shape(), options)?);
     let mut metrics = Vec::with_capacity(problem.shape().num_layers());
     let report: eplb::Report = &mut |_, layer| metrics.push(*layer);
     let placement = Placement::of(placement);
-    eplb::evaluate(&problem, scope, false, memory.arena(), &placement, report)?;
+    eplb::evaluate(&problem, options.scope, false, memory.arena(), &placement, report)?;
     Ok(metrics)
 }
 
@@ -119,7 +140,7 @@ pub struct Contiguous {
 
 impl Contiguous {
     /// Lays out the experts of `trace` and measures every window.
-    pub fn new(trace: &Trace, cluster: &Cluster) -> Result<Self, Status> {
+    pub fn new(trace: &Trace, cluster: &Cluster) -> Result<Self, Refused> {
         let (experts, gpus) = (trace.experts as u64, u64::from(cluster.gpus));
         let first = |gpu: u64| (gpu * experts).checked_div(gpus).unwrap_or(0);
         let slots: Vec<u32> = (0..gpus).map(|gpu| (first(gpu + 1) - first(gpu)) as u32).collect();

@@ -11,7 +11,7 @@ use eplb::{
 };
 
 use super::cli::{Cluster, Order};
-use super::error::Error;
+use super::error::{Error, Refused};
 use super::plan::{Summary, evaluate, place};
 use super::progress::Progress;
 use super::trace::Trace;
@@ -127,13 +127,15 @@ impl Replay {
                     let spec = cluster.spec(trace.experts, trace.window(unseen));
                     Ok(Summary::of(&evaluate(&spec, cluster.scope, &placement)?).mean)
                 });
-                match balance.collect() {
+                match balance.collect::<Result<_, Refused>>() {
                     Ok(balance) => Ok(Outcome { strategy, balance: Some(balance) }),
-                    Err(Status::UnsupportedWindows) => Ok(Outcome { strategy, balance: None }),
-                    Err(status) => Err(status),
+                    Err(refused) if refused.status == Status::UnsupportedWindows => {
+                        Ok(Outcome { strategy, balance: None })
+                    }
+                    Err(refused) => Err(refused),
                 }
             })
-            .collect::<Result<_, Status>>()?;
+            .collect::<Result<_, Refused>>()?;
         let phases = match order {
             Order::Time => phases(trace, windows),
             Order::LeaveOneOut => Vec::new(),
@@ -160,7 +162,7 @@ impl Strategy {
         cluster: &Cluster,
         policy: Policy,
         seen: &[usize],
-    ) -> Result<Vec<i32>, Status> {
+    ) -> Result<Vec<i32>, Refused> {
         let seen = match self {
             Robust(windows) => &seen[seen.len().saturating_sub(windows)..],
             _ => seen,

@@ -10,7 +10,8 @@ use super::trace::Trace;
 
 /// What is planned, and where.
 pub fn heading(out: &mut impl Write, trace: &Trace, cluster: &Cluster) -> io::Result<()> {
-    let Cluster { slots, gpus, nodes, groups, scope } = cluster;
+    let Cluster { slots, gpus, groups, scope, .. } = cluster;
+    let nodes = cluster.nodes();
     writeln!(out, "{}: {}, {} experts", trace.source, extent(trace), trace.experts)?;
     write!(out, "on {slots} slots, {gpus} GPUs; scope {}", scope_name(cluster))?;
     match scope {
@@ -30,7 +31,7 @@ pub fn scope_name(cluster: &Cluster) -> &'static str {
     match cluster.scope {
         Scope::Hierarchical => "hierarchical",
         Scope::Global => "global",
-        Scope::Auto if cluster.groups.is_multiple_of(cluster.nodes) => "auto: hierarchical",
+        Scope::Auto if cluster.groups.is_multiple_of(cluster.nodes()) => "auto: hierarchical",
         Scope::Auto => "auto: global",
     }
 }

@@ -17,7 +17,7 @@ mod spread;
 pub use judge::{judge, judge_need};
 pub use route::route;
 
-use crate::arena::{Arena, Carve, Need};
+use crate::arena::{Arena, Carve, Need, addressable};
 use crate::parts;
 use crate::placement::Placement;
 use crate::problem::Shape;
@@ -31,7 +31,7 @@ use replicas::Replicas;
 use spread::Traffic;
 
 /// Tokens that a layer has at most: exact as f64, with room for sums.
-const MOST_TOKENS: u64 = 1 << 52;
+pub(crate) const MOST_TOKENS: u64 = 1 << 52;
 
 /// GPUs at most: sums of speeds and costs of ways are good for so many.
 const MOST_GPUS: usize = u16::MAX as usize;
@@ -177,17 +177,14 @@ impl Lengths {
     /// # Errors
     /// [`Status::ShapeTooLarge`] when an array does not fit the address space.
     pub fn new(shape: &Shape, by_source: bool, max_replicas: usize) -> Result<Self, Status> {
-        let fits = |elements: Option<usize>| {
-            elements.filter(|&n| n <= isize::MAX as usize / 4).ok_or(Status::ShapeTooLarge)
-        };
         let sources = if by_source { shape.topology().num_gpus() } else { 1 };
         let experts = shape.num_layers() * shape.num_logical_experts();
         let slots = shape.num_layers() * shape.num_physical_experts();
-        let table = fits(experts.checked_mul(max_replicas))?;
+        let table = addressable(experts.checked_mul(max_replicas))?;
         Ok(Lengths {
-            tokens: fits(experts.checked_mul(sources))?,
-            quota: fits(slots.checked_mul(sources))?,
-            route_end: fits(table.checked_mul(sources))?,
+            tokens: addressable(experts.checked_mul(sources))?,
+            quota: addressable(slots.checked_mul(sources))?,
+            route_end: addressable(table.checked_mul(sources))?,
             route_slot: table,
         })
     }
@@ -240,14 +237,8 @@ pub fn dispatch(
 
     let each = lengths.of_a_layer(shape);
     let table = out.route_end.is_some() || out.route_slot.is_some();
-    for layer in 0..shape.num_layers() {
-        let tokens = row(batch.tokens, layer, each.tokens);
-        total_tokens(shape, batch, tokens, scratch.replicas.total)?;
-        let found = scratch.replicas.count(shape, placement.layer(shape, layer))?;
-        if table && found.most_replicas as usize > out.max_replicas {
-            return Err(Status::MaxReplicas);
-        }
-    }
+    let width = table.then_some(out.max_replicas);
+    check_layers(shape, placement, batch, width, &mut scratch)?;
     local.place(shape.topology());
     for layer in 0..shape.num_layers() {
         let tokens = row(batch.tokens, layer, each.tokens);
@@ -286,6 +277,38 @@ pub fn dispatch(
         }
     }
     Ok(())
+}
+
+/// Refuses what no layer may have: the first that has it decides. `width` is that of the table, if one is wanted.
+fn check_layers(
+    shape: &Shape,
+    placement: &Placement,
+    batch: &Batch,
+    width: Option<usize>,
+    scratch: &mut Scratch,
+) -> Result<(), Status> {
+    let each = batch.tokens.len().checked_div(shape.num_layers()).unwrap_or(0);
+    for layer in 0..shape.num_layers() {
+        let tokens = row(batch.tokens, layer, each);
+        total_tokens(shape, batch, tokens, scratch.replicas.total)?;
+        let found = scratch.replicas.count(shape, placement.layer(shape, layer))?;
+        if width.is_some_and(|width| found.most_replicas as usize > width) {
+            return Err(Status::MaxReplicas);
+        }
+    }
+    Ok(())
+}
+
+/// What [`dispatch`] would answer for arrays of the right lengths, without a split. `arena` holds what [`need`] says.
+pub(crate) fn check(
+    shape: &Shape,
+    mut arena: Arena,
+    placement: &Placement,
+    batch: &Batch,
+    width: Option<usize>,
+) -> Result<(), Status> {
+    let mut scratch = Scratch::carve(&mut arena, shape);
+    check_layers(shape, placement, batch, width, &mut scratch)
 }
 
 /// Splits one layer: how good the split is, and the bound.

@@ -2,6 +2,7 @@
 
 use super::at::{add, at, put};
 use crate::arena::Carve;
+use crate::placement::is_entry;
 use crate::problem::Shape;
 use crate::status::Status;
 use core::ops::Range;
@@ -128,7 +129,7 @@ impl<'a> Replicas<'a> {
     /// [`Status::PlacementExpert`], [`Status::DispatchNoReplica`], [`Status::DispatchTokens`].
     pub fn count(&mut self, shape: &Shape, slots: &[i32]) -> Result<Found, Status> {
         let experts = shape.num_logical_experts();
-        if slots.iter().any(|&expert| expert < -1 || expert >= experts as i32) {
+        if !slots.iter().all(|&entry| is_entry(entry, experts)) {
             return Err(Status::PlacementExpert);
         }
         let count = &mut *self.count;

@@ -1,15 +1,13 @@
 //! What the functions of the C face share: from what the caller gave to what the core takes.
 
-use super::memory::Memory;
-use super::read::{check_pointer, check_stride, read, write};
+use super::memory::{Listen, Memory};
+use super::read::write;
 use super::types::{eplb_options, eplb_problem};
 use crate::metrics::{Metrics, eplb_metrics};
-use crate::migrate::flags::{
-    EPLB_FLAG_EXTERNAL_SOURCE, EPLB_FLAG_FILL_ONLY, EPLB_FLAG_SURVIVE_GPU, EPLB_FLAG_SURVIVE_NODE,
-};
 use crate::placement::map_lengths;
+use crate::plan::flags::Flags;
 use crate::plan::policy::Policy;
-use crate::plan::{EPLB_FLAG_DISPATCH, EPLB_FLAG_EMPTY_SLOTS, Operation, Options};
+use crate::plan::{Operation, Options};
 use crate::problem::{Problem, Scope, Shape, Spec};
 use crate::status::Status;
 
@@ -21,8 +19,11 @@ pub fn answer(body: impl FnOnce() -> Result<(), Status>) -> i32 {
 /// The caller's options, or the defaults.
 ///
 /// # Safety
-/// As [`read()`].
-pub unsafe fn read_options(options: *const eplb_options) -> Result<eplb_options, Status> {
+/// As [`Memory::read`].
+pub unsafe fn read_options<H: Listen>(
+    options: *const eplb_options,
+    memory: &mut Memory<H>,
+) -> Result<eplb_options, Status> {
     if options.is_null() {
         return Ok(eplb_options {
             struct_size: size_of::<eplb_options>() as u32,
@@ -37,28 +38,20 @@ pub unsafe fn read_options(options: *const eplb_options) -> Result<eplb_options,
         });
     }
     // SAFETY: passed on.
-    unsafe { read(options) }
+    unsafe { memory.read("options", options) }
 }
 
-/// Every flag that exists.
-const FLAGS: u32 = EPLB_FLAG_EXTERNAL_SOURCE
-    | EPLB_FLAG_SURVIVE_GPU
-    | EPLB_FLAG_SURVIVE_NODE
-    | EPLB_FLAG_DISPATCH
-    | EPLB_FLAG_EMPTY_SLOTS
-    | EPLB_FLAG_FILL_ONLY;
-
 /// Numbers to enums.
-pub fn checked_options<'a>(
+pub fn checked_options<'a, H: Listen>(
     options: &eplb_options,
     previous: Option<&'a [i32]>,
+    memory: &mut Memory<H>,
 ) -> Result<Options<'a>, Status> {
+    memory.listener.about("options.reserved");
     if options.reserved != 0 {
         return Err(Status::ReservedNotZero);
     }
-    if options.flags & !FLAGS != 0 {
-        return Err(Status::UnknownFlag);
-    }
+    let flags = Flags::try_from(options.flags)?;
     Ok(Options {
         policy: Policy::try_from(options.policy)?,
         recipe: None,
@@ -66,20 +59,23 @@ pub fn checked_options<'a>(
         effort: options.effort,
         max_moves: options.max_moves,
         max_moves_per_gpu_pair: options.max_moves_per_gpu_pair,
-        flags: options.flags,
+        flags,
         previous,
     })
 }
 
-/// Sizes and topology.
+/// Sizes and topology, as the caller gives them. The loads are empty: how long they are follows from the rest.
 ///
 /// # Safety
 /// The arrays of the topology are NULL or hold G elements for `'a`.
-pub unsafe fn shape<'a>(problem: &eplb_problem, memory: &mut Memory) -> Result<Shape<'a>, Status> {
+pub unsafe fn spec<'a, H: Listen>(
+    problem: &eplb_problem,
+    memory: &mut Memory<H>,
+) -> Result<Spec<'a>, Status> {
     let gpus = problem.num_gpus as usize;
     // SAFETY: passed on.
-    let spec = unsafe {
-        Spec {
+    unsafe {
+        Ok(Spec {
             num_windows: problem.num_windows,
             num_layers: problem.num_layers,
             num_logical_experts: problem.num_logical_experts,
@@ -90,33 +86,57 @@ pub unsafe fn shape<'a>(problem: &eplb_problem, memory: &mut Memory) -> Result<S
             load_window_stride: problem.load_window_stride,
             load: &[],
             window_weight: None,
-            gpu_speed: memory.optional_input(problem.gpu_speed, gpus)?,
-            gpu_slots: memory.optional_input(problem.gpu_slots, gpus)?,
-            gpu_node: memory.optional_input(problem.gpu_node, gpus)?,
-            gpu_state: memory.optional_input(problem.gpu_state, gpus)?,
-        }
-    };
-    Shape::new(&spec)
+            gpu_speed: memory.optional_input("problem.gpu_speed", problem.gpu_speed, gpus)?,
+            gpu_slots: memory.optional_input("problem.gpu_slots", problem.gpu_slots, gpus)?,
+            gpu_node: memory.optional_input("problem.gpu_node", problem.gpu_node, gpus)?,
+            gpu_state: memory.optional_input("problem.gpu_state", problem.gpu_state, gpus)?,
+        })
+    }
+}
+
+/// Sizes and topology, checked.
+///
+/// # Safety
+/// As [`spec`].
+pub unsafe fn shape<'a, H: Listen>(
+    problem: &eplb_problem,
+    memory: &mut Memory<H>,
+) -> Result<Shape<'a>, Status> {
+    // SAFETY: passed on.
+    Shape::new(&unsafe { spec(problem, memory)? })
+}
+
+/// `load` and `window_weight`.
+///
+/// # Safety
+/// They are NULL or hold what the shape says for `'a`.
+pub unsafe fn load_arrays<'a, H: Listen>(
+    problem: &eplb_problem,
+    shape: &Shape,
+    memory: &mut Memory<H>,
+) -> Result<(&'a [f32], Option<&'a [f32]>), Status> {
+    let weights = shape.num_layers() * shape.num_windows();
+    // SAFETY: passed on.
+    unsafe {
+        Ok((
+            memory.input("problem.load", problem.load, shape.load_len())?,
+            memory.optional_input("problem.window_weight", problem.window_weight, weights)?,
+        ))
+    }
 }
 
 /// The problem with its loads.
 ///
 /// # Safety
-/// load and window_weight are NULL or hold what the shape says for `'a`.
-#[inline(never)] // apart, as `checked_plan` is
-pub unsafe fn loads<'a>(
+/// As [`load_arrays`].
+#[inline(never)] // its scratch is off the stack in what follows
+pub unsafe fn loads<'a, H: Listen>(
     problem: &eplb_problem,
     shape: &Shape<'a>,
-    memory: &mut Memory,
+    memory: &mut Memory<H>,
 ) -> Result<Problem<'a>, Status> {
-    let weights = shape.num_layers() * shape.num_windows();
     // SAFETY: passed on.
-    let (load, weight) = unsafe {
-        (
-            memory.input(problem.load, shape.load_len())?,
-            memory.optional_input(problem.window_weight, weights)?,
-        )
-    };
+    let (load, weight) = unsafe { load_arrays(problem, shape, memory)? };
     Problem::with_shape(*shape, load, weight)
 }
 
@@ -124,24 +144,25 @@ pub unsafe fn loads<'a>(
 ///
 /// # Safety
 /// Pointers are NULL or point to what the struct fields say, for `'a`.
-#[inline(never)] // apart, as `checked_plan` is
-pub unsafe fn checked_shape<'a>(
+#[inline(never)] // its scratch is off the stack in what follows
+pub unsafe fn checked_shape<'a, H: Listen>(
     operation: Operation,
     problem: &eplb_problem,
     options: *const eplb_options,
-    memory: &mut Memory,
+    memory: &mut Memory<H>,
 ) -> Result<(Shape<'a>, Options<'a>), Status> {
     // SAFETY: passed on.
     unsafe {
-        let options = read_options(options)?;
+        let options = read_options(options, memory)?;
         let shape = shape(problem, memory)?;
         let previous = match operation {
             Operation::Plan => {
-                memory.optional_input(options.previous, map_lengths(&shape, 0)?[0])?
+                let slots = map_lengths(&shape, 0)?[0];
+                memory.optional_input("options.previous", options.previous, slots)?
             }
             _ => None,
         };
-        let options = checked_options(&options, previous)?;
+        let options = checked_options(&options, previous, memory)?;
         Ok((shape, options))
     }
 }
@@ -162,8 +183,8 @@ pub unsafe fn reporter(
 }
 
 /// Notes the array of metrics.
-pub fn note_metrics(
-    memory: &mut Memory,
+pub fn note_metrics<H: Listen>(
+    memory: &mut Memory<H>,
     per_layer: *mut eplb_metrics,
     metrics_size: usize,
     shape: &Shape,
@@ -172,8 +193,8 @@ pub fn note_metrics(
     if optional && per_layer.is_null() {
         return Ok(());
     }
-    check_pointer(per_layer)?;
-    check_stride(metrics_size, size_of::<Metrics>())?;
+    memory.pointer("per_layer", per_layer)?;
+    memory.stride("metrics_size", metrics_size, size_of::<Metrics>())?;
     let bytes = shape.num_layers().checked_mul(metrics_size).ok_or(Status::ShapeTooLarge)?;
-    memory.output(per_layer.cast::<u8>(), bytes)
+    memory.output("per_layer", per_layer.cast::<u8>(), bytes)
 }

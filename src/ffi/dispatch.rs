@@ -1,12 +1,14 @@
 //! The C face of dispatch: tokens of a batch in, quotas and a routing table out.
 
-use super::memory::{self, Memory};
-use super::read::{Plain, check_pointer, check_stride, read, write};
-use super::{answer, checked_options, eplb_options, eplb_placement, eplb_problem};
-use super::{read_options, shape};
+use super::call::{answer, checked_options, read_options, shape};
+use super::memory::{self, Listen, Memory};
+use super::read::{Plain, write};
+use super::types::{eplb_options, eplb_placement, eplb_problem};
+use crate::arena::Need;
 use crate::dispatch::{self, Batch, Lengths, QuotasMut, Split, SplitReport, eplb_split};
 use crate::placement::{Placement, map_lengths};
 use crate::plan::{self, Operation};
+use crate::problem::Shape;
 use crate::status::Status;
 use core::ffi::c_void;
 use core::mem::offset_of;
@@ -25,7 +27,7 @@ pub struct eplb_batch {
     pub tokens: *const u32,
 }
 
-/// Where eplb_dispatch writes. EPLB_QUOTAS_INIT sets struct_size and zeroes the rest. quota is always needed;
+/// Where eplb_dispatch writes. EPLB_QUOTAS_INIT sets the sizes and zeroes the rest. quota is always needed;
 /// NULL for the others means that they are not wanted. Every element of every array that is given is written, or
 /// none at all.
 ///
@@ -60,10 +62,24 @@ pub struct eplb_quotas {
 // SAFETY: as said; and struct_size comes first.
 unsafe impl Plain for eplb_batch {
     const FIRST_SIZE: usize = offset_of!(eplb_batch, tokens) + size_of::<*const u32>();
+    const INIT: &'static str = "EPLB_BATCH_INIT";
 }
 // SAFETY: as above.
 unsafe impl Plain for eplb_quotas {
     const FIRST_SIZE: usize = offset_of!(eplb_quotas, split_size) + size_of::<usize>();
+    const INIT: &'static str = "EPLB_QUOTAS_INIT";
+}
+
+/// The arguments of eplb_dispatch.
+#[derive(Clone, Copy)]
+pub struct DispatchCall {
+    pub problem: *const eplb_problem,
+    pub options: *const eplb_options,
+    pub workspace: *mut c_void,
+    pub workspace_size: usize,
+    pub placement: *const eplb_placement,
+    pub batch: *const eplb_batch,
+    pub out: *const eplb_quotas,
 }
 
 /// Splits the tokens of a batch over the replicas of their experts: whole tokens, exact, the same on every rank.
@@ -101,43 +117,19 @@ pub unsafe extern "C" fn eplb_dispatch(
     batch: *const eplb_batch,
     out: *const eplb_quotas,
 ) -> i32 {
-    // SAFETY: the caller's promise, passed on. Slices are made of what `memory` has checked.
+    // SAFETY: the caller's promise, passed on. The arena and the quotas are made of what has been checked.
     answer(|| unsafe {
-        let problem = read(problem)?;
-        let options = read_options(options)?;
-        let maps = read(placement)?;
-        let batch = read(batch)?;
-        let out = read(out)?;
-        let mut memory = Memory::default();
-        let shape = shape(&problem, &mut memory)?;
-        let options = checked_options(&options, None)?;
-        let need = plan::workspace(Operation::Dispatch, &shape, &options)?;
-        let by_source = batch.num_sources != 0;
-        if by_source && batch.num_sources != problem.num_gpus {
-            return Err(Status::DispatchSources);
-        }
-        let table = !out.route_end.is_null() || !out.route_slot.is_null();
-        let max_replicas = if table { out.max_replicas as usize } else { 0 };
-        let lengths = Lengths::new(&shape, by_source, max_replicas)?;
-        let slots = memory.input(maps.physical_to_logical, map_lengths(&shape, 0)?[0])?;
-        let tokens = memory.input(batch.tokens, lengths.tokens)?;
-        memory.output(out.quota, lengths.quota)?;
-        memory.optional_output(out.route_end, lengths.route_end)?;
-        memory.optional_output(out.route_slot, lengths.route_slot)?;
-        if !out.per_layer.is_null() {
-            check_pointer(out.per_layer)?;
-            check_stride(out.split_size, size_of::<Split>())?;
-            let bytes = shape.num_layers().checked_mul(out.split_size);
-            memory.output(out.per_layer.cast::<u8>(), bytes.ok_or(Status::ShapeTooLarge)?)?;
-        }
-        memory.workspace(workspace.cast(), workspace_size, &need)?;
-        memory.check_overlap()?;
-
+        let call =
+            DispatchCall { problem, options, workspace, workspace_size, placement, batch, out };
+        let checked = &memory::unheard(|memory| checked_dispatch(&call, memory));
+        let Dispatch { shape, effort, placement, batch, out, max_replicas, need } =
+            checked.as_ref().map_err(|status| *status)?;
+        let lengths = Lengths::new(shape, batch.by_source, *max_replicas)?;
         let quotas = QuotasMut {
             quota: memory::output(out.quota, lengths.quota).ok_or(Status::NullPointer)?,
             route_end: memory::output(out.route_end, lengths.route_end),
             route_slot: memory::output(out.route_slot, lengths.route_slot),
-            max_replicas,
+            max_replicas: *max_replicas,
         };
         let (per_layer, size) = (out.per_layer, out.split_size);
         let mut report = |layer: usize, split: &Split| {
@@ -145,14 +137,85 @@ pub unsafe extern "C" fn eplb_dispatch(
         };
         let report: Option<SplitReport> =
             if per_layer.is_null() { None } else { Some(&mut report) };
-        dispatch::dispatch(
-            &shape,
-            options.effort,
-            memory::arena(workspace.cast(), &need),
-            &Placement::of(slots),
-            &Batch { tokens, by_source },
-            quotas,
-            report,
-        )
+        let arena = memory::arena(workspace.cast(), need);
+        dispatch::dispatch(shape, *effort, arena, placement, batch, quotas, report)
     })
+}
+
+/// A call of [`eplb_dispatch`] that has been checked.
+pub struct Dispatch<'a> {
+    pub shape: Shape<'a>,
+    pub effort: u32,
+    pub placement: Placement<'a>,
+    pub batch: Batch<'a>,
+    pub out: eplb_quotas,
+    /// 0 when no table is wanted.
+    pub max_replicas: usize,
+    pub need: Need,
+}
+
+/// Checks a call of [`eplb_dispatch`].
+///
+/// # Safety
+/// As for [`eplb_dispatch`].
+pub unsafe fn checked_dispatch<'a, H: Listen>(
+    call: &DispatchCall,
+    memory: &mut Memory<H>,
+) -> Result<Dispatch<'a>, Status> {
+    // SAFETY: the caller's promise, passed on. Slices are made of what `memory` has checked.
+    unsafe {
+        let problem = memory.read("problem", call.problem)?;
+        let options = read_options(call.options, memory)?;
+        let maps = memory.read("placement", call.placement)?;
+        let batch = memory.read("batch", call.batch)?;
+        let out = memory.read("out", call.out)?;
+        let shape = shape(&problem, memory)?;
+        let options = checked_options(&options, None, memory)?;
+        let need = plan::workspace(Operation::Dispatch, &shape, &options)?;
+        let by_source = batch.num_sources != 0;
+        if by_source && batch.num_sources != problem.num_gpus {
+            return Err(Status::DispatchSources);
+        }
+        let slots = map_lengths(&shape, 0)?[0];
+        let slots =
+            memory.input("placement.physical_to_logical", maps.physical_to_logical, slots)?;
+        let max_replicas = note_quotas(&out, &shape, by_source, memory)?;
+        let tokens = Lengths::new(&shape, by_source, max_replicas)?.tokens;
+        let tokens = memory.input("batch.tokens", batch.tokens, tokens)?;
+        memory.workspace(call.workspace.cast(), call.workspace_size, &need)?;
+        memory.check_overlap()?;
+        Ok(Dispatch {
+            shape,
+            effort: options.effort,
+            placement: Placement::of(slots),
+            batch: Batch { tokens, by_source },
+            out,
+            max_replicas,
+            need,
+        })
+    }
+}
+
+/// Notes where the quotas go; answers the width of the table, 0 when none is wanted.
+fn note_quotas<H: Listen>(
+    out: &eplb_quotas,
+    shape: &Shape,
+    by_source: bool,
+    memory: &mut Memory<H>,
+) -> Result<usize, Status> {
+    let table = !out.route_end.is_null() || !out.route_slot.is_null();
+    let max_replicas = if table { out.max_replicas as usize } else { 0 };
+    memory.listener.about("out.max_replicas");
+    let lengths = Lengths::new(shape, by_source, max_replicas)?;
+    memory.output("out.quota", out.quota, lengths.quota)?;
+    memory.optional_output("out.route_end", out.route_end, lengths.route_end)?;
+    memory.optional_output("out.route_slot", out.route_slot, lengths.route_slot)?;
+    if !out.per_layer.is_null() {
+        memory.pointer("out.per_layer", out.per_layer)?;
+        memory.stride("out.split_size", out.split_size, size_of::<Split>())?;
+        let bytes = shape.num_layers().checked_mul(out.split_size);
+        let bytes = bytes.ok_or(Status::ShapeTooLarge)?;
+        memory.output("out.per_layer", out.per_layer.cast::<u8>(), bytes)?;
+    }
+    Ok(max_replicas)
 }

@@ -1,16 +1,32 @@
 //! eplb_gate: plain numbers in, a decision out.
 
-use super::answer;
-use super::memory::{self, Memory};
-use super::read::{Plain, check_pointer, check_stride, read, write};
+use super::call::answer;
+use super::memory::{Deaf, Listen, Memory};
+use super::read::{Plain, write};
+use super::rows::Rows;
 use crate::migrate::gate::{
-    eplb_gate_config, eplb_gate_layer, eplb_gate_state, eplb_gate_total, eplb_gate_verdict, gate,
+    decide, eplb_gate_config, eplb_gate_layer, eplb_gate_state, eplb_gate_total, eplb_gate_verdict,
 };
 use crate::status::Status;
 
 // SAFETY: integers and floats, struct_size first.
 unsafe impl Plain for eplb_gate_config {
     const FIRST_SIZE: usize = size_of::<eplb_gate_config>();
+    const INIT: &'static str = "EPLB_GATE_CONFIG_INIT";
+}
+
+/// The arguments of eplb_gate.
+#[derive(Clone, Copy)]
+pub struct GateCall {
+    pub config: *const eplb_gate_config,
+    pub layers: *const eplb_gate_layer,
+    pub layer_size: usize,
+    pub states: *mut eplb_gate_state,
+    pub state_size: usize,
+    pub verdicts: *mut eplb_gate_verdict,
+    pub verdict_size: usize,
+    pub total: *mut eplb_gate_total,
+    pub total_size: usize,
 }
 
 /// Decides, layer by layer, whether a new placement is worth the move: what the steps until the next
@@ -20,14 +36,20 @@ unsafe impl Plain for eplb_gate_config {
 /// comes and goes moves nothing (config.evidence), and a layer that has moved earns what it cost before it
 /// moves again (states). docs/SPEC.md ("Gate") has the formulas.
 ///
-/// config    prices and times.
-/// layers    [L] in: each layer under both placements.
-/// states    [L] in and out: zeroes before the first call, then what the last one wrote. The gate takes it
-///           that the caller does what it says.
-/// verdicts  [L] out.
-/// total     out: the layers that move, together; NULL = not wanted.
+/// config        prices and times.
+/// layers        [L] in: each layer under both placements.
+/// layer_size    sizeof(eplb_gate_layer).
+/// states        [L] in and out: zeroes before the first call, then what the last one wrote. The gate takes it
+///               that the caller does what it says.
+/// state_size    sizeof(eplb_gate_state).
+/// verdicts      [L] out.
+/// verdict_size  sizeof(eplb_gate_verdict).
+/// total         out: the layers that move, together; NULL = not wanted.
+/// total_size    sizeof(eplb_gate_total); not looked at when total is NULL.
 ///
-/// Returns EPLB_STATUS_OK, or a negative code with every output as it was. O(L^2), no workspace.
+/// Returns EPLB_STATUS_OK, or a negative code with every output as it was: EPLB_STATUS_GATE_NEVER when the config
+/// allows no move, whatever the loads: no time to gain, a price or a limit that rules out even one expert, evidence
+/// that is never reached. O(L^2), no workspace.
 ///
 /// # Safety
 /// Pointers are NULL or point to as much memory as the struct fields say.
@@ -35,43 +57,71 @@ unsafe impl Plain for eplb_gate_config {
 pub unsafe extern "C" fn eplb_gate(
     config: *const eplb_gate_config,
     layers: *const eplb_gate_layer,
+    layer_size: usize,
     states: *mut eplb_gate_state,
+    state_size: usize,
     verdicts: *mut eplb_gate_verdict,
+    verdict_size: usize,
     total: *mut eplb_gate_total,
+    total_size: usize,
 ) -> i32 {
-    // SAFETY: the caller's promise, passed on. Slices are made of what `memory` has checked.
+    // SAFETY: the caller's promise, passed on; written to where checked.
     answer(|| unsafe {
-        let config = read(config)?;
-        let sizes = [config.layer_size, config.state_size, config.verdict_size];
-        let known = [
-            size_of::<eplb_gate_layer>(),
-            size_of::<eplb_gate_state>(),
-            size_of::<eplb_gate_verdict>(),
-        ];
-        // these have not grown yet
-        if sizes.map(|size| size as usize) != known {
-            return Err(Status::StructSize);
-        }
-        let total_size = match check_pointer(total) {
-            Ok(()) => total.cast::<u32>().read() as usize,
-            Err(Status::NullPointer) => size_of::<eplb_gate_total>(),
-            Err(status) => return Err(status),
+        let call = GateCall {
+            config,
+            layers,
+            layer_size,
+            states,
+            state_size,
+            verdicts,
+            verdict_size,
+            total,
+            total_size,
         };
-        check_stride(total_size, size_of::<eplb_gate_total>())?;
-        let count = config.num_layers as usize;
-        let mut memory = Memory::default();
-        let layers = memory.input(layers, count)?;
-        memory.output(states, count)?;
-        memory.output(verdicts, count)?;
-        memory.optional_output(total.cast::<u8>(), total_size)?;
-        memory.check_overlap()?;
-        let states = memory::output(states, count).ok_or(Status::NullPointer)?;
-        let verdicts = memory::output(verdicts, count).ok_or(Status::NullPointer)?;
-        let sums = gate(&config, layers, states, verdicts)?;
+        let mut gate = checked_gate(&call, &mut Memory::<Deaf>::default())?;
+        let sums = decide(&gate.config, &gate.layers, &mut gate.states, &mut gate.verdicts)?;
         if !total.is_null() {
-            let sums = eplb_gate_total { struct_size: total_size as u32, ..sums };
             write(total.cast(), total_size, &sums);
         }
         Ok(())
     })
+}
+
+/// A call of [`eplb_gate`] whose arrays have been checked.
+pub struct Gate {
+    pub config: eplb_gate_config,
+    pub layers: Rows<eplb_gate_layer>,
+    pub states: Rows<eplb_gate_state>,
+    pub verdicts: Rows<eplb_gate_verdict>,
+}
+
+/// Checks a call of [`eplb_gate`], but for its numbers.
+///
+/// # Safety
+/// As for [`eplb_gate`].
+pub unsafe fn checked_gate<H: Listen>(
+    call: &GateCall,
+    memory: &mut Memory<H>,
+) -> Result<Gate, Status> {
+    // SAFETY: passed on.
+    unsafe {
+        let config = memory.read("config", call.config)?;
+        let count = config.num_layers as usize;
+        memory.stride("layer_size", call.layer_size, size_of::<eplb_gate_layer>())?;
+        memory.stride("state_size", call.state_size, size_of::<eplb_gate_state>())?;
+        memory.stride("verdict_size", call.verdict_size, size_of::<eplb_gate_verdict>())?;
+        let layers =
+            memory.rows("layers", call.layers.cast_mut(), count, call.layer_size, false)?;
+        let states = memory.rows("states", call.states, count, call.state_size, true)?;
+        let verdicts = memory.rows("verdicts", call.verdicts, count, call.verdict_size, true)?;
+        if !call.total.is_null() {
+            memory.pointer("total", call.total)?;
+            memory.stride("total_size", call.total_size, size_of::<eplb_gate_total>())?;
+            memory.output("total", call.total.cast::<u8>(), call.total_size)?;
+        }
+        memory.check_overlap()?;
+        memory.known("layers", &layers)?;
+        memory.known("states", &states)?;
+        Ok(Gate { config, layers, states, verdicts })
+    }
 }

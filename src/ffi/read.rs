@@ -1,58 +1,82 @@
 //! Structs across the border: a caller compiled with an older or newer header than ours.
 //!
 //! The rule of Linux's copy_struct_from_user: what a smaller struct lacks reads as zero, a larger one
-//! is good only with a zero tail. Never by reference: the copy is ours.
+//! is good only with a zero tail. Never by reference: the copy is ours. A struct that is read begins with its size;
+//! of what is written, and of the rows of an array, the size is passed beside the pointer.
 
+use super::memory::{Listen, Memory};
+use crate::explain::Fault;
 use crate::status::Status;
 use core::mem::MaybeUninit;
 
 /// No struct of ours will be larger; a larger struct_size is a mistake and not worth reading.
 const LARGEST: usize = 4096;
 
-/// A struct of the C face.
+/// A struct of the C face that is read.
 ///
 /// # Safety
 /// All-zero bytes are a valid value, and the first field is a u32 struct_size.
 pub unsafe trait Plain: Copy {
     /// Its size in the first release, which no caller can be below.
     const FIRST_SIZE: usize;
+    /// What makes a good one.
+    const INIT: &'static str;
 }
 
-/// Copies a struct of the caller's.
-///
-/// # Safety
-/// `pointer` is NULL, misaligned, or points to struct_size readable bytes.
-pub unsafe fn read<T: Plain>(pointer: *const T) -> Result<T, Status> {
-    check_pointer(pointer)?;
-    // SAFETY: not NULL, aligned, and every struct starts with this field.
-    let given = unsafe { pointer.cast::<u32>().read() } as usize;
-    if !(T::FIRST_SIZE..=LARGEST).contains(&given) {
-        return Err(Status::StructSize);
-    }
-    let bytes = pointer.cast::<u8>();
-    for at in size_of::<T>()..given {
-        // SAFETY: inside the struct_size bytes that the caller vouches for.
-        if unsafe { bytes.add(at).read() } != 0 {
-            return Err(Status::StructSize);
+impl<H: Listen> Memory<H> {
+    /// Copies a struct of the caller's.
+    ///
+    /// # Safety
+    /// `pointer` is NULL, misaligned, or points to struct_size readable bytes.
+    pub unsafe fn read<T: Plain>(
+        &mut self,
+        name: &'static str,
+        pointer: *const T,
+    ) -> Result<T, Status> {
+        self.pointer(name, pointer)?;
+        // SAFETY: not NULL, aligned, and every struct starts with this field.
+        let given = unsafe { pointer.cast::<u32>().read() } as usize;
+        let first = T::FIRST_SIZE;
+        let mut bad = |unknown| {
+            self.listener.found(|| Fault::Struct { given, first, unknown, init: T::INIT });
+            Err(Status::StructSize)
+        };
+        if !(first..=LARGEST).contains(&given) {
+            return bad(None);
+        }
+        // SAFETY: the caller vouches for struct_size bytes.
+        if let Some(unknown) = unsafe { set_beyond(pointer.cast(), size_of::<T>(), given) } {
+            return bad(Some(unknown));
+        }
+        let mut value = MaybeUninit::<T>::zeroed();
+        // SAFETY: reads at most struct_size and writes at most size_of::<T>() bytes; all-zero was valid,
+        // and so is every value of the fields copied over it.
+        unsafe {
+            let known = given.min(size_of::<T>());
+            let to = value.as_mut_ptr().cast::<u8>();
+            core::ptr::copy_nonoverlapping(pointer.cast::<u8>(), to, known);
+            Ok(value.assume_init())
         }
     }
-    let mut value = MaybeUninit::<T>::zeroed();
-    // SAFETY: reads at most struct_size and writes at most size_of::<T>() bytes; all-zero was valid,
-    // and so is every value of the fields copied over it.
-    unsafe {
-        let known = given.min(size_of::<T>());
-        core::ptr::copy_nonoverlapping(bytes, value.as_mut_ptr().cast::<u8>(), known);
-        Ok(value.assume_init())
+
+    /// The size of a struct that is written, or of a row: how far one is from the next, as the caller compiled it.
+    pub fn stride(&mut self, name: &'static str, given: usize, first: usize) -> Result<(), Status> {
+        self.listener.about(name);
+        if (first..=LARGEST).contains(&given) && given & 7 == 0 {
+            return Ok(());
+        }
+        self.listener.found(|| Fault::Stride { given, first });
+        Err(Status::StructSize)
     }
 }
 
-/// How far one element of an array of output structs is from the next, as the caller compiled it.
-pub fn check_stride(given: usize, first_size: usize) -> Result<(), Status> {
-    if (first_size..=LARGEST).contains(&given) && given & 7 == 0 {
-        Ok(())
-    } else {
-        Err(Status::StructSize)
-    }
+/// The first byte from `known` on, of `given`, that is not 0.
+///
+/// # Safety
+/// `bytes` points to `given` readable bytes.
+pub unsafe fn set_beyond(bytes: *const u8, known: usize, given: usize) -> Option<usize> {
+    // SAFETY: inside the bytes that the caller vouches for.
+    (known..given).find(|&at| unsafe { bytes.add(at).read() } != 0)
 }
 
 /// Writes `value` where the caller has `given` bytes for it: what fits, then zeroes.

@@ -1,8 +1,8 @@
 //! The load tracker's C face.
 
-use super::answer;
-use super::memory::Memory;
-use super::read::{Plain, check_pointer, check_stride, read, write};
+use super::call::answer;
+use super::memory::{Deaf, Listen, Memory};
+use super::read::{Plain, write};
 use super::windows::eplb_windows;
 use crate::load::saved::{HEADER, Header, TrackerConfig, TrackerNeed};
 use crate::load::tracker::Tracker;
@@ -34,6 +34,7 @@ pub struct eplb_tracker_config {
 // SAFETY: integers; struct_size comes first.
 unsafe impl Plain for eplb_tracker_config {
     const FIRST_SIZE: usize = offset_of!(eplb_tracker_config, reserved) + size_of::<u32>();
+    const INIT: &'static str = "EPLB_TRACKER_CONFIG_INIT";
 }
 
 /// Says how much memory a load tracker takes: 80 + 4 L + 4 L E (W + 1) bytes.
@@ -54,9 +55,10 @@ pub unsafe extern "C" fn eplb_tracker_size(
 ) -> i32 {
     // SAFETY: the caller's promise, passed on; written to where checked.
     answer(|| unsafe {
-        let (_, need) = read_config(config)?;
-        check_pointer(size)?;
-        check_pointer(align)?;
+        let arrays = &mut Memory::<Deaf>::default();
+        let (_, need) = read_config(config, arrays)?;
+        arrays.pointer("size", size)?;
+        arrays.pointer("align", align)?;
         size.write(need.bytes());
         align.write(align_of::<u32>());
         Ok(())
@@ -86,15 +88,8 @@ pub unsafe extern "C" fn eplb_tracker_init(
 ) -> i32 {
     // SAFETY: the caller's promise, passed on. The block holds what `need` says and overlaps nothing.
     answer(|| unsafe {
-        let (wanted, need) = read_config(config)?;
-        check_pointer(memory.cast::<u32>())?;
-        if memory_size < need.bytes() {
-            return Err(Status::TrackerTooSmall);
-        }
-        let mut arrays = Memory::default();
-        arrays.input(config, 1)?;
-        arrays.output(memory.cast::<u32>(), need.words + need.floats)?;
-        arrays.check_overlap()?;
+        let arrays = &mut Memory::<Deaf>::default();
+        let (wanted, need) = checked_init(config, memory, memory_size, arrays)?;
         // what was never written must not be read
         core::ptr::write_bytes(memory.cast::<u32>(), 0, need.words + need.floats);
         let (words, ring) = split(memory, &need);
@@ -132,11 +127,49 @@ pub unsafe extern "C" fn eplb_tracker_observe(
 ) -> i32 {
     // SAFETY: the caller's promise, passed on.
     answer(|| unsafe {
-        let mut arrays = Memory::default();
-        let counts = arrays.input(counts, num_counts as usize)?;
-        let row = arrays.optional_input(physical_to_logical, num_counts as usize)?;
-        open(memory, memory_size, &mut arrays)?.observe(layer, counts, row)
+        let call =
+            ObserveCall { memory, memory_size, layer, counts, num_counts, physical_to_logical };
+        let step = checked_observe(&call, &mut Memory::<Deaf>::default())?;
+        let Observation { mut tracker, layer, counts, row } = step;
+        tracker.observe(layer, counts, row)
     })
+}
+
+/// The arguments of eplb_tracker_observe.
+#[derive(Clone, Copy)]
+pub struct ObserveCall {
+    pub memory: *mut c_void,
+    pub memory_size: usize,
+    pub layer: u32,
+    pub counts: *const u32,
+    pub num_counts: u32,
+    pub physical_to_logical: *const i32,
+}
+
+/// A call of [`eplb_tracker_observe`] whose arrays have been checked.
+pub struct Observation<'a> {
+    pub tracker: Tracker<'a>,
+    pub layer: u32,
+    pub counts: &'a [u32],
+    pub row: Option<&'a [i32]>,
+}
+
+/// Checks a call of [`eplb_tracker_observe`], but for what its numbers say.
+///
+/// # Safety
+/// As for [`eplb_tracker_observe`].
+pub unsafe fn checked_observe<'a, H: Listen>(
+    call: &ObserveCall,
+    arrays: &mut Memory<H>,
+) -> Result<Observation<'a>, Status> {
+    let len = call.num_counts as usize;
+    // SAFETY: passed on.
+    unsafe {
+        let counts = arrays.input("counts", call.counts, len)?;
+        let row = arrays.optional_input("physical_to_logical", call.physical_to_logical, len)?;
+        let tracker = open(call.memory, call.memory_size, arrays)?;
+        Ok(Observation { tracker, layer: call.layer, counts, row })
+    }
 }
 
 /// Closes the open window: it becomes the newest of the ring, as float, in place of the oldest when the
@@ -153,7 +186,7 @@ pub unsafe extern "C" fn eplb_tracker_observe(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eplb_tracker_close(memory: *mut c_void, memory_size: usize) -> i32 {
     // SAFETY: the caller's promise, passed on.
-    answer(|| unsafe { open(memory, memory_size, &mut Memory::default())?.close() })
+    answer(|| unsafe { open(memory, memory_size, &mut Memory::<Deaf>::default())?.close() })
 }
 
 /// Tells the closed windows: where they lie, how many, and which is the oldest. Checks the whole memory, so
@@ -162,9 +195,10 @@ pub unsafe extern "C" fn eplb_tracker_close(memory: *mut c_void, memory_size: us
 /// The load that it tells of lies in the tracker's memory and can be a problem's load as it is, with
 /// num_windows as told: the order of windows does not matter to a plan. It changes when a window closes.
 ///
-/// memory       a load tracker.
-/// memory_size  its bytes.
-/// windows      out, but for struct_size: EPLB_WINDOWS_INIT prepares one. window_weight is made NULL.
+/// memory        a load tracker.
+/// memory_size   its bytes.
+/// windows       out; window_weight is made NULL, struct_size what windows_size is.
+/// windows_size  sizeof(eplb_windows).
 ///
 /// Returns EPLB_STATUS_OK, or a negative code with *windows as it was: EPLB_STATUS_TRACKER_EMPTY while no
 /// window has been closed, EPLB_STATUS_TRACKER_TORN when the memory is damaged. O(W L E).
@@ -176,19 +210,16 @@ pub unsafe extern "C" fn eplb_tracker_windows(
     memory: *mut c_void,
     memory_size: usize,
     windows: *mut eplb_windows,
+    windows_size: usize,
 ) -> i32 {
     // SAFETY: the caller's promise, passed on.
     answer(|| unsafe {
-        check_pointer(windows)?;
-        let given = windows.cast::<u32>().read() as usize;
-        check_stride(given, eplb_windows::FIRST_SIZE)?;
-        let mut arrays = Memory::default();
-        arrays.output(windows.cast::<u8>(), given)?;
-        let tracker = open(memory, memory_size, &mut arrays)?;
+        let arrays = &mut Memory::<Deaf>::default();
+        let tracker = checked_windows(memory, memory_size, windows, windows_size, arrays)?;
         let found = tracker.windows()?;
         let shape = found.shape();
         let told = eplb_windows {
-            struct_size: given as u32,
+            struct_size: windows_size as u32,
             num_windows: shape.num_windows() as u32,
             num_layers: shape.num_layers() as u32,
             num_logical_experts: shape.num_logical_experts() as u32,
@@ -199,20 +230,62 @@ pub unsafe extern "C" fn eplb_tracker_windows(
             load: found.load().as_ptr(),
             window_weight: core::ptr::null(),
         };
-        write(windows.cast(), given, &told);
+        write(windows.cast(), windows_size, &told);
         Ok(())
     })
+}
+
+/// Checks a call of [`eplb_tracker_windows`], but for what the tracker holds.
+///
+/// # Safety
+/// As for [`eplb_tracker_windows`].
+pub unsafe fn checked_windows<'a, H: Listen>(
+    memory: *mut c_void,
+    memory_size: usize,
+    windows: *mut eplb_windows,
+    windows_size: usize,
+    arrays: &mut Memory<H>,
+) -> Result<Tracker<'a>, Status> {
+    arrays.pointer("windows", windows)?;
+    arrays.stride("windows_size", windows_size, eplb_windows::FIRST_SIZE)?;
+    arrays.output("windows", windows.cast::<u8>(), windows_size)?;
+    // SAFETY: passed on.
+    unsafe { open(memory, memory_size, arrays) }
+}
+
+/// Checks a call of [`eplb_tracker_init`].
+///
+/// # Safety
+/// As for [`eplb_tracker_init`].
+pub unsafe fn checked_init<H: Listen>(
+    config: *const eplb_tracker_config,
+    memory: *mut c_void,
+    memory_size: usize,
+    arrays: &mut Memory<H>,
+) -> Result<(TrackerConfig, TrackerNeed), Status> {
+    // SAFETY: passed on.
+    unsafe {
+        let (wanted, need) = read_config(config, arrays)?;
+        arrays.pointer("memory", memory.cast::<u32>())?;
+        arrays.at_least("memory_size", memory_size, need.bytes(), Status::TrackerTooSmall)?;
+        arrays.input("config", config, 1)?;
+        arrays.output("memory", memory.cast::<u32>(), need.words + need.floats)?;
+        arrays.check_overlap()?;
+        Ok((wanted, need))
+    }
 }
 
 /// The config, and what it needs.
 ///
 /// # Safety
-/// As [`read()`].
-unsafe fn read_config(
+/// As [`Memory::read`].
+pub unsafe fn read_config<H: Listen>(
     config: *const eplb_tracker_config,
+    arrays: &mut Memory<H>,
 ) -> Result<(TrackerConfig, TrackerNeed), Status> {
     // SAFETY: passed on.
-    let config = unsafe { read(config)? };
+    let config = unsafe { arrays.read("config", config)? };
+    arrays.listener.about("config.reserved");
     if config.reserved != 0 {
         return Err(Status::ReservedNotZero);
     }
@@ -242,22 +315,19 @@ unsafe fn split<'a>(memory: *mut c_void, need: &TrackerNeed) -> (&'a mut [u32], 
 ///
 /// # Safety
 /// `memory` is NULL, misaligned, or has `memory_size` bytes for `'a`.
-unsafe fn open<'a>(
+pub unsafe fn open<'a, H: Listen>(
     memory: *mut c_void,
     memory_size: usize,
-    arrays: &mut Memory,
+    arrays: &mut Memory<H>,
 ) -> Result<Tracker<'a>, Status> {
-    check_pointer(memory.cast::<u32>())?;
-    if memory_size < HEADER * size_of::<u32>() {
-        return Err(Status::TrackerTooSmall);
-    }
+    arrays.pointer("memory", memory.cast::<u32>())?;
+    let header = HEADER * size_of::<u32>();
+    arrays.at_least("memory_size", memory_size, header, Status::TrackerTooSmall)?;
     // SAFETY: the header is inside the block.
     let header = Header::read(unsafe { slice::from_raw_parts(memory.cast::<u32>(), HEADER) })?;
     let need = header.config.need()?;
-    if memory_size < need.bytes() {
-        return Err(Status::TrackerTooSmall);
-    }
-    arrays.output(memory.cast::<u32>(), need.words + need.floats)?;
+    arrays.at_least("memory_size", memory_size, need.bytes(), Status::TrackerTooSmall)?;
+    arrays.output("memory", memory.cast::<u32>(), need.words + need.floats)?;
     arrays.check_overlap()?;
     // SAFETY: the block is as long as it says, and the call's other arrays are apart from it.
     let (words, ring) = unsafe { split(memory, &need) };

@@ -86,8 +86,10 @@ pub struct eplb_options {
 /// The maps of a placement, in the caller's arrays. EPLB_PLACEMENT_INIT sets struct_size and zeroes the
 /// rest. physical_to_logical is always needed; NULL for the others means that they are not wanted.
 ///
-/// eplb_plan writes every element of every array that is given, or none at all. No two arrays may
-/// overlap.
+/// One struct for what is written and what is read, told apart by the functions' arguments: one that takes an
+/// eplb_placement * (eplb_plan, eplb_number) writes the arrays, every element of every one that it says, or none at
+/// all. One that takes a const eplb_placement * never writes through it, so that read-only arrays may be behind it:
+/// eplb_placement_of makes it of const arrays. No array that is written may overlap another.
 #[allow(non_camel_case_types)]
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -114,12 +116,15 @@ pub struct eplb_placement {
 // SAFETY: as said; and struct_size comes first.
 unsafe impl Plain for eplb_problem {
     const FIRST_SIZE: usize = offset_of!(eplb_problem, gpu_state) + size_of::<*const u8>();
+    const INIT: &'static str = "EPLB_PROBLEM_INIT";
 }
 // SAFETY: as above.
 unsafe impl Plain for eplb_options {
     const FIRST_SIZE: usize = offset_of!(eplb_options, previous) + size_of::<*const i32>();
+    const INIT: &'static str = "EPLB_OPTIONS_INIT";
 }
 // SAFETY: as above.
 unsafe impl Plain for eplb_placement {
     const FIRST_SIZE: usize = offset_of!(eplb_placement, physical_load) + size_of::<*const f32>();
+    const INIT: &'static str = "EPLB_PLACEMENT_INIT";
 }

@@ -1,8 +1,8 @@
 //! The C face of what is made of load windows: weights, and forecasts.
 
-use super::answer;
-use super::memory::{self, Memory};
-use super::read::{Plain, read};
+use super::call::answer;
+use super::memory::{self, Deaf, Listen, Memory};
+use super::read::Plain;
 use crate::load::change::{self, Change};
 use crate::load::forecast::{self, Forecast, ForecastMethod};
 use crate::load::windows::{Windows, WindowsShape};
@@ -45,6 +45,7 @@ pub struct eplb_windows {
 // SAFETY: integers and pointers; struct_size comes first.
 unsafe impl Plain for eplb_windows {
     const FIRST_SIZE: usize = offset_of!(eplb_windows, window_weight) + size_of::<*const f32>();
+    const INIT: &'static str = "EPLB_WINDOWS_INIT";
 }
 
 /// How an abrupt change of the load is told. EPLB_CHANGE_INIT sets struct_size and zeroes the rest, which is the
@@ -70,6 +71,7 @@ pub struct eplb_change {
 // SAFETY: integers and floats; struct_size comes first.
 unsafe impl Plain for eplb_change {
     const FIRST_SIZE: usize = offset_of!(eplb_change, tokens_per_load) + size_of::<f32>();
+    const INIT: &'static str = "EPLB_CHANGE_INIT";
 }
 
 /// How to make one load of the windows. EPLB_FORECAST_INIT sets struct_size and zeroes the rest, which is the
@@ -91,6 +93,7 @@ pub struct eplb_forecast_options {
 // SAFETY: integers and floats; struct_size comes first.
 unsafe impl Plain for eplb_forecast_options {
     const FIRST_SIZE: usize = offset_of!(eplb_forecast_options, sigmas) + size_of::<f32>();
+    const INIT: &'static str = "EPLB_FORECAST_INIT";
 }
 
 /// Says how much each window should count, so that a plan does not cling to what the load was before it
@@ -120,19 +123,49 @@ pub unsafe extern "C" fn eplb_window_weights(
     window_weight: *mut f32,
     num_counted: *mut u32,
 ) -> i32 {
-    // SAFETY: the caller's promise, passed on. Slices are made of what `arrays` has checked.
+    // SAFETY: the caller's promise, passed on. Slices are made of what has been checked.
     answer(|| unsafe {
-        let change = if change.is_null() { Change::default() } else { checked(&read(change)?)? };
-        let mut arrays = Memory::default();
-        let windows = read_windows(windows, &mut arrays, false)?;
+        let call = WeightsCall { windows, change, window_weight, num_counted };
+        let (windows, change) = checked_weights(&call, &mut Memory::<Deaf>::default())?;
         let shape = windows.shape();
         let (layers, weights) = (shape.num_layers(), shape.num_layers() * shape.num_windows());
-        arrays.output(window_weight, weights)?;
-        arrays.optional_output(num_counted, layers)?;
-        arrays.check_overlap()?;
         let weight = memory::output(window_weight, weights).ok_or(Status::NullPointer)?;
         change::window_weights(&windows, &change, weight, memory::output(num_counted, layers))
     })
+}
+
+/// The arguments of eplb_window_weights.
+#[derive(Clone, Copy)]
+pub struct WeightsCall {
+    pub windows: *const eplb_windows,
+    pub change: *const eplb_change,
+    pub window_weight: *mut f32,
+    pub num_counted: *mut u32,
+}
+
+/// Checks a call of [`eplb_window_weights`], but for the numbers of the options.
+///
+/// # Safety
+/// As for [`eplb_window_weights`].
+pub unsafe fn checked_weights<'a, H: Listen>(
+    call: &WeightsCall,
+    arrays: &mut Memory<H>,
+) -> Result<(Windows<'a>, Change), Status> {
+    // SAFETY: passed on.
+    unsafe {
+        let change = if call.change.is_null() {
+            Change::default()
+        } else {
+            checked(&arrays.read("change", call.change)?)?
+        };
+        let windows = read_windows(call.windows, arrays, false)?;
+        let shape = windows.shape();
+        let (layers, weights) = (shape.num_layers(), shape.num_layers() * shape.num_windows());
+        arrays.output("window_weight", call.window_weight, weights)?;
+        arrays.optional_output("num_counted", call.num_counted, layers)?;
+        arrays.check_overlap()?;
+        Ok((windows, change))
+    }
 }
 
 /// Makes one load matrix of several windows, for a policy that plans on one.
@@ -156,27 +189,52 @@ pub unsafe extern "C" fn eplb_forecast(
     forecast: *const eplb_forecast_options,
     load: *mut f32,
 ) -> i32 {
-    // SAFETY: the caller's promise, passed on. Slices are made of what `arrays` has checked.
+    // SAFETY: the caller's promise, passed on. Slices are made of what has been checked.
     answer(|| unsafe {
-        let how = if forecast.is_null() {
+        let call = ForecastCall { windows, forecast, load };
+        let (windows, how) = checked_forecast(&call, &mut Memory::<Deaf>::default())?;
+        let shape = windows.shape();
+        let elements = shape.num_layers() * shape.num_logical_experts();
+        let load = memory::output(load, elements).ok_or(Status::NullPointer)?;
+        forecast::forecast(&windows, &how, load)
+    })
+}
+
+/// The arguments of eplb_forecast.
+#[derive(Clone, Copy)]
+pub struct ForecastCall {
+    pub windows: *const eplb_windows,
+    pub forecast: *const eplb_forecast_options,
+    pub load: *mut f32,
+}
+
+/// Checks a call of [`eplb_forecast`], but for the numbers of the method.
+///
+/// # Safety
+/// As for [`eplb_forecast`].
+pub unsafe fn checked_forecast<'a, H: Listen>(
+    call: &ForecastCall,
+    arrays: &mut Memory<H>,
+) -> Result<(Windows<'a>, Forecast), Status> {
+    // SAFETY: passed on.
+    unsafe {
+        let how = if call.forecast.is_null() {
             Forecast::default()
         } else {
-            let given = read(forecast)?;
+            let given = arrays.read("forecast", call.forecast)?;
             Forecast {
                 method: ForecastMethod::try_from(given.method)?,
                 half_life: or_default(given.half_life, 1.0),
                 sigmas: given.sigmas,
             }
         };
-        let mut arrays = Memory::default();
-        let windows = read_windows(windows, &mut arrays, true)?;
+        let windows = read_windows(call.windows, arrays, true)?;
         let shape = windows.shape();
         let elements = shape.num_layers() * shape.num_logical_experts();
-        arrays.output(load, elements)?;
+        arrays.output("load", call.load, elements)?;
         arrays.check_overlap()?;
-        let load = memory::output(load, elements).ok_or(Status::NullPointer)?;
-        forecast::forecast(&windows, &how, load)
-    })
+        Ok((windows, how))
+    }
 }
 
 /// Zero means default.
@@ -202,24 +260,27 @@ fn checked(given: &eplb_change) -> Result<Change, Status> {
 /// The windows, and their weights when they matter.
 ///
 /// # Safety
-/// `windows` is as [`read()`] says; its arrays are NULL or hold what its sizes say for `'a`.
-unsafe fn read_windows<'a>(
+/// `windows` is as [`Memory::read`] says; its arrays are NULL or hold what its sizes say for `'a`.
+unsafe fn read_windows<'a, H: Listen>(
     windows: *const eplb_windows,
-    arrays: &mut Memory,
+    arrays: &mut Memory<H>,
     weighted: bool,
 ) -> Result<Windows<'a>, Status> {
     // SAFETY: passed on.
     unsafe {
-        let given = read(windows)?;
+        let given = arrays.read("windows", windows)?;
+        arrays.listener.about("windows.reserved");
         if given.reserved != 0 {
             return Err(Status::ReservedNotZero);
         }
         let sizes = [given.num_windows, given.num_layers, given.num_logical_experts];
         let shape = WindowsShape::new(sizes, given.oldest, given.load_window_stride)?;
-        let load = arrays.input(given.load, shape.load_len())?;
+        let load = arrays.input("windows.load", given.load, shape.load_len())?;
         let weights = shape.num_layers() * shape.num_windows();
-        let weight =
-            if weighted { arrays.optional_input(given.window_weight, weights)? } else { None };
+        let weight = match weighted {
+            true => arrays.optional_input("windows.window_weight", given.window_weight, weights)?,
+            false => None,
+        };
         Windows::new(shape, load, weight)
     }
 }

@@ -55,19 +55,29 @@ impl Default for Change {
 }
 
 impl Change {
-    fn check(&self) -> Result<(), Status> {
+    /// All that can be wrong but for lengths.
+    pub(crate) fn check(&self, windows: &Windows) -> Result<(), Status> {
+        if self.first_bad().is_some() {
+            Err(Status::ChangeOption)
+        } else if windows.shape().num_windows() > MAX_JUDGED_WINDOWS {
+            Err(Status::TooManyWindows)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The first number that is out of its range, by name.
+    pub(crate) fn first_bad(&self) -> Option<(&'static str, f32)> {
         let positive = |x: f32| (f32::MIN_POSITIVE..=f32::MAX).contains(&x);
         // by bits: a subnormal is not taken for 0
         let share = self.before.to_bits() <= 1.0_f32.to_bits() || is_zero(self.before);
-        if positive(self.ratio)
-            && positive(self.distance)
-            && positive(self.tokens_per_load)
-            && share
-        {
-            Ok(())
-        } else {
-            Err(Status::ChangeOption)
-        }
+        let numbers = [
+            ("ratio", self.ratio, positive(self.ratio)),
+            ("distance", self.distance, positive(self.distance)),
+            ("before", self.before, share),
+            ("tokens_per_load", self.tokens_per_load, positive(self.tokens_per_load)),
+        ];
+        numbers.into_iter().find(|&(_, _, good)| !good).map(|(name, value, _)| (name, value))
     }
 }
 
@@ -85,10 +95,7 @@ pub fn window_weights(
 ) -> Result<(), Status> {
     let shape = windows.shape();
     let (num_windows, num_layers) = (shape.num_windows(), shape.num_layers());
-    change.check()?;
-    if num_windows > MAX_JUDGED_WINDOWS {
-        return Err(Status::TooManyWindows);
-    }
+    change.check(windows)?;
     let fits = counted.as_ref().is_none_or(|counted| counted.len() == num_layers);
     if weight.len() != num_windows * num_layers || !fits {
         return Err(Status::ArrayLength);

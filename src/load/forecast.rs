@@ -62,17 +62,28 @@ impl Default for Forecast {
     }
 }
 
+impl Forecast {
+    /// # Errors
+    /// [`Status::ForecastOption`].
+    pub(crate) fn check(&self) -> Result<(), Status> {
+        let finite = self.sigmas >= f32::MIN_POSITIVE && self.sigmas <= f32::MAX;
+        let sigmas = is_zero(self.sigmas) || finite;
+        if sigmas && !self.half_life_is_bad() { Ok(()) } else { Err(Status::ForecastOption) }
+    }
+
+    /// Whether it is `half_life` that is out of its range.
+    pub(crate) fn half_life_is_bad(&self) -> bool {
+        !(self.half_life >= 1.0 / 1024.0 && self.half_life <= f32::MAX)
+    }
+}
+
 /// Makes `[L][E]` loads of the windows. O(W L E).
 ///
 /// # Errors
 /// [`Status::ForecastOption`], [`Status::ArrayLength`].
 pub fn forecast(windows: &Windows, how: &Forecast, load: &mut [f32]) -> Result<(), Status> {
     let shape = windows.shape();
-    let sane = |x: f32, least: f32| x >= least && x <= f32::MAX;
-    let sigmas = is_zero(how.sigmas) || sane(how.sigmas, f32::MIN_POSITIVE);
-    if !sigmas || !sane(how.half_life, 1.0 / 1024.0) {
-        return Err(Status::ForecastOption);
-    }
+    how.check()?;
     if load.len() != shape.num_layers() * shape.num_logical_experts() {
         return Err(Status::ArrayLength);
     }

@@ -7,6 +7,7 @@
 
 use super::saved::{HEADER, Header, Sums, TrackerConfig};
 use super::windows::{Windows, WindowsShape};
+use crate::placement::is_entry;
 use crate::status::Status;
 
 /// A tracker over its memory.
@@ -87,16 +88,7 @@ impl<'a> Tracker<'a> {
     ) -> Result<(), Status> {
         let TrackerConfig { num_layers, num_logical_experts, steps_per_window, .. } =
             self.header.config;
-        if layer >= num_layers {
-            return Err(Status::TrackerLayer);
-        }
-        match physical_to_logical {
-            None if counts.len() != num_logical_experts as usize => {
-                return Err(Status::TrackerCounts);
-            }
-            None => {}
-            Some(row) => check_slots(counts, row, num_logical_experts)?,
-        }
+        self.check_step(layer, counts, physical_to_logical)?;
         let steps_at = HEADER + layer as usize;
         let full = |words: &[u32]| {
             steps_per_window > 0
@@ -138,16 +130,37 @@ impl<'a> Tracker<'a> {
         if all { self.close() } else { Ok(()) }
     }
 
+    /// All that can be wrong with [`Tracker::observe`].
+    pub(crate) fn check_step(
+        &self,
+        layer: u32,
+        counts: &[u32],
+        physical_to_logical: Option<&[i32]>,
+    ) -> Result<(), Status> {
+        let TrackerConfig { num_layers, num_logical_experts, .. } = self.header.config;
+        if layer >= num_layers {
+            return Err(Status::TrackerLayer);
+        }
+        match physical_to_logical {
+            None if counts.len() != num_logical_experts as usize => Err(Status::TrackerCounts),
+            None => Ok(()),
+            Some(row) => check_slots(counts, row, num_logical_experts),
+        }
+    }
+
+    /// All that can be wrong with [`Tracker::close`].
+    pub(crate) fn check_close(&self) -> Result<(), Status> {
+        if self.header.observed == 0 { Err(Status::TrackerEmpty) } else { Ok(()) }
+    }
+
     /// Closes the open window: it becomes the newest of the ring, in place of the oldest when the ring is
     /// full. O(L E).
     ///
     /// # Errors
     /// [`Status::TrackerEmpty`] when nothing was observed since the last one.
     pub fn close(&mut self) -> Result<(), Status> {
+        self.check_close()?;
         let mut header = self.header;
-        if header.observed == 0 {
-            return Err(Status::TrackerEmpty);
-        }
         let TrackerConfig { num_windows, num_layers, num_logical_experts, .. } = header.config;
         let matrix = num_layers as usize * num_logical_experts as usize;
         let first = HEADER + num_layers as usize;
@@ -208,7 +221,7 @@ fn check_slots(counts: &[u32], row: &[i32], experts: u32) -> Result<(), Status> 
         return Err(Status::TrackerCounts);
     }
     counts.iter().zip(row).try_for_each(|(&count, &expert)| {
-        if expert < -1 || expert >= 0 && expert as u32 >= experts {
+        if !is_entry(expert, experts as usize) {
             Err(Status::PlacementExpert)
         } else if expert == -1 && count > 0 {
             Err(Status::TrackerSlot)

@@ -1,5 +1,6 @@
 //! Load windows in a ring, validated: whoever holds [`Windows`] need not check again.
 
+use crate::arena::addressable;
 use crate::problem::{check_loads, is_zero};
 use crate::status::Status;
 
@@ -27,11 +28,8 @@ impl WindowsShape {
             return Err(Status::ShapeTooLarge);
         }
         let [windows, layers, experts] = sizes.map(|size| size as usize);
-        let fits = |elements: Option<usize>| {
-            elements.filter(|&n| n <= isize::MAX as usize / 4).ok_or(Status::ShapeTooLarge)
-        };
-        let matrix = fits(layers.checked_mul(experts))?;
-        fits(layers.checked_mul(windows))?;
+        let matrix = addressable(layers.checked_mul(experts))?;
+        addressable(layers.checked_mul(windows))?;
         let stride = match stride {
             0 => matrix,
             given => usize::try_from(given).map_err(|_| Status::ShapeTooLarge)?,
@@ -39,7 +37,8 @@ impl WindowsShape {
         if stride < matrix {
             return Err(Status::WindowStride);
         }
-        fits(stride.checked_mul(windows - 1).and_then(|n| n.checked_add(matrix)))?;
+        let last = stride.checked_mul(windows - 1);
+        addressable(last.and_then(|n| n.checked_add(matrix)))?;
         let oldest = oldest as usize;
         if oldest >= windows {
             return Err(Status::OldestWindow);

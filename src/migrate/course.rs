@@ -1,15 +1,12 @@
 //! How a plan from a placement goes, decided from the shape and the options alone.
 
 use super::board::Board;
-use super::flags::{
-    EPLB_FLAG_EXTERNAL_SOURCE, EPLB_FLAG_FILL_ONLY, EPLB_FLAG_SURVIVE_GPU, EPLB_FLAG_SURVIVE_NODE,
-    EPLB_MOVES_NONE,
-};
 use super::relabel;
 use super::steps::{Limits, Survive};
 use crate::arena::Need;
+use crate::plan::flags::{EPLB_MOVES_NONE, Flags};
 use crate::plan::policy::Policy;
-use crate::plan::{self, EPLB_FLAG_DISPATCH, EPLB_FLAG_EMPTY_SLOTS, Options, Way};
+use crate::plan::{self, FROM_NOTHING, Options, Way};
 use crate::problem::Shape;
 use crate::status::Status;
 
@@ -40,14 +37,6 @@ pub struct Course<'a> {
     pub hierarchical: bool,
 }
 
-/// Flags that a plan knows.
-const FLAGS: u32 = EPLB_FLAG_EXTERNAL_SOURCE
-    | EPLB_FLAG_SURVIVE_GPU
-    | EPLB_FLAG_SURVIVE_NODE
-    | EPLB_FLAG_DISPATCH
-    | EPLB_FLAG_EMPTY_SLOTS
-    | EPLB_FLAG_FILL_ONLY;
-
 /// The course; `None` when there is nothing to start from and nothing to survive. `has_previous`: there is a placement
 /// in force, or memory is asked for as if there were one.
 pub fn admit<'a>(
@@ -55,10 +44,7 @@ pub fn admit<'a>(
     options: &Options<'a>,
     has_previous: bool,
 ) -> Result<Option<Course<'a>>, Status> {
-    if options.flags & !FLAGS != 0 {
-        return Err(Status::UnsupportedFlag);
-    }
-    let fill_only = options.flags & EPLB_FLAG_FILL_ONLY != 0;
+    let fill_only = options.flags.contains(Flags::FILL_ONLY);
     let mode = match options.max_moves {
         EPLB_MOVES_NONE => Mode::Repair,
         0 if options.max_moves_per_gpu_pair == 0 && !fill_only => Mode::Anew,
@@ -68,13 +54,7 @@ pub fn admit<'a>(
     if limited && !has_previous {
         return Err(Status::MovesWithoutPrevious);
     }
-    let survive = if options.flags & EPLB_FLAG_SURVIVE_NODE != 0 {
-        Survive::Node
-    } else if options.flags & EPLB_FLAG_SURVIVE_GPU != 0 {
-        Survive::Gpu
-    } else {
-        Survive::Nothing
-    };
+    let survive = survive_of(options);
     let balanced = options.recipe.is_none() && options.policy == Policy::Balanced;
     if !balanced && (survive != Survive::Nothing || fill_only) {
         return Err(Status::UnsupportedFlag);
@@ -89,14 +69,16 @@ pub fn admit<'a>(
         if hierarchical && survive == Survive::Gpu && !limited {
             return Err(Status::UnsupportedFlag);
         }
-        if hierarchical && survive == Survive::Node || !can_survive(shape, survive) {
+        let room = places_for_two(shape, survive);
+        let twice = shape.num_logical_experts().saturating_mul(2);
+        if hierarchical && survive == Survive::Node || room < twice {
             return Err(Status::Infeasible);
         }
     }
     if !has_previous && survive == Survive::Nothing {
         return Ok(None);
     }
-    let fills = options.flags & EPLB_FLAG_EMPTY_SLOTS == 0;
+    let fills = !options.flags.contains(Flags::EMPTY_SLOTS);
     Ok(Some(Course { way, fresh, mode, balanced, survive, fills, fill_only, hierarchical }))
 }
 
@@ -105,14 +87,25 @@ pub fn from_nothing<'a>(options: &Options<'a>) -> Options<'a> {
     Options {
         max_moves: 0,
         max_moves_per_gpu_pair: 0,
-        flags: options.flags & (EPLB_FLAG_DISPATCH | EPLB_FLAG_EMPTY_SLOTS),
+        flags: options.flags & FROM_NOTHING,
         previous: None,
         ..*options
     }
 }
 
-/// Whether every expert can be on two places: twice as many slots, no place with more than one of each.
-fn can_survive(shape: &Shape, survive: Survive) -> bool {
+/// What every expert must be on two of.
+pub fn survive_of(options: &Options) -> Survive {
+    if options.flags.contains(Flags::SURVIVE_NODE) {
+        Survive::Node
+    } else if options.flags.contains(Flags::SURVIVE_GPU) {
+        Survive::Gpu
+    } else {
+        Survive::Nothing
+    }
+}
+
+/// Slots where every expert is to be on two places: no place counts an expert twice.
+pub fn places_for_two(shape: &Shape, survive: Survive) -> usize {
     let topology = shape.topology();
     let experts = shape.num_logical_experts();
     let mut room = 0_usize;
@@ -128,7 +121,7 @@ fn can_survive(shape: &Shape, survive: Survive) -> bool {
         };
         room = room.saturating_add(here.min(experts));
     }
-    room >= experts.saturating_mul(2)
+    room
 }
 
 impl Course<'_> {

@@ -2,7 +2,6 @@
 
 use super::board::{Board, NONE};
 use super::course::{Course, Mode, admit, from_nothing};
-use super::flags::EPLB_FLAG_EXTERNAL_SOURCE;
 use super::steps::{Limits, Survive};
 use super::{fill, incremental, relabel, repair, ruler, transfers};
 use crate::arena::{Arena, Carve, Need};
@@ -10,7 +9,7 @@ use crate::metrics::{self, Metrics, Report};
 use crate::parts;
 use crate::placement::{LayerMaps, Placement, PlacementMut};
 use crate::plan::at::{at, put};
-use crate::plan::{self, EPLB_FLAG_DISPATCH, EPLB_FLAG_EMPTY_SLOTS, Operation, Options, Way};
+use crate::plan::{self, FROM_NOTHING, Operation, Options};
 use crate::problem::{Problem, Shape};
 use crate::status::Status;
 
@@ -26,7 +25,7 @@ fn carve<'a>(arena: &mut impl Carve<'a>, shape: &Shape) -> Scratch<'a> {
     Scratch { from: arena.u32s(slots), kept: arena.u32s(slots) }
 }
 
-fn need(course: &Course, shape: &Shape) -> Need {
+pub(super) fn need(course: &Course, shape: &Shape) -> Need {
     let mut need = Need::default();
     carve(&mut need, shape);
     need.plus(course.turns(shape))
@@ -46,7 +45,7 @@ pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Resu
                 None => plan::workspace(Operation::Plan, shape, &from_nothing(options)),
             }
         }
-        Operation::Transfers if parts::PREVIOUS => transfers::need(shape),
+        Operation::Transfers if parts::PREVIOUS => transfers::need(shape, options.flags),
         _ => plan::workspace(operation, shape, options),
     }
 }
@@ -85,8 +84,7 @@ pub(crate) fn plan_into(
     maps: &mut PlacementMut,
     report: Option<Report>,
 ) -> Result<(), Status> {
-    let from_nothing = EPLB_FLAG_DISPATCH | EPLB_FLAG_EMPTY_SLOTS;
-    let on_course = options.previous.is_some() || options.flags & !from_nothing != 0;
+    let on_course = options.previous.is_some() || !FROM_NOTHING.contains(options.flags);
     if parts::PREVIOUS && on_course {
         return plan_on_course(problem, options, arena, maps, report);
     }
@@ -119,29 +117,10 @@ fn plan_from(
     mut report: Option<Report>,
 ) -> Result<(), Status> {
     let shape = problem.shape();
-    maps.check_lengths(shape)?;
-    plan::check_max_replicas(shape, course.way, maps)?;
-    if let Way::Recipe(_) = course.way {
-        plan::policy::admit_loads(problem)?;
-    }
-    if let Some(previous) = options.previous {
-        Placement::of(previous).check_lengths(shape)?;
-    }
-    arena.check(need(course, shape))?;
+    let mut planner = Planner::new(problem, options, course, arena, maps)?;
     let mut turns = arena.rest();
     let mut scratch = carve(&mut turns, shape);
-
-    let limits = course.limits(options, maps.max_replicas);
-    if course.survive != Survive::Nothing && limits.most_replicas < 2 {
-        return Err(Status::MaxReplicas);
-    }
-    let mut planner = Planner { problem, options, course, limits };
-    if let Some(previous) = options.previous {
-        for layer in 0..shape.num_layers() {
-            let old = Placement::of(previous).layer(shape, layer);
-            planner.check(layer, old, &mut turns)?;
-        }
-    }
+    planner.check_layers(&mut turns)?;
     for layer in 0..shape.num_layers() {
         let old = options.previous.map(|previous| Placement::of(previous).layer(shape, layer));
         planner.plan_layer(layer, old, &mut scratch, &mut turns, maps);
@@ -171,45 +150,15 @@ fn differing(shape: &Shape, old: &[i32], new: &[i32]) -> u32 {
     sum
 }
 
-struct Planner<'p> {
-    problem: &'p Problem<'p>,
-    options: &'p Options<'p>,
-    course: &'p Course<'p>,
-    limits: Limits,
+/// A plan from a placement.
+pub(super) struct Planner<'p> {
+    pub problem: &'p Problem<'p>,
+    pub options: &'p Options<'p>,
+    pub course: &'p Course<'p>,
+    pub limits: Limits,
 }
 
 impl Planner<'_> {
-    /// Refuses a layer that cannot be planned from its placement.
-    #[inline(never)]
-    fn check(&mut self, layer: usize, old: &[i32], turns: &mut Arena) -> Result<(), Status> {
-        let shape = self.problem.shape();
-        let experts = shape.num_logical_experts();
-        if old.iter().any(|&expert| expert != -1 && expert as u32 as usize >= experts) {
-            return Err(Status::PlacementExpert);
-        }
-        let topology = shape.topology();
-        let external = self.options.flags & EPLB_FLAG_EXTERNAL_SOURCE != 0;
-        let copies = turns.rest().u32s(experts);
-        ruler::count_copies(topology, old, |gpu| topology.serves(gpu), copies);
-        if !external && copies.contains(&0) {
-            return Err(Status::SourceLost);
-        }
-        if self.course.mode == Mode::Anew {
-            return Ok(());
-        }
-        ruler::count_copies(topology, old, |gpu| topology.receives(gpu), copies);
-        if copies.iter().any(|&count| count > self.limits.most_replicas) {
-            return Err(Status::MaxReplicas);
-        }
-        let as_it_is = self.limits.survive == Survive::Nothing && !self.course.hierarchical;
-        if as_it_is && !copies.contains(&0) {
-            return Ok(()); // nothing to repair
-        }
-        let mut board = Board::carve(turns, shape, self.course.hierarchical);
-        board.set(self.problem, layer, old);
-        repair::repair(&mut board, shape, &self.limits)
-    }
-
     fn plan_layer(
         &mut self,
         layer: usize,

@@ -6,33 +6,30 @@
 //! experts. Loads are counts, so part of what the busiest GPU has above the mean is chance; that part is not
 //! counted as a gain. And a layer that moved has to earn what it paid before it moves again.
 
+use super::table::{Table, TableMut};
 use crate::status::Status;
 
 /// Layers of a call.
-const MOST_LAYERS: usize = 4096;
+pub(crate) const MOST_LAYERS: usize = 4096;
 /// What `certainty`, `payback` and `evidence` are when they are 0.
 const CERTAINTY: f64 = 3.0;
 const PAYBACK: f64 = 2.0;
 const EVIDENCE: f64 = 0.2;
 
-/// Prices and times of the gate. EPLB_GATE_CONFIG_INIT sets the sizes of the structs and zeroes the rest.
-/// Numbers are 0 or from 2^-100 to 2^100.
+/// Prices and times of the gate. EPLB_GATE_CONFIG_INIT sets struct_size and zeroes the rest; the num_* fields, both at
+/// least 1, step_seconds, steps and gpu_bandwidth must then be set. Numbers are 0 or from 2^-100 to 2^100.
 #[allow(non_camel_case_types)] // the C name; Rust code sees it as `eplb::GateConfig`
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct eplb_gate_config {
     /// sizeof(eplb_gate_config).
     pub struct_size: u32,
-    /// sizeof(eplb_gate_layer).
-    pub layer_size: u32,
-    /// sizeof(eplb_gate_state).
-    pub state_size: u32,
-    /// sizeof(eplb_gate_verdict).
-    pub verdict_size: u32,
     /// L, 1 to 4,096.
     pub num_layers: u32,
     /// G: GPUs over which the loads are spread, at least 1.
     pub num_gpus: u32,
+    /// 0.
+    pub reserved: u32,
     /// Seconds of a step that wait for the experts of all layers; seconds of attention and the like are not
     /// part of it.
     pub step_seconds: f64,
@@ -81,7 +78,8 @@ pub struct eplb_gate_layer {
     pub after: f64,
     /// Tokens of the layer that the loads were counted from, over all experts; 0: the loads are exact.
     pub tokens: f64,
-    /// Experts that move: eplb_transfer_list.layer_start, or slots that change.
+    /// Copies of an expert that go over a link: eplb_transfer_list.layer_moved. Not slots that differ: what changes its
+    /// slot within a GPU costs no link.
     pub moved: u32,
     /// The most experts that one GPU sends or receives: eplb_transfer_list.layer_rounds.
     pub rounds: u32,
@@ -127,15 +125,15 @@ pub struct eplb_gate_verdict {
 
 pub use eplb_gate_verdict as GateVerdict;
 
-/// What the gate says about all layers. EPLB_GATE_TOTAL_INIT sets struct_size and zeroes the rest.
+/// What the gate says about all layers.
 #[allow(non_camel_case_types)] // the C name; Rust code sees it as `eplb::GateTotal`
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct eplb_gate_total {
-    /// In: sizeof(eplb_gate_total).
-    pub struct_size: u32,
     /// Layers that move.
     pub moved_layers: u32,
+    /// Copies of an expert that go over a link for it: the sum of their eplb_gate_layer.moved, at most 2^32 - 1.
+    pub moved: u32,
     /// Seconds gained by the layers that move.
     pub gain_seconds: f64,
     /// What they cost, fixed_seconds included; 0 when none moves.
@@ -150,7 +148,7 @@ pub use eplb_gate_total as GateTotal;
 
 /// 0, or from 2^-100 to 2^100: no sum or product of a few of them overflows or is subnormal. By bits, so that
 /// flush-to-zero does not matter.
-fn amount(value: f64) -> bool {
+pub(crate) fn amount(value: f64) -> bool {
     const LEAST: u64 = (1023 - 100) << 52;
     const MOST: u64 = (1023 + 100) << 52;
     value.to_bits() == 0 || (LEAST..=MOST).contains(&value.to_bits())
@@ -161,33 +159,82 @@ fn or_default(value: f64, default: f64) -> f64 {
 }
 
 impl GateConfig {
-    /// Checks every number.
+    /// Checks every number, and that they allow any move at all.
     ///
     /// # Errors
-    /// [`Status::ShapeZero`], [`Status::GateTime`], [`Status::GateBandwidth`].
+    /// [`Status::ShapeZero`], [`Status::ReservedNotZero`], [`Status::GateTime`], [`Status::GateBandwidth`],
+    /// [`Status::GateNever`].
     pub fn check(&self) -> Result<(), Status> {
         if self.num_gpus == 0 {
             return Err(Status::ShapeZero);
         }
-        let times = [
-            self.step_seconds,
-            self.steps,
-            self.steps_since,
-            self.stall,
-            self.fixed_seconds,
-            self.certainty,
-            self.payback,
-            self.evidence,
-            self.max_cost_seconds,
-        ];
-        if !times.into_iter().all(amount) || self.stall > 1.0 {
+        if self.reserved != 0 {
+            return Err(Status::ReservedNotZero);
+        }
+        if !self.times().into_iter().all(|(_, time)| amount(time)) || self.stall > 1.0 {
             return Err(Status::GateTime);
         }
-        let sizes = [self.bytes_per_expert, self.gpu_bandwidth, self.node_bandwidth];
-        if !sizes.into_iter().all(amount) || self.gpu_bandwidth <= 0.0 {
+        let sizes = self.sizes().into_iter().all(|(_, size)| amount(size));
+        if !sizes || self.gpu_bandwidth <= 0.0 {
             return Err(Status::GateBandwidth);
         }
-        Ok(())
+        if self.obstacle().is_some() { Err(Status::GateNever) } else { Ok(()) }
+    }
+
+    /// Times, numbers of steps and factors, by name.
+    pub fn times(&self) -> [(&'static str, f64); 9] {
+        [
+            ("step_seconds", self.step_seconds),
+            ("steps", self.steps),
+            ("steps_since", self.steps_since),
+            ("stall", self.stall),
+            ("fixed_seconds", self.fixed_seconds),
+            ("certainty", self.certainty),
+            ("payback", self.payback),
+            ("evidence", self.evidence),
+            ("max_cost_seconds", self.max_cost_seconds),
+        ]
+    }
+
+    /// Bytes and bandwidths, by name.
+    pub fn sizes(&self) -> [(&'static str, f64); 3] {
+        [
+            ("bytes_per_expert", self.bytes_per_expert),
+            ("gpu_bandwidth", self.gpu_bandwidth),
+            ("node_bandwidth", self.node_bandwidth),
+        ]
+    }
+
+    /// Why no layer can ever move, whatever its loads. What a layer gains is at most all of the steps' time, what it
+    /// costs is at least one round.
+    pub fn obstacle(&self) -> Option<Obstacle> {
+        /// The sum of evidence grows by at most 1 a call, and from here on rounding swallows that.
+        const MOST_EVIDENCE: f64 = (1_u64 << 53) as f64;
+        let gain = self.steps * self.step_seconds;
+        let cost = self.fixed_seconds + self.round_seconds();
+        if self.step_seconds <= 0.0 {
+            Some(Obstacle::Step)
+        } else if self.steps <= 0.0 {
+            Some(Obstacle::Steps)
+        } else if self.max_cost_seconds > 0.0 && cost > self.max_cost_seconds {
+            Some(Obstacle::Limit { cost })
+        } else if self.payback_or_default() * cost > gain {
+            Some(Obstacle::Price { cost, gain })
+        } else if self.evidence > MOST_EVIDENCE {
+            Some(Obstacle::Evidence)
+        } else {
+            None
+        }
+    }
+
+    /// `payback`, or what it is when it is 0.
+    pub(crate) fn payback_or_default(&self) -> f64 {
+        or_default(self.payback, PAYBACK)
+    }
+
+    /// The seconds for which serving waits for one expert that goes over a link.
+    fn round_seconds(&self) -> f64 {
+        or_default(self.stall, 1.0) * (self.bytes_per_expert / self.gpu_bandwidth)
     }
 
     /// Standard deviations that the busiest of G GPUs may be off by chance: sqrt(2 ln G), which bounds the
@@ -229,6 +276,29 @@ impl GateConfig {
     }
 }
 
+/// Why a gate never opens.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Obstacle {
+    /// A step takes no time.
+    Step,
+    /// There are no steps in which to earn anything.
+    Steps,
+    /// The least that a move costs is above the most that it may.
+    Limit {
+        /// `fixed_seconds` and one round.
+        cost: f64,
+    },
+    /// The least that a move costs, `payback` times, is above the most that it can gain.
+    Price {
+        /// `fixed_seconds` and one round.
+        cost: f64,
+        /// All steps.
+        gain: f64,
+    },
+    /// More evidence is asked for than a sum of shares can reach.
+    Evidence,
+}
+
 /// Decides for each layer whether to move. `states` are updated as if the caller did what is said. O(L^2).
 ///
 /// # Errors
@@ -241,51 +311,101 @@ pub fn gate(
     states: &mut [GateState],
     verdicts: &mut [GateVerdict],
 ) -> Result<GateTotal, Status> {
-    config.check()?;
-    if layers.is_empty() {
-        return Err(Status::ShapeZero);
-    }
-    if layers.len() > MOST_LAYERS {
-        return Err(Status::ShapeTooLarge);
-    }
-    if states.len() != layers.len() || verdicts.len() != layers.len() {
+    decide(config, &layers, &mut { states }, &mut { verdicts })
+}
+
+/// The same for tables whose rows lie anywhere.
+pub fn decide(
+    config: &GateConfig,
+    layers: &impl Table<GateLayer>,
+    states: &mut impl TableMut<GateState>,
+    verdicts: &mut impl TableMut<GateVerdict>,
+) -> Result<GateTotal, Status> {
+    check(config, layers, states)?;
+    if verdicts.rows() != layers.rows() {
         return Err(Status::ArrayLength);
     }
-    for layer in layers {
-        if layer.reserved != 0 {
-            return Err(Status::ReservedNotZero);
-        }
-        if ![layer.mean, layer.now, layer.after, layer.tokens].into_iter().all(amount) {
-            return Err(Status::GateLoad);
-        }
-    }
-    let known = |state: &GateState| {
-        [state.debt_seconds, state.seconds_per_step, state.evidence].into_iter().all(amount)
-    };
-    if !states.iter().all(known) {
-        return Err(Status::GateState);
-    }
     weigh(config, layers, states, verdicts);
-    let evidence = states.iter().fold(0.0, |sum, state| sum + state.evidence);
+    let evidence = (0..states.rows()).fold(0.0, |sum, layer| sum + states.row(layer).evidence);
     let mut total = GateTotal::default();
     if evidence >= or_default(config.evidence, EVIDENCE) {
         total = choose(config, layers, verdicts);
     }
     if total.moved_layers > 0 {
-        for (state, verdict) in states.iter_mut().zip(verdicts.iter()) {
+        for layer in 0..layers.rows() {
+            let (mut state, verdict) = (states.row(layer), verdicts.row(layer));
             state.evidence = 0.0;
             if verdict.move_layer != 0 {
                 state.debt_seconds = verdict.cost_seconds;
                 state.seconds_per_step = sane(verdict.gain_seconds / config.steps);
             }
+            states.set(layer, state);
         }
     }
     Ok(GateTotal { evidence, ..total })
 }
 
+/// All that can be wrong but for the number of verdicts.
+///
+/// # Errors
+/// Those of [`gate`].
+pub fn check(
+    config: &GateConfig,
+    layers: &impl Table<GateLayer>,
+    states: &impl Table<GateState>,
+) -> Result<(), Status> {
+    config.check()?;
+    if layers.rows() == 0 {
+        return Err(Status::ShapeZero);
+    }
+    if layers.rows() > MOST_LAYERS {
+        return Err(Status::ShapeTooLarge);
+    }
+    if states.rows() != layers.rows() {
+        return Err(Status::ArrayLength);
+    }
+    (0..layers.rows()).try_for_each(|layer| layers.row(layer).check())?;
+    (0..states.rows()).try_for_each(|layer| states.row(layer).check())
+}
+
+impl GateLayer {
+    /// # Errors
+    /// [`Status::ReservedNotZero`], [`Status::GateLoad`].
+    fn check(&self) -> Result<(), Status> {
+        if self.reserved != 0 {
+            return Err(Status::ReservedNotZero);
+        }
+        let good = self.loads().into_iter().all(|(_, load)| amount(load));
+        if good { Ok(()) } else { Err(Status::GateLoad) }
+    }
+
+    /// Loads and tokens, by name.
+    pub fn loads(&self) -> [(&'static str, f64); 4] {
+        [("mean", self.mean), ("now", self.now), ("after", self.after), ("tokens", self.tokens)]
+    }
+}
+
+impl GateState {
+    /// # Errors
+    /// [`Status::GateState`].
+    fn check(&self) -> Result<(), Status> {
+        let good = self.numbers().into_iter().all(|(_, number)| amount(number));
+        if good { Ok(()) } else { Err(Status::GateState) }
+    }
+
+    /// All of it, by name.
+    pub fn numbers(&self) -> [(&'static str, f64); 3] {
+        [
+            ("debt_seconds", self.debt_seconds),
+            ("seconds_per_step", self.seconds_per_step),
+            ("evidence", self.evidence),
+        ]
+    }
+}
+
 /// A layer that would pay for its move and for the one before.
 fn pays(config: &GateConfig, layer: &GateLayer, verdict: &GateVerdict) -> bool {
-    let price = or_default(config.payback, PAYBACK) * verdict.cost_seconds + verdict.debt_seconds;
+    let price = config.payback_or_default() * verdict.cost_seconds + verdict.debt_seconds;
     layer.moved > 0 && verdict.gain_seconds > 0.0 && verdict.gain_seconds >= price
 }
 
@@ -302,62 +422,79 @@ fn wait(layer: &GateLayer) -> f64 {
 /// Gain, cost and debt of each layer; brings debt and evidence up to date.
 fn weigh(
     config: &GateConfig,
-    layers: &[GateLayer],
-    states: &mut [GateState],
-    verdicts: &mut [GateVerdict],
+    layers: &impl Table<GateLayer>,
+    states: &mut impl TableMut<GateState>,
+    verdicts: &mut impl TableMut<GateVerdict>,
 ) {
-    let waits = layers.iter().fold(0.0, |sum, layer| sum + wait(layer));
-    for ((verdict, layer), state) in verdicts.iter_mut().zip(layers).zip(states) {
+    let waits = (0..layers.rows()).fold(0.0, |sum, layer| sum + wait(&layers.row(layer)));
+    for index in 0..layers.rows() {
+        let (layer, mut state) = (&layers.row(index), states.row(index));
         let part = if waits > 0.0 { wait(layer) / waits } else { 0.0 };
         let saved = part * config.saving(layer);
         state.debt_seconds = sane(state.debt_seconds - state.seconds_per_step * config.steps_since);
-        *verdict = GateVerdict {
+        let verdict = GateVerdict {
             gain_seconds: config.steps * config.step_seconds * saved,
             cost_seconds: config.cost(layer),
             debt_seconds: state.debt_seconds,
             move_layer: 0,
             order: u32::MAX,
         };
-        let paying = pays(config, layer, verdict);
+        let paying = pays(config, layer, &verdict);
         state.evidence = if paying { sane(state.evidence + saved) } else { 0.0 };
+        states.set(index, state);
+        verdicts.set(index, verdict);
     }
 }
 
 /// Takes the layers that pay, by net gain per byte, as far as the seconds go; none when together they do not
 /// pay for the fixed part.
-fn choose(config: &GateConfig, layers: &[GateLayer], verdicts: &mut [GateVerdict]) -> GateTotal {
-    let payback = or_default(config.payback, PAYBACK);
+fn choose(
+    config: &GateConfig,
+    layers: &impl Table<GateLayer>,
+    verdicts: &mut impl TableMut<GateVerdict>,
+) -> GateTotal {
+    let payback = config.payback_or_default();
     let mut total = GateTotal { cost_seconds: config.fixed_seconds, ..GateTotal::default() };
-    loop {
-        let mut best: Option<(f64, usize)> = None;
-        for (index, (verdict, layer)) in verdicts.iter().zip(layers).enumerate() {
-            let (gain, cost) = (verdict.gain_seconds, verdict.cost_seconds);
-            let fits = config.max_cost_seconds <= 0.0
-                || total.cost_seconds + cost <= config.max_cost_seconds;
-            if verdict.move_layer != 0 || !pays(config, layer, verdict) || !fits {
-                continue;
-            }
-            // all experts are of a size, so that their number stands for the bytes
-            let rate = (gain - cost) / f64::from(layer.moved);
-            if best.is_none_or(|(most, _)| rate > most) {
-                best = Some((rate, index));
-            }
-        }
-        let Some((_, index)) = best else { break };
-        if let (Some(verdict), Some(layer)) = (verdicts.get_mut(index), layers.get(index)) {
-            verdict.move_layer = 1;
-            verdict.order = total.moved_layers;
-            total.moved_layers += 1;
-            total.gain_seconds += verdict.gain_seconds;
-            total.cost_seconds += verdict.cost_seconds;
-            total.bytes += f64::from(layer.moved) * config.bytes_per_expert;
-        }
+    while let Some(index) = next(config, layers, verdicts, total.cost_seconds) {
+        let (layer, mut verdict) = (layers.row(index), verdicts.row(index));
+        (verdict.move_layer, verdict.order) = (1, total.moved_layers);
+        verdicts.set(index, verdict);
+        total.moved_layers += 1;
+        total.moved = total.moved.saturating_add(layer.moved);
+        total.gain_seconds += verdict.gain_seconds;
+        total.cost_seconds += verdict.cost_seconds;
+        total.bytes += f64::from(layer.moved) * config.bytes_per_expert;
     }
     if total.moved_layers == 0 || total.gain_seconds < payback * total.cost_seconds {
-        for verdict in verdicts.iter_mut() {
-            (verdict.move_layer, verdict.order) = (0, u32::MAX);
+        for index in 0..layers.rows() {
+            let stays = GateVerdict { move_layer: 0, order: u32::MAX, ..verdicts.row(index) };
+            verdicts.set(index, stays);
         }
         return GateTotal::default();
     }
     total
+}
+
+/// The layer that gains most per byte of those that are left and that `seconds` already spent leave room for.
+fn next(
+    config: &GateConfig,
+    layers: &impl Table<GateLayer>,
+    verdicts: &impl Table<GateVerdict>,
+    seconds: f64,
+) -> Option<usize> {
+    let mut best: Option<(f64, usize)> = None;
+    for index in 0..layers.rows() {
+        let (layer, verdict) = (&layers.row(index), &verdicts.row(index));
+        let (gain, cost) = (verdict.gain_seconds, verdict.cost_seconds);
+        let fits = config.max_cost_seconds <= 0.0 || seconds + cost <= config.max_cost_seconds;
+        if verdict.move_layer != 0 || !pays(config, layer, verdict) || !fits {
+            continue;
+        }
+        // all experts are of a size, so that their number stands for the bytes
+        let rate = (gain - cost) / f64::from(layer.moved);
+        if best.is_none_or(|(most, _)| rate > most) {
+            best = Some((rate, index));
+        }
+    }
+    best.map(|(_, index)| index)
 }

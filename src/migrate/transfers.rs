@@ -4,14 +4,13 @@
 //! twice in a round, a slot overwritten before its last read, or an expert that cannot be read meanwhile.
 //! docs/SPEC.md ("Transfers") says what a round is.
 
-use super::flags::EPLB_FLAG_EXTERNAL_SOURCE;
 use super::moves::{LOCAL, Moves, NONE, SETTLED};
 use super::rounds::{Attempt, Rounds};
 use super::sources::Sources;
 use crate::arena::{Arena, Carve, Need};
 use crate::placement::Placement;
-use crate::plan::Options;
 use crate::plan::at::at;
+use crate::plan::flags::Flags;
 use crate::problem::Shape;
 use crate::status::Status;
 
@@ -53,6 +52,8 @@ pub enum TransferEvent<'t> {
         layer: usize,
         /// The index of the first transfer of the next layer.
         end: usize,
+        /// Its transfers that use a link.
+        moved: usize,
         /// Its rounds.
         rounds: u32,
     },
@@ -65,8 +66,32 @@ pub struct TransferTotals {
     pub entries: usize,
     /// Those that use a link: not copies within a GPU.
     pub moved: usize,
+    /// Layers that have such.
+    pub moved_layers: usize,
     /// The most rounds of a layer.
     pub rounds: u32,
+}
+
+/// What is turned into what.
+#[derive(Clone, Copy, Debug)]
+pub struct Transition<'a> {
+    /// The placement in force.
+    pub from: Placement<'a>,
+    /// The new one.
+    pub to: Placement<'a>,
+    /// Experts of a layer that a GPU can receive beside its slots.
+    pub spare_buffers: u32,
+    /// [`Flags::EXTERNAL_SOURCE`] or none.
+    pub flags: Flags,
+}
+
+impl Transition<'_> {
+    /// # Errors
+    /// [`Status::ArrayLength`].
+    fn check(&self, shape: &Shape) -> Result<(), Status> {
+        self.to.check_lengths(shape)?;
+        self.from.check_lengths(shape)
+    }
 }
 
 /// Scratch of a layer.
@@ -90,14 +115,13 @@ impl<'a> Scratch<'a> {
     fn work_out(
         &mut self,
         shape: &Shape,
-        old: &[i32],
-        new: &[i32],
-        external: bool,
-        spare: u32,
+        transition: &Transition,
+        layer: usize,
     ) -> Result<u32, Status> {
+        let spare = transition.spare_buffers;
         let mut best: Option<(u32, usize)> = None;
         for turn in 0..Attempt::MOST {
-            match self.attempt(shape, old, new, external, Attempt { turn, spare }) {
+            match self.attempt(shape, transition, layer, Attempt { turn, spare }) {
                 Err(Status::NeedsBuffer) => {}
                 Err(status) => return Err(status),
                 Ok(rounds) if rounds <= self.rounds.degree(&self.moves) => return Ok(rounds),
@@ -109,17 +133,18 @@ impl<'a> Scratch<'a> {
             }
         }
         let (_, turn) = best.ok_or(Status::NeedsBuffer)?;
-        self.attempt(shape, old, new, external, Attempt { turn, spare })
+        self.attempt(shape, transition, layer, Attempt { turn, spare })
     }
 
     fn attempt(
         &mut self,
         shape: &Shape,
-        old: &[i32],
-        new: &[i32],
-        external: bool,
+        transition: &Transition,
+        layer: usize,
         attempt: Attempt,
     ) -> Result<u32, Status> {
+        let (old, new) = (transition.from.layer(shape, layer), transition.to.layer(shape, layer));
+        let external = transition.flags.contains(Flags::EXTERNAL_SOURCE);
         self.moves.read(shape, old, new)?;
         self.sources.choose(shape.topology(), &mut self.moves, external)?;
         self.rounds.schedule(shape.topology(), &mut self.moves, attempt)
@@ -129,8 +154,11 @@ impl<'a> Scratch<'a> {
 /// What [`transfers`] needs, whatever the number of layers.
 ///
 /// # Errors
-/// [`Status::ShapeTooLarge`] for 2^30 slots and more.
-pub fn need(shape: &Shape) -> Result<Need, Status> {
+/// [`Status::ShapeTooLarge`] for 2^30 slots and more, [`Status::UnsupportedFlag`].
+pub fn need(shape: &Shape, flags: Flags) -> Result<Need, Status> {
+    if !Flags::EXTERNAL_SOURCE.contains(flags) {
+        return Err(Status::UnsupportedFlag);
+    }
     if shape.num_physical_experts() >= 1 << 30 {
         return Err(Status::ShapeTooLarge);
     }
@@ -139,49 +167,66 @@ pub fn need(shape: &Shape) -> Result<Need, Status> {
     Ok(need)
 }
 
-/// Lists what turns `options.previous` into `placement`, layer by layer, for GPUs with `spare_buffers` each.
-/// Calls `report` for each transfer and at the end of each layer, unless that would be more than `capacity`
-/// transfers. Every layer is worked out twice, first without a report.
+/// The first layer that [`transfers`] refuses; `arena` holds what it needs.
+pub(crate) fn first_refused(
+    shape: &Shape,
+    transition: &Transition,
+    mut arena: Arena,
+) -> Option<usize> {
+    let mut scratch = Scratch::carve(&mut arena, shape);
+    (0..shape.num_layers()).find(|&layer| scratch.work_out(shape, transition, layer).is_err())
+}
+
+/// The fewest spare buffers with which a layer can be moved; as many as a GPU has slots always suffice.
+pub(crate) fn buffers_needed(
+    shape: &Shape,
+    transition: &Transition,
+    layer: usize,
+    mut arena: Arena,
+) -> Option<u32> {
+    let gpus = 0..shape.topology().num_gpus();
+    let most = gpus.map(|gpu| shape.topology().slots(gpu)).max().unwrap_or(0) as u32;
+    let mut scratch = Scratch::carve(&mut arena, shape);
+    (transition.spare_buffers..=most).find(|&spare_buffers| {
+        scratch.work_out(shape, &Transition { spare_buffers, ..*transition }, layer).is_ok()
+    })
+}
+
+/// Lists what turns one placement into another, layer by layer. Calls `report` for each transfer and at the end
+/// of each layer, unless that would be more than `capacity` transfers. Every layer is worked out twice, first
+/// without a report.
 ///
 /// # Errors
-/// [`Status::NullPointer`] without `previous`; [`Status::ArrayLength`], [`Status::WorkspaceTooSmall`],
-/// [`Status::UnsupportedFlag`], [`Status::PlacementExpert`], [`Status::PlacementState`],
-/// [`Status::PlacementMissing`], [`Status::SourceLost`], [`Status::NeedsBuffer`], [`Status::ListTooSmall`];
-/// `report` has then not been called.
+/// [`Status::ArrayLength`], [`Status::WorkspaceTooSmall`], [`Status::UnsupportedFlag`],
+/// [`Status::PlacementExpert`], [`Status::PlacementState`], [`Status::PlacementMissing`],
+/// [`Status::SourceLost`], [`Status::NeedsBuffer`], [`Status::ListTooSmall`]; `report` has then not been called.
 pub fn transfers(
     shape: &Shape,
-    options: &Options,
+    transition: &Transition,
     mut arena: Arena,
-    placement: &Placement,
-    spare_buffers: u32,
     capacity: usize,
     report: &mut dyn FnMut(TransferEvent),
 ) -> Result<TransferTotals, Status> {
-    let previous = Placement::of(options.previous.ok_or(Status::NullPointer)?);
-    need(shape)?;
-    if options.flags & !EPLB_FLAG_EXTERNAL_SOURCE != 0 {
-        return Err(Status::UnsupportedFlag);
-    }
-    placement.check_lengths(shape)?;
-    previous.check_lengths(shape)?;
-    arena.check(need(shape)?)?;
+    transition.check(shape)?;
+    arena.check(need(shape, transition.flags)?)?;
     let mut scratch = Scratch::carve(&mut arena, shape);
-    let external = options.flags & EPLB_FLAG_EXTERNAL_SOURCE != 0;
     let mut list = |report: &mut dyn FnMut(TransferEvent)| {
         let mut totals = TransferTotals::default();
         for layer in 0..shape.num_layers() {
-            let (old, new) = (previous.layer(shape, layer), placement.layer(shape, layer));
-            let rounds = scratch.work_out(shape, old, new, external, spare_buffers)?;
+            let rounds = scratch.work_out(shape, transition, layer)?;
             list_layer(&scratch.moves, layer, rounds, &mut totals, report);
         }
         Ok(totals)
     };
-    let totals = list(&mut |_| {})?;
+    let totals = list(&mut unreported)?;
     if totals.entries > capacity {
         return Err(Status::ListTooSmall);
     }
     list(report)
 }
+
+/// For transfers that are only counted.
+pub(crate) fn unreported(_: TransferEvent) {}
 
 /// Tells a layer in the order in which it happens.
 fn list_layer(
@@ -191,6 +236,7 @@ fn list_layer(
     totals: &mut TransferTotals,
     report: &mut dyn FnMut(TransferEvent),
 ) {
+    let moved_before = totals.moved;
     let mut tell = |expert: u32, source: Option<usize>, slot: usize, round: u32, commit: u32| {
         let gpu_of = |slot: usize| at(moves.gpu, slot) as i32;
         let transfer = Transfer {
@@ -232,6 +278,8 @@ fn list_layer(
         }
         tell(at(moves.want, slot), Some(source), slot, rounds, rounds);
     }
+    let moved = totals.moved - moved_before;
+    totals.moved_layers += usize::from(moved > 0);
     totals.rounds = totals.rounds.max(rounds);
-    report(TransferEvent::Layer { layer, end: totals.entries, rounds });
+    report(TransferEvent::Layer { layer, end: totals.entries, moved, rounds });
 }

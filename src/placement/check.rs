@@ -1,7 +1,8 @@
 //! Does a placement keep its promises, and if not, which one and where.
 
-use super::{Placement, row};
-use crate::arena::{Arena, Carve, Need};
+use super::ledger::{Arrays, Glances, Layer, Ledger, Walk};
+use super::{Placement, each_slot, is_entry, row};
+use crate::arena::{Arena, Need};
 use crate::problem::{Scope, Shape};
 use crate::status::Status;
 
@@ -34,13 +35,11 @@ pub enum eplb_violation_kind {
 }
 
 /// The first broken promise that eplb_check found: layers in order, in a layer by kind, then by
-/// lowest slot or expert. -1 where a field does not apply. EPLB_VIOLATION_INIT prepares one.
+/// lowest slot or expert. -1 where a field does not apply.
 #[allow(non_camel_case_types)] // the C name; Rust code sees it as `eplb::Violation`
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct eplb_violation {
-    /// sizeof(eplb_violation), set by EPLB_VIOLATION_INIT.
-    pub struct_size: u32,
     /// EPLB_VIOLATION_KIND_*.
     pub kind: eplb_violation_kind,
     /// Layer.
@@ -51,6 +50,9 @@ pub struct eplb_violation {
     pub expert: i32,
     /// GPU.
     pub gpu: i32,
+    /// The slot that this one does not agree with: of EPLB_VIOLATION_KIND_DUPLICATE the other one on the GPU, of
+    /// EPLB_VIOLATION_KIND_NODE the first one of the group.
+    pub other_slot: i32,
 }
 
 pub use eplb_violation as Violation;
@@ -59,14 +61,8 @@ use eplb_violation_kind as Kind;
 
 impl Violation {
     /// No promise is broken.
-    pub const NONE: Violation = Violation {
-        struct_size: size_of::<Violation>() as u32,
-        kind: Kind::None,
-        layer: -1,
-        slot: -1,
-        expert: -1,
-        gpu: -1,
-    };
+    pub const NONE: Violation =
+        Violation { kind: Kind::None, layer: -1, slot: -1, expert: -1, gpu: -1, other_slot: -1 };
 }
 
 /// What the maker of a placement promised beyond the maps being consistent.
@@ -80,33 +76,9 @@ pub struct Promises {
     pub distinct: bool,
 }
 
-/// Scratch of [`check`].
-#[derive(Debug)]
-struct Scratch<'a> {
-    /// `[E]` replicas found.
-    count: &'a mut [u32],
-    /// `[E]` one more than the last GPU on which the expert was seen; then where its ranks start.
-    mark: &'a mut [u32],
-    /// `[P]` ranks or slots already seen.
-    seen: &'a mut [u32],
-    /// `[K]` one more than the node of a group.
-    group_node: &'a mut [u32],
-}
-
-fn carve<'a>(arena: &mut impl Carve<'a>, shape: &Shape) -> Scratch<'a> {
-    Scratch {
-        count: arena.u32s(shape.num_logical_experts()),
-        mark: arena.u32s(shape.num_logical_experts()),
-        seen: arena.u32s(shape.num_physical_experts()),
-        group_node: arena.u32s(shape.num_groups()),
-    }
-}
-
 /// What [`check`] needs of an arena.
 pub(crate) fn need(shape: &Shape) -> Need {
-    let mut need = Need::default();
-    carve(&mut need, shape);
-    need
+    Arrays::need(shape)
 }
 
 /// Finds the first broken promise. O(L (P + E max_replicas)), workspace O(E + P + K).
@@ -121,209 +93,175 @@ pub fn check(
 ) -> Result<Option<Violation>, Status> {
     placement.check_lengths(shape)?;
     arena.check(need(shape))?;
-    let mut scratch = carve(&mut arena, shape);
-    Ok((0..shape.num_layers())
-        .find_map(|layer| check_layer(shape, promises, &mut scratch, placement, layer).err()))
+    let mut arrays = Arrays::carve(&mut arena, shape);
+    Ok(first_broken(shape, promises, placement, &mut arrays))
 }
 
-/// A violation with every place unknown.
-fn broken(kind: Kind, layer: usize) -> Violation {
-    Violation { kind, layer: layer as i32, ..Violation::NONE }
+/// The same without a workspace: O(L P (P + E / 64)).
+pub(crate) fn check_slowly(
+    shape: &Shape,
+    promises: &Promises,
+    placement: &Placement,
+) -> Option<Violation> {
+    first_broken(shape, promises, placement, &mut Glances::new())
+}
+
+fn first_broken(
+    shape: &Shape,
+    promises: &Promises,
+    placement: &Placement,
+    ledger: &mut impl Ledger,
+) -> Option<Violation> {
+    let (experts, width) = (shape.num_logical_experts(), placement.max_replicas);
+    (0..shape.num_layers()).find_map(|index| {
+        let table = placement.logical_to_physical;
+        let layer = Layer {
+            shape,
+            index,
+            slots: placement.layer(shape, index),
+            ranks: row(placement.replica_rank, index, shape.num_physical_experts()),
+            table: table.map(|table| row(Some(table), index, experts * width)),
+            width,
+        };
+        let counts = row(placement.logical_count, index, experts);
+        check_layer(&layer, promises, counts, ledger).err()
+    })
 }
 
 fn check_layer(
-    shape: &Shape,
+    layer: &Layer,
     promises: &Promises,
-    scratch: &mut Scratch,
-    placement: &Placement,
-    layer: usize,
+    counts: &[i32],
+    ledger: &mut impl Ledger,
 ) -> Result<(), Violation> {
-    let slots = placement.layer(shape, layer);
-    check_slots(shape, promises, scratch, slots, layer)?;
-    check_distinct(shape, promises, scratch, slots, layer)?;
-    check_nodes(shape, promises, scratch, slots, layer)?;
-    check_count(shape, scratch, placement, layer)?;
-    check_rank(shape, scratch, placement, slots, layer)?;
-    check_table(shape, scratch, placement, slots, layer)
+    check_slots(layer, promises)?;
+    check_present(layer, ledger)?;
+    if promises.distinct {
+        check_distinct(layer, ledger)?;
+    }
+    if layer.shape.is_hierarchical(promises.scope) {
+        check_nodes(layer, ledger)?;
+    }
+    check_count(layer, counts, ledger)?;
+    check_rank(layer, ledger)?;
+    check_table(layer, ledger)
 }
 
-/// Numbers in range, nothing on dead GPUs, no empty slot where there may be none, every expert.
-fn check_slots(
-    shape: &Shape,
-    promises: &Promises,
-    scratch: &mut Scratch,
-    slots: &[i32],
-    layer: usize,
-) -> Result<(), Violation> {
-    let experts = shape.num_logical_experts();
-    let found = |kind, slot: usize, gpu: usize, expert| Violation {
-        slot: slot as i32,
-        gpu: gpu as i32,
-        expert,
-        ..broken(kind, layer)
-    };
-    scratch.count.fill(0);
-    // a pass per kind, so that the lowest kind is reported
-    for_each_slot(shape, slots, |slot, gpu, expert| {
-        if expert < -1 || expert >= experts as i32 {
-            return Err(found(Kind::Expert, slot, gpu, expert));
-        }
-        if let Some(count) = scratch.count.get_mut(expert as usize) {
-            *count += 1;
-        }
-        Ok(())
-    })?;
-    for_each_slot(shape, slots, |slot, gpu, expert| {
-        if expert >= 0 && !shape.topology().receives(gpu) {
-            return Err(found(Kind::State, slot, gpu, expert));
-        }
-        Ok(())
-    })?;
-    for_each_slot(shape, slots, |slot, gpu, expert| {
-        if promises.full && expert < 0 && shape.topology().receives(gpu) {
-            return Err(found(Kind::Empty, slot, gpu, expert));
-        }
-        Ok(())
-    })?;
-    match scratch.count.iter().position(|&count| count == 0) {
-        Some(expert) => Err(Violation { expert: expert as i32, ..broken(Kind::Missing, layer) }),
+impl Layer<'_> {
+    /// A violation with every place unknown.
+    fn broken(&self, kind: Kind) -> Violation {
+        Violation { kind, layer: self.index as i32, ..Violation::NONE }
+    }
+
+    /// One at a slot.
+    fn broken_at(&self, kind: Kind, slot: usize, gpu: usize, expert: i32) -> Violation {
+        Violation { slot: slot as i32, gpu: gpu as i32, expert, ..self.broken(kind) }
+    }
+
+    /// Calls `visit` with every slot, its GPU and what it holds.
+    fn walk(
+        &self,
+        visit: impl FnMut(usize, usize, i32) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        each_slot(self.shape.topology(), self.slots, visit)
+    }
+}
+
+/// Numbers in range, nothing on dead GPUs, no empty slot where there may be none. A pass per kind, so that the
+/// lowest kind is reported.
+fn check_slots(layer: &Layer, promises: &Promises) -> Result<(), Violation> {
+    let (experts, topology) = (layer.shape.num_logical_experts(), layer.shape.topology());
+    let kinds = [(Kind::Expert, true), (Kind::State, true), (Kind::Empty, promises.full)];
+    for (kind, _) in kinds.into_iter().filter(|&(_, promised)| promised) {
+        layer.walk(|slot, gpu, expert| {
+            let good = match kind {
+                Kind::Expert => is_entry(expert, experts),
+                Kind::State => expert < 0 || topology.receives(gpu),
+                _ => expert >= 0 || !topology.receives(gpu),
+            };
+            if good { Ok(()) } else { Err(layer.broken_at(kind, slot, gpu, expert)) }
+        })?;
+    }
+    Ok(())
+}
+
+fn check_present(layer: &Layer, ledger: &mut impl Ledger) -> Result<(), Violation> {
+    ledger.begin(Walk::Count, layer);
+    let mut experts = 0..layer.shape.num_logical_experts();
+    match experts.find(|&expert| ledger.count(layer, expert) == 0) {
+        Some(expert) => Err(Violation { expert: expert as i32, ..layer.broken(Kind::Missing) }),
         None => Ok(()),
     }
 }
 
-fn check_distinct(
-    shape: &Shape,
-    promises: &Promises,
-    scratch: &mut Scratch,
-    slots: &[i32],
-    layer: usize,
-) -> Result<(), Violation> {
-    if !promises.distinct {
-        return Ok(());
-    }
-    scratch.mark.fill(0);
-    for_each_slot(shape, slots, |slot, gpu, expert| {
-        if let Some(mark) = scratch.mark.get_mut(expert as usize) {
-            if *mark == gpu as u32 + 1 {
-                return Err(Violation {
-                    slot: slot as i32,
-                    gpu: gpu as i32,
-                    expert,
-                    ..broken(Kind::Duplicate, layer)
-                });
-            }
-            *mark = gpu as u32 + 1;
+fn check_distinct(layer: &Layer, ledger: &mut impl Ledger) -> Result<(), Violation> {
+    ledger.begin(Walk::Distinct, layer);
+    layer.walk(|slot, gpu, expert| {
+        if expert < 0 || !ledger.is_again(layer, slot, gpu) {
+            return Ok(());
         }
-        Ok(())
+        let before = layer.slots.get(..slot).unwrap_or_default();
+        let other = before.iter().rposition(|&other| other == expert);
+        let other_slot = other.map_or(-1, |other| other as i32);
+        Err(Violation { other_slot, ..layer.broken_at(Kind::Duplicate, slot, gpu, expert) })
     })
 }
 
-fn check_nodes(
-    shape: &Shape,
-    promises: &Promises,
-    scratch: &mut Scratch,
-    slots: &[i32],
-    layer: usize,
-) -> Result<(), Violation> {
-    let Some(size) = shape.num_logical_experts().checked_div(shape.num_groups()) else {
-        return Ok(());
-    };
-    if size == 0 || !shape.is_hierarchical(promises.scope) {
-        return Ok(());
-    }
-    scratch.group_node.fill(0);
-    for_each_slot(shape, slots, |slot, gpu, expert| {
-        let group = usize::try_from(expert).ok().and_then(|expert| expert.checked_div(size));
-        if let Some(home) = group.and_then(|group| scratch.group_node.get_mut(group)) {
-            let node = shape.topology().node(gpu) as u32 + 1;
-            if *home != 0 && *home != node {
-                return Err(Violation {
-                    slot: slot as i32,
-                    gpu: gpu as i32,
-                    expert,
-                    ..broken(Kind::Node, layer)
-                });
-            }
-            *home = node;
+fn check_nodes(layer: &Layer, ledger: &mut impl Ledger) -> Result<(), Violation> {
+    ledger.begin(Walk::Nodes, layer);
+    layer.walk(|slot, gpu, expert| {
+        let Some(group) = layer.group(slot) else { return Ok(()) };
+        let node = layer.shape.topology().node(gpu);
+        if ledger.home(layer, group, node) == node {
+            return Ok(());
         }
-        Ok(())
+        let mut slots = 0..slot;
+        let first = slots.find(|&other| layer.group(other) == Some(group));
+        let other_slot = first.map_or(-1, |first| first as i32);
+        Err(Violation { other_slot, ..layer.broken_at(Kind::Node, slot, gpu, expert) })
     })
 }
 
-fn check_count(
-    shape: &Shape,
-    scratch: &mut Scratch,
-    placement: &Placement,
-    layer: usize,
-) -> Result<(), Violation> {
-    let given = row(placement.logical_count, layer, shape.num_logical_experts());
-    match given.iter().zip(scratch.count.iter()).position(|(&given, &found)| given != found as i32)
-    {
-        Some(expert) => Err(Violation { expert: expert as i32, ..broken(Kind::Count, layer) }),
+fn check_count(layer: &Layer, counts: &[i32], ledger: &mut impl Ledger) -> Result<(), Violation> {
+    let mut given = counts.iter().enumerate();
+    match given.find(|&(expert, &given)| given != ledger.count(layer, expert) as i32) {
+        Some((expert, _)) => Err(Violation { expert: expert as i32, ..layer.broken(Kind::Count) }),
         None => Ok(()),
     }
 }
 
-fn check_rank(
-    shape: &Shape,
-    scratch: &mut Scratch,
-    placement: &Placement,
-    slots: &[i32],
-    layer: usize,
-) -> Result<(), Violation> {
-    let ranks = row(placement.replica_rank, layer, shape.num_physical_experts());
-    if ranks.is_empty() {
-        return Ok(());
-    }
-    // mark: where the ranks of each expert start in `seen`
-    let mut start = 0;
-    for (mark, &count) in scratch.mark.iter_mut().zip(scratch.count.iter()) {
-        *mark = start;
-        start += count;
-    }
-    scratch.seen.fill(0);
-    for (slot, (&expert, &rank)) in slots.iter().zip(ranks).enumerate() {
-        let good = match usize::try_from(expert) {
-            Err(_) => rank == -1,
-            Ok(index) => {
-                let count = scratch.count.get(index).copied().unwrap_or(0);
-                let start = scratch.mark.get(index).copied().unwrap_or(0);
-                let in_range = rank >= 0 && (rank as u32) < count;
-                let place = scratch.seen.get_mut(start as usize + rank.max(0) as usize);
-                in_range && place.is_some_and(|place| core::mem::replace(place, 1) == 0)
+fn check_rank(layer: &Layer, ledger: &mut impl Ledger) -> Result<(), Violation> {
+    ledger.begin(Walk::Ranks, layer);
+    for (slot, (&entry, &rank)) in layer.slots.iter().zip(layer.ranks).enumerate() {
+        let good = match layer.expert(slot) {
+            None => rank == -1,
+            Some(expert) => {
+                let in_range = rank >= 0 && (rank as u32) < ledger.count(layer, expert);
+                in_range && !ledger.is_taken(layer, slot)
             }
         };
         if !good {
-            return Err(Violation { slot: slot as i32, expert, ..broken(Kind::Rank, layer) });
+            let slot = slot as i32;
+            return Err(Violation { slot, expert: entry, ..layer.broken(Kind::Rank) });
         }
     }
     Ok(())
 }
 
-fn check_table(
-    shape: &Shape,
-    scratch: &mut Scratch,
-    placement: &Placement,
-    slots: &[i32],
-    layer: usize,
-) -> Result<(), Violation> {
-    let width = placement.max_replicas;
-    let table = row(placement.logical_to_physical, layer, shape.num_logical_experts() * width);
-    if placement.logical_to_physical.is_none() {
+fn check_table(layer: &Layer, ledger: &mut impl Ledger) -> Result<(), Violation> {
+    if layer.table.is_none() {
         return Ok(());
     }
-    let ranks = row(placement.replica_rank, layer, shape.num_physical_experts());
-    scratch.seen.fill(0);
-    for (expert, &count) in scratch.count.iter().enumerate() {
-        let entries = row(Some(table), expert, width);
-        let count = count as usize;
+    ledger.begin(Walk::Table, layer);
+    for expert in 0..layer.shape.num_logical_experts() {
+        let count = ledger.count(layer, expert) as usize;
         let found =
-            |slot| Err(Violation { expert: expert as i32, slot, ..broken(Kind::Table, layer) });
-        if count > width {
+            |slot| Err(Violation { expert: expert as i32, slot, ..layer.broken(Kind::Table) });
+        if count > layer.width {
             return found(-1);
         }
-        for (rank, &slot) in entries.iter().enumerate() {
-            if rank >= count {
+        for (place, &slot) in layer.row(expert).iter().enumerate() {
+            if place >= count {
                 if slot != -1 {
                     return found(slot);
                 }
@@ -331,28 +269,11 @@ fn check_table(
             }
             // holds the expert, is listed once, and where ranks are given stands at its rank
             let index = usize::try_from(slot).unwrap_or(usize::MAX);
-            let holds = slots.get(index) == Some(&(expert as i32));
-            let once =
-                scratch.seen.get_mut(index).is_some_and(|seen| core::mem::replace(seen, 1) == 0);
-            let in_order = ranks.get(index).is_none_or(|&given| given == rank as i32);
-            if !(holds && once && in_order) {
+            let holds = layer.slots.get(index) == Some(&(expert as i32));
+            let in_order = layer.ranks.get(index).is_none_or(|&given| given == place as i32);
+            if !holds || !in_order || ledger.is_listed(layer, expert, place, index) {
                 return found(slot);
             }
-        }
-    }
-    Ok(())
-}
-
-/// Calls `visit` with every slot, its GPU and its expert, in ascending order of slots.
-fn for_each_slot(
-    shape: &Shape,
-    slots: &[i32],
-    mut visit: impl FnMut(usize, usize, i32) -> Result<(), Violation>,
-) -> Result<(), Violation> {
-    let mut slots = slots.iter().enumerate();
-    for gpu in 0..shape.topology().num_gpus() {
-        for (slot, &expert) in slots.by_ref().take(shape.topology().slots(gpu)) {
-            visit(slot, gpu, expert)?;
         }
     }
     Ok(())

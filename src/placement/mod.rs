@@ -1,13 +1,17 @@
 //! The maps of a placement, and a digest for ranks to compare.
 
 mod check;
+mod ledger;
+mod number;
 
-pub(crate) use check::need;
 pub use check::{Promises, Violation, ViolationKind, check, eplb_violation};
+pub(crate) use check::{check_slowly, need};
+pub use number::{Numbering, number};
 
-use crate::arena::{Arena, Carve};
+use crate::arena::{Arena, Carve, addressable};
 use crate::problem::Shape;
 use crate::status::Status;
+use crate::topology::Topology;
 
 /// The maps that a plan writes, row-major; `None` for those not wanted.
 #[derive(Debug)]
@@ -151,12 +155,28 @@ impl<'a> From<&'a PlacementMut<'_>> for Placement<'a> {
 /// [`Status::ShapeTooLarge`] when the table does not fit the address space.
 pub fn map_lengths(shape: &Shape, max_replicas: usize) -> Result<[usize; 3], Status> {
     let counts = shape.num_layers() * shape.num_logical_experts();
-    let table = counts.checked_mul(max_replicas).filter(|&n| n <= isize::MAX as usize / 4);
-    Ok([
-        shape.num_layers() * shape.num_physical_experts(),
-        counts,
-        table.ok_or(Status::ShapeTooLarge)?,
-    ])
+    let table = addressable(counts.checked_mul(max_replicas))?;
+    Ok([shape.num_layers() * shape.num_physical_experts(), counts, table])
+}
+
+/// Whether a slot may hold this: an expert, or -1 for none.
+pub(crate) fn is_entry(entry: i32, experts: usize) -> bool {
+    entry == -1 || usize::try_from(entry).is_ok_and(|expert| expert < experts)
+}
+
+/// Calls `visit` with every slot of a layer, its GPU and what it holds, in ascending order of slots.
+pub(crate) fn each_slot<E>(
+    topology: &Topology,
+    slots: &[i32],
+    mut visit: impl FnMut(usize, usize, i32) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut slots = slots.iter().enumerate();
+    for gpu in 0..topology.num_gpus() {
+        for (slot, &entry) in slots.by_ref().take(topology.slots(gpu)) {
+            visit(slot, gpu, entry)?;
+        }
+    }
+    Ok(())
 }
 
 /// Row `index` of a map of rows of `len`; empty when the map is not there.

@@ -36,8 +36,7 @@ const MOST_GPUS: usize = 0xffff;
 /// [`Status::ShapeTooLarge`] for more than 65,535 GPUs.
 pub fn admit(shape: &Shape, scope: Scope) -> Result<(), Status> {
     let experts = shape.num_logical_experts();
-    let usable = (0..shape.topology().num_gpus()).map(|gpu| shape.usable_slots(gpu));
-    if usable.fold(0_usize, |sum, slots| sum.saturating_add(slots)) < experts {
+    if slots_in_use(shape) < experts {
         return Err(Status::TooFewSlots);
     }
     if shape.topology().num_gpus() > MOST_GPUS {
@@ -53,6 +52,17 @@ pub fn admit(shape: &Shape, scope: Scope) -> Result<(), Status> {
         return Err(Status::Infeasible);
     }
     Ok(())
+}
+
+/// Slots that can be filled, each expert once on a GPU.
+pub fn slots_in_use(shape: &Shape) -> usize {
+    let usable = (0..shape.topology().num_gpus()).map(|gpu| shape.usable_slots(gpu));
+    usable.fold(0_usize, |sum, slots| sum.saturating_add(slots))
+}
+
+/// Groups that find a node; all of them where groups are not bound to nodes.
+pub fn groups_that_fit(shape: &Shape, scope: Scope) -> usize {
+    if shape.is_hierarchical(scope) { places_for_groups(shape) } else { shape.num_groups() }
 }
 
 /// How many groups the nodes can hold, each expert once. O(G^2), or O(G) where nodes are contiguous.

@@ -1,6 +1,7 @@
 //! Whole placements: what is asked of the planner, and the road that answers.
 
 mod balanced;
+pub mod flags;
 mod hierarchy;
 mod joint;
 mod no_worse;
@@ -10,15 +11,17 @@ mod room;
 mod rows;
 mod windows;
 
+pub(crate) use balanced::{groups_that_fit, slots_in_use};
 pub(crate) use joint::at;
 
 use crate::arena::{Arena, Need};
 use crate::dispatch;
 use crate::metrics::{self, Report};
 use crate::parts;
-use crate::placement::{self, PlacementMut};
+use crate::placement::{self, PlacementMut, Promises};
 use crate::problem::{Problem, Scope, Shape};
 use crate::status::Status;
+use flags::Flags;
 use policy::{Policy, Recipe};
 
 /// What a workspace is asked for.
@@ -39,6 +42,10 @@ pub enum eplb_operation {
     /// eplb_plan with options.previous, whether or not the options at hand have it: what a planning loop allocates
     /// once.
     Rebalance = 5,
+    /// eplb_number, which needs no workspace: for eplb_explain.
+    Number = 6,
+    /// eplb_digest, likewise.
+    Digest = 7,
 }
 
 pub use eplb_operation as Operation;
@@ -46,22 +53,16 @@ pub use eplb_operation as Operation;
 impl TryFrom<u32> for Operation {
     type Error = Status;
     fn try_from(number: u32) -> Result<Self, Status> {
-        use Operation::{Check, Dispatch, Evaluate, Plan, Rebalance, Transfers};
-        [Plan, Evaluate, Check, Transfers, Dispatch, Rebalance]
+        use Operation::{Check, Digest, Dispatch, Evaluate, Number, Plan, Rebalance, Transfers};
+        [Plan, Evaluate, Check, Transfers, Dispatch, Rebalance, Number, Digest]
             .into_iter()
             .find(|&operation| operation as u32 == number)
             .ok_or(Status::UnknownOperation)
     }
 }
 
-/// flags: a slot of a GPU that is alive may stay empty where that is better. Without it EPLB_POLICY_BALANCED fills
-/// every slot that it can: all but those that only a duplicate, or more than max_replicas, could fill. The other
-/// policies leave none empty.
-pub const EPLB_FLAG_EMPTY_SLOTS: u32 = 16;
-
-/// options.flags: the metrics also say how balanced the placement is when tokens are split over replicas as
-/// eplb_dispatch does: dispatch_balance, dispatch_bound.
-pub const EPLB_FLAG_DISPATCH: u32 = 8;
+/// The flags of a plan from nothing.
+pub(crate) const FROM_NOTHING: Flags = Flags::DISPATCH.or(Flags::EMPTY_SLOTS);
 
 /// How to plan. The default is policy BALANCED, scope AUTO, from nothing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -79,8 +80,8 @@ pub struct Options<'a> {
     pub max_moves: u32,
     /// With `previous`: slots that may change per layer from one GPU to another; 0 = no limit.
     pub max_moves_per_gpu_pair: u32,
-    /// `EPLB_FLAG_*`.
-    pub flags: u32,
+    /// What else is asked for.
+    pub flags: Flags,
     /// `[L][P]` placement in force, -1 = empty, or `None`: plan from nothing.
     pub previous: Option<&'a [i32]>,
 }
@@ -88,8 +89,24 @@ pub struct Options<'a> {
 impl Options<'_> {
     /// Whether the metrics are to say what dispatch makes of the placement.
     pub fn judges_dispatch(&self) -> bool {
-        self.flags & EPLB_FLAG_DISPATCH != 0
+        self.flags.contains(Flags::DISPATCH)
     }
+
+    /// What a plan made with these options keeps.
+    pub fn promises(&self) -> Promises {
+        let balanced = self.policy == Policy::Balanced;
+        Promises { scope: self.scope, full: !balanced, distinct: balanced }
+    }
+}
+
+/// All that can be wrong with a plan from nothing, for one that is explained.
+pub(crate) fn check_plan(
+    problem: &Problem,
+    options: &Options,
+    arena: &Arena,
+    maps: &PlacementMut,
+) -> Result<(), Status> {
+    check(problem, options, arena, maps).map(|_| ())
 }
 
 /// Which way a plan goes, decided from the shape and the options alone.
@@ -100,7 +117,7 @@ pub(crate) enum Way {
 }
 
 pub(crate) fn admit(shape: &Shape, options: &Options) -> Result<Way, Status> {
-    if options.flags & !(EPLB_FLAG_DISPATCH | EPLB_FLAG_EMPTY_SLOTS) != 0 {
+    if !FROM_NOTHING.contains(options.flags) {
         return Err(Status::UnsupportedFlag);
     }
     metrics::admit(shape, options.judges_dispatch())?;
@@ -179,7 +196,7 @@ fn plan_balanced(
         index: layer,
         most_replicas,
         effort: options.effort,
-        may_stay_empty: options.flags & EPLB_FLAG_EMPTY_SLOTS != 0,
+        may_stay_empty: options.flags.contains(Flags::EMPTY_SLOTS),
     };
     let slots = maps.slots_mut(shape, layer);
     if let Some(window) = balanced::plan_layer(&row, scope, arena, slots)
@@ -207,6 +224,7 @@ pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Resu
         }
         Operation::Check => Ok(placement::need(shape)),
         Operation::Dispatch if parts::DISPATCH => dispatch::need(shape),
+        Operation::Number | Operation::Digest => Ok(Need::default()),
         // transfers and plans from a placement are not of this floor: see migrate
         Operation::Dispatch | Operation::Transfers | Operation::Rebalance => {
             Err(Status::UnknownOperation)
@@ -254,7 +272,7 @@ fn check(
     let shape = problem.shape();
     let way = admit(shape, options)?;
     maps.check_lengths(shape)?;
-    check_max_replicas(shape, way, maps)?;
+    check_width(shape, way, maps.logical_to_physical.is_some(), maps.max_replicas)?;
     if let Way::Recipe(_) = way {
         policy::admit_loads(problem)?;
     }
@@ -267,18 +285,20 @@ fn most_replicas(shape: &Shape) -> usize {
     shape.num_physical_experts() - shape.num_logical_experts() + 1
 }
 
-/// The table of slots must be wide enough: BALANCED keeps to its width, a recipe may need it all.
-pub(crate) fn check_max_replicas(
+/// The table of slots, if there is one, must be wide enough: BALANCED keeps to its width, a recipe may need it all.
+pub(crate) fn check_width(
     shape: &Shape,
     way: Way,
-    maps: &PlacementMut,
+    table: bool,
+    width: usize,
 ) -> Result<(), Status> {
-    let least = match way {
+    if table && width < least_width(shape, way) { Err(Status::MaxReplicas) } else { Ok(()) }
+}
+
+/// How wide a table of slots must be.
+pub(crate) fn least_width(shape: &Shape, way: Way) -> usize {
+    match way {
         Way::Balanced => 1,
         Way::Recipe(_) => most_replicas(shape),
-    };
-    if maps.logical_to_physical.is_some() && maps.max_replicas < least {
-        return Err(Status::MaxReplicas);
     }
-    Ok(())
 }

@@ -10,12 +10,12 @@ const SOURCES: &[&str] = &[
     "src/problem.rs",
     "src/plan/policy.rs",
     "src/plan/mod.rs",
+    "src/plan/flags.rs",
     "src/placement/check.rs",
     "src/metrics/mod.rs",
     "src/dispatch/mod.rs",
     "src/migrate/transfers.rs",
     "src/migrate/gate.rs",
-    "src/migrate/flags.rs",
     "src/ffi/types.rs",
     "src/load/forecast.rs",
 ];

@@ -4,8 +4,8 @@
 pub mod vectors;
 
 use eplb::{
-    Arena, Metrics, Need, Operation, Options, Placement, PlacementMut, Problem, Promises, Scope,
-    Shape, Spec, Status, Violation,
+    Arena, Flags, Metrics, Need, Operation, Options, Placement, PlacementMut, Problem, Promises,
+    Scope, Shape, Spec, Status, Violation,
 };
 
 /// Memory of a workspace.
@@ -87,14 +87,14 @@ pub fn plan(spec: &Spec, options: &Options) -> Result<Plan, Status> {
 
 /// Measures a placement.
 pub fn evaluate(spec: &Spec, placement: &Placement) -> Result<Vec<Metrics>, Status> {
-    evaluate_with(spec, placement, 0)
+    evaluate_with(spec, placement, Flags::NONE)
 }
 
 /// Measures a placement, with flags.
 pub fn evaluate_with(
     spec: &Spec,
     placement: &Placement,
-    flags: u32,
+    flags: Flags,
 ) -> Result<Vec<Metrics>, Status> {
     let problem = Problem::new(spec)?;
     let options = Options { flags, ..Options::default() };

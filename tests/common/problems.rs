@@ -65,7 +65,7 @@ pub fn compatible(experts: usize) -> impl Strategy<Value = Random> {
                     num_physical_experts: (least + extra) * gpus,
                     // one group on several nodes makes AUTO global
                     num_groups: if hierarchical { nodes * groups } else { 1 },
-                    num_nodes: if hierarchical { nodes } else { nodes.max(2) },
+                    num_nodes: if hierarchical { nodes } else { nodes.max(2).min(gpus) },
                     num_gpus: gpus,
                     load,
                 },
@@ -178,7 +178,7 @@ impl General {
             .map(|_| rng.pick(&[0, 0, 0, 0, 0, eplb::EPLB_GPU_DEAD, eplb::EPLB_GPU_LEAVING]))
             .collect();
         state[rng.below(gpus)] = eplb::EPLB_GPU_ALIVE;
-        let nodes = if rng.once_in(3) { 1 } else { rng.range(1, 4) };
+        let nodes = if rng.once_in(3) { 1 } else { rng.range(1, 4).min(gpus) };
         let scattered: Vec<u32> = (0..gpus).map(|_| rng.below(nodes) as u32).collect();
         let divisors: Vec<usize> =
             (1..=experts).filter(|size| experts.is_multiple_of(*size)).collect();

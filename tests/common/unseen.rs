@@ -86,7 +86,7 @@ pub fn balance(
         let judged = evaluate_with(
             &Spec { load: &load, ..spec },
             &Placement::of(slots),
-            eplb::EPLB_FLAG_DISPATCH,
+            eplb::Flags::DISPATCH,
         );
         for (metrics, split) in judged.unwrap().iter().zip(&splits) {
             assert_eq!(split.kind, SplitKind::Exact);

@@ -7,11 +7,10 @@ use super::problems::loads::{self, Rng};
 use eplb::pack::{Packing, Refinement};
 use eplb::replicate::{FixUp, Rule};
 use eplb::{
-    Batch, Change, EPLB_FLAG_DISPATCH, EPLB_FLAG_EMPTY_SLOTS, EPLB_FLAG_EXTERNAL_SOURCE,
-    EPLB_FLAG_FILL_ONLY, EPLB_FLAG_SURVIVE_GPU, EPLB_FLAG_SURVIVE_NODE, EPLB_MOVES_NONE, Forecast,
-    ForecastMethod, GateConfig, GateLayer, GateState, GateTotal, GateVerdict, Lengths, Operation,
-    Options, Placement, PlacementMut, Policy, Problem, Promises, QuotasMut, Recipe, Scope, Shape,
-    Spec, Status, Tracker, TrackerConfig, Windows,
+    Batch, Change, EPLB_MOVES_NONE, Flags, Forecast, ForecastMethod, GateConfig, GateLayer,
+    GateState, GateTotal, GateVerdict, Lengths, Operation, Options, Placement, PlacementMut,
+    Policy, Problem, Promises, QuotasMut, Recipe, Scope, Shape, Spec, Status, Tracker,
+    TrackerConfig, TransferEvent, Transition, Windows,
 };
 
 const SCOPES: [Scope; 3] = [Scope::Auto, Scope::Hierarchical, Scope::Global];
@@ -69,7 +68,13 @@ fn some_options(rng: &mut Rng) -> Options<'static> {
     Options {
         scope: rng.pick(&SCOPES),
         effort: if rng.once_in(3) { rng.range(1, 5_000) as u32 } else { 0 },
-        flags: rng.pick(&[0, 0, 0, EPLB_FLAG_EMPTY_SLOTS, EPLB_FLAG_DISPATCH]),
+        flags: rng.pick(&[
+            Flags::NONE,
+            Flags::NONE,
+            Flags::NONE,
+            Flags::EMPTY_SLOTS,
+            Flags::DISPATCH,
+        ]),
         ..Options::default()
     }
 }
@@ -135,12 +140,12 @@ pub fn previous(rng: &mut Rng, answer: &mut Answer) {
     let load = draw_windows(rng, &problem, windows);
     let old = in_force(rng, &problem);
     let flags = rng.pick(&[
-        0,
-        0,
-        EPLB_FLAG_FILL_ONLY,
-        EPLB_FLAG_EMPTY_SLOTS,
-        EPLB_FLAG_SURVIVE_GPU,
-        EPLB_FLAG_SURVIVE_NODE,
+        Flags::NONE,
+        Flags::NONE,
+        Flags::FILL_ONLY,
+        Flags::EMPTY_SLOTS,
+        Flags::SURVIVE_GPU,
+        Flags::SURVIVE_NODE,
     ]);
     let options = Options {
         scope: rng.pick(&SCOPES),
@@ -148,8 +153,8 @@ pub fn previous(rng: &mut Rng, answer: &mut Answer) {
         effort: if rng.once_in(4) { rng.range(1, 2_000) as u32 } else { 0 },
         max_moves: rng.pick(&[0, 1, 3, 8, 40, EPLB_MOVES_NONE]),
         max_moves_per_gpu_pair: if rng.once_in(6) { rng.range(1, 3) as u32 } else { 0 },
-        flags: flags | rng.pick(&[0, EPLB_FLAG_EXTERNAL_SOURCE, EPLB_FLAG_EXTERNAL_SOURCE]),
-        previous: (flags & EPLB_FLAG_SURVIVE_GPU == 0 || rng.once_in(2)).then_some(&old),
+        flags: flags | rng.pick(&[Flags::NONE, Flags::EXTERNAL_SOURCE, Flags::EXTERNAL_SOURCE]),
+        previous: (!flags.contains(Flags::SURVIVE_GPU) || rng.once_in(2)).then_some(&old),
         ..Options::default()
     };
     let spec = Spec { num_windows: windows as u32, load: &load, ..problem.spec() };
@@ -266,7 +271,7 @@ pub fn measured(rng: &mut Rng, answer: &mut Answer) {
     let problem = general(rng);
     let slots = in_force(rng, &problem);
     let spec = problem.spec();
-    let flags = rng.pick(&[0, EPLB_FLAG_DISPATCH]);
+    let flags = rng.pick(&[Flags::NONE, Flags::DISPATCH]);
     match evaluate_with(&spec, &Placement::of(&slots), flags) {
         Ok(metrics) => metrics.iter().for_each(|metrics| answer.metrics(metrics)),
         Err(status) => answer.status(status),
@@ -278,7 +283,7 @@ pub fn measured(rng: &mut Rng, answer: &mut Answer) {
     let result = eplb::evaluate_measured(
         &shape,
         rng.pick(&SCOPES),
-        flags != 0,
+        options.judges_dispatch(),
         Memory::new(&need).arena(),
         &Placement::of(&slots),
         &physical,
@@ -359,8 +364,8 @@ pub fn gate(rng: &mut Rng, answer: &mut Answer) {
     let layers = rng.range(1, 8);
     let config = GateConfig {
         num_gpus: rng.range(1, 100) as u32,
-        step_seconds: amount(rng),
-        steps: amount(rng) * 1000.0,
+        step_seconds: 0.01 + amount(rng), // some configs can move nothing even so, and are refused
+        steps: 10.0 + amount(rng) * 1000.0,
         steps_since: amount(rng) * 1000.0,
         bytes_per_expert: amount(rng) * 1e7,
         gpu_bandwidth: 1e9 + amount(rng) * 1e9,
@@ -472,4 +477,36 @@ fn weigh_and_forecast(rng: &mut Rng, found: &Windows, answer: &mut Answer) {
     }
 }
 
-pub fn transfers(_rng: &mut Rng, _answer: &mut Answer) {}
+/// From any placement to a plan: the list, its layers, its totals.
+pub fn transfers(rng: &mut Rng, answer: &mut Answer) {
+    let problem = general(rng);
+    let old = in_force(rng, &problem);
+    let spec = problem.spec();
+    let Ok(plan) = super::common::plan(&spec, &Options::default()) else { return };
+    let transition = Transition {
+        from: Placement::of(&old),
+        to: Placement::of(&plan.physical_to_logical),
+        spare_buffers: rng.below(3) as u32,
+        flags: if rng.once_in(2) { Flags::EXTERNAL_SOURCE } else { Flags::NONE },
+    };
+    let Ok(shape) = Shape::new(&spec) else { return };
+    let need = eplb::workspace(Operation::Transfers, &shape, &Options::default()).unwrap();
+    let report = &mut |event: TransferEvent| match event {
+        TransferEvent::Transfer(_, entry) => {
+            let eplb::Transfer { layer, expert, source_gpu, source_slot, .. } = *entry;
+            answer.slots(&[layer, expert, source_gpu, source_slot]);
+            answer.slots(&[entry.destination_gpu, entry.destination_slot]);
+            answer.words([entry.round, entry.commit].map(u64::from));
+        }
+        TransferEvent::Layer { layer, end, moved, rounds } => {
+            answer.words([layer, end, moved, rounds as usize].map(|x| x as u64));
+        }
+    };
+    let memory = &mut Memory::new(&need);
+    match eplb::transfers(&shape, &transition, memory.arena(), usize::MAX, report) {
+        Ok(totals) => {
+            answer.words([totals.entries, totals.moved, totals.moved_layers].map(|x| x as u64));
+        }
+        Err(status) => answer.status(status),
+    }
+}

@@ -21,6 +21,7 @@ STRUCTS = {
     "eplb_metrics": _abi.Metrics,
     "eplb_transfer": _abi.Transfer,
     "eplb_transfer_list": _abi.TransferList,
+    "eplb_transfer_totals": _abi.TransferTotals,
 }
 ENUMS = {
     "EPLB_STATUS_": eplb.Status,
@@ -73,8 +74,10 @@ def test_layouts_are_the_compilers(root, compiler, tmp_path):
 
 
 def test_prototypes_are_the_headers(header):
-    for name, arguments in _abi.FUNCTIONS.items():
-        prototype = re.search(rf"int32_t {name}\((.*?)\);", header, re.S).group(1)
+    functions = [("int32_t", *function) for function in _abi.FUNCTIONS.items()]
+    explanations = [("size_t", *function) for function in _abi.EXPLANATIONS.items()]
+    for answer, name, arguments in functions + explanations:
+        prototype = re.search(rf"\b{answer} {name}\((.*?)\);", header, re.S).group(1)
         kinds = {"uint32_t": ctypes.c_uint32, "size_t": ctypes.c_size_t}
         written = [
             ctypes.c_void_p if "*" in argument else kinds[argument.split()[0]] for argument in prototype.split(",")
@@ -103,7 +106,8 @@ def test_the_library_of_the_environment_is_taken(tmp_path):
 def test_a_library_that_does_not_fit_is_refused(compiler, tmp_path):
     missing = run("import eplb", EPLB_LIBRARY=str(tmp_path / "none.so"))
     assert missing.returncode != 0 and "ImportError: eplb: no library at" in missing.stderr
-    functions = "".join(f"int {name}(void) {{ return 0; }}" for name in (*_abi.FUNCTIONS, "eplb_status_string"))
+    names = (*_abi.FUNCTIONS, *_abi.EXPLANATIONS, "eplb_status_string")
+    functions = "".join(f"int {name}(void) {{ return 0; }}" for name in names)
     for version, fits in (_abi.VERSION, True), (_abi.VERSION + 1, True), (_abi.VERSION + 256, False), (1 << 16, False):
         library = tmp_path / f"version{version}.so"
         source = tmp_path / "version.c"

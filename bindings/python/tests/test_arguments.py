@@ -81,9 +81,24 @@ def test_loads_are_rounded_to_float32():
         assert same(
             eplb.rebalance_experts(load, *sizes, policy=policy), eplb.rebalance_experts(rounded, *sizes, policy=policy)
         )
-    with pytest.raises(eplb.Error) as error:
-        eplb.rebalance_experts(np.array([[1e39, 1.0]]), 2, 1, 1, 1)
-    assert error.value.status == Status.LOAD_INFINITE
+
+
+def test_what_float32_cannot_hold_is_named():
+    call = {"num_replicas": 4, "num_groups": 1, "num_nodes": 1, "num_gpus": 2}
+    huge = np.array([[[1.0, np.inf], [1, 2]], [[1, 1e300], [1, -1e39]]])
+    for status, about, change in (
+        (Status.LOAD_INFINITE, r"weight\[1, 0, 1\] is 1e\+300", {"weight": huge}),
+        (Status.LOAD_INFINITE, r"weight\[0, 1\] is 1e\+39", {"weight": [[1, 1e39]]}),
+        (Status.WINDOW_WEIGHT, r"window_weight\[0, 0\] is 1e\+39", {"weight": [[1, 2]], "window_weight": [[1e39]]}),
+    ):
+        with pytest.raises(eplb.Error, match=f"{about}, which does not fit float32") as error:
+            eplb.rebalance_experts(**{**call, **change})
+        assert error.value.status is status
+    with pytest.raises(eplb.Error, match=r"gpu_speed\[1\] is -1e\+39, which does not fit float32"):
+        eplb.plan([[1, 2]], **call, gpu_speed=[1, -1e39])
+    # what is infinite to begin with is the library's to refuse
+    with pytest.raises(eplb.Error, match=r"weight\[window 0\]\[layer 0\]\[expert 1\] is infinity: "):
+        eplb.rebalance_experts(np.array([[1.0, np.inf]]), **call)
 
 
 def test_arguments_are_left_alone(load):
@@ -111,36 +126,74 @@ def test_policies_and_scopes_by_name(load):
 
 
 BAD = [
-    (Status.SHAPE_ZERO, {"num_gpus": 0}),
-    (Status.SHAPE_ZERO, {"weight": np.zeros((0, 16))}),
-    (Status.SHAPE_ZERO, {"weight": np.zeros((2, 0))}),
-    (Status.TOO_FEW_SLOTS, {"num_replicas": 12}),
-    (Status.SLOTS_NOT_DIVISIBLE, {"num_replicas": 22}),
-    (Status.GROUPS_NOT_DIVISIBLE, {"num_groups": 1, "num_nodes": 2, "scope": "hierarchical", "policy": "deepseek"}),
-    (Status.EXPERTS_NOT_DIVISIBLE, {"num_groups": 3}),
-    (Status.GPUS_NOT_DIVISIBLE, {"num_groups": 8, "num_nodes": 8, "policy": "deepseek"}),
-    (Status.LOAD_NAN, {"weight": np.full((2, 16), np.nan)}),
-    (Status.LOAD_INFINITE, {"weight": np.full((2, 16), np.inf)}),
-    (Status.LOAD_NEGATIVE, {"weight": np.full((2, 16), -1)}),
-    (Status.LOAD_TOO_LARGE, {"weight": np.full((2, 16), 3e38), "policy": "deepseek"}),
-    (Status.UNKNOWN_POLICY, {"policy": 99}),
-    (Status.UNKNOWN_SCOPE, {"scope": 99}),
-    (Status.MOVES_WITHOUT_PREVIOUS, {"max_moves": 4}),
-    (Status.UNSUPPORTED_WINDOWS, {"weight": np.ones((3, 2, 16)), "policy": "deepseek"}),
-    (Status.UNSUPPORTED_PREVIOUS, {"previous": np.zeros((2, 20), int), "max_moves": 4, "policy": "deepseek"}),
-    (Status.WINDOW_WEIGHT, {"window_weight": np.zeros((2, 1))}),
+    (Status.SHAPE_ZERO, {"num_gpus": 0}, "num_gpus is 0: "),
+    (Status.SHAPE_ZERO, {"weight": np.zeros((0, 16))}, "num_layers is 0: "),
+    (Status.SHAPE_ZERO, {"weight": np.zeros((2, 0))}, "num_logical_experts is 0: "),
+    (Status.TOO_MANY_NODES, {"num_nodes": 5}, "num_nodes is 5, num_gpus is 4: "),
+    (Status.TOO_FEW_SLOTS, {"num_replicas": 12}, "GPUs that are alive have room for 12 experts"),
+    (Status.SLOTS_NOT_DIVISIBLE, {"num_replicas": 22}, "num_replicas is 22, no multiple of num_gpus, 4: "),
+    (
+        Status.GROUPS_NOT_DIVISIBLE,
+        {"num_groups": 1, "num_nodes": 2, "scope": "hierarchical", "policy": "deepseek"},
+        "num_groups is 1, no multiple of num_nodes, 2",
+    ),
+    (Status.EXPERTS_NOT_DIVISIBLE, {"num_groups": 3}, "num_logical_experts is 16, no multiple of num_groups, 3"),
+    (
+        Status.GPUS_NOT_DIVISIBLE,
+        {"weight": np.ones((2, 15)), "num_groups": 3, "num_nodes": 3, "policy": "deepseek"},
+        "num_gpus is 4, no multiple of num_nodes, 3",
+    ),
+    (Status.LOAD_NAN, {"weight": np.full((2, 16), np.nan)}, "weight[window 0][layer 0][expert 0] is NaN: "),
+    (Status.LOAD_INFINITE, {"weight": np.full((2, 16), np.inf)}, "weight[window 0][layer 0][expert 0] is infinity: "),
+    (Status.LOAD_NEGATIVE, {"weight": np.full((2, 16), -1)}, "weight[window 0][layer 0][expert 0] is -1: "),
+    (Status.LOAD_TOO_LARGE, {"weight": np.full((2, 16), 3e38), "policy": "deepseek"}, "[expert 0] is 3e38"),
+    (Status.UNKNOWN_POLICY, {"policy": 99}, "policy is 99: "),
+    (Status.UNKNOWN_SCOPE, {"scope": 99}, "scope is 99: "),
+    (Status.MOVES_WITHOUT_PREVIOUS, {"max_moves": 4}, "max_moves is 4, but previous is NULL: "),
+    (Status.UNSUPPORTED_WINDOWS, {"weight": np.ones((3, 2, 16)), "policy": "deepseek"}, "num_windows is 3, "),
+    (
+        Status.UNSUPPORTED_PREVIOUS,
+        {"previous": np.zeros((2, 20), int), "max_moves": 4, "policy": "deepseek"},
+        "max_moves is 4, a limit that EPLB_POLICY_DEEPSEEK cannot keep",
+    ),
+    (Status.SOURCE_LOST, {"previous": np.zeros((2, 20), int)}, "previous has expert 1 of layer 0 on no GPU"),
+    (Status.PLACEMENT_EXPERT, {"previous": np.full((2, 20), 16)}, "previous[layer 0][slot 0] is 16: "),
+    (Status.WINDOW_WEIGHT, {"window_weight": np.zeros((2, 1))}, "window_weight is 0 for all windows of layer 0: "),
 ]
 
 
-@pytest.mark.parametrize("status, change", BAD, ids=lambda value: getattr(value, "name", None))
-def test_refusals_have_the_librarys_text(status, change):
+@pytest.mark.parametrize("status, change, words", BAD, ids=lambda value: getattr(value, "name", None))
+def test_refusals_name_the_argument(status, change, words):
     arguments = {"weight": np.ones((2, 16)), "num_replicas": 20, "num_groups": 1, "num_nodes": 1, "num_gpus": 4}
     eplb.rebalance_experts(**arguments)
     with pytest.raises(ValueError) as error:
         eplb.rebalance_experts(**{**arguments, **change})
     assert isinstance(error.value, eplb.Error)
-    assert str(error.value) == text(status)
+    assert words in str(error.value)
+    assert str(error.value).endswith(f"(status {status.value})")
     assert error.value.status is status
+
+
+def test_refusals_of_the_others_name_the_argument(load):
+    held = eplb.rebalance_experts(load, *SIZES)[0]
+    bad = held.copy()
+    bad[3, 17] = 256
+    place = r"physical_to_logical_map\[layer 3\]\[slot 17\] is 256: "
+    for call in (
+        lambda: eplb.evaluate(load, bad, 1, 1, 32),
+        lambda: eplb.number(bad, 256, 32),
+    ):
+        with pytest.raises(eplb.Error, match=place) as error:
+            call()
+        assert error.value.status is Status.PLACEMENT_EXPERT
+    state = [eplb.GpuState.LEAVING] + [eplb.GpuState.ALIVE] * 31
+    with pytest.raises(eplb.Error, match=r"max_moves is 1, repair of layer \d+ needs [2-9]: ") as error:
+        eplb.plan(load, *SIZES, previous=held, max_moves=1, gpu_state=state)
+    assert error.value.status is Status.INFEASIBLE
+    two = np.array([[0, 1, 2, 3]])
+    with pytest.raises(eplb.Error, match="layer 0") as error:
+        eplb.transfers(two, two[:, ::-1], 1, 4)  # full GPUs cannot exchange experts without a buffer
+    assert error.value.status is Status.NEEDS_BUFFER
 
 
 SEEN_HERE = [
@@ -148,7 +201,7 @@ SEEN_HERE = [
     (Status.ARRAY_LENGTH, {"previous": np.zeros((2, 19), int)}, "previous has shape (2, 19), not [L = 2, P = 20]"),
     (Status.ARRAY_LENGTH, {"previous": np.zeros(20, int)}, "previous has shape (20,), not [L = 2, P = 20]"),
     (Status.ARRAY_LENGTH, {"window_weight": np.ones((1, 2))}, "window_weight has shape (1, 2), not [L = 2, W = 1]"),
-    (Status.PLACEMENT_EXPERT, {"previous": np.full((2, 20), 2**32)}, "previous"),
+    (Status.PLACEMENT_EXPERT, {"previous": np.full((2, 20), 2**32)}, "previous[0, 0] is 4294967296"),
     (Status.UNKNOWN_POLICY, {"policy": "deep_seek"}, "'deep_seek' is not one of balanced, deepseek, multi_swap"),
     (Status.UNKNOWN_SCOPE, {"scope": "node"}, "'node' is not one of auto, hierarchical, global"),
     (Status.SHAPE_TOO_LARGE, {"num_replicas": 2**31}, "num_replicas is 2147483648"),

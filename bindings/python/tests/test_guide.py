@@ -63,7 +63,7 @@ def engines(monkeypatch):
 
 def test_every_block_of_the_guide_runs_and_the_engines_get_what_they_expect(root, engines, load):
     code = blocks((root / "docs" / "guides" / "python.md").read_text())
-    assert len(code) == 8
+    assert len(code) == 9
     namespace = {}
     for block in code:
         exec(block, namespace)

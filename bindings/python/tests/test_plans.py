@@ -108,11 +108,29 @@ def test_transfers_replayed_give_the_new_placement(load):
         held = replay(rows, before[layer], moves.layer_rounds[layer])
         assert (held == after[layer]).all()
         linked = rows[rows.source_gpu != rows.destination_gpu]
+        assert len(linked) == moves.layer_moved[layer]
         for gpu in "source_gpu", "destination_gpu":  # a GPU sends, and receives, once a round
             assert len(set(zip(linked["round"], linked[gpu]))) == len(linked)
         assert linked["round"].max(initial=0) < max(moves.layer_rounds[layer], 1)
+    assert moves.layer_moved.sum() == moves.moved
     same = eplb.transfers(after, after, 1, 32)
     assert len(same.transfers) == same.moved == 0
+
+
+def test_number_makes_the_other_maps(load):
+    plan = eplb.plan(load, *SIZES)
+    again = eplb.number(plan.physical_to_logical_map, 256, 32)
+    for mine, theirs in zip(again, (plan.logical_to_physical_map, plan.expert_count, plan.replica_rank)):
+        assert mine.dtype == theirs.dtype and (mine == theirs).all()
+    state = np.zeros(32, np.uint8)
+    state[5] = eplb.GpuState.DEAD
+    left = eplb.number(plan.physical_to_logical_map, 256, 32, gpu_state=state)
+    held = plan.physical_to_logical_map.copy()
+    held[:, 45:54] = -1  # as if its slots were empty
+    agree(held, *left[:2])
+    assert (left.replica_rank[:, 45:54] == -1).all() and (left.expert_count.sum(axis=1) == 279).all()
+    nothing = eplb.number(np.full((2, 4), -1), 3, 2)
+    assert nothing.logical_to_physical_map.shape == (2, 3, 0) and not nothing.expert_count.any()
 
 
 def test_windows_make_one_placement(load):

@@ -148,7 +148,7 @@ impl Report<'_> {
         let slots = vec![cluster.slots / cluster.gpus; cluster.gpus as usize];
         let was = rows(&before.placement, &before.slots, experts);
         let is = rows(&best.windows[0].placement, &slots, cluster.slots as usize);
-        let nodes = if is_hierarchical(cluster) { cluster.nodes as usize } else { 1 };
+        let nodes = if is_hierarchical(cluster) { cluster.nodes() as usize } else { 1 };
         let map = |name: &str, label: &str, rows: &[Vec<f64>], metrics: &[Metrics]| {
             let Summary { mean, worst, .. } = Summary::of(metrics);
             let most = rows.iter().flatten().copied().fold(0.0, f64::max);
@@ -295,7 +295,7 @@ impl Report<'_> {
             ("slots", cluster.slots.to_string()),
             (
                 "GPUs, nodes, groups",
-                format!("{}, {}, {}", cluster.gpus, cluster.nodes, cluster.groups),
+                format!("{}, {}, {}", cluster.gpus, cluster.nodes(), cluster.groups),
             ),
             ("scope", scope_name(cluster).to_string()),
             ("policy", policy_name(best.policy)),

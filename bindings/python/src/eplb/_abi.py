@@ -106,23 +106,43 @@ class TransferList(ctypes.Structure):
 
     _fields_ = [
         ("struct_size", c_uint32),
-        ("transfer_size", c_uint32),
         ("capacity", c_uint32),
-        ("count", c_uint32),
-        ("moved", c_uint32),
-        ("rounds", c_uint32),
         ("transfers", c_void_p),
+        ("transfer_size", c_size_t),
         ("layer_start", c_void_p),
+        ("layer_moved", c_void_p),
         ("layer_rounds", c_void_p),
+        ("totals", c_void_p),
+        ("totals_size", c_size_t),
     ]
 
 
-#: The functions that are called: argument types, in the order of the header.
+class TransferTotals(ctypes.Structure):
+    """eplb_transfer_totals."""
+
+    _fields_ = [
+        ("count", c_uint32),
+        ("moved", c_uint32),
+        ("moved_layers", c_uint32),
+        ("rounds", c_uint32),
+    ]
+
+
+#: The functions that are called, which answer a status: argument types, in the order of the header.
 FUNCTIONS = {
     "eplb_workspace": [c_uint32, c_void_p, c_void_p, c_void_p, c_void_p],
     "eplb_plan": [c_void_p, c_void_p, c_void_p, c_size_t, c_void_p, c_void_p, c_size_t],
     "eplb_evaluate": [c_void_p, c_void_p, c_void_p, c_size_t, c_void_p, c_void_p, c_size_t],
-    "eplb_transfers": [c_void_p, c_void_p, c_void_p, c_size_t, c_void_p, c_uint32, c_void_p],
+    "eplb_number": [c_void_p, c_void_p],
+    "eplb_transfers": [c_void_p, c_void_p, c_void_p, c_size_t, c_void_p, c_void_p, c_uint32, c_void_p],
+}
+#: Those that say why one of them refuses: its arguments, then where the sentence goes. They answer its length.
+EXPLANATIONS = {
+    "eplb_explain": [c_uint32, c_void_p, c_void_p, c_void_p, c_void_p, c_size_t],
+    **{
+        name.replace("eplb_", "eplb_explain_"): [*FUNCTIONS[name], c_void_p, c_size_t]
+        for name in ("eplb_plan", "eplb_evaluate", "eplb_transfers")
+    },
 }
 
 
@@ -135,6 +155,8 @@ class Operation(IntEnum):
     TRANSFERS = 3
     DISPATCH = 4
     REBALANCE = 5
+    NUMBER = 6
+    DIGEST = 7
 
 
 class Policy(IntEnum):
@@ -206,6 +228,7 @@ class Status(IntEnum):
     GPUS_NOT_DIVISIBLE = -36
     WINDOW_STRIDE = -37
     ARRAY_LENGTH = -38
+    TOO_MANY_NODES = -39
     LOAD_NAN = -40
     LOAD_INFINITE = -41
     LOAD_NEGATIVE = -42
@@ -248,6 +271,7 @@ class Status(IntEnum):
     GATE_BANDWIDTH = -111
     GATE_LOAD = -112
     GATE_STATE = -113
+    GATE_NEVER = -114
     OLDEST_WINDOW = -115
     TOO_MANY_WINDOWS = -116
     CHANGE_OPTION = -117

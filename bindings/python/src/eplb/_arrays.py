@@ -9,7 +9,7 @@ from typing import Any, Optional, Sequence, Tuple, Type, Union
 import numpy as np
 
 from ._abi import Status
-from ._library import Error
+from ._library import Error, saying
 
 #: None, or the length that an axis must have; the rest is what messages say.
 Shape = Sequence[Tuple[str, Optional[int]]]
@@ -25,15 +25,21 @@ def array(name: str, value: Any) -> np.ndarray:
         raise ValueError(f"{name} cannot be read as a numpy array: {error}") from error
 
 
-def floats(name: str, value: Any) -> np.ndarray:
-    """Dense float32, rounded to nearest, ties to even; what is above the largest float32 becomes infinite."""
+def floats(name: str, value: Any, status: Status) -> np.ndarray:
+    """Dense float32, rounded to nearest, ties to even; `status` is the error when one does not fit."""
     numbers = array(name, value)
     if numbers.dtype.kind not in "fiub":
         raise ValueError(f"{name} holds {numbers.dtype}, not numbers")
     if numbers.dtype == np.float32:
         return np.require(numbers, np.float32, ["C", "A"])
     with np.errstate(all="ignore"):  # what underflows is 0, whatever np.seterr says
-        return np.require(numbers, np.float32, ["C", "A"])
+        result = np.require(numbers, np.float32, ["C", "A"])
+        too_large = np.isinf(result)
+        if too_large.any() and (too_large := too_large & np.isfinite(numbers)).any():
+            place = tuple(np.argwhere(too_large)[0].tolist())
+            index = ", ".join(map(str, place))
+            raise Error(status, f"{name}[{index}] is {numbers[place]}, which does not fit float32: scale it down")
+    return result
 
 
 def integers(name: str, value: Any, kind: Type[np.generic], status: Status) -> np.ndarray:
@@ -43,7 +49,8 @@ def integers(name: str, value: Any, kind: Type[np.generic], status: Status) -> n
         raise ValueError(f"{name} holds {numbers.dtype}, not integers")
     result = np.require(numbers, kind, ["C", "A"])
     if numbers.dtype != result.dtype and not np.array_equal(numbers, result):
-        raise Error(status, name)
+        place = tuple(np.argwhere(numbers != result)[0].tolist())
+        raise saying(status, f"{name}[{', '.join(map(str, place))}] is {numbers[place]}")
     return result
 
 
@@ -51,15 +58,15 @@ def shaped(name: str, value: np.ndarray, shape: Shape) -> np.ndarray:
     """`value`, when its shape is `shape`."""
     if value.ndim != len(shape) or any(want not in (None, have) for (_, want), have in zip(shape, value.shape)):
         expected = ", ".join(letter if want is None else f"{letter} = {want}" for letter, want in shape)
-        raise Error(Status.ARRAY_LENGTH, f"{name} has shape {value.shape}, not [{expected}]")
+        raise saying(Status.ARRAY_LENGTH, f"{name} has shape {value.shape}, not [{expected}]")
     return value
 
 
-def number(name: str, value: Any) -> int:
+def size(name: str, value: Any) -> int:
     """A size, below 2^31 as the library asks."""
     result = word(name, value)
     if result >= 1 << 31:
-        raise Error(Status.SHAPE_TOO_LARGE, f"{name} is {result}")
+        raise saying(Status.SHAPE_TOO_LARGE, f"{name} is {result}")
     return result
 
 
@@ -78,7 +85,7 @@ def choice(kind: Type[IntEnum], value: Union[str, int], status: Status) -> int:
             return kind[value.upper()].value
         except KeyError:
             names = ", ".join(member.name.lower() for member in kind)
-            raise Error(status, f"{value!r} is not one of {names}") from None
+            raise saying(status, f"{value!r} is not one of {names}") from None
     return word(kind.__name__.lower(), value)
 
 

@@ -9,23 +9,37 @@ import ctypes
 import os
 import sys
 from pathlib import Path
-from typing import Optional
+from typing import Any
 
 from . import _abi
 
 NAME = "libeplb.dylib" if sys.platform == "darwin" else "libeplb.so"
 
 
+#: Room for what eplb_explain and its kin say.
+SENTENCE = 400
+
+#: What the C interface calls the arguments of this package.
+NAMES = {
+    "problem.load": "weight",
+    "num_physical_experts": "num_replicas",
+    "placement.physical_to_logical": "physical_to_logical_map",
+    "from.physical_to_logical": "previous",
+    "to.physical_to_logical": "physical_to_logical_map",
+    "problem.": "",
+    "options.": "",
+    "placement.": "",
+}
+
+
 class Error(ValueError):
-    """The library refused: its text, that of eplb_status_string, behind what numpy can see to be wrong."""
+    """What was refused, and why: which argument, which element of it, what to do."""
 
     #: One of `Status`, or a plain int that this package does not know.
     status: int
 
-    def __init__(self, status: int, about: Optional[str] = None) -> None:
-        text = status_string(status)
-        super().__init__(text if about is None else f"{about}: {text}")
-        self._about = about
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
         try:
             self.status = _abi.Status(status)
         except ValueError:
@@ -33,7 +47,7 @@ class Error(ValueError):
 
     def __reduce__(self) -> tuple:
         # an exception is made again of its arguments: without this of its text, and no pool could hand it on
-        return type(self), (int(self.status), self._about)
+        return type(self), (int(self.status), str(self))
 
 
 def _open() -> ctypes.CDLL:
@@ -47,6 +61,10 @@ def _open() -> ctypes.CDLL:
         for name, arguments in _abi.FUNCTIONS.items():
             function = getattr(library, name)
             function.restype = ctypes.c_int32
+            function.argtypes = arguments
+        for name, arguments in _abi.EXPLANATIONS.items():
+            function = getattr(library, name)
+            function.restype = ctypes.c_size_t
             function.argtypes = arguments
     except (OSError, AttributeError) as error:
         raise ImportError(f"eplb: no library at {path} (EPLB_LIBRARY can name another): {error}") from error
@@ -72,10 +90,19 @@ def status_string(status: int) -> str:
     return text.decode()
 
 
-def check(status: int) -> None:
-    """Raises unless the status is OK."""
-    if status != 0:
-        raise Error(status)
+def refused(status: int, explain: str, *arguments: Any) -> Error:
+    """The error for a call that was refused: what the function `explain` says of its arguments."""
+    sentence = ctypes.create_string_buffer(SENTENCE)
+    getattr(library, explain)(*arguments, ctypes.addressof(sentence), SENTENCE)
+    text = sentence.value.decode()
+    for name, ours in NAMES.items():
+        text = text.replace(name, ours)
+    return Error(status, text)
+
+
+def saying(status: int, about: str) -> Error:
+    """An error about what this package sees before the library does."""
+    return Error(status, f"{about}: {status_string(status)}")
 
 
 library = _open()

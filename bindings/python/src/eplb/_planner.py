@@ -13,8 +13,8 @@ import numpy as np
 
 from . import _abi
 from ._abi import Flag, Operation, Policy, Scope, Status
-from ._arrays import address, array, choice, floats, integers, number, shaped, word
-from ._library import Error, check, library
+from ._arrays import address, array, choice, floats, integers, shaped, size, word
+from ._library import library, refused, saying
 
 _METRICS = np.dtype(_abi.Metrics)
 _TRANSFER = np.dtype(_abi.Transfer)
@@ -35,6 +35,17 @@ class Plan(NamedTuple):
     metrics: np.recarray
 
 
+class Numbers(NamedTuple):
+    """The other maps of a placement."""
+
+    #: [L, E, X] int64: the slots of each expert in order, padded with -1; X is the largest count.
+    logical_to_physical_map: np.ndarray
+    #: [L, E] int64: replicas of each expert on GPUs that are not dead.
+    expert_count: np.ndarray
+    #: [L, P] int32: which replica of its expert a slot holds, from 0; -1 = empty, or on a dead GPU.
+    replica_rank: np.ndarray
+
+
 class Transfers(NamedTuple):
     """What moves between two placements, and when."""
 
@@ -43,9 +54,11 @@ class Transfers(NamedTuple):
     transfers: np.recarray
     #: [L + 1] uint32: the first transfer of each layer, and their number at the end.
     layer_start: np.ndarray
+    #: [L] uint32: transfers of each layer that use a link: what the gate counts. The others are copies within a GPU.
+    layer_moved: np.ndarray
     #: [L] uint32: rounds of each layer.
     layer_rounds: np.ndarray
-    #: Transfers that use a link; the others are copies within a GPU.
+    #: The sum of layer_moved.
     moved: int
 
 
@@ -74,15 +87,15 @@ class _Call:
         gpu_state: Any = None,
     ) -> None:
         windows, layers, experts, slots = sizes
-        gpus = number("num_gpus", num_gpus)
+        gpus = size("num_gpus", num_gpus)
         self.problem = problem = _abi.Problem(
             ctypes.sizeof(_abi.Problem),
-            number("windows", windows),
-            number("layers", layers),
-            number("experts", experts),
+            size("windows", windows),
+            size("layers", layers),
+            size("experts", experts),
             slots,
-            1 if num_groups is None else number("num_groups", num_groups),
-            number("num_nodes", num_nodes),
+            1 if num_groups is None else size("num_groups", num_groups),
+            size("num_nodes", num_nodes),
             gpus,
         )
         self.options = options = _abi.Options(
@@ -97,11 +110,11 @@ class _Call:
         self.arrays = [load]
         problem.load = address(load)
         if window_weight is not None:
-            weights = shaped("window_weight", floats("window_weight", window_weight), [("L", layers), ("W", windows)])
+            weights = shaped("window_weight", floats("window_weight", window_weight, Status.WINDOW_WEIGHT), [("L", layers), ("W", windows)])
             problem.window_weight = self._keep(weights)
         each_gpu = [("G", gpus)]
         if gpu_speed is not None:
-            problem.gpu_speed = self._keep(shaped("gpu_speed", floats("gpu_speed", gpu_speed), each_gpu))
+            problem.gpu_speed = self._keep(shaped("gpu_speed", floats("gpu_speed", gpu_speed, Status.GPU_SPEED), each_gpu))
         if gpu_slots is not None:
             counts = integers("gpu_slots", gpu_slots, np.uint32, Status.GPU_SLOTS)
             problem.gpu_slots = self._keep(shaped("gpu_slots", counts, each_gpu))
@@ -118,14 +131,20 @@ class _Call:
         self.arrays.append(value)
         return value.ctypes.data
 
-    def run(self, operation: Operation, function: Any, placement: _abi.Placement, *rest: Any) -> None:
-        """Calls `function` with problem, options, a workspace, `placement` and the rest."""
+    def run(self, operation: Operation, *rest: Any) -> None:
+        """Calls the function of that name with problem, options, a workspace and the rest."""
         problem, options = ctypes.addressof(self.problem), ctypes.addressof(self.options)
-        size, align = ctypes.c_size_t(), ctypes.c_size_t()
-        check(library.eplb_workspace(operation, problem, options, ctypes.addressof(size), ctypes.addressof(align)))
+        need, align = ctypes.c_size_t(), ctypes.c_size_t()
+        status = library.eplb_workspace(operation, problem, options, ctypes.addressof(need), ctypes.addressof(align))
+        if status != 0:
+            raise refused(status, "eplb_explain", operation, problem, options, None)
         assert align.value <= 8
-        workspace = np.empty(-(-size.value // 8), np.uint64)
-        check(function(problem, options, workspace.ctypes.data, workspace.nbytes, ctypes.addressof(placement), *rest))
+        workspace = np.empty(-(-need.value // 8), np.uint64)
+        arguments = problem, options, workspace.ctypes.data, workspace.nbytes, *rest
+        name = operation.name.lower()
+        status = getattr(library, f"eplb_{name}")(*arguments)
+        if status != 0:
+            raise refused(status, f"eplb_explain_{name}", *arguments)
 
     def plan(self, metrics: Optional[np.ndarray], max_replicas: int) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Plans: physical_to_logical, replica_rank, logical_count, all int32."""
@@ -135,13 +154,26 @@ class _Call:
         count = np.empty((layers, experts), np.int32)
         placement = _abi.Placement(
             ctypes.sizeof(_abi.Placement),
-            number("max_replicas", max_replicas),
+            size("max_replicas", max_replicas),
             expert.ctypes.data,
             rank.ctypes.data,
             count.ctypes.data,
         )
-        self.run(Operation.PLAN, library.eplb_plan, placement, address(metrics), _METRICS.itemsize)
+        self.run(Operation.PLAN, ctypes.addressof(placement), address(metrics), _METRICS.itemsize)
         return expert, rank, count
+
+    def number(self, expert: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+        """Numbers a placement: replica_rank, logical_count, both int32."""
+        rank = np.empty_like(expert)
+        count = np.empty((self.problem.num_layers, self.problem.num_logical_experts), np.int32)
+        placement = _abi.Placement(
+            ctypes.sizeof(_abi.Placement), 0, expert.ctypes.data, rank.ctypes.data, count.ctypes.data
+        )
+        problem, held = ctypes.addressof(self.problem), ctypes.addressof(placement)
+        status = library.eplb_number(problem, held)
+        if status != 0:
+            raise refused(status, "eplb_explain", Operation.NUMBER, problem, None, held)
+        return rank, count
 
 
 def _placement(name: str, value: Any, layers: int, slots: int) -> np.ndarray:
@@ -151,12 +183,12 @@ def _placement(name: str, value: Any, layers: int, slots: int) -> np.ndarray:
 
 def _windows(weight: Any) -> np.ndarray:
     """[W, L, E] float32 of what is [L, E] or [W, L, E]."""
-    load = floats("weight", weight)
+    load = floats("weight", weight, Status.LOAD_INFINITE)
     if load.ndim == 2:
         return load[np.newaxis]
     if load.ndim == 3:
         return load
-    raise Error(Status.ARRAY_LENGTH, f"weight has shape {load.shape}, not [L, E] or [W, L, E]")
+    raise saying(Status.ARRAY_LENGTH, f"weight has shape {load.shape}, not [L, E] or [W, L, E]")
 
 
 def _tables(expert: np.ndarray, rank: np.ndarray, count: np.ndarray) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -167,10 +199,10 @@ def _tables(expert: np.ndarray, rank: np.ndarray, count: np.ndarray) -> Tuple[np
     # where each slot belongs in the table; flat and in 32 bits where they do, which is twice as fast
     place = np.multiply(expert, width, dtype=np.int32 if table.size < 1 << 31 else np.int64)
     place += rank
-    place += np.arange(0, table.size, experts * width, dtype=place.dtype)[:, np.newaxis]
+    place += (np.arange(layers, dtype=place.dtype) * (experts * width))[:, np.newaxis]
     places, numbers = place.ravel(), np.tile(np.arange(slots), layers)
-    if int(count.sum()) != expert.size:  # some slots are empty
-        full = expert.ravel() >= 0
+    if int(count.sum()) != expert.size:  # some slots are empty, or on GPUs that are dead
+        full = rank.ravel() >= 0
         places, numbers = places[full], numbers[full]
     table[places.astype(np.intp)] = numbers
     return expert.astype(np.int64), table.reshape(layers, experts, width), count.astype(np.int64)
@@ -221,12 +253,12 @@ def rebalance_experts(
             the largest expert_count.
         expert_count: [L, E] replicas of each expert.
 
-    Raises ValueError (`Error` with the text of the library, but for types). The GIL is free while the library works:
+    Raises ValueError (`Error`, which names the argument and the element, but for types). The GIL is free while the library works:
     any number of threads can plan at once. Nothing may write to the arguments meanwhile.
     """
     load = _windows(weight)
     call = _Call(
-        (*load.shape, number("num_replicas", num_replicas)),
+        (*load.shape, size("num_replicas", num_replicas)),
         num_groups,
         num_nodes,
         num_gpus,
@@ -275,7 +307,7 @@ def plan(
     """
     load = _windows(weight)
     call = _Call(
-        (*load.shape, number("num_replicas", num_replicas)),
+        (*load.shape, size("num_replicas", num_replicas)),
         num_groups,
         num_nodes,
         num_gpus,
@@ -336,7 +368,7 @@ def evaluate(
     )
     metrics = np.recarray(layers, _METRICS)
     placement = _abi.Placement(ctypes.sizeof(_abi.Placement), 0, expert.ctypes.data)
-    call.run(Operation.EVALUATE, library.eplb_evaluate, placement, metrics.ctypes.data, _METRICS.itemsize)
+    call.run(Operation.EVALUATE, ctypes.addressof(placement), metrics.ctypes.data, _METRICS.itemsize)
     return metrics
 
 
@@ -368,7 +400,6 @@ def transfers(
         num_nodes,
         num_gpus,
         None,
-        previous=old,
         flags=flags,
         gpu_slots=gpu_slots,
         gpu_node=gpu_node,
@@ -376,22 +407,46 @@ def transfers(
     )
     # most placements differ in part: the bound that always suffices, of which only what is written is touched
     listed = np.recarray(2 * layers * slots, _TRANSFER)
-    starts, rounds = np.empty(layers + 1, np.uint32), np.empty(layers, np.uint32)
+    starts, moved, rounds = np.empty(layers + 1, np.uint32), np.empty(layers, np.uint32), np.empty(layers, np.uint32)
+    totals = _abi.TransferTotals()
     out = _abi.TransferList(
         ctypes.sizeof(_abi.TransferList),
+        listed.size,
+        listed.ctypes.data,
         _TRANSFER.itemsize,
-        capacity=listed.size,
-        transfers=listed.ctypes.data,
-        layer_start=starts.ctypes.data,
-        layer_rounds=rounds.ctypes.data,
+        starts.ctypes.data,
+        moved.ctypes.data,
+        rounds.ctypes.data,
+        ctypes.addressof(totals),
+        ctypes.sizeof(totals),
     )
-    placement = _abi.Placement(ctypes.sizeof(_abi.Placement), 0, expert.ctypes.data)
+    before, after = (_abi.Placement(ctypes.sizeof(_abi.Placement), 0, held.ctypes.data) for held in (old, expert))
     call.run(
         Operation.TRANSFERS,
-        library.eplb_transfers,
-        placement,
-        number("spare_buffers", spare_buffers),
+        ctypes.addressof(before),
+        ctypes.addressof(after),
+        size("spare_buffers", spare_buffers),
         ctypes.addressof(out),
     )
-    done = listed[: out.count].copy().view(np.recarray)
-    return Transfers(done, starts, rounds, out.moved)
+    done = listed[: totals.count].copy().view(np.recarray)
+    return Transfers(done, starts, moved, rounds, totals.moved)
+
+
+def number(
+    physical_to_logical_map: Any,
+    num_experts: int,
+    num_gpus: int,
+    *,
+    gpu_slots: Any = None,
+    gpu_state: Any = None,
+) -> Numbers:
+    """Makes the other maps of a placement [L, P], from this library or not; -1 = empty. Slots on dead GPUs do not count,
+    whatever they hold: what is left of a placement when GPUs have died.
+    """
+    held = array("physical_to_logical_map", physical_to_logical_map)
+    layers, slots = shaped("physical_to_logical_map", held, [("L", None), ("P", None)]).shape
+    expert = _placement("physical_to_logical_map", held, layers, slots)
+    sizes = (1, layers, size("num_experts", num_experts), slots)
+    call = _Call(sizes, None, 1, num_gpus, None, gpu_slots=gpu_slots, gpu_state=gpu_state)
+    rank, count = call.number(expert)
+    return Numbers(*_tables(expert, rank, count)[1:], rank)

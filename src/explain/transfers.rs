@@ -1,0 +1,98 @@
+//! Two placements between which no transfers lead.
+
+use super::placement::Slots;
+use super::text::Text;
+use crate::arena::Arena;
+use crate::migrate::transfers::{Transition, buffers_needed, first_refused};
+use crate::placement::each_slot;
+use crate::problem::Shape;
+use crate::status::Status;
+
+/// The placement that is left, and the one that is to come.
+pub struct Transfers<'a> {
+    pub from: Slots<'a>,
+    pub to: Slots<'a>,
+}
+
+impl<'a> Transfers<'a> {
+    /// Of a transition.
+    pub fn of(shape: &'a Shape<'a>, transition: &Transition<'a>) -> Self {
+        let slots = |name, held| Slots { name, shape, held };
+        let from = slots("from.physical_to_logical", transition.from.physical_to_logical);
+        let to = slots("to.physical_to_logical", transition.to.physical_to_logical);
+        Transfers { from, to }
+    }
+
+    /// Says where the first layer that is refused is wrong. `arena` holds what listing needs.
+    pub fn say(&self, text: &mut Text, transition: &Transition, mut arena: Arena, status: Status) {
+        let shape = self.to.shape;
+        let layer = first_refused(shape, transition, arena.rest()).unwrap_or(0);
+        match status {
+            Status::PlacementExpert if !self.from.names_experts(layer) => self.from.say_entry(text),
+            Status::PlacementExpert => self.to.say_entry(text),
+            Status::PlacementMissing => {
+                if let Some(found) = self.to.find(layer, &|_| true, &|count| count == 0) {
+                    self.to.say_missing(text, found);
+                }
+            }
+            Status::PlacementState => self.say_state(text, layer),
+            Status::SourceLost => self.say_lost(text, layer),
+            Status::NeedsBuffer => {
+                text.say(
+                    "spare_buffers is %, layer % needs ",
+                    &[transition.spare_buffers.into(), layer.into()],
+                );
+                match buffers_needed(shape, transition, layer, arena) {
+                    Some(needed) => text.say("%: raise it to that", &[needed.into()]),
+                    None => text.say("more: raise it", &[]),
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What a GPU that does not receive is to hold.
+    fn say_state(&self, text: &mut Text, layer: usize) {
+        let topology = self.to.shape.topology();
+        let old = self.from.layer(layer);
+        let _first: Result<(), ()> =
+            each_slot(topology, self.to.layer(layer), |slot, gpu, expert| {
+                let first = (0..gpu).fold(0, |sum, before| sum + topology.slots(before));
+                let held = old.get(first..).and_then(|rest| rest.get(..topology.slots(gpu)));
+                let leaving = topology.serves(gpu) && !topology.receives(gpu);
+                let new = !held.unwrap_or_default().contains(&expert);
+                if expert < 0 || topology.serves(gpu) && !(leaving && new) {
+                    return Ok(());
+                }
+                let state = if leaving { "EPLB_GPU_LEAVING" } else { "EPLB_GPU_DEAD" };
+                text.say(
+                    "to.physical_to_logical[layer %][slot %] is %, GPU % is %: plan with this \
+                     gpu_state",
+                    &[layer.into(), slot.into(), expert.into(), gpu.into(), state.into()],
+                );
+                Err(())
+            });
+    }
+
+    fn say_lost(&self, text: &mut Text, layer: usize) {
+        let topology = self.from.shape.topology();
+        let wanted = |expert: usize| self.to.layer(layer).contains(&(expert as i32));
+        let lost = self.from.find(layer, &|gpu| topology.serves(gpu), &|count| count == 0);
+        if let Some(lost) = lost.filter(|lost| wanted(lost.expert)) {
+            text.say(
+                "from.physical_to_logical has expert % of layer % on no GPU that can be read: set \
+                 EPLB_FLAG_EXTERNAL_SOURCE if it can be loaded from outside",
+                &[lost.expert.into(), layer.into()],
+            );
+        }
+    }
+}
+
+/// More transfers than there is room for.
+pub fn say_too_many(text: &mut Text, capacity: usize, entries: usize) {
+    text.say(
+        "list.capacity is %, there are % transfers: raise it (2 x L x P always suffice), or count \
+         them first with list.transfers NULL",
+        &[capacity.into(), entries.into()],
+    );
+}
