@@ -73,7 +73,7 @@ sabotage "a panic within reach" src/ffi/check.rs 's/placement::digest(slots)/pla
 sees "undefined reference to .eplb_panic_is_reachable" proof_of_traps release
 mend
 
-sabotage "a panic within reach where code is small" src/plan/joint/road.rs 's/let slots = NonZero::new.*/let slots = aim.slots.max(1);/'
+sabotage "a panic within reach where code is small" src/balanced/one_load/road.rs 's/let slots = NonZero::new.*/let slots = aim.slots.max(1);/'
 sees "undefined reference to .eplb_panic_is_reachable" proof_of_traps small SMALL=1
 mend
 
@@ -99,7 +99,7 @@ sabotage "a part left out that is planned all the same" src/parts.rs 's/!cfg!(wi
 sees "found 0, expected -81" without windows
 mend
 
-sabotage "other plans where a part is left out" src/plan/no_worse.rs 's/shape.topology().num_nodes() > 1 \&\&/crate::parts::COMPAT \&\& &/'
+sabotage "other plans where a part is left out" src/balanced/never_worse.rs 's/shape.topology().num_nodes() > 1 \&\&/crate::parts::COMPAT \&\& &/'
 sees "small-without-compat plans otherwise" without compat
 mend
 
@@ -161,7 +161,7 @@ sabotage "a status with another number" src/status.rs 's/LoadNan = -40/LoadNan =
 sees "layout.c:[0-9]*: .*failed" topic layout
 mend
 
-sabotage "a rank too high by one" src/plan/hierarchy.rs 's/\*entry = rank as i32;/*entry = rank as i32 + 1;/'
+sabotage "a rank too high by one" src/compat/hierarchy.rs 's/\*entry = rank as i32;/*entry = rank as i32 + 1;/'
 sees "vectors.c:[0-9]*: policy 1: failed" topic vectors
 mend
 
@@ -176,7 +176,7 @@ sees "replay plan: release .*, checked .*" replay
 sees "checked: lines that differ from the host's" profiles
 mend
 
-sabotage "a rank too high by one, seen by the corpus" src/plan/hierarchy.rs 's/\*entry = rank as i32;/*entry = rank as i32 + 1;/'
+sabotage "a rank too high by one, seen by the corpus" src/compat/hierarchy.rs 's/\*entry = rank as i32;/*entry = rank as i32 + 1;/'
 sees "plan.c:[0-9]*: not so: .*" replay
 mend
 
@@ -197,7 +197,7 @@ sabotage "an output written before the checks" src/ffi/plan.rs \
 sees "touched an output although it failed" topic load
 mend
 
-sabotage "NaN let in" src/problem.rs 's/Some(Status::LoadNan)/None/'
+sabotage "NaN let in" src/problem/mod.rs 's/Some(Status::LoadNan)/None/'
 sees "found 0, expected -40" topic load
 mend
 
@@ -205,7 +205,7 @@ sabotage "arrays that overlap" src/ffi/memory.rs 's/return Err(Status::Overlappi
 sees "expected -5" topic workspace
 mend
 
-sabotage "more nodes than GPUs" src/problem.rs 's/if nodes > gpus {/if nodes > 1000 * gpus {/'
+sabotage "more nodes than GPUs" src/problem/mod.rs 's/if nodes > gpus {/if nodes > 1000 * gpus {/'
 sees "found 0, expected -39" topic shape
 mend
 
@@ -242,11 +242,11 @@ sabotage "rows of a newer caller read as our own" src/ffi/rows.rs 's/add(row \* 
 sees "gate.c:[0-9]*: .*failed" topic gate
 mend
 
-sabotage "a gate that stays shut in silence" src/migrate/gate.rs 's/if self.obstacle().is_some() {/if false {/'
+sabotage "a gate that stays shut in silence" src/gate.rs 's/if self.obstacle().is_some() {/if false {/'
 sees "found 0, expected -114" topic gate
 mend
 
-sabotage "copies within a GPU counted as moved" src/migrate/transfers.rs 's/usize::from(transfer.source_gpu != transfer.destination_gpu)/1/'
+sabotage "copies within a GPU counted as moved" src/transfers/list.rs 's/usize::from(transfer.source_gpu != transfer.destination_gpu)/1/'
 sees "panicked at tests.transfers.rs" rust_test transfers
 mend
 
@@ -260,7 +260,7 @@ mend
 
 # --- BALANCED ---
 
-joint=src/plan/joint
+joint=src/balanced/one_load
 sabotage "packing that lets replicas meet" $joint/lpt.rs 's/hit |= at(b.expert, r as usize) == e;/hit |= (r, e) == (u32::MAX, 0);/'
 sees "plans.c:[0-9]*: policy 0: failed" topic balanced
 mend
@@ -281,39 +281,39 @@ sabotage "loads read by the floating-point unit" $joint/scale.rs 's/let bits = x
 sees "policy 0: failed: pin [0-9]*, flush to zero$" topic balanced
 mend
 
-sabotage "a bound 1 % too high" src/metrics/mod.rs 's/let bound = lower::lower_bound(/let bound = 1.01 * lower::lower_bound(/'
+sabotage "a bound 1 % too high" src/score/mod.rs 's/let bound = lower::lower_bound(/let bound = 1.01 * lower::lower_bound(/'
 sees "evaluate.c:[0-9]*: .*failed: best >= 0 && bound <= best" topic evaluate
 mend
 
-sabotage "a limit on replicas that is not kept" src/plan/mod.rs 's/let most_replicas = if maps.max_replicas == 0 {/let most_replicas = if maps.max_replicas < 1000 {/'
+sabotage "a limit on replicas that is not kept" src/options/operation.rs 's/let most_replicas = if maps.max_replicas == 0 {/let most_replicas = if maps.max_replicas < 1000 {/'
 sees "policy 0: failed: max_replicas" topic topology
 mend
 
-sabotage "a dead GPU in use" src/problem.rs 's/if self.topology.receives(gpu) {/if self.topology.slots(gpu) > 0 {/'
+sabotage "a dead GPU in use" src/problem/mod.rs 's/if self.topology.receives(gpu) {/if self.topology.slots(gpu) > 0 {/'
 sees "plans.c:[0-9]*: policy 0: failed: c.problem.gpu_state" topic topology
 mend
 
-sabotage "groups that fit nowhere" src/plan/balanced.rs 's/return Err(Status::Infeasible);/return Err(Status::TooFewSlots);/'
+sabotage "groups that fit nowhere" src/balanced/layer.rs 's/return Err(Status::Infeasible);/return Err(Status::TooFewSlots);/'
 sees "found -32, expected -70" topic balanced
 mend
 
-sabotage "slots that are just enough" src/plan/balanced.rs 's/saturating_add(slots)) < experts/saturating_add(slots)) <= experts/'
+sabotage "slots that are just enough" src/balanced/layer.rs 's/saturating_add(slots)) < experts/saturating_add(slots)) <= experts/'
 sees "found -32, expected 0" topic balanced
 mend
 
-sabotage "worse than DEEPSEEK" src/plan/no_worse.rs 's/if duplicates > 0 ||/if theirs > 0.0 ||/'
+sabotage "worse than DEEPSEEK" src/balanced/never_worse.rs 's/if duplicates > 0 ||/if theirs > 0.0 ||/'
 sees "vectors.c:[0-9]*: policy 0: failed" topic vectors
 mend
 
-sabotage "ties on one node that fall otherwise than in DEEPSEEK" src/plan/no_worse.rs 's/let ordered = /&false \&\& /'
+sabotage "ties on one node that fall otherwise than in DEEPSEEK" src/balanced/never_worse.rs 's/let ordered = /&false \&\& /'
 sees "not so: .*ours.max_gpu_load <= theirs" replay
 mend
 
-sabotage "groups on nodes by their loads alone" src/plan/balanced.rs 's/^const HALVINGS: u32 = .*;/const HALVINGS: u32 = 0;/'
+sabotage "groups on nodes by their loads alone" src/balanced/layer.rs 's/^const HALVINGS: u32 = .*;/const HALVINGS: u32 = 0;/'
 sees "failed: ours >= floor" rust_test quality many_groups
 mend
 
-sabotage "zero as the optimiser compares it" src/problem.rs 's/core::hint::black_box(value.to_bits())/value.to_bits()/'
+sabotage "zero as the optimiser compares it" src/problem/mod.rs 's/core::hint::black_box(value.to_bits())/value.to_bits()/'
 sees "found 0, expected -42" topic balanced
 mend
 
@@ -333,11 +333,11 @@ sabotage "a change that is seen a window late" src/load/change.rs 's/           
 sees "failed: s.counted\[layer\] == TIMES - cut" topic forecast
 mend
 
-sabotage "an import upward" src/order.rs '$a #[allow(unused)]\nuse crate::plan::plan;'
+sabotage "an import upward" src/base/keys.rs '$a #[allow(unused)]\nuse crate::plan::plan;'
 sees ".order. may not import .plan." rust_test architecture
 mend
 
-sabotage "unsafe in the core" src/order.rs '$a #[allow(unsafe_code, dead_code)]\nunsafe fn planted() {}'
+sabotage "unsafe in the core" src/base/keys.rs '$a #[allow(unsafe_code, dead_code)]\nunsafe fn planted() {}'
 sees "unsafe outside src/ffi/" rust_test architecture
 mend
 
@@ -345,7 +345,7 @@ sabotage "a third dependency" Cargo.toml 's/^libm = .*/&\ncfg-if = "1"/'
 sees '"libm", "cfg-if"' rust_test architecture
 mend
 
-sabotage "a function that is younger than the oldest Rust" src/order.rs \
+sabotage "a function that is younger than the oldest Rust" src/base/keys.rs \
   '$a #[allow(dead_code)]\npub fn planted(text: \&str) -> usize {\n    text.ceil_char_boundary(1)\n}'
 sees "current MSRV .* is .1.88" linted
 mend

@@ -2,12 +2,12 @@
 //!
 //! For firmware in Rust without an allocator: one layer per call, the maps of that layer inside.
 
-use crate::arena::Arena;
-use crate::metrics::Metrics;
-use crate::migrate;
+use crate::base::arena::Arena;
+use crate::options::Options;
 use crate::placement::PlacementMut;
-use crate::plan::Options;
+use crate::plan;
 use crate::problem::Problem;
+use crate::score::Metrics;
 use crate::status::Status;
 
 // Elements of scratch per slot, by type: enough for the shapes that `Planner` names; the test below holds
@@ -107,7 +107,7 @@ impl<const E: usize, const P: usize> Planner<E, P> {
             self.f32s.as_flattened_mut(),
         );
         let mut metrics = Metrics::default();
-        migrate::plan(problem, options, arena, maps, Some(&mut |_, layer| metrics = *layer))?;
+        plan::plan(problem, options, arena, maps, Some(&mut |_, layer| metrics = *layer))?;
         self.slots = slots;
         self.experts = experts;
         Ok(metrics)
@@ -139,9 +139,9 @@ impl<const E: usize, const P: usize> Default for Planner<E, P> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::migrate::workspace;
-    use crate::plan::Operation;
-    use crate::plan::policy::Policy;
+    use crate::compat::policy::Policy;
+    use crate::options::operation::Operation;
+    use crate::plan::workspace;
     use crate::problem::{Scope, Shape, Spec};
 
     /// The largest share of what a planner of P slots owns that any shape needs, by type.

@@ -31,46 +31,55 @@
     clippy::indexing_slicing
 )]
 
-mod arena;
+mod afresh;
+mod balanced;
+mod base;
+mod bound;
+mod compat;
 mod dispatch;
 mod explain;
+mod gate;
+mod groups;
 mod load;
-mod metrics;
-mod migrate;
-mod order;
+mod options;
 mod parts;
 mod placement;
 mod plan;
 mod problem;
+mod rebalance;
+mod score;
 mod status;
-mod topology;
+mod transfers;
 
 pub mod ffi;
 pub mod fixed;
-pub mod pack;
-pub mod replicate;
 
-pub use arena::{Arena, Carve, Need};
-pub use dispatch::{Batch, Lengths, QuotasMut, Split, SplitKind, SplitReport, dispatch, route};
-pub use explain::{Refusal, explain};
-pub use load::change::{Change, MAX_JUDGED_WINDOWS, window_weights};
-pub use load::forecast::{Forecast, ForecastMethod, forecast};
-pub use load::saved::{TrackerConfig, TrackerNeed};
-pub use load::tracker::Tracker;
-pub use load::windows::{Windows, WindowsShape};
-pub use metrics::{Metrics, Report, evaluate, evaluate_measured};
-pub use migrate::gate::{GateConfig, GateLayer, GateState, GateTotal, GateVerdict, gate};
-pub use migrate::transfers::{Transfer, TransferEvent, TransferTotals, Transition, transfers};
-pub use migrate::{plan, workspace};
-pub use placement::{
+pub use crate::base::arena::{Arena, Carve, Need};
+pub use crate::compat::pack::{Packing, Refinement};
+pub use crate::compat::policy::{Policy, Recipe};
+pub use crate::compat::replicate::{FixUp, Rule};
+pub use crate::dispatch::{
+    Batch, Lengths, QuotasMut, Split, SplitKind, SplitReport, dispatch, route,
+};
+pub use crate::explain::{Refusal, explain};
+pub use crate::gate::{GateConfig, GateLayer, GateState, GateTotal, GateVerdict, gate};
+pub use crate::load::change::{Change, MAX_JUDGED_WINDOWS, window_weights};
+pub use crate::load::forecast::{Forecast, ForecastMethod, forecast};
+pub use crate::load::saved::{TrackerConfig, TrackerNeed};
+pub use crate::load::tracker::Tracker;
+pub use crate::load::windows::{Windows, WindowsShape};
+pub use crate::options::Options;
+pub use crate::options::flags::{EPLB_MOVES_NONE, Flags};
+pub use crate::options::operation::Operation;
+pub use crate::placement::{
     Numbering, Placement, PlacementMut, Promises, Violation, ViolationKind, check, digest, number,
 };
-pub use plan::flags::{EPLB_MOVES_NONE, Flags};
-pub use plan::policy::{Policy, Recipe};
-pub use plan::{Operation, Options};
-pub use problem::{Problem, Scope, Shape, Spec};
-pub use status::Status;
-pub use topology::{EPLB_GPU_ALIVE, EPLB_GPU_DEAD, EPLB_GPU_LEAVING, Topology};
+pub use crate::plan::{plan, workspace};
+pub use crate::problem::topology::{EPLB_GPU_ALIVE, EPLB_GPU_DEAD, EPLB_GPU_LEAVING, Topology};
+pub use crate::problem::{Problem, Scope, Shape, Spec};
+pub use crate::score::{Metrics, Report, evaluate, evaluate_measured};
+pub use crate::status::Status;
+pub use crate::transfers::list::{Transfer, TransferEvent, TransferTotals, Transition, transfers};
 
 /// The Rust of the documents: compiled and run by `cargo test`.
 #[cfg(doctest)]

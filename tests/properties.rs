@@ -23,8 +23,7 @@ const POLICIES: [(Policy, reference::Policy); 7] = [
 
 /// Every rule with every fix-up, packing and refinement, ours and the reference's.
 fn recipes() -> impl Strategy<Value = (eplb::Recipe, reference::Recipe)> {
-    use eplb::pack::{Packing, Refinement};
-    use eplb::replicate::{FixUp, Rule};
+    use eplb::{FixUp, Packing, Refinement, Rule};
     macro_rules! pairs {
         ($type:ident: $($name:ident)*) => {
             prop::sample::select(vec![$(($type::$name, reference::$type::$name)),*])

@@ -7,12 +7,12 @@
 //! than these GPUs with that load, so the level rises to exactly that (the step of a discrete Newton method,
 //! or of Dinkelbach's), and the search goes on. The last such set proves the result optimal.
 
-use super::at::{add, at, put, take};
-use super::level::Level;
-use super::replicas::Replicas;
-use crate::arena::Carve;
+use crate::base::arena::Carve;
+use crate::base::cells::{add, at, put, take};
+use crate::dispatch::level::Level;
+use crate::dispatch::replicas::Replicas;
 use crate::problem::Shape;
-use crate::topology::Topology;
+use crate::problem::topology::Topology;
 
 /// Scratch of the search.
 #[derive(Debug)]

@@ -1,10 +1,10 @@
 //! The ruler's question: how balanced would a placement be with its loads split exactly?
 
-use super::Scratch;
-use super::flow::Effort;
-use super::level::time;
-use crate::arena::{Arena, Need};
-use crate::order::widen;
+use crate::base::arena::{Arena, Need};
+use crate::base::keys::widen;
+use crate::dispatch::Scratch;
+use crate::dispatch::flow::Effort;
+use crate::dispatch::level::time;
 use crate::parts;
 use crate::problem::Shape;
 
@@ -17,7 +17,7 @@ pub struct Judged {
     pub bound: f64,
 }
 
-/// What [`judge`] needs of an arena, for a shape that [`super::admit`] takes: O(P + E + G).
+/// What [`judge`] needs of an arena, for a shape that [`crate::dispatch::admit`] takes: O(P + E + G).
 pub fn judge_need(shape: &Shape) -> Need {
     let mut need = Need::default();
     if !parts::DISPATCH {

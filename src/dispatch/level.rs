@@ -4,11 +4,11 @@
 //! speed rounded to f64 as the ruler does it: rounding keeps the order of times, so the least level is the
 //! rounded least time.
 
-use super::at::{add, at, put};
-use crate::arena::Carve;
-use crate::order::Tournament;
+use crate::base::arena::Carve;
+use crate::base::cells::{add, at, put};
+use crate::base::tournament::Tournament;
 use crate::problem::Shape;
-use crate::topology::Topology;
+use crate::problem::topology::Topology;
 
 /// More tokens than any layer has, and still exact as f64.
 const PLENTY: u64 = 1 << 53;

@@ -7,13 +7,13 @@
 //! whatever the level; then what is above the level goes, by the cheapest way each time, to GPUs below it
 //! (successive shortest paths), which ends in the least cost.
 
-use super::at::{add, at, put, row, take};
-use super::flow::Effort;
-use super::level::Level;
-use super::replicas::{Replicas, deal};
-use crate::arena::Carve;
+use crate::base::arena::Carve;
+use crate::base::cells::{add, at, put, row, take};
+use crate::dispatch::flow::Effort;
+use crate::dispatch::level::Level;
+use crate::dispatch::replicas::{Replicas, deal};
 use crate::problem::Shape;
-use crate::topology::Topology;
+use crate::problem::topology::Topology;
 
 /// A way costs so much for a token that leaves its node, for one that leaves its GPU, and for each GPU it passes:
 /// the shortest of the cheapest, which also never passes an expert twice. 65,535 GPUs at most.

@@ -5,30 +5,29 @@
 //! (`flow`); where the sources are known, the cheapest such flow (`local`). Then quotas (`spread`) and a table
 //! (`route`).
 
-mod at;
-mod flow;
-mod judge;
-mod level;
-mod local;
-mod replicas;
-mod route;
-mod spread;
+pub mod flow;
+pub mod judge;
+pub mod level;
+pub mod local;
+pub mod replicas;
+pub mod route;
+pub mod spread;
 
-pub use judge::{judge, judge_need};
-pub use route::route;
+pub use crate::dispatch::judge::{judge, judge_need};
+pub use crate::dispatch::route::route;
 
-use crate::arena::{Arena, Carve, Need, addressable};
+use crate::base::arena::{Arena, Carve, Need, addressable};
+use crate::base::cells::{add, row, row_mut};
+use crate::dispatch::flow::{Effort, Flow};
+use crate::dispatch::level::{Level, time};
+use crate::dispatch::local::Local;
+use crate::dispatch::replicas::Replicas;
+use crate::dispatch::spread::Traffic;
 use crate::parts;
 use crate::placement::Placement;
 use crate::problem::Shape;
+use crate::problem::topology::Topology;
 use crate::status::Status;
-use crate::topology::Topology;
-use at::{add, row, row_mut};
-use flow::{Effort, Flow};
-use level::{Level, time};
-use local::Local;
-use replicas::Replicas;
-use spread::Traffic;
 
 /// Tokens that a layer has at most: exact as f64, with room for sums.
 pub(crate) const MOST_TOKENS: u64 = 1 << 52;

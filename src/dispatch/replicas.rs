@@ -1,7 +1,7 @@
 //! The replicas of a layer by expert and by GPU: the edges of the graph in which tokens flow.
 
-use super::at::{add, at, put};
-use crate::arena::Carve;
+use crate::base::arena::Carve;
+use crate::base::cells::{add, at, put};
 use crate::placement::is_entry;
 use crate::problem::Shape;
 use crate::status::Status;
@@ -147,7 +147,11 @@ impl<'a> Replicas<'a> {
             found.tokens = found.tokens.saturating_add(total);
             found.most_replicas = found.most_replicas.max(count);
         }
-        if found.tokens > super::MOST_TOKENS { Err(Status::DispatchTokens) } else { Ok(found) }
+        if found.tokens > crate::dispatch::MOST_TOKENS {
+            Err(Status::DispatchTokens)
+        } else {
+            Ok(found)
+        }
     }
 
     /// Numbers the replicas that [`Replicas::count`] has counted, and gives those that have no choice their
@@ -221,7 +225,7 @@ impl<'a> Replicas<'a> {
             let gpus = self.gpu.get(range.clone()).unwrap_or_default();
             let replicas = self.tokens.get_mut(range).unwrap_or_default();
             for (tokens, &gpu) in replicas.iter_mut().zip(gpus) {
-                super::at::take(self.load, gpu as usize, core::mem::take(tokens));
+                crate::base::cells::take(self.load, gpu as usize, core::mem::take(tokens));
             }
         }
     }

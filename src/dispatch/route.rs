@@ -1,7 +1,7 @@
 //! Routing: which replica a token goes to, from a table that any kernel can read.
 
-use super::at::{at, put};
-use super::replicas::Replicas;
+use crate::base::cells::{at, put};
+use crate::dispatch::replicas::Replicas;
 
 /// The slot of token number `token` of an expert and a source, -1 when they have fewer tokens. `end` and `slot`
 /// are their rows of the table, both `[max_replicas]`. O(max_replicas), without a branch.

@@ -1,8 +1,8 @@
 //! From the tokens of each replica to the quotas of each source.
 
-use super::at::{at, put, row, row_mut, take};
-use super::local::Local;
-use super::replicas::Replicas;
+use crate::base::cells::{at, put, row, row_mut, take};
+use crate::dispatch::local::Local;
+use crate::dispatch::replicas::Replicas;
 
 /// Tokens that leave where they come from.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,14 +1,17 @@
 //! What a policy, a scope or a flag rules out, whatever the loads: what `workspace` refuses.
 
-use super::left_out;
-use super::text::Text;
-use crate::migrate::{Survive, places_for_two, survive_of};
-use crate::plan::flags::Flags;
-use crate::plan::policy::Policy;
-use crate::plan::{Operation, Options, groups_that_fit, slots_in_use};
+use crate::balanced::layer::{groups_that_fit, slots_in_use};
+use crate::compat::policy::Policy;
+use crate::explain::left_out;
+use crate::explain::text::Text;
+use crate::options::Options;
+use crate::options::flags::Flags;
+use crate::options::operation::Operation;
 use crate::problem::Shape;
+use crate::problem::topology::{EPLB_GPU_DEAD, Topology};
+use crate::rebalance::mode::{places_for_two, survive_of};
+use crate::rebalance::steps::Survive;
 use crate::status::Status;
-use crate::topology::{EPLB_GPU_DEAD, Topology};
 
 /// A call whose sizes, topology and options are each good.
 #[derive(Clone, Copy)]
@@ -110,8 +113,12 @@ impl Admission<'_> {
                         &[
                             gpu.into(),
                             state.into(),
-                            if dead { EPLB_GPU_DEAD } else { crate::topology::EPLB_GPU_LEAVING }
-                                .into(),
+                            if dead {
+                                EPLB_GPU_DEAD
+                            } else {
+                                crate::problem::topology::EPLB_GPU_LEAVING
+                            }
+                            .into(),
                             policy,
                         ],
                     );

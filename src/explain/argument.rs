@@ -1,6 +1,6 @@
 //! Pointers, structs and sizes: what is refused before anything behind them is looked at.
 
-use super::text::Text;
+use crate::explain::text::Text;
 use crate::status::Status;
 
 /// What a check has found, where its status does not say all.
@@ -106,7 +106,7 @@ impl Numbers {
             Status::UnknownScope => text
                 .say("options.scope is %: use one of EPLB_SCOPE_*, 0 to 2", &[self.scope.into()]),
             Status::UnknownFlag => {
-                let known = crate::plan::flags::Flags::ALL.into_iter();
+                let known = crate::options::flags::Flags::ALL.into_iter();
                 let known = known.fold(0, |known, (flag, _)| known | flag.bits());
                 text.say(
                     "options.flags is %, in which % are no EPLB_FLAG_*: clear them",

@@ -1,16 +1,20 @@
 //! A call as its problem, options and placement have it, without workspace and outputs: its checks, stage by stage,
 //! and what the stage that fails has to say.
 
-use super::admission::Admission;
-use super::load::Grid;
-use super::placement::Slots;
-use super::previous::Previous;
-use super::text::Text;
-use super::{finish, promise, shape};
-use crate::migrate;
+use crate::afresh::{self, Way};
+use crate::compat::policy;
+use crate::explain::admission::Admission;
+use crate::explain::load::Grid;
+use crate::explain::placement::Slots;
+use crate::explain::previous::Previous;
+use crate::explain::text::Text;
+use crate::explain::{finish, promise, shape};
+use crate::options::Options;
+use crate::options::operation::Operation;
 use crate::placement::{Placement, check_slowly, each_slot, map_lengths};
-use crate::plan::{self, Operation, Options, Way};
+use crate::plan;
 use crate::problem::{Problem, Shape, Spec, check_loads, load_fault};
+use crate::rebalance::{mode, refused};
 use crate::status::Status;
 use core::fmt;
 
@@ -130,7 +134,7 @@ impl<'a> Stage<'a> {
     /// What `workspace` refuses.
     pub fn check_admission(&self, text: &mut Text) -> Result<(), Status> {
         let Stage { operation, shape, options, .. } = *self;
-        let need = migrate::workspace(operation, shape, options);
+        let need = plan::workspace(operation, shape, options);
         need.and_then(|need| need.bytes()).map(|_| ()).inspect_err(|&status| {
             Admission { operation, shape, options }.say(text, status);
         })
@@ -185,19 +189,19 @@ pub fn check_content(text: &mut Text, stage: &Stage, placement: &Placement) -> R
 fn check_plan(text: &mut Text, stage: &Stage, placement: &Placement) -> Result<(), Status> {
     let Stage { shape, options, problem: Some(problem), .. } = *stage else { return Ok(()) };
     let (table, width) = (placement.logical_to_physical.is_some(), placement.max_replicas);
-    let way = plan::admit(shape, &migrate::from_nothing(options))?;
-    plan::check_width(shape, way, table, width).inspect_err(|_| {
+    let way = afresh::admit(shape, &mode::from_nothing(options))?;
+    afresh::check_width(shape, way, table, width).inspect_err(|_| {
         text.say(
             "placement.max_replicas is %, the width of logical_to_physical: it is % at least here",
-            &[width.into(), plan::least_width(shape, way).into()],
+            &[width.into(), afresh::least_width(shape, way).into()],
         );
     })?;
     if let Way::Recipe(_) = way {
         let loads = || Grid::of(shape, problem.loads(), None);
-        plan::policy::admit_loads(problem).inspect_err(|&s| loads().say(text, s))?;
+        policy::admit_loads(problem).inspect_err(|&s| loads().say(text, s))?;
     }
-    if let Some(course) = migrate::admit(shape, options, options.previous.is_some())? {
-        migrate::check_maps(problem, &course, options, table, width).inspect_err(|_| {
+    if let Some(course) = mode::admit(shape, options, options.previous.is_some())? {
+        refused::check_maps(problem, &course, options, table, width).inspect_err(|_| {
             text.say(
                 "placement.max_replicas is %, and options.flags wants every expert on two places: \
                  give 2 at least, or 0 and no logical_to_physical for no limit",

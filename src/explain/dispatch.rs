@@ -1,8 +1,8 @@
 //! A batch that cannot be split over a placement.
 
-use super::placement::{Copies, Each, Slots};
-use super::text::Text;
 use crate::dispatch::{Batch, MOST_TOKENS};
+use crate::explain::placement::{Copies, Each, Slots};
+use crate::explain::text::Text;
 use crate::status::Status;
 
 /// A batch, and the slots that its tokens go to.

@@ -1,8 +1,8 @@
 //! A gate whose figures are wrong, or never let anything through.
 
-use super::text::Text;
-use crate::migrate::gate::{GateConfig, GateLayer, GateState, MOST_LAYERS, Obstacle, amount};
-use crate::migrate::table::Table;
+use crate::base::table::Table;
+use crate::explain::text::Text;
+use crate::gate::{GateConfig, GateLayer, GateState, MOST_LAYERS, Obstacle, amount};
 use crate::status::Status;
 
 /// The limits of every figure, behind what it is.

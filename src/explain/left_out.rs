@@ -1,9 +1,11 @@
 //! What this build was made without: refusals that a whole library does not know.
 
-use super::text::Text;
+use crate::afresh::FROM_NOTHING;
+use crate::explain::text::Text;
+use crate::options::Options;
+use crate::options::flags::Flags;
+use crate::options::operation::Operation;
 use crate::parts;
-use crate::plan::flags::Flags;
-use crate::plan::{FROM_NOTHING, Operation, Options};
 use crate::status::Status;
 
 /// The part that the status is about, when the build does without it.

@@ -1,7 +1,7 @@
 //! Loads and the weights of windows, of a problem and by themselves.
 
-use super::text::Text;
-use crate::plan::policy::load_limit;
+use crate::compat::policy::load_limit;
+use crate::explain::text::Text;
 use crate::problem::{Shape, is_zero, load_fault};
 use crate::status::Status;
 

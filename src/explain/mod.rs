@@ -22,18 +22,18 @@ mod tracker;
 mod transfers;
 mod windows;
 
-pub(crate) use argument::{Fault, Numbers, say as argument};
-pub use call::{Refusal, explain};
-pub(crate) use call::{Stage, check_content};
-pub(crate) use dispatch::Dispatch;
-pub(crate) use gate::say as gate;
-pub(crate) use placement::Slots;
-pub(crate) use previous::{say_beyond_repair, say_moves};
-pub(crate) use shape::say as shape;
-pub use text::Text;
-pub(crate) use tracker::{Step, say_memory};
-pub(crate) use transfers::{Transfers, say_too_many};
-pub(crate) use windows::{Given, say_change, say_forecast, say_sizes};
+pub(crate) use crate::explain::argument::{Fault, Numbers, say as argument};
+pub use crate::explain::call::{Refusal, explain};
+pub(crate) use crate::explain::call::{Stage, check_content};
+pub(crate) use crate::explain::dispatch::Dispatch;
+pub(crate) use crate::explain::gate::say as gate;
+pub(crate) use crate::explain::placement::Slots;
+pub(crate) use crate::explain::previous::{say_beyond_repair, say_moves};
+pub(crate) use crate::explain::shape::say as shape;
+pub use crate::explain::text::Text;
+pub(crate) use crate::explain::tracker::{Step, say_memory};
+pub(crate) use crate::explain::transfers::{Transfers, say_too_many};
+pub(crate) use crate::explain::windows::{Given, say_change, say_forecast, say_sizes};
 
 use crate::status::Status;
 

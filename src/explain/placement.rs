@@ -1,6 +1,6 @@
 //! What the slots of a placement hold, without memory to count in: so many experts at a time.
 
-use super::text::Text;
+use crate::explain::text::Text;
 use crate::placement::{each_slot, is_entry};
 use crate::problem::Shape;
 

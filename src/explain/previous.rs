@@ -1,12 +1,13 @@
-//! A placement in force from which no plan can be made: [`crate::migrate`] checks it layer by layer.
+//! A placement in force from which no plan can be made: [`crate::rebalance`] checks it layer by layer.
 
-use super::placement::{BLOCK, Slots};
-use super::text::Text;
-use crate::migrate::{Course, Limits, Mode, Survive, admit};
+use crate::explain::placement::{BLOCK, Slots};
+use crate::explain::text::Text;
+use crate::options::Options;
+use crate::options::flags::Flags;
 use crate::placement::each_slot;
-use crate::plan::Options;
-use crate::plan::flags::Flags;
 use crate::problem::Shape;
+use crate::rebalance::mode::{Course, Mode, admit};
+use crate::rebalance::steps::{Limits, Survive};
 use crate::status::Status;
 
 /// The placement in force of a call, and what binds a plan that starts from it.

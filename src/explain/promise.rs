@@ -1,6 +1,6 @@
 //! A promise that a placement breaks, in words.
 
-use super::text::{Text, Value};
+use crate::explain::text::{Text, Value};
 use crate::placement::{Placement, Violation, ViolationKind};
 use crate::problem::Shape;
 

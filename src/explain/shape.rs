@@ -1,11 +1,11 @@
 //! Sizes and topology: what [`Shape::new`](crate::problem::Shape::new) refuses.
 
-use super::left_out;
-use super::text::Text;
-use crate::arena::addressable;
+use crate::base::arena::addressable;
+use crate::explain::left_out;
+use crate::explain::text::Text;
 use crate::problem::Spec;
+use crate::problem::topology::{EPLB_GPU_LEAVING, is_speed};
 use crate::status::Status;
-use crate::topology::{EPLB_GPU_LEAVING, is_speed};
 
 /// The sizes, as they are read: where 0 is 1 they are at least that.
 fn sizes(spec: &Spec) -> [(&'static str, u32); 7] {

@@ -1,6 +1,6 @@
 //! A sentence with numbers in it, without core::fmt, which brings panics and kilobytes.
 
-use super::float::Decimal;
+use crate::explain::float::Decimal;
 
 /// No sentence is longer; tests/explain.rs measures them.
 const LONGEST: usize = 400;

@@ -1,6 +1,6 @@
 //! A load tracker that cannot take what it is given, or has nothing to tell.
 
-use super::text::Text;
+use crate::explain::text::Text;
 use crate::load::saved::TrackerConfig;
 use crate::placement::is_entry;
 use crate::status::Status;

@@ -1,12 +1,12 @@
 //! Two placements between which no transfers lead.
 
-use super::placement::Slots;
-use super::text::Text;
-use crate::arena::Arena;
-use crate::migrate::transfers::{Transition, buffers_needed, first_refused};
+use crate::base::arena::Arena;
+use crate::explain::placement::Slots;
+use crate::explain::text::Text;
 use crate::placement::each_slot;
 use crate::problem::Shape;
 use crate::status::Status;
+use crate::transfers::list::{Transition, buffers_needed, first_refused};
 
 /// The placement that is left, and the one that is to come.
 pub struct Transfers<'a> {

@@ -1,8 +1,8 @@
 //! Load windows, and what is made of them.
 
-use super::load::Grid;
-use super::text::Text;
-use crate::arena::addressable;
+use crate::base::arena::addressable;
+use crate::explain::load::Grid;
+use crate::explain::text::Text;
 use crate::load::change::{Change, MAX_JUDGED_WINDOWS};
 use crate::load::forecast::Forecast;
 use crate::status::Status;

@@ -1,14 +1,15 @@
 //! What the functions of the C face share: from what the caller gave to what the core takes.
 
-use super::memory::{Listen, Memory};
-use super::read::write;
-use super::types::{eplb_options, eplb_problem};
-use crate::metrics::{Metrics, eplb_metrics};
+use crate::compat::policy::Policy;
+use crate::ffi::memory::{Listen, Memory};
+use crate::ffi::read::write;
+use crate::ffi::types::{eplb_options, eplb_problem};
+use crate::options::Options;
+use crate::options::flags::Flags;
+use crate::options::operation::Operation;
 use crate::placement::map_lengths;
-use crate::plan::flags::Flags;
-use crate::plan::policy::Policy;
-use crate::plan::{Operation, Options};
 use crate::problem::{Problem, Scope, Shape, Spec};
+use crate::score::{Metrics, eplb_metrics};
 use crate::status::Status;
 
 /// Runs the body of a function and turns its result into a code.

@@ -1,13 +1,13 @@
 //! eplb_check and eplb_digest: what is asked of a placement.
 
-use super::call::{answer, checked_options, read_options, shape};
-use super::memory::{self, Listen, Memory};
-use super::read::write;
-use super::types::{eplb_options, eplb_placement, eplb_problem};
-use crate::arena::Need;
-use crate::migrate;
+use crate::base::arena::Need;
+use crate::ffi::call::{answer, checked_options, read_options, shape};
+use crate::ffi::memory::{self, Listen, Memory};
+use crate::ffi::read::write;
+use crate::ffi::types::{eplb_options, eplb_placement, eplb_problem};
+use crate::options::operation::Operation;
 use crate::placement::{self, Placement, Promises, Violation, eplb_violation, map_lengths};
-use crate::plan::Operation;
+use crate::plan;
 use crate::problem::Shape;
 use crate::status::Status;
 use core::ffi::c_void;
@@ -89,7 +89,7 @@ pub unsafe fn checked_check<'a, H: Listen>(
         let maps = memory.read("placement", call.placement)?;
         let shape = shape(&problem, memory)?;
         let options = checked_options(&options, None, memory)?;
-        let need = migrate::workspace(Operation::Check, &shape, &options)?;
+        let need = plan::workspace(Operation::Check, &shape, &options)?;
         let maps = input_maps(&maps, &shape, memory)?;
         if !call.first.is_null() {
             memory.pointer("first", call.first)?;

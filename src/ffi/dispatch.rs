@@ -1,13 +1,14 @@
 //! The C face of dispatch: tokens of a batch in, quotas and a routing table out.
 
-use super::call::{answer, checked_options, read_options, shape};
-use super::memory::{self, Listen, Memory};
-use super::read::{Plain, write};
-use super::types::{eplb_options, eplb_placement, eplb_problem};
-use crate::arena::Need;
+use crate::base::arena::Need;
 use crate::dispatch::{self, Batch, Lengths, QuotasMut, Split, SplitReport, eplb_split};
+use crate::ffi::call::{answer, checked_options, read_options, shape};
+use crate::ffi::memory::{self, Listen, Memory};
+use crate::ffi::read::{Plain, write};
+use crate::ffi::types::{eplb_options, eplb_placement, eplb_problem};
+use crate::options::operation::Operation;
 use crate::placement::{Placement, map_lengths};
-use crate::plan::{self, Operation};
+use crate::plan;
 use crate::problem::Shape;
 use crate::status::Status;
 use core::ffi::c_void;

@@ -1,15 +1,16 @@
 //! eplb_evaluate.
 
-use super::call::{answer, checked_shape, loads, note_metrics, reporter};
-use super::memory::{self, Listen, Memory};
-use super::plan::PlanCall;
-use super::types::{eplb_options, eplb_placement, eplb_problem};
-use crate::arena::Need;
-use crate::metrics::{self, eplb_metrics};
-use crate::migrate;
+use crate::base::arena::Need;
+use crate::ffi::call::{answer, checked_shape, loads, note_metrics, reporter};
+use crate::ffi::memory::{self, Listen, Memory};
+use crate::ffi::plan::PlanCall;
+use crate::ffi::types::{eplb_options, eplb_placement, eplb_problem};
+use crate::options::Options;
+use crate::options::operation::Operation;
 use crate::placement::{Placement, map_lengths};
-use crate::plan::{Operation, Options};
+use crate::plan;
 use crate::problem::{Problem, Shape};
+use crate::score::{self, eplb_metrics};
 use crate::status::Status;
 use core::ffi::c_void;
 
@@ -61,9 +62,9 @@ pub unsafe extern "C" fn eplb_evaluate(
         let dispatch = options.judges_dispatch();
         match loads {
             Loads::Experts(problem) => {
-                metrics::evaluate(problem, scope, dispatch, arena, &placement, report)
+                score::evaluate(problem, scope, dispatch, arena, &placement, report)
             }
-            Loads::Slots(shape, measured) => metrics::evaluate_measured(
+            Loads::Slots(shape, measured) => score::evaluate_measured(
                 shape, scope, dispatch, arena, &placement, measured, report,
             ),
         }
@@ -99,7 +100,7 @@ pub unsafe fn checked_evaluation<'a, H: Listen>(
         let problem = memory.read("problem", call.problem)?;
         let sizes = &checked_shape(operation, &problem, call.options, memory);
         let (shape, options) = sizes.as_ref().map_err(|status| *status)?;
-        let need = migrate::workspace(operation, shape, options)?;
+        let need = plan::workspace(operation, shape, options)?;
         let maps = memory.read("placement", call.placement)?;
         let count = map_lengths(shape, 0)?[0];
         let slots =

@@ -1,10 +1,10 @@
 //! eplb_gate: plain numbers in, a decision out.
 
-use super::call::answer;
-use super::memory::{Deaf, Listen, Memory};
-use super::read::{Plain, write};
-use super::rows::Rows;
-use crate::migrate::gate::{
+use crate::ffi::call::answer;
+use crate::ffi::memory::{Deaf, Listen, Memory};
+use crate::ffi::read::{Plain, write};
+use crate::ffi::rows::Rows;
+use crate::gate::{
     decide, eplb_gate_config, eplb_gate_layer, eplb_gate_state, eplb_gate_total, eplb_gate_verdict,
 };
 use crate::status::Status;

@@ -1,9 +1,9 @@
 //! The caller's arrays: noted one by one, checked against each other, then turned into slices. Everything that is
 //! checked has a name, which a call forgets and an explanation keeps: one list of checks serves both.
 
-use super::read::check_pointer;
-use crate::arena::{Arena, Need};
+use crate::base::arena::{Arena, Need};
 use crate::explain::Fault;
+use crate::ffi::read::check_pointer;
 use crate::status::Status;
 use core::slice;
 

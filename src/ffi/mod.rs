@@ -41,35 +41,37 @@ mod dispatch;
 #[cfg(not(without = "explain"))]
 mod explain;
 
-pub use check::{eplb_check, eplb_digest};
+pub use crate::ffi::check::{eplb_check, eplb_digest};
 #[cfg(not(without = "dispatch"))]
-pub use dispatch::{eplb_batch, eplb_dispatch, eplb_quotas};
-pub use evaluate::eplb_evaluate;
+pub use crate::ffi::dispatch::{eplb_batch, eplb_dispatch, eplb_quotas};
+pub use crate::ffi::evaluate::eplb_evaluate;
 #[cfg(not(any(without = "explain", without = "dispatch")))]
-pub use explain::eplb_explain_dispatch;
+pub use crate::ffi::explain::eplb_explain_dispatch;
 #[cfg(not(without = "explain"))]
-pub use explain::{eplb_explain, eplb_explain_check, eplb_explain_evaluate, eplb_explain_plan};
+pub use crate::ffi::explain::{
+    eplb_explain, eplb_explain_check, eplb_explain_evaluate, eplb_explain_plan,
+};
 #[cfg(not(any(without = "explain", without = "load")))]
-pub use explain::{
+pub use crate::ffi::explain::{
     eplb_explain_forecast, eplb_explain_tracker_close, eplb_explain_tracker_init,
     eplb_explain_tracker_observe, eplb_explain_tracker_windows, eplb_explain_window_weights,
 };
 #[cfg(not(any(without = "explain", without = "previous")))]
-pub use explain::{eplb_explain_gate, eplb_explain_transfers};
+pub use crate::ffi::explain::{eplb_explain_gate, eplb_explain_transfers};
 #[cfg(not(without = "previous"))]
-pub use gate::eplb_gate;
-pub use number::eplb_number;
-pub use plan::{eplb_plan, eplb_workspace};
+pub use crate::ffi::gate::eplb_gate;
+pub use crate::ffi::number::eplb_number;
+pub use crate::ffi::plan::{eplb_plan, eplb_workspace};
 #[cfg(not(without = "load"))]
-pub use tracker::{
+pub use crate::ffi::tracker::{
     eplb_tracker_close, eplb_tracker_config, eplb_tracker_init, eplb_tracker_observe,
     eplb_tracker_size, eplb_tracker_windows,
 };
 #[cfg(not(without = "previous"))]
-pub use transfers::{eplb_transfer_list, eplb_transfer_totals, eplb_transfers};
-pub use types::{eplb_options, eplb_placement, eplb_problem};
+pub use crate::ffi::transfers::{eplb_transfer_list, eplb_transfer_totals, eplb_transfers};
+pub use crate::ffi::types::{eplb_options, eplb_placement, eplb_problem};
 #[cfg(not(without = "load"))]
-pub use windows::{
+pub use crate::ffi::windows::{
     eplb_change, eplb_forecast, eplb_forecast_options, eplb_window_weights, eplb_windows,
 };
 

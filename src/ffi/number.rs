@@ -1,8 +1,8 @@
 //! eplb_number.
 
-use super::call::{answer, shape};
-use super::memory::{self, Deaf, Listen, Memory};
-use super::types::{eplb_placement, eplb_problem};
+use crate::ffi::call::{answer, shape};
+use crate::ffi::memory::{self, Deaf, Listen, Memory};
+use crate::ffi::types::{eplb_placement, eplb_problem};
 use crate::placement::{self, Numbering, map_lengths};
 use crate::problem::Shape;
 use crate::status::Status;

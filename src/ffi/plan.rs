@@ -1,16 +1,17 @@
 //! eplb_workspace and eplb_plan.
 
-use super::call::{
+use crate::base::arena::Arena;
+use crate::ffi::call::{
     answer, checked_options, checked_shape, loads, note_metrics, read_options, reporter, shape,
 };
-use super::memory::{self, Listen, Memory};
-use super::types::{eplb_options, eplb_placement, eplb_problem};
-use crate::arena::Arena;
-use crate::metrics::{Report, eplb_metrics};
-use crate::migrate;
+use crate::ffi::memory::{self, Listen, Memory};
+use crate::ffi::types::{eplb_options, eplb_placement, eplb_problem};
+use crate::options::Options;
+use crate::options::operation::Operation;
 use crate::placement::{PlacementMut, map_lengths};
-use crate::plan::{Operation, Options};
+use crate::plan;
 use crate::problem::{Problem, Shape};
+use crate::score::{Report, eplb_metrics};
 use crate::status::Status;
 use core::ffi::c_void;
 
@@ -53,7 +54,7 @@ pub unsafe extern "C" fn eplb_workspace(
         // the map of a previous placement is not looked at here, only whether there is one
         let previous = (!options.previous.is_null()).then_some(&[][..]);
         let options = checked_options(&options, previous, memory)?;
-        let need = migrate::workspace(operation, &shape, &options)?;
+        let need = plan::workspace(operation, &shape, &options)?;
         size.write(need.bytes()?);
         align.write(8);
         Ok(())
@@ -131,7 +132,7 @@ pub unsafe extern "C" fn eplb_plan(
         let Plan { problem, options, maps, arena } = checked.as_mut().map_err(|status| *status)?;
         let mut report = reporter(per_layer, metrics_size);
         let report: Option<Report> = if per_layer.is_null() { None } else { Some(&mut report) };
-        migrate::plan_into(problem, options, arena, maps, report)
+        plan::plan_into(problem, options, arena, maps, report)
     })
 }
 
@@ -159,7 +160,7 @@ pub unsafe fn checked_plan<'a, H: Listen>(
         let sizes = &checked_shape(operation, &problem, call.options, memory);
         let (shape, options) = sizes.as_ref().map_err(|status| *status)?;
         // what the shape rules out is said before what the loads do: as eplb_workspace says it
-        let need = &migrate::workspace(operation, shape, options)?;
+        let need = &plan::workspace(operation, shape, options)?;
         memory.listener.about("workspace");
         need.bytes()?;
         let problem = &loads(&problem, shape, memory);

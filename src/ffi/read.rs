@@ -4,8 +4,8 @@
 //! is good only with a zero tail. Never by reference: the copy is ours. A struct that is read begins with its size;
 //! of what is written, and of the rows of an array, the size is passed beside the pointer.
 
-use super::memory::{Listen, Memory};
 use crate::explain::Fault;
+use crate::ffi::memory::{Listen, Memory};
 use crate::status::Status;
 use core::mem::MaybeUninit;
 

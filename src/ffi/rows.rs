@@ -1,10 +1,10 @@
 //! Arrays of structs as the caller compiled them: rows that are longer than ours, or shorter.
 
-use super::memory::{Listen, Memory};
-use super::read::{set_beyond, write};
+use crate::base::table::{Table, TableMut};
 use crate::explain::Fault;
-use crate::migrate::gate::{eplb_gate_layer, eplb_gate_state, eplb_gate_verdict};
-use crate::migrate::table::{Table, TableMut};
+use crate::ffi::memory::{Listen, Memory};
+use crate::ffi::read::{set_beyond, write};
+use crate::gate::{eplb_gate_layer, eplb_gate_state, eplb_gate_verdict};
 use crate::status::Status;
 use core::mem::MaybeUninit;
 

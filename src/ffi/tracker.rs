@@ -1,9 +1,9 @@
 //! The load tracker's C face.
 
-use super::call::answer;
-use super::memory::{Deaf, Listen, Memory};
-use super::read::{Plain, write};
-use super::windows::eplb_windows;
+use crate::ffi::call::answer;
+use crate::ffi::memory::{Deaf, Listen, Memory};
+use crate::ffi::read::{Plain, write};
+use crate::ffi::windows::eplb_windows;
 use crate::load::saved::{HEADER, Header, TrackerConfig, TrackerNeed};
 use crate::load::tracker::Tracker;
 use crate::status::Status;

@@ -1,18 +1,16 @@
 //! eplb_transfers: the list of transfers in the caller's arrays.
 
-use super::call::{answer, checked_options, read_options, shape};
-use super::memory::{self, Listen, Memory};
-use super::read::{Plain, write};
-use super::types::{eplb_options, eplb_placement, eplb_problem};
-use crate::arena::Need;
-use crate::migrate;
-use crate::migrate::transfers::{
-    TransferEvent, TransferTotals, Transition, eplb_transfer, transfers,
-};
+use crate::base::arena::Need;
+use crate::ffi::call::{answer, checked_options, read_options, shape};
+use crate::ffi::memory::{self, Listen, Memory};
+use crate::ffi::read::{Plain, write};
+use crate::ffi::types::{eplb_options, eplb_placement, eplb_problem};
+use crate::options::operation::Operation;
 use crate::placement::{Placement, map_lengths};
-use crate::plan::Operation;
+use crate::plan;
 use crate::problem::Shape;
 use crate::status::Status;
+use crate::transfers::list::{TransferEvent, TransferTotals, Transition, eplb_transfer, transfers};
 use core::ffi::c_void;
 use core::mem::offset_of;
 
@@ -162,7 +160,7 @@ pub unsafe fn checked_transfers<'a, H: Listen>(
         let list = memory.read("list", call.list)?;
         let shape = shape(&problem, memory)?;
         let options = checked_options(&options, None, memory)?;
-        let need = migrate::workspace(Operation::Transfers, &shape, &options)?;
+        let need = plan::workspace(Operation::Transfers, &shape, &options)?;
         let [slots, ..] = map_lengths(&shape, 0)?;
         let from = memory.input("from.physical_to_logical", from.physical_to_logical, slots)?;
         let to = memory.input("to.physical_to_logical", to.physical_to_logical, slots)?;

@@ -1,6 +1,6 @@
 //! The structs of the C face, as a C compiler lays them out.
 
-use super::read::Plain;
+use crate::ffi::read::Plain;
 use core::mem::offset_of;
 
 /// What to plan for: sizes, loads and the machine. EPLB_PROBLEM_INIT sets struct_size and zeroes the rest; layers,

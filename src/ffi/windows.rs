@@ -1,8 +1,8 @@
 //! The C face of what is made of load windows: weights, and forecasts.
 
-use super::call::answer;
-use super::memory::{self, Deaf, Listen, Memory};
-use super::read::Plain;
+use crate::ffi::call::answer;
+use crate::ffi::memory::{self, Deaf, Listen, Memory};
+use crate::ffi::read::Plain;
 use crate::load::change::{self, Change};
 use crate::load::forecast::{self, Forecast, ForecastMethod};
 use crate::load::windows::{Windows, WindowsShape};

@@ -22,8 +22,8 @@
 //! shows in every layer, so B, D and N are summed over all layers of the call, which makes them as good as
 //! the layers are many; or each layer is judged alone. docs/DESIGN.md has the figures behind the two numbers.
 
-use super::windows::Windows;
-use crate::order::widen;
+use crate::base::keys::widen;
+use crate::load::windows::Windows;
 use crate::problem::is_zero;
 use crate::status::Status;
 

@@ -11,8 +11,8 @@
 //! Sums are f64 in order of time, the oldest first; the result is rounded to f32, to nearest, and is at most the
 //! largest f32. exp2 and sqrt are libm's, the same bits everywhere.
 
-use super::windows::Windows;
-use crate::order::widen;
+use crate::base::keys::widen;
+use crate::load::windows::Windows;
 use crate::problem::is_zero;
 use crate::status::Status;
 

@@ -5,8 +5,8 @@
 //! a counter that has stopped). It goes over the oldest of the ring; the ring's array is the load of a problem as
 //! it lies, because the order of its windows does not matter to a plan.
 
-use super::saved::{HEADER, Header, Sums, TrackerConfig};
-use super::windows::{Windows, WindowsShape};
+use crate::load::saved::{HEADER, Header, Sums, TrackerConfig};
+use crate::load::windows::{Windows, WindowsShape};
 use crate::placement::is_entry;
 use crate::status::Status;
 

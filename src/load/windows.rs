@@ -1,6 +1,6 @@
 //! Load windows in a ring, validated: whoever holds [`Windows`] need not check again.
 
-use crate::arena::addressable;
+use crate::base::arena::addressable;
 use crate::problem::{check_loads, is_zero};
 use crate::status::Status;
 

@@ -1,8 +1,8 @@
 //! Does a placement keep its promises, and if not, which one and where.
 
-use super::ledger::{Arrays, Glances, Layer, Ledger, Walk};
-use super::{Placement, each_slot, is_entry, row};
-use crate::arena::{Arena, Need};
+use crate::base::arena::{Arena, Need};
+use crate::placement::ledger::{Arrays, Glances, Layer, Ledger, Walk};
+use crate::placement::{Placement, each_slot, is_entry, row};
 use crate::problem::{Scope, Shape};
 use crate::status::Status;
 

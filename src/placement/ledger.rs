@@ -1,8 +1,8 @@
 //! What the check of a placement keeps in mind while it walks over a layer: in arrays of the caller's workspace, or,
 //! for who has none, by looking again. The rules, in `check.rs`, are the same for both.
 
-use super::each_slot;
-use crate::arena::{Carve, Need};
+use crate::base::arena::{Carve, Need};
+use crate::placement::each_slot;
 use crate::problem::Shape;
 
 /// A layer under check.
@@ -222,7 +222,7 @@ impl<'p> Layer<'p> {
 
     /// The row of an expert in the table.
     pub fn row(&self, expert: usize) -> &'p [i32] {
-        super::row(self.table, expert, self.width)
+        crate::placement::row(self.table, expert, self.width)
     }
 }
 
@@ -230,10 +230,10 @@ impl<'p> Layer<'p> {
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     extern crate std;
-    use super::super::check::{check, check_slowly};
-    use super::super::{Numbering, Placement, Promises, number};
-    use super::Arrays;
-    use crate::arena::Arena;
+    use crate::base::arena::Arena;
+    use crate::placement::check::{check, check_slowly};
+    use crate::placement::ledger::Arrays;
+    use crate::placement::{Numbering, Placement, Promises, number};
     use crate::problem::{Scope, Shape, Spec};
     use std::vec;
 

@@ -4,14 +4,14 @@ mod check;
 mod ledger;
 mod number;
 
-pub use check::{Promises, Violation, ViolationKind, check, eplb_violation};
-pub(crate) use check::{check_slowly, need};
-pub use number::{Numbering, number};
+pub use crate::placement::check::{Promises, Violation, ViolationKind, check, eplb_violation};
+pub(crate) use crate::placement::check::{check_slowly, need};
+pub use crate::placement::number::{Numbering, number};
 
-use crate::arena::{Arena, Carve, addressable};
+use crate::base::arena::{Arena, Carve, addressable};
 use crate::problem::Shape;
+use crate::problem::topology::Topology;
 use crate::status::Status;
-use crate::topology::Topology;
 
 /// The maps that a plan writes, row-major; `None` for those not wanted.
 #[derive(Debug)]

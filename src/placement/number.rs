@@ -2,7 +2,7 @@
 //!
 //! No memory but the caller's maps, so experts are counted some hundred at a time, on the stack.
 
-use super::{each_slot, is_entry, map_lengths, row, row_mut};
+use crate::placement::{each_slot, is_entry, map_lengths, row, row_mut};
 use crate::problem::Shape;
 use crate::status::Status;
 use core::convert::Infallible;

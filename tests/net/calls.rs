@@ -4,14 +4,13 @@ use super::answers::Answer;
 use super::common::{Memory, evaluate_with};
 use super::problems::General;
 use super::problems::loads::{self, Rng};
-use eplb::pack::{Packing, Refinement};
-use eplb::replicate::{FixUp, Rule};
 use eplb::{
     Batch, Change, EPLB_MOVES_NONE, Flags, Forecast, ForecastMethod, GateConfig, GateLayer,
     GateState, GateTotal, GateVerdict, Lengths, Operation, Options, Placement, PlacementMut,
     Policy, Problem, Promises, QuotasMut, Recipe, Scope, Shape, Spec, Status, Tracker,
     TrackerConfig, TransferEvent, Transition, Windows,
 };
+use eplb::{FixUp, Packing, Refinement, Rule};
 
 const SCOPES: [Scope; 3] = [Scope::Auto, Scope::Hierarchical, Scope::Global];
 

@@ -1,12 +1,12 @@
 //! Explanations of dispatch.
 
-use super::Call;
-use super::staged::Structs;
 use crate::explain::{self, Slots};
 use crate::ffi::dispatch::{Dispatch, DispatchCall, checked_dispatch, eplb_batch, eplb_quotas};
+use crate::ffi::explain::Call;
+use crate::ffi::explain::staged::Structs;
 use crate::ffi::memory;
 use crate::ffi::types::{eplb_options, eplb_placement, eplb_problem};
-use crate::plan::Operation;
+use crate::options::operation::Operation;
 use crate::status::Status;
 use core::ffi::{c_char, c_void};
 

@@ -1,9 +1,9 @@
 //! Explanations of the gate.
 
-use super::Call;
 use crate::explain;
+use crate::ffi::explain::Call;
 use crate::ffi::gate::{Gate, GateCall, checked_gate};
-use crate::migrate::gate::{
+use crate::gate::{
     self, eplb_gate_config, eplb_gate_layer, eplb_gate_state, eplb_gate_total, eplb_gate_verdict,
 };
 use core::ffi::c_char;

@@ -1,15 +1,15 @@
 //! Explanations of what is asked of a placement.
 
-use super::Call;
-use super::staged::Structs;
 use crate::ffi::check::{Check, CheckCall, checked_check};
 use crate::ffi::evaluate::{Evaluation, Loads, checked_evaluation};
+use crate::ffi::explain::Call;
+use crate::ffi::explain::staged::Structs;
 use crate::ffi::memory;
 use crate::ffi::plan::PlanCall;
 use crate::ffi::types::{eplb_options, eplb_placement, eplb_problem};
-use crate::metrics::{self, Report, eplb_metrics};
+use crate::options::operation::Operation;
 use crate::placement::{self, Placement, eplb_violation};
-use crate::plan::Operation;
+use crate::score::{self, Report, eplb_metrics};
 use crate::status::Status;
 use core::ffi::{c_char, c_void};
 
@@ -63,10 +63,10 @@ unsafe fn measure(evaluation: &Evaluation, workspace: *mut c_void) -> Result<(),
     let report: Report = &mut |_, _| {};
     match loads {
         Loads::Experts(problem) => {
-            metrics::evaluate(problem, scope, dispatch, arena, &placement, report)
+            score::evaluate(problem, scope, dispatch, arena, &placement, report)
         }
         Loads::Slots(shape, measured) => {
-            metrics::evaluate_measured(shape, scope, dispatch, arena, &placement, measured, report)
+            score::evaluate_measured(shape, scope, dispatch, arena, &placement, measured, report)
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Explanations of what concerns loads: the tracker, weights of windows, forecasts.
 
-use super::Call;
 use crate::explain::{self, Given, Step};
+use crate::ffi::explain::Call;
 use crate::ffi::tracker::{
     Observation, ObserveCall, checked_init, checked_observe, checked_windows, eplb_tracker_config,
     open,

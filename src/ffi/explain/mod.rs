@@ -19,21 +19,21 @@ mod gate;
 mod dispatch;
 
 #[cfg(not(without = "dispatch"))]
-pub use dispatch::eplb_explain_dispatch;
+pub use crate::ffi::explain::dispatch::eplb_explain_dispatch;
 #[cfg(not(without = "previous"))]
-pub use gate::eplb_explain_gate;
-pub use judge::{eplb_explain_check, eplb_explain_evaluate};
+pub use crate::ffi::explain::gate::eplb_explain_gate;
+pub use crate::ffi::explain::judge::{eplb_explain_check, eplb_explain_evaluate};
 #[cfg(not(without = "load"))]
-pub use loads::{
+pub use crate::ffi::explain::loads::{
     eplb_explain_forecast, eplb_explain_tracker_close, eplb_explain_tracker_init,
     eplb_explain_tracker_observe, eplb_explain_tracker_windows, eplb_explain_window_weights,
 };
-pub use plan::{eplb_explain, eplb_explain_plan};
+pub use crate::ffi::explain::plan::{eplb_explain, eplb_explain_plan};
 #[cfg(not(without = "previous"))]
-pub use transfers::eplb_explain_transfers;
+pub use crate::ffi::explain::transfers::eplb_explain_transfers;
 
-use super::memory::{Listen, Memory};
 use crate::explain::{self, Fault, Text};
+use crate::ffi::memory::{Listen, Memory};
 use crate::status::Status;
 use core::ffi::c_char;
 

@@ -1,13 +1,15 @@
 //! Explanations of what stands in a problem, in options, in a placement; and of plans.
 
-use super::Call;
-use super::staged::Structs;
 use crate::explain::{self, Text};
+use crate::ffi::explain::Call;
+use crate::ffi::explain::staged::Structs;
 use crate::ffi::plan::{Plan, PlanCall, checked_plan};
 use crate::ffi::types::{eplb_options, eplb_placement, eplb_problem};
-use crate::metrics::eplb_metrics;
-use crate::migrate;
-use crate::plan::{Operation, Options};
+use crate::options::Options;
+use crate::options::operation::Operation;
+use crate::plan;
+use crate::rebalance::refused;
+use crate::score::eplb_metrics;
 use crate::status::Status;
 use core::ffi::{c_char, c_void};
 
@@ -102,7 +104,7 @@ impl Call {
             let found = match &mut checked {
                 Err(status) => Err(*status),
                 Ok(Plan { problem, options, maps, arena }) => {
-                    migrate::check_plan(problem, options, arena, maps)
+                    plan::check(problem, options, arena, maps)
                 }
             };
             let Err(status) = found else { return Ok(()) };
@@ -110,7 +112,7 @@ impl Call {
             if let (Status::Infeasible, Ok(plan)) = (status, &mut checked) {
                 let Plan { problem, options, maps, arena } = plan;
                 let repair =
-                    migrate::beyond_repair(problem, options, maps.max_replicas, arena.rest());
+                    refused::beyond_repair(problem, options, maps.max_replicas, arena.rest());
                 say_repair(&mut self.text, options, repair);
             }
             Err(status)

@@ -1,13 +1,13 @@
 //! Problem, options and placement of a call, stage by stage: what every function on a problem checks first.
 
-use super::Call;
 use crate::explain::{self, Numbers, Stage};
 use crate::ffi::call::{checked_options, load_arrays, read_options, spec};
 use crate::ffi::check::{checked_digest, input_maps};
+use crate::ffi::explain::Call;
 use crate::ffi::plan::note_maps;
 use crate::ffi::types::{eplb_options, eplb_placement, eplb_problem};
+use crate::options::operation::Operation;
 use crate::placement::{Placement, map_lengths};
-use crate::plan::Operation;
 use crate::problem::{Problem, Shape};
 use crate::status::Status;
 

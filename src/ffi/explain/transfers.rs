@@ -1,14 +1,14 @@
 //! Explanations of transfers between two placements.
 
-use super::Call;
-use super::staged::Structs;
 use crate::explain::{self, Transfers};
+use crate::ffi::explain::Call;
+use crate::ffi::explain::staged::Structs;
 use crate::ffi::memory;
 use crate::ffi::transfers::{Listing, TransfersCall, checked_transfers, eplb_transfer_list};
 use crate::ffi::types::{eplb_options, eplb_placement, eplb_problem};
-use crate::migrate::transfers::{transfers, unreported};
-use crate::plan::Operation;
+use crate::options::operation::Operation;
 use crate::status::Status;
+use crate::transfers::list::{transfers, unreported};
 use core::ffi::{c_char, c_void};
 
 /// Explains a call of eplb_transfers: see eplb_explain.

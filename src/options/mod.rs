@@ -1,0 +1,44 @@
+//! What a caller may ask of a plan.
+
+pub mod flags;
+pub mod operation;
+
+use crate::compat::policy::{Policy, Recipe};
+use crate::options::flags::Flags;
+use crate::placement::Promises;
+use crate::problem::Scope;
+
+/// How to plan. The default is policy BALANCED, scope AUTO, from nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options<'a> {
+    /// Which policy.
+    pub policy: Policy,
+    /// A recipe of one's own in place of the policy's; planned as the compatibility policies are.
+    pub recipe: Option<Recipe>,
+    /// Which hierarchy.
+    pub scope: Scope,
+    /// Bound on the candidates that `BALANCED` looks at for a row, 0 = 200,000; docs/SPEC.md says what a unit is,
+    /// and what nodes and windows have. The compatibility policies do a fixed amount of work and accept any.
+    pub effort: u32,
+    /// With `previous`: slots that may change per layer; 0 = no limit, `EPLB_MOVES_NONE` = only what must.
+    pub max_moves: u32,
+    /// With `previous`: slots that may change per layer from one GPU to another; 0 = no limit.
+    pub max_moves_per_gpu_pair: u32,
+    /// What else is asked for.
+    pub flags: Flags,
+    /// `[L][P]` placement in force, -1 = empty, or `None`: plan from nothing.
+    pub previous: Option<&'a [i32]>,
+}
+
+impl Options<'_> {
+    /// Whether the metrics are to say what dispatch makes of the placement.
+    pub fn judges_dispatch(&self) -> bool {
+        self.flags.contains(Flags::DISPATCH)
+    }
+
+    /// What a plan made with these options keeps.
+    pub fn promises(&self) -> Promises {
+        let balanced = self.policy == Policy::Balanced;
+        Promises { scope: self.scope, full: !balanced, distinct: balanced }
+    }
+}

@@ -1,0 +1,124 @@
+//! The one door of planning: from nothing, or from the placement in force; and how much memory it, or any other
+//! operation, takes.
+
+use crate::afresh::{self, FROM_NOTHING};
+use crate::base::arena::{Arena, Need};
+use crate::dispatch;
+use crate::options::Options;
+use crate::options::operation::Operation;
+use crate::parts;
+use crate::placement::{self, PlacementMut};
+use crate::problem::{Problem, Shape};
+use crate::rebalance::front;
+use crate::rebalance::mode::{admit, from_nothing};
+use crate::score::{self, Report};
+use crate::status::Status;
+use crate::transfers::list;
+
+/// What an operation needs of an arena, whatever the number of layers. Of a previous placement it matters
+/// whether there is one, not what it holds. O(G); O(G^2) where nodes are not contiguous or must be survived.
+///
+/// # Errors
+/// What the operation would refuse for its shape and options.
+pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Result<Need, Status> {
+    let has_previous = operation == Operation::Rebalance || options.previous.is_some();
+    match operation {
+        Operation::Plan | Operation::Rebalance if parts::PREVIOUS => {
+            match admit(shape, options, has_previous)? {
+                Some(course) => Ok(front::need(&course, shape)),
+                None => afresh::need(shape, &from_nothing(options)),
+            }
+        }
+        Operation::Plan => afresh::need(shape, options),
+        Operation::Evaluate => {
+            let dispatch = options.judges_dispatch();
+            score::admit(shape, dispatch)?;
+            let need = score::need(shape, options.scope, dispatch);
+            Ok(need.max(score::measured::need(shape, options.scope, dispatch)))
+        }
+        Operation::Check => Ok(placement::need(shape)),
+        Operation::Transfers if parts::PREVIOUS => list::need(shape, options.flags),
+        Operation::Dispatch if parts::DISPATCH => dispatch::need(shape),
+        Operation::Number | Operation::Digest => Ok(Need::default()),
+        // left out of this build
+        Operation::Dispatch | Operation::Transfers | Operation::Rebalance => {
+            Err(Status::UnknownOperation)
+        }
+    }
+}
+
+/// Plans every layer, from nothing or from `options.previous`. Calls `report` once a layer, in order, when it
+/// is given.
+///
+/// From a placement, policy BALANCED: with a limit on moves, the fewest moves that give every expert a slot on
+/// a GPU that is alive, then copies into empty slots, then the best steps while the limit lasts; without, the plan
+/// from nothing, renamed so that the fewest slots change, or the placement in force where the plan is no better. The
+/// other policies: their plan, renamed.
+///
+/// Writes every element of every map that is given. On an error nothing is written and `report` is not
+/// called: all layers are looked at before the first is written.
+///
+/// # Errors
+/// [`Status::UnsupportedPolicy`] and the other `Unsupported*`, [`Status::ArrayLength`], [`Status::TooFewSlots`], the
+/// `*NotDivisible`, [`Status::LoadTooLarge`], [`Status::WorkspaceTooSmall`]; from a placement also
+/// [`Status::PlacementExpert`] for an entry that is neither -1 nor an expert, [`Status::SourceLost`],
+/// [`Status::Infeasible`] when the limits or what must be survived cannot be kept, and [`Status::MaxReplicas`] when
+/// it has more replicas than the map holds and a limit keeps them.
+pub fn plan(
+    problem: &Problem,
+    options: &Options,
+    mut arena: Arena,
+    mut maps: PlacementMut,
+    report: Option<Report>,
+) -> Result<(), Status> {
+    plan_into(problem, options, &mut arena, &mut maps, report)
+}
+
+/// The same by reference: what is large is on the stack once.
+pub(crate) fn plan_into(
+    problem: &Problem,
+    options: &Options,
+    arena: &mut Arena,
+    maps: &mut PlacementMut,
+    report: Option<Report>,
+) -> Result<(), Status> {
+    let on_course = options.previous.is_some() || !FROM_NOTHING.contains(options.flags);
+    if parts::PREVIOUS && on_course {
+        return plan_on_course(problem, options, arena, maps, report);
+    }
+    afresh::plan(problem, options, arena, maps, report)
+}
+
+/// Plans what [`admit`] decides on.
+#[inline(never)] // off the stack of plans from nothing
+fn plan_on_course(
+    problem: &Problem,
+    options: &Options,
+    arena: &mut Arena,
+    maps: &mut PlacementMut,
+    report: Option<Report>,
+) -> Result<(), Status> {
+    match &admit(problem.shape(), options, options.previous.is_some())? {
+        Some(course) => front::plan(problem, options, course, arena, maps, report),
+        None => afresh::plan(problem, &from_nothing(options), arena, maps, report),
+    }
+}
+
+/// All that can be wrong with a call of [`plan`]: what it would answer, without planning.
+///
+/// # Errors
+/// Those of [`plan`].
+pub(crate) fn check(
+    problem: &Problem,
+    options: &Options,
+    arena: &mut Arena,
+    maps: &PlacementMut,
+) -> Result<(), Status> {
+    match &admit(problem.shape(), options, options.previous.is_some())? {
+        Some(course) => {
+            let mut planner = front::Planner::new(problem, options, course, arena, maps)?;
+            planner.check_layers(&mut arena.rest())
+        }
+        None => afresh::check_plan(problem, &from_nothing(options), arena, maps),
+    }
+}

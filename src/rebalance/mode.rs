@@ -1,0 +1,154 @@
+//! How a plan from a placement goes, decided from the shape and the options alone.
+
+use crate::afresh::{self, FROM_NOTHING, Way};
+use crate::base::arena::Need;
+use crate::compat::policy::Policy;
+use crate::options::Options;
+use crate::options::flags::{EPLB_MOVES_NONE, Flags};
+use crate::problem::Shape;
+use crate::rebalance::board::Board;
+use crate::rebalance::rename;
+use crate::rebalance::steps::{Limits, Survive};
+use crate::status::Status;
+
+/// How much of the placement in force may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// All of it: the plan from nothing, GPUs renamed.
+    Anew,
+    /// What the limits allow.
+    Limited,
+    /// What must.
+    Repair,
+}
+
+/// How a plan from a placement goes, decided from the shape and the options alone.
+#[derive(Clone, Copy)]
+pub struct Course<'a> {
+    /// How to plan from nothing, and the options for that.
+    pub way: Way,
+    pub fresh: Options<'a>,
+    pub mode: Mode,
+    pub balanced: bool,
+    pub survive: Survive,
+    /// Slots are filled, not left empty where that is better.
+    pub fills: bool,
+    pub fill_only: bool,
+    /// Groups are bound to nodes.
+    pub hierarchical: bool,
+}
+
+/// The course; `None` when there is nothing to start from and nothing to survive. `has_previous`: there is a placement
+/// in force, or memory is asked for as if there were one.
+pub fn admit<'a>(
+    shape: &Shape,
+    options: &Options<'a>,
+    has_previous: bool,
+) -> Result<Option<Course<'a>>, Status> {
+    let fill_only = options.flags.contains(Flags::FILL_ONLY);
+    let mode = match options.max_moves {
+        EPLB_MOVES_NONE => Mode::Repair,
+        0 if options.max_moves_per_gpu_pair == 0 && !fill_only => Mode::Anew,
+        _ => Mode::Limited,
+    };
+    let limited = mode != Mode::Anew;
+    if limited && !has_previous {
+        return Err(Status::MovesWithoutPrevious);
+    }
+    let survive = survive_of(options);
+    let balanced = options.recipe.is_none() && options.policy == Policy::Balanced;
+    if !balanced && (survive != Survive::Nothing || fill_only) {
+        return Err(Status::UnsupportedFlag);
+    }
+    if !balanced && limited {
+        return Err(Status::UnsupportedPrevious);
+    }
+    let fresh = from_nothing(options);
+    let way = afresh::admit(shape, &fresh)?;
+    let hierarchical = shape.is_hierarchical(options.scope) && shape.topology().num_nodes() > 1;
+    if survive != Survive::Nothing {
+        if hierarchical && survive == Survive::Gpu && !limited {
+            return Err(Status::UnsupportedFlag);
+        }
+        let room = places_for_two(shape, survive);
+        let twice = shape.num_logical_experts().saturating_mul(2);
+        if hierarchical && survive == Survive::Node || room < twice {
+            return Err(Status::Infeasible);
+        }
+    }
+    if !has_previous && survive == Survive::Nothing {
+        return Ok(None);
+    }
+    let fills = !options.flags.contains(Flags::EMPTY_SLOTS);
+    Ok(Some(Course { way, fresh, mode, balanced, survive, fills, fill_only, hierarchical }))
+}
+
+/// The same options, with nothing to start from.
+pub fn from_nothing<'a>(options: &Options<'a>) -> Options<'a> {
+    Options {
+        max_moves: 0,
+        max_moves_per_gpu_pair: 0,
+        flags: options.flags & FROM_NOTHING,
+        previous: None,
+        ..*options
+    }
+}
+
+/// What every expert must be on two of.
+pub fn survive_of(options: &Options) -> Survive {
+    if options.flags.contains(Flags::SURVIVE_NODE) {
+        Survive::Node
+    } else if options.flags.contains(Flags::SURVIVE_GPU) {
+        Survive::Gpu
+    } else {
+        Survive::Nothing
+    }
+}
+
+/// Slots where every expert is to be on two places: no place counts an expert twice.
+pub fn places_for_two(shape: &Shape, survive: Survive) -> usize {
+    let topology = shape.topology();
+    let experts = shape.num_logical_experts();
+    let mut room = 0_usize;
+    for gpu in 0..topology.num_gpus() {
+        let here = if survive == Survive::Gpu {
+            shape.usable_slots(gpu)
+        } else if (0..gpu).any(|before| topology.node(before) == topology.node(gpu)) {
+            0 // counted at the first GPU of the node
+        } else {
+            (gpu..topology.num_gpus())
+                .filter(|&other| topology.node(other) == topology.node(gpu))
+                .fold(0_usize, |sum, other| sum.saturating_add(shape.usable_slots(other)))
+        };
+        room = room.saturating_add(here.min(experts));
+    }
+    room
+}
+
+impl Course<'_> {
+    /// GPUs stay on their node when they take other names.
+    pub fn by_node(&self) -> bool {
+        self.hierarchical || self.survive == Survive::Node
+    }
+
+    /// What takes turns on the rest of the memory.
+    #[inline(never)] // sizing is over before planning takes the stack
+    pub fn turns(&self, shape: &Shape) -> Need {
+        let count = Need { u32s: shape.num_logical_experts(), ..Need::default() };
+        let names = rename::need(shape, self.by_node());
+        let own = Board::need(shape, self.hierarchical).max(names).max(count);
+        own.max(self.way.need(shape, &self.fresh))
+    }
+
+    pub fn limits(&self, options: &Options, max_replicas: usize) -> Limits {
+        let or_none = |limit: u32| if limit == 0 { u32::MAX } else { limit };
+        Limits {
+            // what must move is not limited; nothing else moves
+            moves: or_none(options.max_moves),
+            per_pair: options.max_moves_per_gpu_pair,
+            most_replicas: or_none(u32::try_from(max_replicas).unwrap_or(u32::MAX)),
+            survive: self.survive,
+            fill_only: self.fill_only,
+        }
+    }
+}
