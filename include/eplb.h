@@ -108,15 +108,18 @@ EPLB_INLINE int32_t eplb_route(const uint32_t *route_end, const int32_t *route_s
   (EPLB_WORKSPACE_BOUND_GROUPS(E, P, G, K, N) + sizeof(uint64_t) * 2 * (W) + \
    sizeof(uint64_t) * 8 * (((W) + 7) / 8) * ((E) + ((G) + 9) / 2) + sizeof(uint64_t) * 7 * (E) + \
    sizeof(uint64_t) * 5 * (P) + sizeof(uint64_t) * 8 * (G) + sizeof(uint64_t) * 16)
-/* Those for EPLB_OPERATION_REBALANCE, W >= 1: all of the above, and about 28 E + 48 P + 56 G, 24 E + 8 G for each window,
- and 4 for each pair of GPUs (of at most 256) more. For EPLB_OPERATION_TRANSFERS, and EPLB_OPERATION_DISPATCH of any G. */
+/* The same for EPLB_OPERATION_REBALANCE, W >= 1: all of the above, and about 28 E + 48 P + 56 G, 24 E + 8 G for each window,
+ and 4 for each pair of GPUs (of at most 256) more. */
 #define EPLB_WORKSPACE_BOUND_REBALANCE(E, P, G, K, N, W) \
   (((W) > 1 ? EPLB_WORKSPACE_BOUND_WINDOWS(E, P, G, K, N, W) : EPLB_WORKSPACE_BOUND_GROUPS(E, P, G, K, N)) + \
    sizeof(uint64_t) * (3 * (E) + (G) + 1) * (W) + sizeof(uint64_t) * (3 * (E) + 6 * (P) + 7 * (G) + (N) + (K)) + \
    sizeof(uint64_t) * (EPLB_SMALLER(G, 256) * (EPLB_SMALLER(G, 256) + 10) / 2 + \
                        EPLB_SMALLER(N, 256) * (EPLB_SMALLER(N, 256) + 10) / 2 + 16))
+/* That for EPLB_OPERATION_TRANSFERS. */
 #define EPLB_WORKSPACE_BOUND_TRANSFERS(E, P, G) (sizeof(uint64_t) * (2 * (E) + 9 * (P) + 8 * (G) + 8))
+/* That for EPLB_OPERATION_DISPATCH, of any number of GPUs. */
 #define EPLB_WORKSPACE_BOUND_DISPATCH(E, P, G) (sizeof(uint64_t) * (5 * (E) + 7 * (P) + 17 * (G) + 8))
+/* The smaller of two. */
 #define EPLB_SMALLER(A, B) ((A) < (B) ? (A) : (B))
 
 

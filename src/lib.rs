@@ -1,19 +1,27 @@
 //! Expert placement for Mixture-of-Experts serving: how many replicas each expert gets and which GPU
 //! each sits on, so that the busiest GPU is as little above the mean as possible.
 //!
-//! `no_std`, allocation-free, without panics; the same bytes on every machine. The C face is
-//! `include/eplb.h`, made from [`ffi`]. The layers, bottom to top; imports go one way:
+//! `no_std`, allocation-free, without panics; the same bytes on every machine. The C face is `include/eplb.h`, made
+//! from [`ffi`]. The rooms, bottom to top; imports go one way, and which room serves which C function:
 //!
-//! 0. `status`, `parts`: codes, pinned for ever; what a build may leave out
-//! 1. `order`, `arena`, `topology`: sorts and heaps; the workspace; the GPUs
-//! 2. `problem`, `placement`: the validated input; the maps, their check and digest
-//! 3. `metrics`, `load`, `dispatch`: the ruler and the lower bound; the load tracker, change detection, forecasts;
-//!    tokens over replicas
-//! 4. [`replicate`], [`pack`]: how many replicas; which GPU
-//! 5. `plan`: whole placements
-//! 6. `migrate`: from an old placement to a new one
-//! 7. `explain`: why a call is refused, in words
-//! 8. [`fixed`], [`ffi`]: the planner that owns its arrays; the C face, the only unsafe code
+//! | room | what is in it | C |
+//! |---|---|---|
+//! | `status`, `parts` | codes, pinned for ever; what a build may leave out | `eplb_status_string` |
+//! | `base` | cells of slices, keys and sorts, tournaments, the arena | |
+//! | `problem` | what a call is about, validated: sizes, loads, GPUs | |
+//! | `placement` | the maps, their numbering, check and digest | `eplb_check`, `eplb_number`, `eplb_digest` |
+//! | `groups` | which node each group of experts goes to | |
+//! | `bound` | what no placement can be better than | |
+//! | `dispatch` | tokens over replicas | `eplb_dispatch` |
+//! | `compat` | the policies of other programs, bit for bit | |
+//! | `load` | the tracker, windows, change, forecasts | `eplb_tracker_*`, `eplb_window_weights`, `eplb_forecast` |
+//! | `score` | how balanced a placement is | `eplb_evaluate` |
+//! | `options` | what a caller may ask of a plan | |
+//! | `balanced` | BALANCED, from nothing | |
+//! | `transfers`, `gate` | from one placement to another; whether that pays | `eplb_transfers`, `eplb_gate` |
+//! | `afresh`, `rebalance`, `plan` | from nothing; from a placement; the one door of both | `eplb_plan`, `eplb_workspace` |
+//! | `explain` | why a call is refused, in words | `eplb_explain*` |
+//! | [`fixed`], [`ffi`] | the planner that owns its arrays; the C face, the only unsafe code | |
 
 #![no_std]
 // what explains a part that is left out is then code that nothing reaches, as the part is
