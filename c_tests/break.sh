@@ -128,7 +128,7 @@ sees "undefined reference to .malloc" topic freestanding
 mend
 
 sabotage "the alloc crate" src/lib.rs \
-  's/^mod arena;/extern crate alloc;\n\/\/\/ A list.\npub fn list(n: usize) -> alloc::vec::Vec<u8> { alloc::vec![0; n] }\n&/'
+  's/^mod afresh;/extern crate alloc;\n\/\/\/ A list.\npub fn list(n: usize) -> alloc::vec::Vec<u8> { alloc::vec![0; n] }\n&/'
 sees "no global memory allocator" topic symbols
 mend
 
@@ -285,7 +285,7 @@ sabotage "a bound 1 % too high" src/score/mod.rs 's/let bound = lower::lower_bou
 sees "evaluate.c:[0-9]*: .*failed: best >= 0 && bound <= best" topic evaluate
 mend
 
-sabotage "a limit on replicas that is not kept" src/options/operation.rs 's/let most_replicas = if maps.max_replicas == 0 {/let most_replicas = if maps.max_replicas < 1000 {/'
+sabotage "a limit on replicas that is not kept" src/balanced/mod.rs 's/let most_replicas = if maps.max_replicas == 0 {/let most_replicas = if maps.max_replicas < 1000 {/'
 sees "policy 0: failed: max_replicas" topic topology
 mend
 
