@@ -9,10 +9,10 @@ use crate::base::arena::{Arena, Carve, Need};
 use crate::base::cells::{at, change, put};
 use crate::base::keys::widen;
 use crate::problem::{Problem, Shape};
-use crate::rebalance::chain::Chain;
-use crate::rebalance::steps::Limits;
+use crate::rebalance::holders::Holders;
+use crate::rebalance::limits::Limits;
 
-pub use crate::rebalance::chain::NONE;
+pub use crate::rebalance::holders::NONE;
 
 /// No harm is less than nothing.
 pub const UNKNOWN: f64 = -1.0;
@@ -21,7 +21,7 @@ const TOTAL: f64 = (1_u64 << 44) as f64;
 
 /// The arrays of a layer. Slots of GPUs that do not receive take no part and stay at `NONE`.
 #[derive(Debug)]
-pub struct Board<'a> {
+pub struct Packing<'a> {
     pub windows: usize,
     /// `[W]` weights, their sum 1.
     pub weight: &'a mut [f64],
@@ -70,19 +70,19 @@ pub struct Board<'a> {
     pub moved: u32,
 }
 
-impl<'a> Board<'a> {
-    /// Takes the arrays, O(W (E + G) + P), and notes the topology. `arena` holds what [`Board::need`] says.
+impl<'a> Packing<'a> {
+    /// Takes the arrays, O(W (E + G) + P), and notes the topology. `arena` holds what [`Packing::need`] says.
     #[inline(never)] // what building takes is off the stack afterwards
     pub fn carve(arena: &'a mut Arena, shape: &Shape, hierarchical: bool) -> Self {
-        let mut board = Board::list(&mut arena.rest(), shape, hierarchical);
-        board.note(shape);
-        board
+        let mut packing = Packing::list(&mut arena.rest(), shape, hierarchical);
+        packing.note(shape);
+        packing
     }
 
-    /// What [`Board::carve`] takes.
+    /// What [`Packing::carve`] takes.
     pub fn need(shape: &Shape, hierarchical: bool) -> Need {
         let mut need = Need::default();
-        Board::list(&mut need, shape, hierarchical);
+        Packing::list(&mut need, shape, hierarchical);
         need
     }
 
@@ -91,7 +91,7 @@ impl<'a> Board<'a> {
         let (experts, gpus) = (shape.num_logical_experts(), shape.topology().num_gpus());
         let (slots, windows) = (shape.num_physical_experts(), shape.num_windows());
         let many = experts.saturating_mul(windows);
-        Board {
+        Packing {
             windows,
             weight: arena.f64s(windows),
             whole: arena.u64s(many),
@@ -148,7 +148,7 @@ impl<'a> Board<'a> {
         }
     }
 
-    /// Sets the board: the loads of `layer`, and what is in force (`[P]`) in the slots.
+    /// Sets the packing: the loads of `layer`, and what is in force (`[P]`) in the slots.
     pub fn set(&mut self, problem: &Problem, layer: usize, in_force: &[i32]) {
         self.set_loads(problem, layer);
         self.old_head.fill(NONE);
@@ -252,15 +252,15 @@ impl<'a> Board<'a> {
     }
 
     /// Slots that hold an expert.
-    pub fn holders(&self, expert: usize) -> Chain<'_> {
+    pub fn holders(&self, expert: usize) -> Holders<'_> {
         let here = self.head.get(expert).copied().unwrap_or(NONE);
-        Chain { next: self.next, here }
+        Holders { next: self.next, here }
     }
 
     /// Slots of GPUs that can be read which held it.
-    pub fn old_holders(&self, expert: usize) -> Chain<'_> {
+    pub fn old_holders(&self, expert: usize) -> Holders<'_> {
         let here = self.old_head.get(expert).copied().unwrap_or(NONE);
-        Chain { next: self.old_next, here }
+        Holders { next: self.old_next, here }
     }
 
     pub fn holds(&self, gpu: usize, expert: usize) -> bool {
@@ -345,8 +345,8 @@ impl<'a> Board<'a> {
 
     /// Puts the experts of another placement, by slot, into the slots; where that has none all stays.
     pub fn hold(&mut self, experts: &[u32]) {
-        let differs = |board: &Self, slot: usize, expert: u32| {
-            expert != NONE && at(board.on, slot) != expert && at(board.gpu, slot) != NONE
+        let differs = |packing: &Self, slot: usize, expert: u32| {
+            expert != NONE && at(packing.on, slot) != expert && at(packing.gpu, slot) != NONE
         };
         // all that change places leave first, so that none is counted as one more copy
         for (slot, &expert) in experts.iter().enumerate() {

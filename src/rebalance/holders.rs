@@ -5,13 +5,13 @@ pub const NONE: u32 = u32::MAX;
 
 /// Slots with the same expert.
 #[derive(Clone, Copy, Debug)]
-pub struct Chain<'b> {
+pub struct Holders<'b> {
     /// `[P]` the next of each slot.
     pub next: &'b [u32],
     pub here: u32,
 }
 
-impl Iterator for Chain<'_> {
+impl Iterator for Holders<'_> {
     type Item = usize;
     #[inline]
     fn next(&mut self) -> Option<usize> {

@@ -7,10 +7,10 @@ use crate::options::Options;
 use crate::options::flags::Flags;
 use crate::placement::{Placement, PlacementMut, is_entry};
 use crate::problem::Problem;
-use crate::rebalance::board::Board;
-use crate::rebalance::front::{Planner, need};
-use crate::rebalance::mode::{Course, Mode, admit};
-use crate::rebalance::steps::{Limits, Survive};
+use crate::rebalance::limits::{Limits, Survive};
+use crate::rebalance::mode::{Mode, Rebalance, admit};
+use crate::rebalance::packing::Packing;
+use crate::rebalance::planner::Planner;
 use crate::rebalance::{repair, ruler};
 use crate::status::Status;
 
@@ -19,8 +19,7 @@ impl<'p> Planner<'p> {
     pub fn new(
         problem: &'p Problem<'p>,
         options: &'p Options<'p>,
-        course: &'p Course<'p>,
-        arena: &Arena,
+        how: &'p Rebalance<'p>,
         maps: &PlacementMut,
     ) -> Result<Self, Status> {
         let shape = problem.shape();
@@ -29,10 +28,9 @@ impl<'p> Planner<'p> {
         if let Some(previous) = options.previous {
             Placement::of(previous).check_lengths(shape)?;
         }
-        arena.check(need(course, shape))?;
-        check_maps(problem, course, options, table, maps.max_replicas)?;
-        let limits = course.limits(options, maps.max_replicas);
-        Ok(Planner { problem, options, course, limits })
+        check_maps(problem, how, options, table, maps.max_replicas)?;
+        let limits = how.limits(options, maps.max_replicas);
+        Ok(Planner { problem, options, how, limits })
     }
 
     /// Refuses a placement from which some layer cannot be planned.
@@ -59,37 +57,37 @@ impl<'p> Planner<'p> {
         if !external && copies.contains(&0) {
             return Err(Status::SourceLost);
         }
-        if self.course.mode == Mode::Anew {
+        if self.how.mode == Mode::Anew {
             return Ok(());
         }
         ruler::count_copies(topology, old, |gpu| topology.receives(gpu), copies);
         if copies.iter().any(|&count| count > self.limits.most_replicas) {
             return Err(Status::MaxReplicas);
         }
-        let as_it_is = self.limits.survive == Survive::Nothing && !self.course.hierarchical;
+        let as_it_is = self.limits.survive == Survive::Nothing && !self.how.hierarchical;
         if as_it_is && !copies.contains(&0) {
             return Ok(()); // nothing to repair
         }
-        let mut board = Board::carve(turns, shape, self.course.hierarchical);
-        board.set(self.problem, layer, old);
-        repair::repair(&mut board, shape, &self.limits)
+        let mut packing = Packing::carve(turns, shape, self.how.hierarchical);
+        packing.set(self.problem, layer, old);
+        repair::repair(&mut packing, shape, &self.limits)
     }
 }
 
-/// Refuses maps and loads that a plan on this course cannot have.
+/// Refuses maps and loads that a plan on this how cannot have.
 pub(crate) fn check_maps(
     problem: &Problem,
-    course: &Course,
+    how: &Rebalance,
     options: &Options,
     table: bool,
     width: usize,
 ) -> Result<(), Status> {
-    afresh::check_width(problem.shape(), course.way, table, width)?;
-    if let Way::Recipe(_) = course.way {
+    afresh::check_width(problem.shape(), how.way, table, width)?;
+    if let Way::Recipe(_) = how.way {
         policy::admit_loads(problem)?;
     }
-    let two_places = course.survive != Survive::Nothing;
-    if two_places && course.limits(options, width).most_replicas < 2 {
+    let two_places = how.survive != Survive::Nothing;
+    if two_places && how.limits(options, width).most_replicas < 2 {
         return Err(Status::MaxReplicas);
     }
     Ok(())
@@ -104,17 +102,17 @@ pub(crate) fn beyond_repair(
     mut arena: Arena,
 ) -> Option<(usize, Option<u32>)> {
     let previous = Placement::of(options.previous?);
-    let course: &Course = &admit(problem.shape(), options, true).ok()??;
-    let limits = course.limits(options, max_replicas);
-    let mut planner = Planner { problem, options, course, limits };
+    let how: &Rebalance = &admit(problem.shape(), options, true).ok()??;
+    let limits = how.limits(options, max_replicas);
+    let mut planner = Planner { problem, options, how, limits };
     let shape = problem.shape();
     let layer = (0..shape.num_layers()).find(|&layer| {
         let old = previous.layer(shape, layer);
         planner.check(layer, old, &mut arena.rest()) == Err(Status::Infeasible)
     })?;
-    let mut board = Board::carve(&mut arena, shape, course.hierarchical);
-    board.set(problem, layer, previous.layer(shape, layer));
+    let mut packing = Packing::carve(&mut arena, shape, how.hierarchical);
+    packing.set(problem, layer, previous.layer(shape, layer));
     let unlimited = Limits { moves: u32::MAX, ..limits };
-    let repaired = repair::repair(&mut board, shape, &unlimited);
-    Some((layer, repaired.ok().map(|()| board.moved)))
+    let repaired = repair::repair(&mut packing, shape, &unlimited);
+    Some((layer, repaired.ok().map(|()| packing.moved)))
 }
