@@ -5,10 +5,10 @@
 //! a duplicate, more replicas than allowed, or a move too many, stays empty.
 
 use crate::base::cells::{at, put};
+use crate::rebalance::gain::gain_of_put;
 use crate::rebalance::limits::Limits;
 use crate::rebalance::packing::{NONE, Packing};
 use crate::rebalance::repair::fits;
-use crate::rebalance::steps::gain_of_put;
 
 /// Fills what can be filled. O(slots x (slots + experts)), of the slots those that are empty.
 pub fn fill(packing: &mut Packing, limits: &Limits) {

@@ -1,7 +1,9 @@
 //! From the placement in force: within limits, renamed, or repaired alone.
 
+pub mod changes;
 pub mod excess;
 pub mod fill;
+pub mod gain;
 pub mod holders;
 pub mod hungarian;
 pub mod incremental;
@@ -9,12 +11,15 @@ pub mod limits;
 pub mod mode;
 pub mod packing;
 pub mod planner;
+pub mod puts;
 pub mod refusals;
 pub mod rename;
 pub mod repair;
 pub mod ruler;
 pub mod slots;
-pub mod steps;
+pub mod spares;
+pub mod step;
+pub mod swaps;
 
 use crate::base::arena::{Arena, Need};
 use crate::options::Options;

@@ -11,9 +11,9 @@
 
 use crate::base::cells::{at, put};
 use crate::problem::Shape;
+use crate::rebalance::gain::gain_of_put;
 use crate::rebalance::limits::Limits;
 use crate::rebalance::packing::{NONE, Packing};
-use crate::rebalance::steps::gain_of_put;
 use crate::status::Status;
 
 /// Gives every expert the places that it must be on.
