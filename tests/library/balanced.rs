@@ -2,15 +2,12 @@
 //!
 //! EPLB_LONG=1 runs many more problems, EPLB_SEED=n others.
 
-mod common;
-#[path = "common/problems.rs"]
-mod problems;
-
-use common::{Memory, Plan, check, plan};
+use crate::common;
+use crate::common::{Memory, Plan, check, plan};
+use crate::problems::General;
+use crate::problems::loads::{self, Rng, seed, times};
 use eplb::{Operation, Options, Placement, PlacementMut, Policy, Problem, Promises};
 use eplb::{Scope, Spec, Status};
-use problems::General;
-use problems::loads::{self, Rng, seed, times};
 
 /// What a caller may ask for beyond the problem and the options.
 #[derive(Clone, Copy, Debug)]

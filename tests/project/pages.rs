@@ -1,21 +1,13 @@
 //! README.md and docs/BENCHMARKS.md say what docs/figures holds: every generated block is what `make bench` wrote,
 //! and the figures that the text quotes are those that were measured.
 
-#[path = "../examples/pages/blocks.rs"]
-mod blocks;
-#[path = "../examples/pages/claims.rs"]
-mod claims;
-#[path = "../examples/pages/figures.rs"]
-mod figures;
-#[path = "../examples/pages/readme.rs"]
-mod readme;
-#[path = "../examples/pages/tables.rs"]
-mod tables;
-
+use crate::blocks;
+use crate::claims;
+use crate::tables;
 use std::fs;
 use std::path::Path;
 
-use figures::Figures;
+use crate::figures::Figures;
 
 fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()

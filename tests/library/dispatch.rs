@@ -2,19 +2,15 @@
 //!
 //! EPLB_LONG=1 takes ten times the instances, EPLB_SEED=n others.
 
-mod common;
-#[path = "common/loads.rs"]
-mod loads;
-#[path = "reference/dispatch.rs"]
-mod reference;
-
-use common::Memory;
+use crate::common;
+use crate::common::Memory;
+use crate::loads;
+use crate::loads::Rng;
+use crate::reference::dispatch::Instance;
 use eplb::{
     Batch, EPLB_GPU_ALIVE, EPLB_GPU_DEAD, EPLB_GPU_LEAVING, Lengths, Operation, Options, Placement,
     QuotasMut, Shape, Spec, Split, SplitKind, Status,
 };
-use loads::Rng;
-use reference::Instance;
 
 /// All that a call gives.
 #[derive(Clone, Debug, PartialEq)]

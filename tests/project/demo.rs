@@ -1,18 +1,12 @@
 //! The demo: what its trace reader lets through and what it says of the rest, what the program prints,
 //! writes and returns, and that generated loads are as skewed as they claim to be.
 
-#[allow(dead_code)] // the demo uses more of it
-#[path = "../examples/demo/generate.rs"]
-mod generate;
-#[allow(dead_code)]
-#[path = "../examples/demo/trace.rs"]
-mod trace;
-
+use crate::generate;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use crate::trace::Trace;
 use serde_json::Value;
-use trace::Trace;
 
 const HEADER: &str = "window,layer,expert_0,expert_1,expert_2\n";
 

@@ -1,9 +1,9 @@
 //! The calls of the net, a function a family: each draws a problem, makes the call and notes what came back.
 
 use super::answers::Answer;
-use super::common::{Memory, evaluate_with};
-use super::problems::General;
-use super::problems::loads::{self, Rng};
+use crate::common::{Memory, evaluate_with};
+use crate::problems::General;
+use crate::problems::loads::{self, Rng};
 use eplb::{
     Batch, Change, EPLB_MOVES_NONE, Flags, Forecast, ForecastMethod, GateConfig, GateLayer,
     GateState, GateTotal, GateVerdict, Lengths, Operation, Options, Placement, PlacementMut,
@@ -481,7 +481,7 @@ pub fn transfers(rng: &mut Rng, answer: &mut Answer) {
     let problem = general(rng);
     let old = in_force(rng, &problem);
     let spec = problem.spec();
-    let Ok(plan) = super::common::plan(&spec, &Options::default()) else { return };
+    let Ok(plan) = crate::common::plan(&spec, &Options::default()) else { return };
     let transition = Transition {
         from: Placement::of(&old),
         to: Placement::of(&plan.physical_to_logical),

@@ -4,19 +4,16 @@
 //! For each Markdown file of the project:
 //! - a block of ```sh holds commands. Each must be reached from `.ci/run` (through the Makefiles), have a stand-in
 //!   (`common/ci.rs`), need a trace (which is not part of the project), or stand behind `# not run in CI: REASON`;
-//! - `make x` in the running text names a target that there is, `cargo test --test x` a test that there is,
+//! - `make x` in the running text names a target that there is, `cargo test --test library x` a test that there is,
 //!   `tests/x.rs::y` a function in that file;
 //! - a block of ```c follows a paragraph that begins with "From [a file](..)" and is in that file, line by line
 //!   (but for indentation); the same for other languages whose paragraph begins so. A file with a block of ```rust
 //!   is among the doc tests at the end of src/lib.rs.
 
-#[path = "common/ci.rs"]
-mod ci;
-
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use ci::{Ci, read, root};
+use crate::ci::{Ci, read, root};
 
 const MARK: &str = "# not run in CI:";
 
@@ -41,7 +38,7 @@ fn contributing_names_every_file_that_knows_the_policies() {
     let mut known = 0;
     for (path, text) in files(&[".rs", ".c", ".h", ".hpp", ".cpp", ".py", ".sh"]) {
         // this file, and what is made of others
-        if path == "tests/docs.rs"
+        if path == "tests/project/docs.rs"
             || !text.to_lowercase().replace('_', "").contains("waterfillfixup")
         {
             continue;
@@ -58,17 +55,17 @@ fn planted_faults_are_found() {
     let project = Project::read();
     let faults = |text: &str| Document::new("docs/PLANTED.md", text).faults(&project);
     for text in [
-        "```sh\nrm -rf target\n```",                      // nobody runs it
-        "```sh\nmake love\n```",                          // no such target
-        "```sh\nmake clean\n```",                         // a target that CI does not reach
-        "```sh\nmake lib clean\n```",                     // one of two
-        "```sh\nmake -C fuzz love\n```",                  // elsewhere
-        "```sh\ncargo test --test novel\n```",            // no such test
-        "```sh\nEPLB_LONG=1 cargo test --test demo\n```", // not with that variable
-        "```sh\n# not run in CI:\nrm x\n```",             // no reason
-        "```sh\nrm x # not run in CI: why\nrm y\n```",    // of one line only
-        "```bash\ntrue\n```",                             // said otherwise
-        "```\ntrue\n```",                                 // not said
+        "```sh\nrm -rf target\n```",                   // nobody runs it
+        "```sh\nmake love\n```",                       // no such target
+        "```sh\nmake clean\n```",                      // a target that CI does not reach
+        "```sh\nmake lib clean\n```",                  // one of two
+        "```sh\nmake -C fuzz love\n```",               // elsewhere
+        "```sh\ncargo test --test library novel\n```", // no such test
+        "```sh\nEPLB_LONG=1 cargo test --test project demo\n```", // not with that variable
+        "```sh\n# not run in CI:\nrm x\n```",          // no reason
+        "```sh\nrm x # not run in CI: why\nrm y\n```", // of one line only
+        "```bash\ntrue\n```",                          // said otherwise
+        "```\ntrue\n```",                              // not said
         "[x](nowhere.md)",
         "[x](SPEC.md#nowhere)",
         "[x](#nowhere)",
@@ -76,7 +73,7 @@ fn planted_faults_are_found() {
         "`make love`",
         "`cargo test --release --test novel`",
         "`tests/novel.rs`",
-        "`tests/bound.rs::novel`",
+        "`tests/library/bound.rs::novel`",
         "a C ABI of 16 functions",
         "70 status codes",
         "a status code of its own\n(7 of them)",
@@ -88,8 +85,8 @@ fn planted_faults_are_found() {
     }
     for text in [
         "```sh\nmake test   # the tests\nmake fuzz SECONDS=9\nmake -C fuzz replay\ncargo fmt --check\n```",
-        "```sh\ncargo test --release --test docs -- --nocapture\ncargo test\n```",
-        "```sh\nEPLB_LONG=1 cargo test --release --test quality -- --nocapture\n```",
+        "```sh\ncargo test --release --test project docs -- --nocapture\ncargo test\n```",
+        "```sh\nEPLB_LONG=1 cargo test --release --test library quality -- --nocapture\n```",
         "```sh\n# not run in CI: it takes a night\nrm x \\\n  y\nrm z\n```",
         "```sh\nEPLB_TRACE=a.csv cargo bench\nmake demo TRACE=a.csv,b.csv\n```",
         "[x](SPEC.md#the-ruler) [y](../README.md) [z](https://example.org) `[n](o)` `make test`",

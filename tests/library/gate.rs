@@ -1,14 +1,8 @@
 //! The gate: prices by hand, noise that moves nothing, a first plan that is taken, one rebalance for one change.
 
-mod common;
-#[allow(dead_code)] // the demo uses more of it
-#[path = "../examples/demo/generate.rs"]
-mod generate;
-#[allow(dead_code)]
-#[path = "../examples/demo/trace.rs"]
-mod trace;
-
-use common::{evaluate, plan};
+use crate::common::{evaluate, plan};
+use crate::generate;
+use crate::trace;
 use eplb::{
     GateConfig, GateLayer, GateState, GateTotal, GateVerdict, Metrics, Options, Placement, Scope,
     Spec, gate,

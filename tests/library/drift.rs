@@ -3,14 +3,9 @@
 //! EPLB_TRACES names the folder with the Qwen traces; without them nothing is measured, nor while BALANCED plans a
 //! single window.
 
-mod common;
-#[allow(dead_code)] // the demo uses more of it
-#[path = "../examples/demo/trace.rs"]
-mod trace;
-
-use common::{evaluate, plan};
+use crate::common::{evaluate, plan};
+use crate::trace::Trace;
 use eplb::{Change, Options, Scope, Spec, Status, Windows, WindowsShape, window_weights};
-use trace::Trace;
 
 const SEEN: usize = 8;
 

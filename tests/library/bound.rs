@@ -2,16 +2,11 @@
 //!
 //! EPLB_LONG=1 runs many more problems, EPLB_SEED=n others.
 
-mod common;
-#[path = "common/problems.rs"]
-mod problems;
-mod reference;
-
-use common::plan;
+use crate::common::plan;
+use crate::problems::General;
+use crate::problems::loads::{self, Rng, long, seed, times};
+use crate::reference::brute::{Fill, Gpus, optimum, optimum_in_nodes};
 use eplb::{Flags, Options, Scope, Spec};
-use problems::General;
-use problems::loads::{self, Rng, long, seed, times};
-use reference::brute::{Fill, Gpus, optimum, optimum_in_nodes};
 
 /// FIELD.md, case B.
 const CASE_B: [[f32; 12]; 2] = [

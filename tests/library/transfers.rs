@@ -1,22 +1,14 @@
 //! Transfers: every list replayed slot by slot, the published cases, the real trace, refusals.
 
-mod common;
-#[allow(dead_code)] // the demo uses more of it
-#[path = "../examples/demo/generate.rs"]
-mod generate;
-#[path = "reference/replay.rs"]
-mod replay;
-#[allow(dead_code)]
-#[path = "../examples/demo/trace.rs"]
-mod trace;
-
-use common::{Memory, plan};
+use crate::common::{Memory, plan};
+use crate::generate;
+use crate::reference::replay::{Machine, Replayed, replay};
+use crate::trace;
 use eplb::{
     EPLB_GPU_ALIVE, EPLB_GPU_DEAD, EPLB_GPU_LEAVING, Flags, Operation, Options, Placement, Scope,
     Shape, Spec, Status, Transfer, TransferEvent, Transition,
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use replay::{Machine, Replayed, replay};
 
 /// A list, the ends of its layers, their rounds.
 struct List {

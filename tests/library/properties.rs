@@ -1,13 +1,9 @@
 //! Random problems: the fast code against the slow reference, and what must hold for any problem.
 
-mod common;
-#[path = "common/problems.rs"]
-mod problems;
-mod reference;
-
-use common::{check, evaluate, plan};
+use crate::common::{check, evaluate, plan};
+use crate::problems::{Random, compatible};
+use crate::reference;
 use eplb::{Options, Placement, Policy, Promises, Scope, Spec};
-use problems::{Random, compatible};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 

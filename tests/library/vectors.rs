@@ -1,8 +1,6 @@
 //! The expected plans of the compatibility policies, slot by slot.
 
-mod common;
-
-use common::{check, plan, spec_of, vectors};
+use crate::common::{check, plan, spec_of, vectors};
 use eplb::{Options, Policy, Promises, Scope, Spec, Status};
 
 const POLICIES: [(Policy, &str); 7] = [

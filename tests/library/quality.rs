@@ -3,22 +3,12 @@
 //! Generated loads, and a trace: the CSV that EPLB_TRACE names, or else the generated one of the demo, whose
 //! floors are those measured when this was written. EPLB_LONG=1 takes 600 seeds instead of 60, EPLB_SEED=n others.
 
-mod common;
-#[allow(dead_code)] // the demo uses more of it
-#[path = "../examples/demo/generate.rs"]
-mod generate;
-#[path = "common/loads.rs"]
-mod loads;
-#[path = "reference/brute.rs"]
-#[allow(dead_code)]
-mod reference;
-#[allow(dead_code)]
-#[path = "../examples/demo/trace.rs"]
-mod trace;
-
-use common::plan;
+use crate::common::plan;
+use crate::generate;
+use crate::loads;
+use crate::reference::brute as reference;
+use crate::trace::Trace;
 use eplb::{Metrics, Options, Policy, Scope, Spec};
-use trace::Trace;
 
 /// The trace, and whether it is the published one.
 fn load_trace() -> (Trace, bool) {

@@ -3,21 +3,14 @@
 //!
 //! EPLB_TRACE names the published trace, EPLB_LONG=1 runs many more problems, EPLB_SEED=n others.
 
-mod common;
-#[path = "reference/judge.rs"]
-#[allow(dead_code)]
-mod judge;
-#[path = "common/problems.rs"]
-mod problems;
-#[allow(dead_code)]
-#[path = "../examples/demo/trace.rs"]
-mod trace;
-
-use common::{Memory, Plan, check, plan};
+use crate::common;
+use crate::common::{Memory, Plan, check, plan};
+use crate::problems::General;
+use crate::problems::loads::{self, Rng, seed, times};
+use crate::reference::judge;
+use crate::reference::judge::{State, Topology};
+use crate::trace;
 use eplb::{Operation, Options, Placement, PlacementMut, Problem, Promises, Scope, Spec, Status};
-use judge::{State, Topology};
-use problems::General;
-use problems::loads::{self, Rng, seed, times};
 
 /// A problem and its windows `[W][L][E]`, weights `[L][W]`.
 struct Windows {

@@ -1,15 +1,13 @@
 //! The load tracker, change detection and forecasts against a slow reference, and at their limits.
 
-#[path = "reference/load.rs"]
-mod reference;
-
+use crate::reference::load as reference;
+use crate::reference::load::Loads;
 use eplb::{
     Change, Forecast, ForecastMethod, Status, Tracker, TrackerConfig, Windows, WindowsShape,
     forecast, window_weights,
 };
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use reference::Loads;
 
 /// Memory of a tracker.
 struct Memory {

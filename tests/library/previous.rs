@@ -1,9 +1,8 @@
 //! Planning from a placement, where several rules meet: windows, limits between GPUs, groups on nodes, names
 //! across nodes, other flags.
 
-mod common;
-
-use common::{Plan, plan};
+use crate::common;
+use crate::common::{Plan, plan};
 use eplb::{
     EPLB_GPU_ALIVE, EPLB_GPU_DEAD, Flags, Options, Placement, Policy, Promises, Scope, Spec,
 };

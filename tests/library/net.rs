@@ -1,20 +1,15 @@
 //! The net: digests of everything that the library answers over more than 20,000 generated problems, against the list
-//! in tests/net.txt. A change that is to keep every byte is caught by it; one that is meant to change plans shows
+//! in tests/library/net.txt. A change that is to keep every byte is caught by it; one that is meant to change plans shows
 //! which kinds it changed.
 //!
 //! A line of the list is a family, the first of a hundred cases, and their digest. EPLB_NET=write makes the list anew;
 //! EPLB_NET=FAMILY prints a digest for each case of a family, to be compared with those of another version.
 
-#[path = "net/answers.rs"]
 mod answers;
-#[path = "net/calls.rs"]
 mod calls;
-mod common;
-#[path = "common/problems.rs"]
-mod problems;
 
+use crate::problems::loads::Rng;
 use answers::Answer;
-use problems::loads::Rng;
 
 /// Name, cases, and what a case does.
 type Family = (&'static str, u64, fn(&mut Rng, &mut Answer));
@@ -57,7 +52,7 @@ fn lines(family: &Family) -> Vec<String> {
 
 #[test]
 fn every_byte_is_as_it_was() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/net.txt");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/library/net.txt");
     let wanted = std::env::var("EPLB_NET").unwrap_or_default();
     if let Some(family) = FAMILIES.iter().find(|family| family.0 == wanted) {
         for case in 0..family.1 {

@@ -1,7 +1,6 @@
 //! The committed header is what the sources say.
 
-#[path = "common/header.rs"]
-mod header;
+use crate::generated_header as header;
 
 #[test]
 fn the_committed_header_is_in_step() {

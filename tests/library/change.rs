@@ -5,18 +5,12 @@
 //! gemma_moe_by_workload.csv; those that are not there are left out. Without it generated windows of the demo's
 //! DeepSeek-V3 shape stand in for the workloads.
 
-#[allow(dead_code)] // the demo uses more of it
-#[path = "../examples/demo/generate.rs"]
-mod generate;
-#[allow(dead_code)]
-#[path = "../examples/demo/trace.rs"]
-mod trace;
-
+use crate::generate;
+use crate::trace::Trace;
 use eplb::{Change, Windows, WindowsShape, window_weights};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
-use trace::Trace;
 
 fn read(name: &str) -> Option<Trace> {
     let path = std::path::Path::new(&std::env::var_os("EPLB_TRACES")?).join(name);

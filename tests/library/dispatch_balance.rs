@@ -5,19 +5,10 @@
 //! planned on the mean of the others, and on the others as windows where a policy plans windows. The trace is the
 //! CSV that EPLB_TRACE names, or else the generated one of the demo.
 
-mod common;
-#[allow(dead_code)] // the demo uses more of it
-#[path = "../examples/demo/generate.rs"]
-mod generate;
-#[allow(dead_code)]
-#[path = "../examples/demo/trace.rs"]
-mod trace;
-#[path = "common/unseen.rs"]
-mod unseen;
-
+use crate::generate;
+use crate::trace::Trace;
+use crate::unseen::{Seen, balance, normalise};
 use eplb::{Options, Policy, Scope};
-use trace::Trace;
-use unseen::{Seen, balance, normalise};
 
 /// The trace, and whether it is the published one.
 fn load_trace() -> (Trace, bool) {
@@ -36,7 +27,7 @@ fn an_exact_split_on_an_unseen_workload() {
     trace.load.chunks_mut(trace.experts).for_each(normalise);
     let with = |policy| Options { policy, scope: Scope::Global, ..Options::default() };
     // floors on the published trace: DEEPSEEK and BALANCED on the mean, windows. A split is the best for its
-    // placement (tests/dispatch.rs), so these are about placements
+    // placement (tests/library/dispatch.rs), so these are about placements
     let rows = [
         (288, 32, [0.904, 0.912, 0.978]),
         (288, 72, [0.778, 0.785, 0.0]),

@@ -3,24 +3,16 @@
 //! The frontier of balance over moved slots is asserted on the trace that EPLB_TRACE names, when there is one;
 //! everything else on generated loads, always.
 
-mod common;
-#[path = "common/filled.rs"]
-mod filled;
-#[path = "common/loads.rs"]
-mod loads;
-#[allow(dead_code)]
-#[path = "common/moves.rs"]
-mod moves;
-#[allow(dead_code)]
-#[path = "../examples/demo/trace.rs"]
-mod trace;
-
-use common::{Plan, plan};
+use crate::common;
+use crate::common::{Plan, plan};
+use crate::loads;
+use crate::moves::{Pairs, even, global, mean, moved, spec};
+use crate::trace;
+use crate::unfilled;
 use eplb::{
     EPLB_GPU_ALIVE, EPLB_GPU_DEAD, EPLB_GPU_LEAVING, EPLB_MOVES_NONE, Flags, Options, Placement,
     Policy, Scope, Spec, Status,
 };
-use moves::{Pairs, even, global, mean, moved, spec};
 
 /// A small generator: the sequence does not matter, only that it is fixed.
 struct Random(u64);
@@ -214,7 +206,7 @@ fn random_placements() {
             limited += 1;
         }
         // by the ruler on the GPUs that stay, where nothing has to be filled
-        let full = filled::first_unfilled(&spec, &kept, 0, false).is_none();
+        let full = unfilled::first_unfilled(&spec, &kept, 0, false).is_none();
         if windows == 1
             && full
             && let Ok(before) = common::evaluate(&spec, &Placement::of(&kept))

@@ -3,20 +3,15 @@
 //!
 //! EPLB_LONG=1 runs many more problems, EPLB_SEED=n others.
 
-mod common;
-#[path = "common/filled.rs"]
-mod filled;
-#[path = "common/problems.rs"]
-mod problems;
-
-use common::{Memory, plan};
+use crate::common;
+use crate::common::{Memory, plan};
+use crate::problems::General;
+use crate::problems::loads::{self, Rng, seed, times};
+use crate::unfilled::{first_unfilled, gpus_of_slots};
 use eplb::{
     EPLB_GPU_ALIVE, EPLB_GPU_DEAD, EPLB_MOVES_NONE, Flags, Operation, Options, PlacementMut,
     Problem, Scope, Spec, Status,
 };
-use filled::first_unfilled;
-use problems::General;
-use problems::loads::{self, Rng, seed, times};
 
 /// Plans with a limit on replicas, 0 = none.
 fn plan_limited(spec: &Spec, options: &Options, max_replicas: usize) -> Result<Vec<i32>, Status> {
@@ -76,7 +71,7 @@ impl Call {
 
 /// Slots of GPUs that are alive whose expert differs.
 fn moved(spec: &Spec, old: &[i32], new: &[i32]) -> usize {
-    let gpu_of = filled::gpus_of_slots(spec);
+    let gpu_of = gpus_of_slots(spec);
     let alive = |slot: usize| spec.gpu_state.is_none_or(|s| s[gpu_of[slot]] == EPLB_GPU_ALIVE);
     (0..old.len()).filter(|&slot| alive(slot) && old[slot] != new[slot]).count()
 }
@@ -198,7 +193,7 @@ fn homes_stay() {
         let spec = call.spec();
         let Ok(new) = plan_limited(&spec, &options, call.max_replicas) else { continue };
         planned += 1;
-        let gpu_of = filled::gpus_of_slots(&spec);
+        let gpu_of = gpus_of_slots(&spec);
         let alive = |slot: usize| spec.gpu_state.is_none_or(|s| s[gpu_of[slot]] == EPLB_GPU_ALIVE);
         for (old, new) in old.chunks(row).zip(new.chunks(row)) {
             for slot in (0..row).filter(|&slot| alive(slot) && old[slot] >= 0) {
@@ -232,7 +227,7 @@ fn a_mask_moves_what_it_must() {
         let spec = call.spec();
         let Ok(new) = plan_limited(&spec, &options, 0) else { continue };
         planned += 1;
-        let gpu_of = filled::gpus_of_slots(&spec);
+        let gpu_of = gpus_of_slots(&spec);
         let alive = |slot: usize| spec.gpu_state.is_none_or(|s| s[gpu_of[slot]] == EPLB_GPU_ALIVE);
         for (old, new) in old.chunks(gpu_of.len()).zip(new.chunks(gpu_of.len())) {
             let there = |expert: i32| (0..old.len()).any(|s| alive(s) && old[s] == expert);

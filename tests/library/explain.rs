@@ -1,17 +1,13 @@
 //! Explanations agree with the functions: on thousands of random calls, most of them broken in a place or two, the
 //! status in the sentence is the one that the function answers, and the place has been found.
 
-mod common;
-#[path = "common/problems.rs"]
-mod problems;
-
-use common::Memory;
+use crate::common::Memory;
+use crate::problems::General;
+use crate::problems::loads::Rng;
 use eplb::{
     Flags, Numbering, Operation, Options, Placement, PlacementMut, Policy, Problem, Refusal, Scope,
     Shape, Spec, Status,
 };
-use problems::General;
-use problems::loads::Rng;
 use std::collections::BTreeMap;
 
 /// What is given to a function, owned.
