@@ -1,5 +1,6 @@
 //! BALANCED: counts and packing decided together, on any topology.
 
+pub mod improve;
 pub mod layer;
 pub mod many_loads;
 pub mod never_worse;

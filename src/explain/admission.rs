@@ -1,5 +1,6 @@
 //! What a policy, a scope or a flag rules out, whatever the loads: what `workspace` refuses.
 
+use crate::balanced::improve::limits::Survive;
 use crate::balanced::layer::{groups_that_fit, slots_in_use};
 use crate::compat::policy::Policy;
 use crate::explain::left_out;
@@ -9,7 +10,6 @@ use crate::options::flags::Flags;
 use crate::options::operation::Operation;
 use crate::problem::Shape;
 use crate::problem::topology::{EPLB_GPU_DEAD, Topology};
-use crate::rebalance::limits::Survive;
 use crate::rebalance::mode::{places_for_two, survive_of};
 use crate::status::Status;
 

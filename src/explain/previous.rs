@@ -1,12 +1,12 @@
 //! A placement in force from which no plan can be made: [`crate::rebalance`] checks it layer by layer.
 
+use crate::balanced::improve::limits::{Limits, Survive};
 use crate::explain::placement::{BLOCK, Slots};
 use crate::explain::text::Text;
 use crate::options::Options;
 use crate::options::flags::Flags;
 use crate::placement::each_slot;
 use crate::problem::Shape;
-use crate::rebalance::limits::{Limits, Survive};
 use crate::rebalance::mode::{Mode, Rebalance, admit};
 use crate::status::Status;
 
@@ -15,7 +15,7 @@ pub struct Previous<'a> {
     slots: Slots<'a>,
     options: &'a Options<'a>,
     how: Rebalance<'a>,
-    limits: Limits,
+    limits: Limits<'static>,
     max_replicas: usize,
 }
 
@@ -55,7 +55,7 @@ impl<'a> Previous<'a> {
         if self.how.mode == Mode::Anew {
             return Ok(());
         }
-        let most = self.limits.most_replicas;
+        let most = self.limits.max_replicas;
         let receives = |gpu| topology.receives(gpu);
         if let Some(found) = self.slots.find(layer, &receives, &|count| count > most) {
             self.slots.say_copies(text, found, "placement.max_replicas", self.max_replicas);

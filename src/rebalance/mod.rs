@@ -1,25 +1,14 @@
 //! From the placement in force: within limits, renamed, or repaired alone.
 
-pub mod changes;
-pub mod excess;
-pub mod fill;
-pub mod gain;
-pub mod holders;
+mod homes;
 pub mod hungarian;
-pub mod incremental;
-pub mod limits;
 pub mod mode;
-pub mod packing;
 pub mod planner;
-pub mod puts;
 pub mod refusals;
 pub mod rename;
-pub mod repair;
 pub mod ruler;
+pub mod search;
 pub mod slots;
-pub mod spares;
-pub mod step;
-pub mod swaps;
 
 use crate::base::arena::{Arena, Need};
 use crate::options::Options;

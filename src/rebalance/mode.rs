@@ -1,14 +1,13 @@
 //! How a plan from a placement goes, decided from the shape and the options alone.
 
 use crate::afresh::{self, FROM_NOTHING, Way};
+use crate::balanced::improve::limits::{Limits, Survive};
 use crate::base::arena::Need;
 use crate::compat::policy::Policy;
 use crate::options::Options;
 use crate::options::flags::{EPLB_MOVES_NONE, Flags};
 use crate::problem::Shape;
-use crate::rebalance::limits::{Limits, Survive};
-use crate::rebalance::packing::Packing;
-use crate::rebalance::rename;
+use crate::rebalance::{rename, search};
 use crate::status::Status;
 
 /// How much of the placement in force may change.
@@ -136,19 +135,29 @@ impl Rebalance<'_> {
     pub fn turns(&self, shape: &Shape) -> Need {
         let count = Need { u32s: shape.num_logical_experts(), ..Need::default() };
         let names = rename::need(shape, self.by_node());
-        let own = Packing::need(shape, self.hierarchical).max(names).max(count);
+        let kept = Need { u32s: shape.num_physical_experts(), ..Need::default() };
+        let own = search::need(shape).plus(kept).max(names).max(count);
         own.max(self.way.need(shape, &self.fresh))
     }
 
-    pub fn limits(&self, options: &Options, max_replicas: usize) -> Limits {
-        let or_none = |limit: u32| if limit == 0 { u32::MAX } else { limit };
+    /// The limits that are the same for all layers.
+    pub fn limits(&self, options: &Options, max_replicas: usize) -> Limits<'static> {
+        let moves = match options.max_moves {
+            0 if self.mode == Mode::Anew => u32::MAX,
+            // counted, but not limited; of a repair no more is made than must be
+            0 | EPLB_MOVES_NONE => u32::MAX - 1,
+            moves => moves,
+        };
+        let max_replicas = match u32::try_from(max_replicas) {
+            Ok(0) | Err(_) => u32::MAX,
+            Ok(most) => most,
+        };
         Limits {
-            // what must move is not limited; nothing else moves
-            moves: or_none(options.max_moves),
+            moves,
             per_pair: options.max_moves_per_gpu_pair,
-            most_replicas: or_none(u32::try_from(max_replicas).unwrap_or(u32::MAX)),
+            may_empty: !self.fills,
             survive: self.survive,
-            fill_only: self.fill_only,
+            ..Limits::none(max_replicas)
         }
     }
 }

@@ -1,15 +1,19 @@
 //! Plans from the placement in force, layer by layer.
 
 use crate::afresh;
+use crate::balanced::improve::instance::Goal;
+use crate::balanced::improve::limits::{Limits, Survive};
 use crate::base::arena::{Arena, Carve};
 use crate::options::Options;
 use crate::placement::PlacementMut;
 use crate::problem::{Problem, Shape};
-use crate::rebalance::limits::{Limits, Survive};
 use crate::rebalance::mode::{Mode, Rebalance};
-use crate::rebalance::packing::{NONE, Packing};
+use crate::rebalance::search::Task;
 use crate::rebalance::slots::{changed, keep, permute, permute_maps, stay, write};
-use crate::rebalance::{fill, incremental, rename, repair, ruler};
+use crate::rebalance::{rename, ruler};
+
+/// Units of effort of a search for a slot of what must survive something, when the caller does not say.
+const EFFORT_SLOT: u64 = 400;
 
 /// Scratch of a plan from a placement, beside the turns of the others on the rest.
 #[derive(Debug)]
@@ -32,7 +36,7 @@ pub struct Planner<'p> {
     pub problem: &'p Problem<'p>,
     pub options: &'p Options<'p>,
     pub how: &'p Rebalance<'p>,
-    pub limits: Limits,
+    pub limits: Limits<'static>,
 }
 
 impl Planner<'_> {
@@ -53,6 +57,19 @@ impl Planner<'_> {
         }
     }
 
+    /// What is searched from `old`.
+    pub fn task<'a>(&'a self, layer: usize, old: &'a [i32]) -> Task<'a> {
+        Task {
+            problem: self.problem,
+            layer,
+            in_force: old,
+            limits: self.limits,
+            fill_only: self.how.fill_only,
+            hierarchical: self.how.hierarchical,
+            effort: self.options.effort.into(),
+        }
+    }
+
     /// Steps from the placement in force; where half of the slots may change, the plan from nothing, renamed,
     /// when that is within the limit and better.
     fn improve(
@@ -65,24 +82,27 @@ impl Planner<'_> {
     ) {
         let shape = self.problem.shape();
         let slots = maps.slots_mut(shape, layer);
-        self.step(layer, old, scratch.kept, turns);
+        let limited = self.how.mode == Mode::Limited;
+        keep(old, scratch.kept);
+        let goal = if limited { Goal::Balanced } else { Goal::Repaired };
+        // `check` has seen that this is possible
+        let _possible = self.task(layer, old).search(goal, scratch.kept, turns);
         write(scratch.kept, slots);
         self.arrange(old, slots, scratch.from, turns);
         permute(scratch.from, scratch.kept, slots);
-        let stepped = self.balance(layer, slots, turns);
-        if self.how.mode == Mode::Limited
-            && self.balance(layer, old, turns) > stepped
-            && self.is_complete(layer, old, turns)
+        let mut best = self.balance(layer, slots, turns);
+        if limited
+            && self.balance(layer, old, turns) > best
+            && self.is_complete(layer, old, scratch.kept, turns)
         {
             stay(shape, old, slots);
+            best = self.balance(layer, slots, turns);
         }
         if self.may_change_half() {
-            for (kept, &slot) in scratch.kept.iter_mut().zip(slots.iter()) {
-                *kept = slot as u32;
-            }
+            keep(slots, scratch.kept);
             self.fresh(layer, turns, maps);
             let slots = maps.slots_mut(shape, layer);
-            let better = self.balance(layer, slots, turns) > stepped;
+            let better = self.balance(layer, slots, turns) > best;
             self.rename(old, slots, scratch.from, turns);
             if !better || changed(shape, old, slots, scratch.from) > self.limits.moves {
                 write(scratch.kept, slots);
@@ -109,30 +129,6 @@ impl Planner<'_> {
         afresh::plan_layer(*way, self.problem, fresh, layer, turns, maps);
     }
 
-    #[inline(never)]
-    fn step(&mut self, layer: usize, old: &[i32], kept: &mut [u32], turns: &mut Arena) {
-        let shape = self.problem.shape();
-        let mut packing = Packing::carve(turns, shape, self.how.hierarchical);
-        packing.set(self.problem, layer, old);
-        // `check` has seen that this is possible
-        let _possible = repair::repair(&mut packing, shape, &self.limits);
-        if self.how.mode == Mode::Repair {
-            return keep(packing.on, kept);
-        }
-        if self.how.fills {
-            fill::fill(&mut packing, &self.limits);
-        }
-        incremental::improve(&mut packing, &self.limits, self.options.effort, kept);
-        let empty = |(&kept, &gpu): (&u32, &u32)| kept == NONE && gpu != NONE;
-        if self.how.fills && kept.iter().zip(packing.gpu.iter()).any(empty) {
-            // what was at its most replicas may have fewer now
-            packing.set(self.problem, layer, old);
-            packing.hold(kept);
-            fill::fill(&mut packing, &self.limits);
-            keep(packing.on, kept);
-        }
-    }
-
     /// The plan from nothing, made to survive what it must, and renamed.
     fn plan_anew(
         &mut self,
@@ -144,14 +140,20 @@ impl Planner<'_> {
     ) {
         let shape = self.problem.shape();
         self.fresh(layer, turns, maps);
+        let slots = maps.slots_mut(shape, layer);
         if self.how.survive != Survive::Nothing {
-            self.make_survive(layer, scratch.kept, turns, maps.slots_mut(shape, layer));
+            let task = self.task(layer, &[]);
+            let effort = match task.effort {
+                0 => EFFORT_SLOT * slots.len() as u64,
+                effort => effort,
+            };
+            keep(slots, scratch.kept);
+            // there is room: see `places_for_two`
+            let _possible = Task { effort, ..task }.search(Goal::Balanced, scratch.kept, turns);
+            write(scratch.kept, slots);
         }
         if let Some(old) = old {
-            let slots = maps.slots_mut(shape, layer);
-            if self.how.balanced && self.stays(layer, old, slots, scratch.kept, turns) {
-                write(scratch.kept, slots);
-            } else {
+            if !(self.how.balanced && self.stays(layer, old, slots, scratch, turns)) {
                 self.rename(old, slots, scratch.from, turns);
                 permute_maps(scratch.from, scratch.kept, &mut maps.layer(shape, layer));
             }
@@ -161,66 +163,59 @@ impl Planner<'_> {
         }
     }
 
-    #[inline(never)]
-    fn make_survive(
-        &mut self,
-        layer: usize,
-        kept: &mut [u32],
-        turns: &mut Arena,
-        slots: &mut [i32],
-    ) {
-        let shape = self.problem.shape();
-        let mut packing = Packing::carve(turns, shape, self.how.hierarchical);
-        packing.set(self.problem, layer, slots);
-        // there is room: see `can_survive`
-        let _possible = repair::repair(&mut packing, shape, &self.limits);
-        incremental::improve(&mut packing, &self.limits, self.options.effort, kept);
-        write(kept, slots);
-    }
-
     /// Whether the placement in force, its empty slots filled, can stay: it keeps all rules and is balanced as well as
-    /// `new` is. `kept` is then what stays.
-    #[inline(never)]
+    /// the one in `slots`, which it then takes the place of.
     fn stays(
         &mut self,
         layer: usize,
         old: &[i32],
-        new: &[i32],
-        kept: &mut [u32],
+        slots: &mut [i32],
+        scratch: &mut Scratch,
         turns: &mut Arena,
     ) -> bool {
-        let planned = self.balance(layer, new, turns);
+        let planned = self.balance(layer, slots, turns);
         let in_force = self.balance(layer, old, turns);
-        if in_force < 0.0 || planned > in_force {
+        if planned > in_force || !self.keeps_rules(layer, old, scratch.kept, turns) {
             return false;
         }
-        let mut packing = Packing::carve(turns, self.problem.shape(), self.how.hierarchical);
-        packing.set(self.problem, layer, old);
-        if !self.keeps_rules(&packing) {
-            return false;
+        keep(slots, scratch.from);
+        keep(old, scratch.kept);
+        if self.task(layer, old).search(Goal::Filled, scratch.kept, turns).is_some() {
+            write(scratch.kept, slots);
+            if self.balance(layer, slots, turns) >= planned {
+                return true;
+            }
         }
-        if self.how.fills {
-            fill::fill(&mut packing, &self.limits);
-        }
-        keep(packing.on, kept);
-        packing.moved == 0 || packing.balance() >= planned
+        write(scratch.from, slots);
+        false
     }
 
     /// Whether it is as good as any to leave the placement in force as it is.
-    #[inline(never)]
-    fn is_complete(&mut self, layer: usize, old: &[i32], turns: &mut Arena) -> bool {
-        let mut packing = Packing::carve(turns, self.problem.shape(), self.how.hierarchical);
-        packing.set(self.problem, layer, old);
-        self.keeps_rules(&packing)
-            && !(self.how.fills && fill::has_room(&mut packing, &self.limits))
+    fn is_complete(
+        &mut self,
+        layer: usize,
+        old: &[i32],
+        kept: &mut [u32],
+        turns: &mut Arena,
+    ) -> bool {
+        keep(old, kept);
+        self.keeps_rules(layer, old, kept, turns)
+            && self.task(layer, old).search(Goal::Filled, kept, turns) == Some(0)
     }
 
     /// Whether the experts are where they must be, and no more often than they may.
-    fn keeps_rules(&self, packing: &Packing) -> bool {
-        let safe = |expert| self.limits.safe(packing, expert, usize::MAX, None);
-        !packing.scattered()
-            && packing.count.iter().all(|&count| count <= self.limits.most_replicas)
-            && (0..packing.count.len()).all(safe)
+    fn keeps_rules(&self, layer: usize, old: &[i32], kept: &mut [u32], turns: &mut Arena) -> bool {
+        let shape = self.problem.shape();
+        let topology = shape.topology();
+        let count = turns.rest().u32s(shape.num_logical_experts());
+        ruler::count_copies(topology, old, |gpu| topology.receives(gpu), count);
+        if count.iter().any(|&count| count == 0 || count > self.limits.max_replicas) {
+            return false;
+        }
+        keep(old, kept);
+        let task = self.task(layer, old);
+        let limits = Limits { moves: 0, ..task.limits };
+        Task { limits, ..task }.search(Goal::Repaired, kept, turns).is_some()
     }
 
     /// Finds other names for the GPUs of a plan. The scratch is off the stack afterwards.

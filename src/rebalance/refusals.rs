@@ -1,17 +1,19 @@
 //! What a plan from a placement is refused for: the checks, and which layer fails them, for an explanation.
 
 use crate::afresh::{self, Way};
+use crate::balanced::improve::instance::Goal;
+use crate::balanced::improve::limits::{Limits, Survive};
 use crate::base::arena::{Arena, Carve};
 use crate::compat::policy;
 use crate::options::Options;
 use crate::options::flags::Flags;
 use crate::placement::{Placement, PlacementMut, is_entry};
 use crate::problem::Problem;
-use crate::rebalance::limits::{Limits, Survive};
 use crate::rebalance::mode::{Mode, Rebalance, admit};
-use crate::rebalance::packing::Packing;
 use crate::rebalance::planner::Planner;
-use crate::rebalance::{repair, ruler};
+use crate::rebalance::ruler;
+use crate::rebalance::search::Task;
+use crate::rebalance::slots::keep;
 use crate::status::Status;
 
 impl<'p> Planner<'p> {
@@ -61,16 +63,14 @@ impl<'p> Planner<'p> {
             return Ok(());
         }
         ruler::count_copies(topology, old, |gpu| topology.receives(gpu), copies);
-        if copies.iter().any(|&count| count > self.limits.most_replicas) {
+        if copies.iter().any(|&count| count > self.limits.max_replicas) {
             return Err(Status::MaxReplicas);
         }
         let as_it_is = self.limits.survive == Survive::Nothing && !self.how.hierarchical;
         if as_it_is && !copies.contains(&0) {
             return Ok(()); // nothing to repair
         }
-        let mut packing = Packing::carve(turns, shape, self.how.hierarchical);
-        packing.set(self.problem, layer, old);
-        repair::repair(&mut packing, shape, &self.limits)
+        repair(&self.task(layer, old), turns).map(|_| ()).ok_or(Status::Infeasible)
     }
 }
 
@@ -87,7 +87,7 @@ pub(crate) fn check_maps(
         policy::admit_loads(problem)?;
     }
     let two_places = how.survive != Survive::Nothing;
-    if two_places && how.limits(options, width).most_replicas < 2 {
+    if two_places && how.limits(options, width).max_replicas < 2 {
         return Err(Status::MaxReplicas);
     }
     Ok(())
@@ -110,9 +110,15 @@ pub(crate) fn beyond_repair(
         let old = previous.layer(shape, layer);
         planner.check(layer, old, &mut arena.rest()) == Err(Status::Infeasible)
     })?;
-    let mut packing = Packing::carve(&mut arena, shape, how.hierarchical);
-    packing.set(problem, layer, previous.layer(shape, layer));
-    let unlimited = Limits { moves: u32::MAX, ..limits };
-    let repaired = repair::repair(&mut packing, shape, &unlimited);
-    Some((layer, repaired.ok().map(|()| packing.moved)))
+    let task = planner.task(layer, previous.layer(shape, layer));
+    let limits = Limits { moves: u32::MAX - 1, ..task.limits };
+    Some((layer, repair(&Task { limits, ..task }, &mut arena)))
+}
+
+/// The moves that a repair takes; `None` where limits do not allow it.
+fn repair(task: &Task, turns: &mut Arena) -> Option<u32> {
+    let mut turns = turns.rest();
+    let kept = turns.u32s(task.in_force.len());
+    keep(task.in_force, kept);
+    task.search(Goal::Repaired, kept, &mut turns)
 }

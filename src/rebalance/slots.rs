@@ -4,6 +4,9 @@ use crate::base::cells::{at, put};
 use crate::placement::LayerMaps;
 use crate::problem::Shape;
 
+/// No expert.
+pub const NONE: u32 = u32::MAX;
+
 /// Slots of GPUs that are alive for which `same` does not hold.
 fn count_changed(shape: &Shape, same: impl Fn(usize) -> bool) -> u32 {
     let topology = shape.topology();
@@ -27,9 +30,9 @@ pub fn changed(shape: &Shape, old: &[i32], new: &[i32], from: &[u32]) -> u32 {
     count_changed(shape, |slot| old.get(slot) == new.get(at(from, slot) as usize))
 }
 
-pub fn keep(on: &[u32], kept: &mut [u32]) {
-    for (kept, &expert) in kept.iter_mut().zip(on) {
-        *kept = expert;
+pub fn keep(slots: &[i32], kept: &mut [u32]) {
+    for (kept, &expert) in kept.iter_mut().zip(slots) {
+        *kept = expert as u32;
     }
 }
 

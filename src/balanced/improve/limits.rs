@@ -1,0 +1,90 @@
+//! What the search may change, and what a change costs.
+
+use crate::base::cells::at;
+
+/// No GPU.
+const NONE: u32 = u32::MAX;
+
+/// What every expert must be on two of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Survive {
+    Nothing,
+    Gpu,
+    Node,
+}
+
+/// Limits of the search. Slices that are empty do not bind.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits<'a> {
+    /// Slots that may newly differ from the placement in force; `u32::MAX`: no limit, and none is counted.
+    pub moves: u32,
+    /// By slot: the placement in force, `u32::MAX` for none. Only read when moves are limited.
+    pub in_force: &'a [u32],
+    /// Slots of a GPU that may get experts from one other; 0: no limit.
+    pub per_pair: u32,
+    pub sources: Sources<'a>,
+    /// Replicas of an expert.
+    pub max_replicas: u32,
+    /// Whether a slot may be left empty.
+    pub may_empty: bool,
+    pub survive: Survive,
+    /// By GPU: its node. By expert: the node that it is bound to.
+    pub node: &'a [u32],
+    pub home: &'a [u32],
+    /// By slot: 1 where the expert must stay.
+    pub pinned: &'a [u32],
+}
+
+impl Limits<'_> {
+    /// No limit but the replicas of an expert.
+    pub fn none(max_replicas: u32) -> Self {
+        Limits {
+            moves: u32::MAX,
+            in_force: &[],
+            per_pair: 0,
+            sources: Sources::default(),
+            max_replicas,
+            may_empty: false,
+            survive: Survive::Nothing,
+            node: &[],
+            home: &[],
+            pinned: &[],
+        }
+    }
+
+    /// Whether moves have a price.
+    pub fn counts_moves(&self) -> bool {
+        self.moves != u32::MAX || self.per_pair > 0
+    }
+}
+
+/// Which GPU an expert that is new to a GPU comes from: the nearest that held it, on the same node if one there did,
+/// lowest index first. GPUs and slots are those of the placement in force, also of what is not planned for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sources<'a> {
+    /// By expert: the first slot that held it on a GPU that can be read. By slot: the next with the same expert; its GPU.
+    pub head: &'a [u32],
+    pub next: &'a [u32],
+    pub gpu: &'a [u32],
+    /// By GPU: its node.
+    pub node: &'a [u32],
+    /// By GPU that is planned for: its number here.
+    pub number: &'a [u32],
+}
+
+impl Sources<'_> {
+    /// `u32::MAX` when no GPU can be read for it.
+    pub fn nearest(&self, gpu: usize, expert: u32) -> u32 {
+        let node = at(self.node, at(self.number, gpu) as usize);
+        let mut best = NONE;
+        let mut slot = self.head.get(expert as usize).copied().unwrap_or(NONE);
+        while let Some(&from) = self.gpu.get(slot as usize) {
+            let near = at(self.node, from as usize) == node;
+            if best == NONE || near && at(self.node, best as usize) != node {
+                best = from;
+            }
+            slot = self.next.get(slot as usize).copied().unwrap_or(NONE);
+        }
+        best
+    }
+}

@@ -1,0 +1,74 @@
+//! One search: makes a placement better, whatever it starts from.
+//!
+//! A local search. State: a [`packing`], changed by [`changes`]. Steps: [`swaps`] and [`recounts`], found in the
+//! [`neighborhood`] of one GPU. Objective: the sum over GPUs and windows of weight * time^24 ([`lanes`], [`scaling`]);
+//! the [`limits`] say what may be done and what it costs. The [`incumbent`] is the placement with the best balance.
+
+mod changes;
+mod fill;
+mod incumbent;
+pub mod instance;
+pub mod lanes;
+pub mod limits;
+mod neighborhood;
+mod packing;
+mod pilot_method;
+mod placing;
+mod recounts;
+mod repair;
+mod scaling;
+mod scratch;
+mod search;
+mod start;
+mod survival;
+mod swaps;
+
+use crate::balanced::improve::incumbent::Incumbent;
+use crate::balanced::improve::instance::{Goal, Instance};
+use crate::balanced::improve::limits::Limits;
+use crate::balanced::improve::packing::NONE;
+use crate::base::arena::{Arena, Need};
+
+/// What [`improve`] needs of an arena.
+pub fn need<const N: usize>(experts: usize, slots: usize, gpus: usize, windows: usize) -> Need {
+    scratch::need::<N>([experts, slots, gpus, windows])
+}
+
+/// Makes the placement better: `expert_at` holds the expert of each slot, `u32::MAX` where there is none. First experts
+/// that are not on as many places as they must be get theirs; `None`: limits do not allow that, and nothing is changed.
+///
+/// Answers how many slots newly differ from the placement in force, 0 where moves are not limited.
+#[inline(never)] // what it carves is on the stack only while it searches
+pub fn improve<'a, const N: usize>(
+    instance: &Instance<'a, N>,
+    limits: &Limits<'a>,
+    goal: Goal,
+    arena: &mut Arena,
+    expert_at: &mut [u32],
+) -> Option<u32> {
+    let sizes = [instance.experts, expert_at.len(), instance.slots.len(), instance.weight.len()];
+    let scratch = scratch::carve::<N>(arena, sizes);
+    let (mut packing, mut marks, mut kept) = (scratch.packing, scratch.marks, scratch.kept);
+    start::set(&mut packing, instance, limits, expert_at);
+    marks.left = instance.effort;
+    marks.budget = packing.budget_left();
+    if !repair::repair(&mut packing, &mut marks) {
+        return None;
+    }
+    let fills = !limits.may_empty;
+    if goal >= Goal::Filled && fills {
+        fill::fill(&mut packing, &mut marks);
+    }
+    if goal == Goal::Balanced {
+        let mut incumbent = Incumbent { instance, peaks: scratch.peaks, best: -1.0 };
+        pilot_method::settle(&mut packing, &mut incumbent, &mut marks, &mut kept);
+        if fills {
+            // what was at its most replicas may have fewer now
+            fill::fill(&mut packing, &mut marks);
+        }
+    }
+    for (to, &expert) in expert_at.iter_mut().zip(packing.expert_at.iter()) {
+        *to = if expert == packing.empty() { NONE } else { expert };
+    }
+    Some(packing.moved())
+}

@@ -1,0 +1,98 @@
+//! The memory of the search: one carve list.
+
+use crate::balanced::improve::incumbent::Kept;
+use crate::balanced::improve::lanes::{Lanes, blocks, take_lanes};
+use crate::balanced::improve::limits::Limits;
+use crate::balanced::improve::packing::Packing;
+use crate::balanced::improve::search::Marks;
+use crate::base::arena::{Arena, Carve, Need};
+use crate::base::keys::sort_buffer;
+
+pub struct Scratch<'a, const N: usize> {
+    pub packing: Packing<'a, N>,
+    pub marks: Marks<'a>,
+    pub peaks: &'a mut [Lanes<N>],
+    pub kept: Kept<'a>,
+}
+
+/// Takes the scratch for instances of up to these sizes (experts, slots, GPUs, windows): O(W (E + G) + P).
+#[inline(never)] // what building takes is off the stack while searching
+pub fn carve<'a, const N: usize>(arena: &'a mut Arena, sizes: [usize; 4]) -> Scratch<'a, N> {
+    list(&mut arena.rest(), sizes)
+}
+
+/// What instances of up to these sizes need.
+pub fn need<const N: usize>(sizes: [usize; 4]) -> Need {
+    let mut need = Need::default();
+    list::<N>(&mut need, sizes);
+    need
+}
+
+#[inline(always)]
+fn list<'a, const N: usize>(
+    arena: &mut impl Carve<'a>,
+    [experts, slots, gpus, windows]: [usize; 4],
+) -> Scratch<'a, N> {
+    let peaks = take_lanes(arena, blocks::<N>(windows));
+    let marks = Marks {
+        seen: arena.u32s(gpus),
+        order: arena.u64s(gpus),
+        keys: arena.u64s(slots.max(experts)),
+        mine: arena.f32s(slots),
+        there: arena.f32s(slots),
+        fare: arena.u32s(slots),
+        buffer: arena.u64s(sort_buffer(slots.max(experts))),
+        left: 0,
+        budget: 0,
+    };
+    let kept = Kept { best: arena.u32s(slots), root: arena.u32s(slots) };
+    Scratch { packing: list_packing(arena, [experts, slots, gpus, windows]), marks, peaks, kept }
+}
+
+#[inline(always)]
+fn list_packing<'a, const N: usize>(
+    arena: &mut impl Carve<'a>,
+    [experts, slots, gpus, windows]: [usize; 4],
+) -> Packing<'a, N> {
+    let n = blocks::<N>(windows);
+    let more = experts.saturating_add(1);
+    Packing {
+        limits: Limits::none(0),
+        priced: false,
+        blocks: n,
+        load: take_lanes(arena, more.saturating_mul(n)),
+        as_is: &[],
+        seen: take_lanes(arena, gpus.saturating_mul(if windows > 1 { n } else { 0 })),
+        count: arena.u32s(more),
+        share: arena.f32s(more),
+        weight: take_lanes(arena, n),
+        expert_at: arena.u32s(slots),
+        gpu_of: arena.u32s(slots),
+        first: arena.u32s(gpus.saturating_add(1)),
+        next: arena.u32s(slots),
+        head: arena.u32s(more),
+        shift: 0.0,
+        unit: 1.0,
+        slowness: arena.f32s(gpus),
+        sum: take_lanes(arena, gpus.saturating_mul(n)),
+        cost: arena.f32s(gpus),
+        worst: arena.u32s(gpus),
+        relief_at: arena.f32s(slots),
+        rise_at: arena.f32s(slots),
+        drop_relief_at: arena.f32s(slots),
+        drop_gain: arena.f32s(slots),
+        relief: arena.f32s(more),
+        rise: arena.f32s(more),
+        noted: arena.u32s(more),
+        has: arena.u64s(gpus),
+        twins: arena.u32s(gpus),
+        had: arena.u64s(gpus),
+        in_force: arena.u32s(slots),
+        fresh: arena.u32s(slots),
+        gone: arena.u32s(gpus),
+        now: 0,
+        changed: arena.u32s(gpus),
+        touched: arena.u32s(gpus),
+        touches: 0,
+    }
+}
