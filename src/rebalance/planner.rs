@@ -152,11 +152,11 @@ impl Planner<'_> {
             let _possible = Task { effort, ..task }.search(Goal::Balanced, scratch.kept, turns);
             write(scratch.kept, slots);
         }
-        if let Some(old) = old {
-            if !(self.how.balanced && self.stays(layer, old, slots, scratch, turns)) {
-                self.rename(old, slots, scratch.from, turns);
-                permute_maps(scratch.from, scratch.kept, &mut maps.layer(shape, layer));
-            }
+        if let Some(old) = old
+            && !(self.how.balanced && self.stays(layer, old, slots, scratch, turns))
+        {
+            self.rename(old, slots, scratch.from, turns);
+            permute_maps(scratch.from, scratch.kept, &mut maps.layer(shape, layer));
         }
         if self.how.balanced {
             maps.number(shape, layer, turns);

@@ -270,7 +270,7 @@ impl<const N: usize> Packing<'_, N> {
 
     /// Slots that newly differ from the placement in force.
     pub fn moved(&self) -> u32 {
-        self.fresh.iter().fold(0, |sum, &fresh| sum + fresh)
+        self.fresh.iter().sum()
     }
 
     /// Slots that may still newly differ.
