@@ -93,6 +93,12 @@ impl<const N: usize> Packing<'_, N> {
         self.cost.len()
     }
 
+    /// From the lane of a window to the same lane of the next expert or GPU.
+    #[inline(always)]
+    pub fn stride(&self) -> usize {
+        (N * self.blocks).max(1)
+    }
+
     /// Whether there is one window alone: then a block is one lane.
     #[inline(always)]
     pub fn one_load(&self) -> bool {

@@ -126,7 +126,7 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
     pub fn take_any(&mut self, slot: usize, gain: f32, least: i32) {
         let p = self.p;
         let lane = at(p.worst, self.gpu) as usize;
-        let loads = p.load.as_flattened().iter().skip(lane).step_by(N * p.blocks);
+        let loads = p.load.as_flattened().iter().skip(lane).step_by(p.stride());
         let weight = at(p.weight.as_flattened(), lane);
         let slowness = at(p.slowness, self.gpu);
         let d = at(p.expert_at, slot);

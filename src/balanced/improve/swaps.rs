@@ -59,7 +59,7 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
         let seen = at(marks.seen, h);
         let time = p.sum_in(h, lane) * at(p.slowness, h);
         let short = self.enough(-2) - at(p.cost, h);
-        let times = p.sum.as_flattened().iter().skip(lane).step_by(N * p.blocks);
+        let times = p.sum.as_flattened().iter().skip(lane).step_by(p.stride());
         let times = times.zip(p.slowness.iter()).zip(p.changed.iter().zip(p.cost.iter()));
         let mut found = 0;
         for (gpu, ((&sum, &slowness), (&changed, &cost))) in times.enumerate() {
