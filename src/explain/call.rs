@@ -201,7 +201,7 @@ fn check_plan(text: &mut Text, stage: &Stage, placement: &Placement) -> Result<(
         policy::admit_loads(problem).inspect_err(|&s| loads().say(text, s))?;
     }
     if let Some(how) = mode::admit(shape, options, options.previous.is_some())? {
-        refusals::check_maps(problem, &how, options, table, width).inspect_err(|_| {
+        refusals::check_maps(problem, &how, table, width).inspect_err(|_| {
             text.say(
                 "placement.max_replicas is %, and options.flags wants every expert on two places: \
                  give 2 at least, or 0 and no logical_to_physical for no limit",

@@ -1,13 +1,13 @@
 //! A placement in force from which no plan can be made: [`crate::rebalance`] checks it layer by layer.
 
-use crate::balanced::improve::limits::{Limits, Survive};
+use crate::balanced::improve::limits::Survive;
 use crate::explain::placement::{BLOCK, Slots};
 use crate::explain::text::Text;
 use crate::options::Options;
 use crate::options::flags::Flags;
 use crate::placement::each_slot;
 use crate::problem::Shape;
-use crate::rebalance::mode::{Mode, Rebalance, admit};
+use crate::rebalance::mode::{Mode, Rebalance, admit, most_replicas};
 use crate::status::Status;
 
 /// The placement in force of a call, and what binds a plan that starts from it.
@@ -15,7 +15,6 @@ pub struct Previous<'a> {
     slots: Slots<'a>,
     options: &'a Options<'a>,
     how: Rebalance<'a>,
-    limits: Limits<'static>,
     max_replicas: usize,
 }
 
@@ -23,9 +22,8 @@ impl<'a> Previous<'a> {
     /// `None` when there is nothing to start from.
     pub fn of(shape: &'a Shape<'a>, options: &'a Options<'a>, max_replicas: usize) -> Option<Self> {
         let how = admit(shape, options, true).ok()??;
-        let limits = how.limits(options, max_replicas);
         let slots = Slots { name: "options.previous", shape, held: options.previous? };
-        Some(Previous { slots, options, how, limits, max_replicas })
+        Some(Previous { slots, options, how, max_replicas })
     }
 
     /// What can be told without memory to try a repair in: the first layer that is refused, and why.
@@ -55,7 +53,7 @@ impl<'a> Previous<'a> {
         if self.how.mode == Mode::Anew {
             return Ok(());
         }
-        let most = self.limits.max_replicas;
+        let most = most_replicas(self.max_replicas);
         let receives = |gpu| topology.receives(gpu);
         if let Some(found) = self.slots.find(layer, &receives, &|count| count > most) {
             self.slots.say_copies(text, found, "placement.max_replicas", self.max_replicas);
@@ -63,7 +61,7 @@ impl<'a> Previous<'a> {
         }
         self.check_groups(text, layer)?;
         let needed = self.at_least(layer);
-        if needed > self.limits.moves {
+        if needed > self.how.moves(self.options) {
             say_moves(text, self.options.max_moves, layer, needed);
             return Err(Status::Infeasible);
         }

@@ -24,7 +24,16 @@ use slots::differing;
 pub fn need(how: &Rebalance, shape: &Shape) -> Need {
     let mut need = Need::default();
     Scratch::carve(&mut need, shape);
-    need.plus(how.turns(shape))
+    need.plus(turns(how, shape))
+}
+
+/// What takes turns on the rest of the memory.
+#[inline(never)] // sizing is over before planning takes the stack
+fn turns(how: &Rebalance, shape: &Shape) -> Need {
+    let count = Need { u32s: shape.num_logical_experts(), ..Need::default() };
+    let kept = Need { u32s: shape.num_physical_experts(), ..Need::default() };
+    let own = search::need(shape).plus(kept).max(rename::need(shape, how.by_node())).max(count);
+    own.max(how.way.need(shape, &how.fresh))
 }
 
 /// Plans from a placement, or what must survive something.

@@ -1,13 +1,11 @@
 //! How a plan from a placement goes, decided from the shape and the options alone.
 
 use crate::afresh::{self, FROM_NOTHING, Way};
-use crate::balanced::improve::limits::{Limits, Survive};
-use crate::base::arena::Need;
+use crate::balanced::improve::limits::Survive;
 use crate::compat::policy::Policy;
 use crate::options::Options;
 use crate::options::flags::{EPLB_MOVES_NONE, Flags};
 use crate::problem::Shape;
-use crate::rebalance::{rename, search};
 use crate::status::Status;
 
 /// How much of the placement in force may change.
@@ -130,34 +128,21 @@ impl Rebalance<'_> {
         self.hierarchical || self.survive == Survive::Node
     }
 
-    /// What takes turns on the rest of the memory.
-    #[inline(never)] // sizing is over before planning takes the stack
-    pub fn turns(&self, shape: &Shape) -> Need {
-        let count = Need { u32s: shape.num_logical_experts(), ..Need::default() };
-        let names = rename::need(shape, self.by_node());
-        let kept = Need { u32s: shape.num_physical_experts(), ..Need::default() };
-        let own = search::need(shape).plus(kept).max(names).max(count);
-        own.max(self.way.need(shape, &self.fresh))
-    }
-
-    /// The limits that are the same for all layers.
-    pub fn limits(&self, options: &Options, max_replicas: usize) -> Limits<'static> {
-        let moves = match options.max_moves {
+    /// Slots that may newly differ; `u32::MAX`: all, and they are not counted.
+    pub fn moves(&self, options: &Options) -> u32 {
+        match options.max_moves {
             0 if self.mode == Mode::Anew => u32::MAX,
             // counted, but not limited; of a repair no more is made than must be
             0 | EPLB_MOVES_NONE => u32::MAX - 1,
             moves => moves,
-        };
-        let max_replicas = match u32::try_from(max_replicas) {
-            Ok(0) | Err(_) => u32::MAX,
-            Ok(most) => most,
-        };
-        Limits {
-            moves,
-            per_pair: options.max_moves_per_gpu_pair,
-            may_empty: !self.fills,
-            survive: self.survive,
-            ..Limits::none(max_replicas)
         }
+    }
+}
+
+/// Replicas that an expert may have, when a table has room for so many; 0: there is no limit.
+pub fn most_replicas(max_replicas: usize) -> u32 {
+    match u32::try_from(max_replicas) {
+        Ok(0) | Err(_) => u32::MAX,
+        Ok(most) => most,
     }
 }

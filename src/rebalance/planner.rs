@@ -2,7 +2,7 @@
 
 use crate::afresh;
 use crate::balanced::improve::instance::Goal;
-use crate::balanced::improve::limits::{Limits, Survive};
+use crate::balanced::improve::limits::Survive;
 use crate::base::arena::{Arena, Carve};
 use crate::options::Options;
 use crate::placement::PlacementMut;
@@ -36,7 +36,8 @@ pub struct Planner<'p> {
     pub problem: &'p Problem<'p>,
     pub options: &'p Options<'p>,
     pub how: &'p Rebalance<'p>,
-    pub limits: Limits<'static>,
+    /// Replicas that an expert may have.
+    pub most_replicas: u32,
 }
 
 impl Planner<'_> {
@@ -63,9 +64,10 @@ impl Planner<'_> {
             problem: self.problem,
             layer,
             in_force: old,
-            limits: self.limits,
-            fill_only: self.how.fill_only,
-            hierarchical: self.how.hierarchical,
+            how: self.how,
+            moves: self.how.moves(self.options),
+            per_pair: self.options.max_moves_per_gpu_pair,
+            most_replicas: self.most_replicas,
             effort: self.options.effort.into(),
         }
     }
@@ -104,7 +106,7 @@ impl Planner<'_> {
             let slots = maps.slots_mut(shape, layer);
             let better = self.balance(layer, slots, turns) > best;
             self.rename(old, slots, scratch.from, turns);
-            if !better || changed(shape, old, slots, scratch.from) > self.limits.moves {
+            if !better || changed(shape, old, slots, scratch.from) > self.how.moves(self.options) {
                 write(scratch.kept, slots);
             } else {
                 permute(scratch.from, scratch.kept, slots);
@@ -118,9 +120,9 @@ impl Planner<'_> {
         let half = self.problem.shape().num_physical_experts() / 2;
         self.how.mode == Mode::Limited
             && !self.how.fill_only
-            && self.limits.per_pair == 0
+            && self.options.max_moves_per_gpu_pair == 0
             && self.how.survive == Survive::Nothing
-            && self.limits.moves as usize >= half.max(1)
+            && self.how.moves(self.options) as usize >= half.max(1)
     }
 
     /// Plans from nothing.
@@ -209,13 +211,12 @@ impl Planner<'_> {
         let topology = shape.topology();
         let count = turns.rest().u32s(shape.num_logical_experts());
         ruler::count_copies(topology, old, |gpu| topology.receives(gpu), count);
-        if count.iter().any(|&count| count == 0 || count > self.limits.max_replicas) {
+        if count.iter().any(|&count| count == 0 || count > self.most_replicas) {
             return false;
         }
         keep(old, kept);
         let task = self.task(layer, old);
-        let limits = Limits { moves: 0, ..task.limits };
-        Task { limits, ..task }.search(Goal::Repaired, kept, turns).is_some()
+        Task { moves: 0, ..task }.search(Goal::Repaired, kept, turns).is_some()
     }
 
     /// Finds other names for the GPUs of a plan. The scratch is off the stack afterwards.

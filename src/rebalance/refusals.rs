@@ -2,14 +2,14 @@
 
 use crate::afresh::{self, Way};
 use crate::balanced::improve::instance::Goal;
-use crate::balanced::improve::limits::{Limits, Survive};
+use crate::balanced::improve::limits::Survive;
 use crate::base::arena::{Arena, Carve};
 use crate::compat::policy;
 use crate::options::Options;
 use crate::options::flags::Flags;
 use crate::placement::{Placement, PlacementMut, is_entry};
 use crate::problem::Problem;
-use crate::rebalance::mode::{Mode, Rebalance, admit};
+use crate::rebalance::mode::{Mode, Rebalance, admit, most_replicas};
 use crate::rebalance::planner::Planner;
 use crate::rebalance::ruler;
 use crate::rebalance::search::Task;
@@ -30,9 +30,9 @@ impl<'p> Planner<'p> {
         if let Some(previous) = options.previous {
             Placement::of(previous).check_lengths(shape)?;
         }
-        check_maps(problem, how, options, table, maps.max_replicas)?;
-        let limits = how.limits(options, maps.max_replicas);
-        Ok(Planner { problem, options, how, limits })
+        check_maps(problem, how, table, maps.max_replicas)?;
+        let most_replicas = most_replicas(maps.max_replicas);
+        Ok(Planner { problem, options, how, most_replicas })
     }
 
     /// Refuses a placement from which some layer cannot be planned.
@@ -63,10 +63,10 @@ impl<'p> Planner<'p> {
             return Ok(());
         }
         ruler::count_copies(topology, old, |gpu| topology.receives(gpu), copies);
-        if copies.iter().any(|&count| count > self.limits.max_replicas) {
+        if copies.iter().any(|&count| count > self.most_replicas) {
             return Err(Status::MaxReplicas);
         }
-        let as_it_is = self.limits.survive == Survive::Nothing && !self.how.hierarchical;
+        let as_it_is = self.how.survive == Survive::Nothing && !self.how.hierarchical;
         if as_it_is && !copies.contains(&0) {
             return Ok(()); // nothing to repair
         }
@@ -78,7 +78,6 @@ impl<'p> Planner<'p> {
 pub(crate) fn check_maps(
     problem: &Problem,
     how: &Rebalance,
-    options: &Options,
     table: bool,
     width: usize,
 ) -> Result<(), Status> {
@@ -87,7 +86,7 @@ pub(crate) fn check_maps(
         policy::admit_loads(problem)?;
     }
     let two_places = how.survive != Survive::Nothing;
-    if two_places && how.limits(options, width).max_replicas < 2 {
+    if two_places && most_replicas(width) < 2 {
         return Err(Status::MaxReplicas);
     }
     Ok(())
@@ -103,16 +102,15 @@ pub(crate) fn beyond_repair(
 ) -> Option<(usize, Option<u32>)> {
     let previous = Placement::of(options.previous?);
     let how: &Rebalance = &admit(problem.shape(), options, true).ok()??;
-    let limits = how.limits(options, max_replicas);
-    let mut planner = Planner { problem, options, how, limits };
+    let most_replicas = most_replicas(max_replicas);
+    let mut planner = Planner { problem, options, how, most_replicas };
     let shape = problem.shape();
     let layer = (0..shape.num_layers()).find(|&layer| {
         let old = previous.layer(shape, layer);
         planner.check(layer, old, &mut arena.rest()) == Err(Status::Infeasible)
     })?;
     let task = planner.task(layer, previous.layer(shape, layer));
-    let limits = Limits { moves: u32::MAX - 1, ..task.limits };
-    Some((layer, repair(&Task { limits, ..task }, &mut arena)))
+    Some((layer, repair(&Task { moves: u32::MAX - 1, ..task }, &mut arena)))
 }
 
 /// The moves that a repair takes; `None` where limits do not allow it.

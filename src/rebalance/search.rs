@@ -6,11 +6,12 @@ use crate::balanced::improve::lanes::{Lanes, take_lanes};
 use crate::balanced::improve::limits::{Limits, Sources, Survive};
 use crate::balanced::windows::Windows;
 use crate::base::arena::{Arena, Carve, Need};
-use crate::base::cells::{at, part, part_mut, put};
+use crate::base::cells::{at, part_mut, put};
 use crate::base::keys::widen;
 use crate::parts;
 use crate::problem::{Problem, Shape};
 use crate::rebalance::homes;
+use crate::rebalance::mode::Rebalance;
 use crate::rebalance::slots::NONE;
 
 /// How far beyond their mean windows are searched with: what comes will not be among what was.
@@ -25,12 +26,11 @@ pub struct Task<'a> {
     pub layer: usize,
     /// The placement in force; none when nothing is.
     pub in_force: &'a [i32],
-    /// Limits, as far as they are the same for all layers.
-    pub limits: Limits<'static>,
-    /// Only slots that are empty in the placement in force may change.
-    pub fill_only: bool,
-    /// Groups are bound to the nodes that they are on.
-    pub hierarchical: bool,
+    pub how: &'a Rebalance<'a>,
+    /// Slots that may newly differ; from one GPU to another, 0 = no limit; replicas that an expert may have.
+    pub moves: u32,
+    pub per_pair: u32,
+    pub most_replicas: u32,
     /// Units of effort; 0: no limit.
     pub effort: u64,
 }
@@ -55,15 +55,17 @@ struct Noted<'a> {
     node_of_all: &'a mut [u32],
 }
 
-/// What the search changes, and its loads when there is one window.
-struct Changed<'a> {
+/// What the search is given beside the loads.
+struct Prepared<'a> {
+    limits: Limits<'a>,
+    slots: &'a [u32],
+    speed: &'a [f32],
+    mean_speed: f64,
     expert_at: &'a mut [u32],
-    expert: &'a mut [u32],
-    load: &'a mut [Lanes<1>],
 }
 
 #[inline(always)]
-fn list<'a>(arena: &mut impl Carve<'a>, shape: &Shape) -> (Noted<'a>, Changed<'a>) {
+fn list<'a>(arena: &mut impl Carve<'a>, shape: &Shape) -> (Noted<'a>, &'a mut [u32]) {
     let (experts, gpus) = (shape.num_logical_experts(), shape.topology().num_gpus());
     let slots = shape.num_physical_experts();
     let noted = Noted {
@@ -79,8 +81,7 @@ fn list<'a>(arena: &mut impl Carve<'a>, shape: &Shape) -> (Noted<'a>, Changed<'a
         gpu: arena.u32s(slots),
         node_of_all: arena.u32s(gpus),
     };
-    let load = take_lanes(arena, experts);
-    (noted, Changed { expert_at: arena.u32s(slots), expert: arena.u32s(experts), load })
+    (noted, arena.u32s(slots))
 }
 
 /// What [`Task::search`] needs: O(W (E + G) + P).
@@ -91,6 +92,8 @@ pub fn need(shape: &Shape) -> Need {
     let mut need = Need::default();
     list(&mut need, shape);
     Windows::list(&mut need, shape);
+    need.u32s(experts);
+    need.f32s(experts);
     need.plus(if windows == 1 {
         improve::need::<1>(experts, slots, gpus, 1)
     } else {
@@ -106,30 +109,82 @@ impl Task<'_> {
     pub fn search(&self, goal: Goal, kept: &mut [u32], arena: &mut Arena) -> Option<u32> {
         let shape = self.problem.shape();
         let mut arena = arena.rest();
-        let (mut noted, changed) = list(&mut arena, shape);
+        let prepared = &mut self.prepare(kept, &mut arena)?;
         let windows = &mut Windows::carve(&mut arena, shape);
-        let gpus = self.note(&mut noted, kept, changed.expert_at)?;
-        windows.note(self.problem, self.layer, gpus);
-        let slots = part(noted.slots, 0, gpus).iter().fold(0, |sum, &slots| sum + slots as usize);
-        let expert_at = part_mut(changed.expert_at, 0, slots);
+        windows.note(self.problem, self.layer, prepared.slots.len());
         let moved = if !parts::WINDOWS || windows.alike(self.problem, self.layer) {
-            self.note_shares(windows.first(), gpus, changed.load);
-            let instance = self.instance(&noted, gpus, (changed.load, &[1.0]));
-            improve::improve(&instance, &self.limits(&noted, slots), goal, &mut arena, expert_at)
+            let loads = take_lanes(&mut arena, shape.num_logical_experts());
+            self.note_shares(windows.first(), prepared.slots.len(), loads);
+            self.run::<1>(prepared, (loads, &[1.0]), goal, &mut arena)
         } else {
-            let experts = changed.expert.iter_mut().enumerate();
-            experts.for_each(|(number, expert)| *expert = number as u32);
-            let loads = windows.gather(self.problem, self.layer, changed.expert, 1);
-            let instance = self.instance(&noted, gpus, (loads.0, loads.1));
-            improve::improve(&instance, &self.limits(&noted, slots), goal, &mut arena, expert_at)
+            let experts = arena.u32s(shape.num_logical_experts());
+            experts.iter_mut().enumerate().for_each(|(number, expert)| *expert = number as u32);
+            let (loads, weight) = windows.gather(self.problem, self.layer, experts, 1);
+            self.run::<8>(prepared, (loads, weight), goal, &mut arena)
         };
-        self.give_back(expert_at, kept);
+        self.give_back(prepared.expert_at, kept);
         moved
     }
 
-    /// Notes GPUs and slots, and what they hold; answers how many GPUs receive. `None` when a group cannot be on a node.
-    #[inline(never)]
-    fn note(&self, noted: &mut Noted, kept: &[u32], expert_at: &mut [u32]) -> Option<usize> {
+    fn run<const N: usize>(
+        &self,
+        prepared: &mut Prepared,
+        (loads, weight): (&[Lanes<N>], &[f32]),
+        goal: Goal,
+        arena: &mut Arena,
+    ) -> Option<u32> {
+        let instance = Instance {
+            experts: self.problem.shape().num_logical_experts(),
+            loads,
+            beyond: BEYOND,
+            weight,
+            slots: prepared.slots,
+            speed: prepared.speed,
+            mean_speed: prepared.mean_speed,
+            effort: if self.effort == 0 { u64::MAX } else { self.effort },
+        };
+        improve::improve(&instance, &prepared.limits, goal, arena, prepared.expert_at)
+    }
+
+    /// What is searched. `None` when a group cannot be on a node.
+    #[inline(never)] // off the stack while searching
+    fn prepare<'a>(&self, kept: &[u32], arena: &mut Arena<'a>) -> Option<Prepared<'a>> {
+        let shape = self.problem.shape();
+        let (mut noted, expert_at) = list(arena, shape);
+        let (gpus, slots) = self.note(&mut noted, kept, expert_at);
+        self.note_sources(&mut noted);
+        let places = 1 + usize::from(self.how.survive != Survive::Nothing);
+        let bound = self.how.hierarchical;
+        if bound && !homes::find(shape, kept, places, noted.home) {
+            return None;
+        }
+        let limits = Limits {
+            moves: self.moves,
+            in_force: noted.in_force.get(..slots)?,
+            per_pair: self.per_pair,
+            sources: Sources {
+                head: noted.head,
+                next: noted.next,
+                gpu: noted.gpu,
+                node: noted.node_of_all,
+                number: noted.number,
+            },
+            max_replicas: self.most_replicas,
+            may_empty: !self.how.fills,
+            survive: self.how.survive,
+            node: noted.node,
+            home: if bound { noted.home } else { &[] },
+            pinned: if self.how.fill_only { noted.pinned } else { &[] },
+        };
+        let speed: &[f32] = noted.speed.get(..gpus)?;
+        let mean_speed = speed.iter().fold(0.0, |sum, &x| sum + f64::from(x)) / gpus as f64;
+        let slots_of = noted.slots.get(..gpus)?;
+        let expert_at = expert_at.get_mut(..slots)?;
+        Some(Prepared { limits, slots: slots_of, speed, mean_speed, expert_at })
+    }
+
+    /// Notes GPUs and slots, and what they hold; answers how many there are that receive.
+    fn note(&self, noted: &mut Noted, kept: &[u32], expert_at: &mut [u32]) -> (usize, usize) {
         let topology = self.problem.shape().topology();
         let (mut gpus, mut to, mut slot) = (0, 0, 0);
         for gpu in 0..topology.num_gpus() {
@@ -153,11 +208,7 @@ impl Task<'_> {
                 to += 1;
             }
         }
-        self.note_sources(noted);
-        let places = 1 + usize::from(self.limits.survive != Survive::Nothing);
-        let shape = self.problem.shape();
-        let housed = !self.hierarchical || homes::find(shape, kept, places, noted.home);
-        housed.then_some(gpus)
+        (gpus, to)
     }
 
     /// Chains the slots that an expert can be read from, the first first.
@@ -181,42 +232,6 @@ impl Task<'_> {
         for (share, &load) in shares.iter_mut().zip(load) {
             let part = if unit > 0.0 { widen(load.abs()) / unit } else { 0.0 };
             *share = [if part > TINY { part as f32 } else { 0.0 }];
-        }
-    }
-
-    fn instance<'a, const N: usize>(
-        &self,
-        noted: &'a Noted,
-        gpus: usize,
-        (loads, weight): (&'a [Lanes<N>], &'a [f32]),
-    ) -> Instance<'a, N> {
-        let speed = part(noted.speed, 0, gpus);
-        Instance {
-            experts: self.problem.shape().num_logical_experts(),
-            loads,
-            beyond: BEYOND,
-            weight,
-            slots: part(noted.slots, 0, gpus),
-            speed,
-            mean_speed: speed.iter().fold(0.0, |sum, &speed| sum + f64::from(speed)) / gpus as f64,
-            effort: if self.effort == 0 { u64::MAX } else { self.effort },
-        }
-    }
-
-    fn limits<'a>(&self, noted: &'a Noted, slots: usize) -> Limits<'a> {
-        Limits {
-            in_force: part(noted.in_force, 0, slots),
-            node: noted.node,
-            home: if self.hierarchical { noted.home } else { &[] },
-            pinned: if self.fill_only { part(noted.pinned, 0, slots) } else { &[] },
-            sources: Sources {
-                head: noted.head,
-                next: noted.next,
-                gpu: noted.gpu,
-                node: noted.node_of_all,
-                number: noted.number,
-            },
-            ..self.limits
         }
     }
 

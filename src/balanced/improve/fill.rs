@@ -7,6 +7,7 @@ use crate::balanced::improve::search::Marks;
 use crate::base::cells::at;
 
 /// Fills the empty slots as far as limits allow.
+#[inline(never)]
 pub fn fill<const N: usize>(packing: &mut Packing<N>, marks: &mut Marks) {
     let empty = packing.empty();
     if !packing.expert_at.contains(&empty) {

@@ -37,12 +37,12 @@ pub struct Limits<'a> {
 
 impl Limits<'_> {
     /// No limit but the replicas of an expert.
-    pub fn none(max_replicas: u32) -> Self {
+    pub const fn none(max_replicas: u32) -> Self {
         Limits {
             moves: u32::MAX,
             in_force: &[],
             per_pair: 0,
-            sources: Sources::default(),
+            sources: Sources { head: &[], next: &[], gpu: &[], node: &[], number: &[] },
             max_replicas,
             may_empty: false,
             survive: Survive::Nothing,
@@ -60,7 +60,7 @@ impl Limits<'_> {
 
 /// Which GPU an expert that is new to a GPU comes from: the nearest that held it, on the same node if one there did,
 /// lowest index first. GPUs and slots are those of the placement in force, also of what is not planned for.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Sources<'a> {
     /// By expert: the first slot that held it on a GPU that can be read. By slot: the next with the same expert; its GPU.
     pub head: &'a [u32],

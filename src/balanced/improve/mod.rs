@@ -27,6 +27,7 @@ use crate::balanced::improve::incumbent::Incumbent;
 use crate::balanced::improve::instance::{Goal, Instance};
 use crate::balanced::improve::limits::Limits;
 use crate::balanced::improve::packing::NONE;
+use crate::balanced::improve::scratch::Scratch;
 use crate::base::arena::{Arena, Need};
 
 /// What [`improve`] needs of an arena.
@@ -41,30 +42,29 @@ pub fn need<const N: usize>(experts: usize, slots: usize, gpus: usize, windows: 
 #[inline(never)] // what it carves is on the stack only while it searches
 pub fn improve<'a, const N: usize>(
     instance: &Instance<'a, N>,
-    limits: &Limits<'a>,
+    limits: &'a Limits<'a>,
     goal: Goal,
     arena: &mut Arena,
     expert_at: &mut [u32],
 ) -> Option<u32> {
     let sizes = [instance.experts, expert_at.len(), instance.slots.len(), instance.weight.len()];
-    let scratch = scratch::carve::<N>(arena, sizes);
-    let (mut packing, mut marks, mut kept) = (scratch.packing, scratch.marks, scratch.kept);
-    start::set(&mut packing, instance, limits, expert_at);
+    let Scratch { packing, marks, kept, peaks } = &mut scratch::carve::<N>(arena, sizes);
+    start::set(packing, instance, limits, expert_at);
     marks.left = instance.effort;
     marks.budget = packing.budget_left();
-    if !repair::repair(&mut packing, &mut marks) {
+    if !repair::repair(packing, marks) {
         return None;
     }
     let fills = !limits.may_empty;
     if goal >= Goal::Filled && fills {
-        fill::fill(&mut packing, &mut marks);
+        fill::fill(packing, marks);
     }
     if goal == Goal::Balanced {
-        let mut incumbent = Incumbent { instance, peaks: scratch.peaks, best: -1.0 };
-        pilot_method::settle(&mut packing, &mut incumbent, &mut marks, &mut kept);
+        let mut incumbent = Incumbent { instance, peaks, best: -1.0 };
+        pilot_method::settle(packing, &mut incumbent, marks, kept);
         if fills {
             // what was at its most replicas may have fewer now
-            fill::fill(&mut packing, &mut marks);
+            fill::fill(packing, marks);
         }
     }
     for (to, &expert) in expert_at.iter_mut().zip(packing.expert_at.iter()) {

@@ -151,11 +151,14 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
     }
 
     /// Whether `slot` may get `expert` as far as what comes from one GPU is limited.
+    #[inline(always)]
     pub fn pair_allows(&self, slot: usize, expert: u32) -> bool {
+        self.p.limits.per_pair == 0 || self.few_from_one(slot, expert)
+    }
+
+    #[inline(never)] // seldom asked
+    fn few_from_one(&self, slot: usize, expert: u32) -> bool {
         let p = self.p;
-        if p.limits.per_pair == 0 {
-            return true;
-        }
         let gpu = at(p.gpu_of, slot) as usize;
         if p.arrives(gpu, expert) == 0 {
             return true;

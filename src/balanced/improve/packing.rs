@@ -21,7 +21,7 @@ pub enum Step {
 }
 
 pub struct Packing<'a, const N: usize> {
-    pub limits: Limits<'a>,
+    pub limits: &'a Limits<'a>,
     /// Whether moves have a price.
     pub priced: bool,
     /// Blocks to an expert or a GPU.
@@ -172,7 +172,12 @@ impl<const N: usize> Packing<'_, N> {
     pub fn holds(&self, gpu: usize, expert: u32) -> bool {
         at(self.has, gpu) & bit(expert) != 0
             && expert != self.empty()
-            && self.held(gpu).contains(&expert)
+            && self.has_really(gpu, expert)
+    }
+
+    #[inline(never)] // seldom asked
+    fn has_really(&self, gpu: usize, expert: u32) -> bool {
+        self.held(gpu).contains(&expert)
     }
 
     /// How often `gpu` holds `expert`, which it does: more than once only where it was so from the start.
@@ -181,6 +186,11 @@ impl<const N: usize> Packing<'_, N> {
         if at(self.twins, gpu) == 0 {
             return 1.0;
         }
+        self.count_really(gpu, expert)
+    }
+
+    #[inline(never)] // seldom asked
+    fn count_really(&self, gpu: usize, expert: u32) -> f32 {
         self.held(gpu).iter().filter(|&&e| e == expert).count() as f32
     }
 
@@ -246,6 +256,11 @@ impl<const N: usize> Packing<'_, N> {
         if at(self.gone, gpu) == 0 || at(self.had, gpu) & bit(expert) == 0 {
             return 1;
         }
+        self.returns(gpu, expert)
+    }
+
+    #[inline(never)] // seldom asked
+    fn returns(&self, gpu: usize, expert: u32) -> i32 {
         let (from, to) = (self.start(gpu), self.start(gpu + 1));
         let count = |slots: &[u32]| part(slots, from, to).iter().filter(|&&e| e == expert).count();
         let before = count(self.in_force);

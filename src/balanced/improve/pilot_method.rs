@@ -63,6 +63,7 @@ fn restore<const N: usize>(packing: &mut Packing<N>, marks: &mut Marks, from: &[
 }
 
 /// Improves what it holds; the best is kept.
+#[inline(never)]
 fn pilot<const N: usize>(
     packing: &mut Packing<N>,
     incumbent: &mut Incumbent<N>,

@@ -46,6 +46,7 @@ impl<'s, 'p, const N: usize> Neighborhood<'s, 'p, N> {
     }
 
     /// Swaps of a slot with any other that end with both experts on the places that they must be on.
+    #[inline(never)] // seldom asked
     fn swap_anywhere(&mut self, mine: usize) {
         let p = self.p;
         let (h, x) = (at(p.gpu_of, mine) as usize, at(p.expert_at, mine));

@@ -8,6 +8,7 @@ use crate::base::cells::{at, part};
 
 impl<const N: usize> Neighborhood<'_, '_, N> {
     /// Slots from..to of others that can be given away take an expert of this GPU.
+    #[inline(never)] // off the stack of the others
     pub fn recounts(&mut self, from: usize, to: usize) {
         let p = self.p;
         let mut most = (0.0, p.empty());
@@ -38,7 +39,6 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
     }
 
     /// A slot of another GPU takes one of these experts.
-    #[inline(always)]
     fn give_to(&mut self, slot: usize, gain: f32, experts: &[u32]) {
         let p = self.p;
         let least = p.least_price(at(p.gpu_of, slot) as usize) - p.fresh_at(slot);
@@ -53,6 +53,7 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
     }
 
     /// The same for slots of experts that this GPU holds, too: it gets worse by that and better by this at once.
+    #[inline(never)] // off the stack of the others
     pub fn shared_recounts(&mut self) {
         let p = self.p;
         for mine in p.start(self.gpu)..p.start(self.gpu + 1) {
@@ -96,6 +97,7 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
     }
 
     /// Slots of this GPU that can be given away take any expert, or none.
+    #[inline(never)] // off the stack of the others
     pub fn own_recounts(&mut self) {
         let p = self.p;
         let mut most = -1.0;
@@ -123,6 +125,7 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
     }
 
     /// A slot of this GPU takes any expert.
+    #[inline(never)] // off the stack of the others
     pub fn take_any(&mut self, slot: usize, gain: f32, least: i32) {
         let p = self.p;
         let lane = at(p.worst, self.gpu) as usize;
@@ -144,6 +147,7 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
         }
     }
 
+    #[inline(never)] // used in many places
     pub fn score_recount(&mut self, slot: usize, x: u32, price: i32) {
         let p = self.p;
         let enough = self.enough(price);

@@ -10,6 +10,7 @@ use crate::base::cells::{at, part_mut, put};
 use crate::base::keys::{descending, index_of, sort};
 
 /// Gives every expert the places that it must be on; false where limits do not allow it.
+#[inline(never)]
 pub fn repair<const N: usize>(packing: &mut Packing<N>, marks: &mut Marks) -> bool {
     let experts = packing.empty() as usize;
     let twice = packing.limits.survive != Survive::Nothing;
@@ -56,6 +57,7 @@ fn place<const N: usize>(packing: &mut Packing<N>, marks: &mut Marks, expert: u3
 
 /// A slot that can be given away, a slot whose expert can move there, so that `expert` can have its place, and what
 /// both cost.
+#[inline(never)] // seldom asked
 fn find_trade<const N: usize>(
     packing: &Packing<N>,
     marks: &Marks,

@@ -21,6 +21,8 @@ pub fn carve<'a, const N: usize>(arena: &'a mut Arena, sizes: [usize; 4]) -> Scr
     list(&mut arena.rest(), sizes)
 }
 
+const NO_LIMITS: Limits = Limits::none(0);
+
 /// What instances of up to these sizes need.
 pub fn need<const N: usize>(sizes: [usize; 4]) -> Need {
     let mut need = Need::default();
@@ -57,7 +59,7 @@ fn list_packing<'a, const N: usize>(
     let n = blocks::<N>(windows);
     let more = experts.saturating_add(1);
     Packing {
-        limits: Limits::none(0),
+        limits: &NO_LIMITS,
         priced: false,
         blocks: n,
         load: take_lanes(arena, more.saturating_mul(n)),

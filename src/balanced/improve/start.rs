@@ -7,13 +7,14 @@ use crate::balanced::improve::scaling;
 use crate::base::cells::{part, part_mut, put};
 
 /// Sets the state: experts by slot, `u32::MAX` for none.
+#[inline(never)]
 pub fn set<'a, const N: usize>(
     packing: &mut Packing<'a, N>,
     instance: &Instance<'a, N>,
-    limits: &Limits<'a>,
+    limits: &'a Limits<'a>,
     expert_at: &[u32],
 ) {
-    packing.limits = *limits;
+    packing.limits = limits;
     packing.priced = limits.counts_moves();
     draw_out(packing, instance);
     if let Some(zeros) = packing.load.get_mut(instance.loads.len()..) {

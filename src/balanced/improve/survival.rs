@@ -12,6 +12,7 @@ impl<const N: usize> Packing<'_, N> {
     }
 
     /// Whether an expert is already on the place of a slot.
+    #[inline(never)] // seldom asked
     pub fn on_place(&self, slot: usize, expert: u32) -> bool {
         let place = self.place(slot);
         self.holders(expert).any(|slot| self.place(slot) == place)
@@ -23,6 +24,7 @@ impl<const N: usize> Packing<'_, N> {
     }
 
     /// The same, not counting the slot `without`, and counting the place of `with`.
+    #[inline(never)] // seldom asked
     pub fn survives(&self, expert: u32, without: usize, with: usize) -> bool {
         let more = Some(with).filter(|&slot| slot < self.expert_at.len());
         let mut places = self.holders(expert).filter(|&slot| slot != without).chain(more);

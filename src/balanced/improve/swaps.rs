@@ -167,6 +167,7 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
         Some(Bounds { lane, there, least: if least > 0.0 { least } else { 0.0 }, most, cap, fare })
     }
 
+    #[inline(never)] // what is here is out of the loop that leads here
     fn score_swap(&mut self, (give, take): (usize, usize), price: i32) {
         let (p, h) = (self.p, self.gpu);
         if price > self.budget {
