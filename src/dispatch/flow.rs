@@ -8,7 +8,7 @@
 //! or of Dinkelbach's), and the search goes on. The last such set proves the result optimal.
 
 use crate::base::arena::Carve;
-use crate::base::cells::{add, at, put, take};
+use crate::base::cells::{add, at, put, subtract};
 use crate::dispatch::level::Level;
 use crate::dispatch::replicas::Replicas;
 use crate::problem::Shape;
@@ -167,11 +167,11 @@ impl<'a> Flow<'a> {
         gpu = to;
         while gpu != from {
             let giver = at(self.giver, gpu) as usize;
-            take(replicas.tokens, giver, amount);
+            subtract(replicas.tokens, giver, amount);
             add(replicas.tokens, at(self.getter, gpu) as usize, amount);
             gpu = at(replicas.gpu, giver) as usize;
         }
-        take(replicas.load, from, amount);
+        subtract(replicas.load, from, amount);
         add(replicas.load, to, amount);
     }
 }

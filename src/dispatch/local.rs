@@ -8,7 +8,7 @@
 //! (successive shortest paths), which ends in the least cost.
 
 use crate::base::arena::Carve;
-use crate::base::cells::{add, at, put, row, take};
+use crate::base::cells::{NONE, add, at, put, row, subtract};
 use crate::dispatch::flow::Effort;
 use crate::dispatch::level::Level;
 use crate::dispatch::replicas::{Replicas, deal};
@@ -43,18 +43,13 @@ pub struct Local<'a> {
     cost: &'a mut [u64],
     queue: &'a mut [u32],
     queued: &'a mut [u32],
+    /// `[G]` the replica that gives on the way to a GPU, `NONE` where the way starts, and the one that gets.
     giver: &'a mut [u32],
     getter: &'a mut [u32],
 }
 
 /// No way yet.
 const FAR: i64 = i64::MAX;
-
-/// No slot.
-pub(super) const NONE: u32 = u32::MAX;
-
-/// A replica that none gave to: the way starts here.
-const START: u32 = u32::MAX;
 
 impl<'a> Local<'a> {
     /// Takes the scratch: O(E + P + G).
@@ -233,7 +228,7 @@ impl<'a> Local<'a> {
         for gpu in 0..gpus {
             if at(replicas.load, gpu) > at(level.capacity, gpu) {
                 put(self.cost, gpu, 0);
-                put(self.giver, gpu, START);
+                put(self.giver, gpu, NONE);
                 put(self.queue, waiting, gpu as u32);
                 put(self.queued, gpu, 1);
                 waiting += 1;
@@ -315,7 +310,7 @@ impl<'a> Local<'a> {
     /// Whether the way to a GPU that the last search found can still be gone at its cost.
     fn stands(&self, to: usize, replicas: &Replicas, level: &Level) -> bool {
         let mut gpu = to;
-        while at(self.giver, gpu) != START {
+        while at(self.giver, gpu) != NONE {
             let (giver, getter) = (at(self.giver, gpu) as usize, at(self.getter, gpu) as usize);
             let before = at(replicas.gpu, giver) as usize;
             let pass = self.pass(replicas, giver, getter, self.leave(replicas, giver));
@@ -346,7 +341,7 @@ impl<'a> Local<'a> {
     fn push(&mut self, to: usize, replicas: &mut Replicas, level: &Level) {
         let mut amount = at(level.capacity, to).saturating_sub(at(replicas.load, to));
         let mut gpu = to;
-        while at(self.giver, gpu) != START {
+        while at(self.giver, gpu) != NONE {
             let (giver, getter) = (at(self.giver, gpu) as usize, at(self.getter, gpu) as usize);
             let (held, own) = (at(replicas.tokens, giver), at(self.own, giver));
             amount = amount.min(if held > own { held - own } else { held });
@@ -368,14 +363,14 @@ impl<'a> Local<'a> {
             gpu = at(replicas.gpu, giver) as usize;
         }
         amount = amount.min(at(replicas.load, gpu).saturating_sub(at(level.capacity, gpu)));
-        take(replicas.load, gpu, amount);
+        subtract(replicas.load, gpu, amount);
         add(replicas.load, to, amount);
         gpu = to;
-        while at(self.giver, gpu) != START {
+        while at(self.giver, gpu) != NONE {
             let (giver, getter) = (at(self.giver, gpu) as usize, at(self.getter, gpu) as usize);
-            take(replicas.tokens, giver, amount);
+            subtract(replicas.tokens, giver, amount);
             add(replicas.tokens, getter, amount);
-            take(self.got, at(self.home, giver) as usize, amount);
+            subtract(self.got, at(self.home, giver) as usize, amount);
             add(self.got, at(self.home, getter) as usize, amount);
             gpu = at(replicas.gpu, giver) as usize;
         }

@@ -225,7 +225,7 @@ impl<'a> Replicas<'a> {
             let gpus = self.gpu.get(range.clone()).unwrap_or_default();
             let replicas = self.tokens.get_mut(range).unwrap_or_default();
             for (tokens, &gpu) in replicas.iter_mut().zip(gpus) {
-                crate::base::cells::take(self.load, gpu as usize, core::mem::take(tokens));
+                crate::base::cells::subtract(self.load, gpu as usize, core::mem::take(tokens));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! From the tokens of each replica to the quotas of each source.
 
-use crate::base::cells::{at, put, row, row_mut, take};
+use crate::base::cells::{at, put, row, row_mut, subtract};
 use crate::dispatch::local::Local;
 use crate::dispatch::replicas::Replicas;
 
@@ -87,7 +87,7 @@ fn keep(
     for replica in replicas.of_expert(expert) {
         let gpu = at(replicas.gpu, replica) as usize;
         let own = u64::from(at(tokens, gpu * experts + expert)).min(at(replicas.tokens, replica));
-        take(replicas.tokens, replica, own);
+        subtract(replicas.tokens, replica, own);
         put(quota, gpu * slots + at(replicas.slot, replica) as usize, own as u32);
         kept += own;
     }
@@ -123,7 +123,7 @@ fn fill(
             continue;
         }
         let amount = left.min(at(replicas.tokens, replica));
-        take(replicas.tokens, replica, amount);
+        subtract(replicas.tokens, replica, amount);
         left -= amount;
         filled += amount;
         if let Some(place) = quota.get_mut(at(replicas.slot, replica) as usize) {

@@ -4,12 +4,10 @@
 //! one are out of the tournament; only when every pack with room holds one is a scan needed.
 
 use crate::base::arena::Carve;
+use crate::base::cells::NONE;
 use crate::base::keys::{descending, index_of, load_of_descending, sort};
 use crate::base::tournament::{Key, Tournament};
 use crate::compat::pack::{Items, Packed};
-
-/// No item: the end of a chain.
-const NONE: u32 = u32::MAX;
 
 /// What diverse packing needs beside the scratch of all packers.
 #[derive(Debug)]
