@@ -197,7 +197,7 @@ sabotage "an output written before the checks" src/ffi/plan.rs \
 sees "touched an output although it failed" topic load
 mend
 
-sabotage "NaN let in" src/problem/mod.rs 's/Some(Status::LoadNan)/None/'
+sabotage "NaN let in" src/problem/loads.rs 's/Some(Status::LoadNan)/None/'
 sees "found 0, expected -40" topic load
 mend
 
@@ -205,7 +205,7 @@ sabotage "arrays that overlap" src/ffi/memory.rs 's/return Err(Status::Overlappi
 sees "expected -5" topic workspace
 mend
 
-sabotage "more nodes than GPUs" src/problem/mod.rs 's/if nodes > gpus {/if nodes > 1000 * gpus {/'
+sabotage "more nodes than GPUs" src/problem/shape.rs 's/if nodes > spec.num_gpus {/if nodes > 1000 * spec.num_gpus {/'
 sees "found 0, expected -39" topic shape
 mend
 
@@ -289,7 +289,7 @@ sabotage "a limit on replicas that is not kept" src/options/operation.rs 's/let 
 sees "policy 0: failed: max_replicas" topic topology
 mend
 
-sabotage "a dead GPU in use" src/problem/mod.rs 's/if self.topology.receives(gpu) {/if self.topology.slots(gpu) > 0 {/'
+sabotage "a dead GPU in use" src/problem/shape.rs 's/if self.topology.receives(gpu) {/if self.topology.slots(gpu) > 0 {/'
 sees "plans.c:[0-9]*: policy 0: failed: c.problem.gpu_state" topic topology
 mend
 
@@ -313,7 +313,7 @@ sabotage "groups on nodes by their loads alone" src/balanced/layer.rs 's/^const 
 sees "failed: ours >= floor" rust_test quality many_groups
 mend
 
-sabotage "zero as the optimiser compares it" src/problem/mod.rs 's/core::hint::black_box(value.to_bits())/value.to_bits()/'
+sabotage "zero as the optimiser compares it" src/problem/loads.rs 's/core::hint::black_box(value.to_bits())/value.to_bits()/'
 sees "found 0, expected -42" topic balanced
 mend
 

@@ -3,7 +3,8 @@
 use crate::base::arena::{Arena, Carve, Need};
 use crate::base::keys::widen;
 use crate::placement::Placement;
-use crate::problem::{Problem, Scope, Shape, check_loads};
+use crate::problem::loads::check_loads;
+use crate::problem::{Problem, Scope, Shape};
 use crate::score::{Metrics, Report, Scratch, count_serving, measure};
 use crate::status::Status;
 

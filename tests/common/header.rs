@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const SOURCES: &[&str] = &[
     "src/status.rs",
     "src/problem/topology.rs",
-    "src/problem/mod.rs",
+    "src/problem/spec.rs",
     "src/compat/policy.rs",
     "src/options/mod.rs",
     "src/options/operation.rs",
