@@ -1,7 +1,7 @@
 //! Loads by window, layer and expert, and what each window counts: of a problem, or of a ring of windows.
 
 use crate::base::arena::addressable;
-use crate::base::cells::row;
+use crate::base::cells::part;
 use crate::status::Status;
 
 /// Sizes of loads `[W][L][E]`, checked: where each of them is.
@@ -89,14 +89,15 @@ impl<'a> Loads<'a> {
 
     /// `[L][E]` of one window.
     pub fn window(&self, window: usize) -> &'a [f32] {
-        let rest = self.load.get(self.shape.stride * window..);
-        rest.and_then(|rest| rest.get(..self.shape.layers * self.shape.experts)).unwrap_or_default()
+        let start = self.shape.stride * window;
+        part(self.load, start, start + self.shape.layers * self.shape.experts)
     }
 
     /// `[E]` of one layer in one window.
     #[inline]
     pub fn layer(&self, window: usize, layer: usize) -> &'a [f32] {
-        row(self.window(window), layer, self.shape.experts)
+        let start = self.shape.stride * window + self.shape.experts * layer;
+        part(self.load, start, start + self.shape.experts)
     }
 
     /// What a window counts in a layer; 1 when nothing was said.
