@@ -12,4 +12,4 @@ pub(crate) use crate::placement::check::{check_slowly, need};
 pub use crate::placement::digest::digest;
 pub use crate::placement::maps::{LayerMaps, Placement, PlacementMut, map_lengths};
 pub use crate::placement::number::{Numbering, number};
-pub(crate) use crate::placement::walk::{by_gpu, count_replicas, each_slot, is_entry};
+pub(crate) use crate::placement::walk::{each_slot, is_entry};

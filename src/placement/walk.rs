@@ -32,23 +32,6 @@ pub fn each_slot<E>(
     Ok(())
 }
 
-/// Counts the replicas of each expert on the GPUs that `counts` names: `count` holds `[E]`. O(P + E).
-pub fn count_replicas(
-    topology: &Topology,
-    slots: &[i32],
-    counts: impl Fn(usize) -> bool,
-    count: &mut [u32],
-) {
-    count.fill(0);
-    for (_, _, held) in by_gpu(topology, slots).filter(|&(gpu, _, _)| counts(gpu)) {
-        for &expert in held {
-            if let Some(count) = count.get_mut(expert as usize) {
-                *count += 1;
-            }
-        }
-    }
-}
-
 /// Whether a slot may hold this: an expert, or -1 for none.
 pub fn is_entry(entry: i32, experts: usize) -> bool {
     entry == -1 || usize::try_from(entry).is_ok_and(|expert| expert < experts)
