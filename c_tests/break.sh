@@ -281,7 +281,7 @@ sabotage "loads read by the floating-point unit" $joint/scale.rs 's/let bits = x
 sees "policy 0: failed: pin [0-9]*, flush to zero$" topic balanced
 mend
 
-sabotage "a bound 1 % too high" src/score/mod.rs 's/let bound = lower::lower_bound(/let bound = 1.01 * lower::lower_bound(/'
+sabotage "a bound 1 % too high" src/score/measure.rs 's/let bound = lower::lower_bound(/let bound = 1.01 * lower::lower_bound(/'
 sees "evaluate.c:[0-9]*: .*failed: best >= 0 && bound <= best" topic evaluate
 mend
 

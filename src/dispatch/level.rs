@@ -1,7 +1,7 @@
 //! The water level: the largest time that every GPU is allowed, and the whole tokens that fit into it.
 //!
 //! With equal speeds the level is a number of tokens, and all is integer. With speeds it is a time, tokens /
-//! speed rounded to f64 as the ruler does it: rounding keeps the order of times, so the least level is the
+//! speed rounded to f64 as the score does it: rounding keeps the order of times, so the least level is the
 //! rounded least time.
 
 use crate::base::arena::Carve;
@@ -94,7 +94,7 @@ impl<'a> Level<'a> {
         let speed = |gpu: u32| topology.speed(gpu as usize);
         let speeds = set.iter().fold(0.0, |sum, &gpu| sum + f64::from(speed(gpu)));
         // n - 1 sums, a quotient and a product, each off by half an epsilon at most: twice that, to be safe. Not
-        // more, since what is missing of 2^51 units, as the ruler has them, is given away one by one
+        // more, since what is missing of 2^51 units, as the score has them, is given away one by one
         let error = (set.len() + 4) as f64 * f64::EPSILON;
         let start = load as f64 / speeds * (1.0 - error);
         let mut latest = 0.0;

@@ -5,6 +5,9 @@ mod digest;
 mod ledger;
 mod maps;
 mod number;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests;
 mod walk;
 
 pub use crate::placement::check::{Promises, Violation, ViolationKind, check, eplb_violation};
@@ -12,4 +15,4 @@ pub(crate) use crate::placement::check::{check_slowly, need};
 pub use crate::placement::digest::digest;
 pub use crate::placement::maps::{LayerMaps, Placement, PlacementMut, map_lengths};
 pub use crate::placement::number::{Numbering, number};
-pub(crate) use crate::placement::walk::{each_slot, is_entry};
+pub(crate) use crate::placement::walk::{by_gpu, each_slot, is_entry};

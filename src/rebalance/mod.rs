@@ -25,7 +25,7 @@ use crate::base::arena::{Arena, Need};
 use crate::options::Options;
 use crate::placement::{Placement, PlacementMut};
 use crate::problem::{Problem, Shape};
-use crate::score::{self, Metrics, Report};
+use crate::score::{self, Layer, Metrics, Report};
 use crate::status::Status;
 use mode::Rebalance;
 use planner::{Planner, Scratch};
@@ -63,7 +63,9 @@ pub fn plan(
                 report(layer, &Metrics { moved_slots: moved, ..*metrics });
             };
             let report: &mut Report = &mut (&mut with_moves as Report);
-            score::report_layer(problem, layer, scope, dispatch, &mut turns, maps, report);
+            let slots = maps.slots(shape, layer);
+            let layer = Layer { problem, index: layer, slots, slot_load: None };
+            score::report_layer(&layer, scope, dispatch, &mut turns, report);
         }
     }
     Ok(())

@@ -29,7 +29,7 @@ pub fn write(replicas: &Replicas, quota: &mut [u32]) {
 /// in order. O(G P).
 ///
 /// The tokens of the replicas are used up.
-pub fn by_source(
+pub fn write_by_source(
     replicas: &mut Replicas,
     local: &mut Local,
     tokens: &[u32],
