@@ -5,6 +5,9 @@ mod nodes;
 mod polish;
 mod search;
 mod slots;
+#[cfg(test)]
+#[allow(clippy::indexing_slicing)]
+mod tests;
 
 pub use crate::groups::assignment::Assignment;
 pub use crate::groups::slots::Room;
