@@ -100,7 +100,7 @@ impl<'a> Level<'a> {
         let mut latest = 0.0;
         let mut left = load;
         for (place, &gpu) in set.iter().enumerate() {
-            let tokens = fitting(start, speed(gpu)).max(at(self.capacity, gpu as usize));
+            let tokens = fitting(start, speed(gpu)).max(at(self.capacity, gpu));
             put(self.least, place, tokens);
             left = left.saturating_sub(tokens);
             let time = time(tokens, speed(gpu));

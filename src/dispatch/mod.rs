@@ -15,6 +15,7 @@ mod replicas;
 mod route;
 mod solver;
 mod split;
+mod ways;
 
 pub use crate::dispatch::batch::{Batch, Lengths, QuotasMut, SplitReport};
 pub use crate::dispatch::batch::{Split, SplitKind, eplb_split};

@@ -193,7 +193,7 @@ impl<'a> Replicas<'a> {
             deal(total, replicas.iter_mut(), |tokens, share| *tokens = share);
             let gpus = self.gpu.get(range).unwrap_or_default();
             for (&tokens, &gpu) in replicas.iter().zip(gpus) {
-                add(self.load, gpu as usize, tokens);
+                add(self.load, gpu, tokens);
             }
         }
     }
@@ -210,7 +210,7 @@ impl<'a> Replicas<'a> {
             let gpus = self.gpu.get(range.clone()).unwrap_or_default();
             let replicas = self.tokens.get_mut(range).unwrap_or_default();
             for (tokens, &gpu) in replicas.iter_mut().zip(gpus) {
-                subtract(self.load, gpu as usize, core::mem::take(tokens));
+                subtract(self.load, gpu, core::mem::take(tokens));
             }
         }
     }
