@@ -114,7 +114,7 @@ pub fn plan(
             let (scope, dispatch) = (options.scope, options.judges_dispatch());
             let slots = maps.slots(problem.shape(), layer);
             let layer = Layer { problem, index: layer, slots, slot_load: None };
-            score::report_layer(&layer, scope, dispatch, arena, report);
+            score::report_layer(&layer, scope, dispatch, 0, arena, report);
         }
     }
     Ok(())

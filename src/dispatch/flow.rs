@@ -158,6 +158,6 @@ impl<'a> Flow<'a> {
         let steps = self.ways.steps(replicas.gpu, to);
         let least = |least: u64, (giver, _)| least.min(at(replicas.tokens, giver));
         let amount = steps.fold(above.min(room), least);
-        self.ways.send(replicas, to, amount);
+        self.ways.send(replicas, from, to, amount);
     }
 }

@@ -306,14 +306,15 @@ impl<'a> Local<'a> {
 
     /// Whether the way to a GPU that the last search found can still be gone at its cost.
     fn stands(&self, to: usize, replicas: &Replicas, level: &Level) -> bool {
-        let same = self.ways.steps(replicas.gpu, to).all(|(giver, getter)| {
+        let mut steps = self.ways.steps(replicas.gpu, to);
+        let same = steps.all(|(giver, getter)| {
             let (before, after) = (at(replicas.gpu, giver), at(replicas.gpu, getter));
             let pass = self.pass(replicas, giver, getter, self.leave(replicas, giver));
             let cost = at(self.cost, before) as i64 + pass;
             at(replicas.tokens, giver) > 0 && cost == at(self.cost, after) as i64
         });
-        let from = self.ways.origin(replicas.gpu, to);
-        same && at(replicas.load, from) > at(level.capacity, from)
+        let above = |gpu: usize| at(replicas.load, gpu) > at(level.capacity, gpu);
+        same && above(self.ways.origin(replicas.gpu, to))
     }
 
     /// The GPU below the level that is cheapest to get to, lowest first among equals.
@@ -354,7 +355,7 @@ impl<'a> Local<'a> {
         }
         let from = self.ways.origin(replicas.gpu, to);
         amount = amount.min(at(replicas.load, from).saturating_sub(at(level.capacity, from)));
-        self.ways.send(replicas, to, amount);
+        self.ways.send(replicas, from, to, amount);
         for (giver, getter) in self.ways.steps(replicas.gpu, to) {
             subtract(self.got, at(self.home, giver), amount);
             add(self.got, at(self.home, getter), amount);

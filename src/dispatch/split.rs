@@ -178,6 +178,7 @@ impl Splitter<'_, '_> {
     }
 
     /// Writes the quotas and the table of a layer that has been split, and notes how many tokens leave.
+    #[inline(never)] // its stack is not under that of the split
     fn write(&mut self, tokens: &[u32], local: &mut Local, out: QuotasMut, split: &mut Split) {
         let replicas = &mut self.solver.replicas;
         let QuotasMut { quota, route_end, route_slot, max_replicas } = out;

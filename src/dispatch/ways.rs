@@ -46,13 +46,13 @@ impl<'a> Ways<'a> {
         self.steps(gpu, to).last().map_or(to, |(giver, _)| at(gpu, giver) as usize)
     }
 
-    /// Sends tokens along a way.
-    pub fn send(&self, replicas: &mut Replicas, to: usize, amount: u64) {
+    /// Sends tokens along the way from one GPU to another.
+    pub fn send(&self, replicas: &mut Replicas, from: usize, to: usize, amount: u64) {
         for (giver, getter) in self.steps(replicas.gpu, to) {
             subtract(replicas.tokens, giver, amount);
             add(replicas.tokens, getter, amount);
         }
-        subtract(replicas.load, self.origin(replicas.gpu, to), amount);
+        subtract(replicas.load, from, amount);
         add(replicas.load, to, amount);
     }
 }

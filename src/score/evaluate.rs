@@ -145,6 +145,7 @@ pub fn report_layer(
     layer: &Layer,
     scope: Scope,
     dispatch: bool,
+    moved_slots: u32,
     arena: &mut Arena,
     report: &mut Report,
 ) {
@@ -156,6 +157,7 @@ pub fn report_layer(
     if scratch.count_serving(shape, layer.slots).is_ok() {
         measure(layer, &mut metrics, &mut scratch);
     }
+    metrics.moved_slots = moved_slots;
     report(layer.index, &metrics);
 }
 
