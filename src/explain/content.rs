@@ -11,7 +11,7 @@ use crate::explain::text::{Text, say};
 use crate::options::Options;
 use crate::placement::{Placement, check_slowly, each_slot};
 use crate::problem::{Problem, Shape, check_loads, load_fault};
-use crate::rebalance::{mode, refused};
+use crate::rebalance::{mode, refusals};
 use crate::status::Status;
 
 /// A plan into maps of this width, with a table of slots or without.
@@ -33,16 +33,16 @@ pub fn check_plan(
         let loads = Grid::of(shape, problem.loads(), None);
         policy::admit_loads(problem).inspect_err(|&status| loads.say(text, status))?;
     }
-    let Some(course) = &mode::admit(shape, options, options.previous.is_some())? else {
+    let Some(how) = &mode::admit(shape, options, options.previous.is_some())? else {
         return Ok(());
     };
-    refused::check_maps(problem, course, options, table, width).inspect_err(|_| {
+    refusals::check_maps(problem, how, options, table, width).inspect_err(|_| {
         say!(text; "placement.max_replicas is %, and options.flags wants every expert on two places: give 2 at least, or \
             0 and no logical_to_physical for no limit", width);
     })?;
     let Some(held) = options.previous else { return Ok(()) };
     let slots = Slots { name: "options.previous", shape, held };
-    Previous { slots, options, course, max_replicas: width }.check(text)
+    Previous { slots, options, how, max_replicas: width }.check(text)
 }
 
 /// A placement that is measured, by the loads of the experts or by what its slots had to do.

@@ -5,15 +5,15 @@ use crate::explain::text::{Text, say};
 use crate::options::Options;
 use crate::options::flags::Flags;
 use crate::placement::each_slot;
-use crate::rebalance::mode::{Course, Mode};
-use crate::rebalance::steps::Survive;
+use crate::rebalance::limits::Survive;
+use crate::rebalance::mode::{Mode, Rebalance};
 use crate::status::Status;
 
 /// The placement in force of a call, and what binds a plan that starts from it.
 pub struct Previous<'a> {
     pub slots: Slots<'a>,
     pub options: &'a Options<'a>,
-    pub course: &'a Course<'a>,
+    pub how: &'a Rebalance<'a>,
     pub max_replicas: usize,
 }
 
@@ -39,16 +39,16 @@ impl Previous<'_> {
             self.slots.say_lost(text, lost);
             return Err(Status::SourceLost);
         }
-        if self.course.mode == Mode::Anew {
+        if self.how.mode == Mode::Anew {
             return Ok(());
         }
-        let limits = self.course.limits(self.options, self.max_replicas);
+        let limits = self.how.limits(self.options, self.max_replicas);
         let too_many = |copies| copies > limits.most_replicas;
         if let Some(found) = self.slots.find(layer, &|gpu| topology.receives(gpu), &too_many) {
             self.slots.say_copies(text, found, self.max_replicas);
             return Err(Status::MaxReplicas);
         }
-        if self.course.hierarchical {
+        if self.how.hierarchical {
             self.check_groups(text, layer)?;
         }
         let needed = self.least_moves(layer);
@@ -63,7 +63,7 @@ impl Previous<'_> {
     /// for each that must be on two places and is not.
     fn least_moves(&self, layer: usize) -> u32 {
         let topology = self.slots.shape.topology();
-        let survive = self.course.survive;
+        let survive = self.how.survive;
         let (wanted, by_node) =
             (1 + u32::from(survive != Survive::Nothing), survive == Survive::Node);
         let count = Count {

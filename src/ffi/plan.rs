@@ -15,7 +15,7 @@ use crate::options::operation::Operation;
 use crate::placement::{Numbering, PlacementMut, map_lengths};
 use crate::plan;
 use crate::problem::Problem;
-use crate::rebalance::refused;
+use crate::rebalance::refusals;
 use crate::score::{Metrics, Report, eplb_metrics};
 use crate::status::Status;
 use core::ffi::c_void;
@@ -142,7 +142,7 @@ impl Function for PlanCall {
                 *text = Text::default();
             }
             if status == Status::Infeasible {
-                let layer = refused::beyond_repair(problem, options, width, arena.rest());
+                let layer = refusals::beyond_repair(problem, options, width, arena.rest());
                 previous::say_repair(text, options, layer);
             }
         })
