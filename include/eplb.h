@@ -619,8 +619,8 @@ int32_t eplb_transfers(const eplb_problem *problem, const eplb_options *options,
 
    Whether a new placement earns what its transfers cost; its figures come from eplb_evaluate and eplb_transfers. */
 
-/* Prices and times of the gate. The num_* fields, both at least 1, step_seconds, steps and
-   gpu_bandwidth must be set. Numbers are 0 or from 2^-100 to 2^100. */
+/* Prices and times of the gate. The num_* fields, both at least 1, step_seconds, steps and gpu_bandwidth must be set.
+   Numbers are 0 or from 2^-100 to 2^100. */
 typedef struct eplb_gate_config {
   uint32_t struct_size;    /* sizeof(eplb_gate_config). */
   uint32_t num_layers;     /* L, 1 to 4,096. */

@@ -6,7 +6,7 @@ use crate::explain::text::Text;
 use crate::ffi::function::{Function, answer, by_ref, function};
 use crate::ffi::maps::{self, SLOTS};
 use crate::ffi::memory::{Deaf, Listen, Memory, Workspace};
-use crate::ffi::start::Start;
+use crate::ffi::start::Given;
 use crate::ffi::structs::Rows;
 use crate::ffi::types::{eplb_options, eplb_placement, eplb_problem};
 use crate::options::operation::Operation;
@@ -62,10 +62,11 @@ impl Function for CheckCall {
     unsafe fn check<'a, H: Listen>(&self, memory: &mut Memory<H>) -> Result<Check<'a>, Status> {
         // SAFETY: the caller's promise, passed on. Slices are made of what `memory` has checked.
         unsafe {
-            let start = &Start::read(self.problem, self.options, memory);
+            let given = Given::read(self.problem, self.options, memory)?;
+            let maps = memory.read("placement", self.placement)?;
+            let start = &given.start(memory);
             let start = by_ref(start)?;
             let need = start.need(Operation::Check, memory)?;
-            let maps = memory.read("placement", self.placement)?;
             let maps = maps::all(&maps, &start.shape, memory)?;
             let names = ("first", "first_size");
             let first = memory.optional_rows(names, self.first, self.first_size, 1)?;

@@ -8,7 +8,7 @@ use crate::explain::text::{Text, say};
 use crate::ffi::function::{Function, by_ref, function};
 use crate::ffi::maps::{self, SLOTS};
 use crate::ffi::memory::{self, Listen, Memory, Workspace};
-use crate::ffi::start::Start;
+use crate::ffi::start::Given;
 use crate::ffi::structs::{Rows, plain};
 use crate::ffi::types::{eplb_options, eplb_placement, eplb_problem};
 use crate::options::operation::Operation;
@@ -112,20 +112,21 @@ impl Function for DispatchCall {
     unsafe fn check<'a, H: Listen>(&self, memory: &mut Memory<H>) -> Result<Dispatch<'a>, Status> {
         // SAFETY: the caller's promise, passed on. Slices are made of what `memory` has checked.
         unsafe {
-            let start = &Start::read(self.problem, self.options, memory);
+            let given = Given::read(self.problem, self.options, memory)?;
+            let maps = memory.read("placement", self.placement)?;
+            let batch = memory.read("batch", self.batch)?;
+            let out = memory.read("out", self.out)?;
+            let start = &given.start(memory);
             let start = by_ref(start)?;
             let need = start.need(Operation::Dispatch, memory)?;
-            let maps = memory.read("placement", self.placement)?;
-            let placement = Placement::of(maps::slots(SLOTS, &maps, &start.shape, memory)?);
-            let batch = memory.read("batch", self.batch)?;
             let by_source = by_source(&batch, start.shape.topology().num_gpus(), memory)?;
-            let out = memory.read("out", self.out)?;
+            let placement = Placement::of(maps::slots(SLOTS, &maps, &start.shape, memory)?);
             let table = !out.route_end.is_null() || !out.route_slot.is_null();
             let max_replicas = if table { out.max_replicas as usize } else { 0 };
             let lengths = Lengths::new(&start.shape, by_source, max_replicas).ok();
             let lengths = memory.fits("out.max_replicas", lengths)?;
-            let tokens = memory.input("batch.tokens", batch.tokens, lengths.tokens)?;
             let per_layer = note_quotas(&out, &lengths, start.shape.num_layers(), memory)?;
+            let tokens = memory.input("batch.tokens", batch.tokens, lengths.tokens)?;
             let workspace = memory.workspace(self.workspace, self.workspace_size, need)?;
             memory.check_overlap()?;
             let quotas = QuotasMut {

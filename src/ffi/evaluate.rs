@@ -8,7 +8,7 @@ use crate::explain::text::Text;
 use crate::ffi::function::{Function, by_ref, function};
 use crate::ffi::maps::{self, SLOTS};
 use crate::ffi::memory::{Listen, Memory, Workspace};
-use crate::ffi::start::Start;
+use crate::ffi::start::{Given, Start};
 use crate::ffi::structs::Rows;
 use crate::ffi::types::{eplb_options, eplb_placement, eplb_problem};
 use crate::options::operation::Operation;
@@ -61,13 +61,12 @@ pub(crate) struct Measured<'a> {
 /// As for [`eplb_evaluate`].
 pub(crate) unsafe fn arrays<'a, H: Listen>(
     start: &Start<'a>,
-    placement: *const eplb_placement,
+    maps: &eplb_placement,
     memory: &mut Memory<H>,
 ) -> Result<Measured<'a>, Status> {
     // SAFETY: passed on.
     unsafe {
-        let maps = memory.read("placement", placement)?;
-        let slots = maps::slots(SLOTS, &maps, &start.shape, memory)?;
+        let slots = maps::slots(SLOTS, maps, &start.shape, memory)?;
         let load = "placement.physical_load";
         let loads = match memory.optional_input(load, maps.physical_load, slots.len())? {
             Some(measured) => Loads::Slots(start.shape, measured),
@@ -118,10 +117,11 @@ impl Function for EvaluateCall {
     ) -> Result<Evaluation<'a>, Status> {
         // SAFETY: the caller's promise, passed on. Slices are made of what `memory` has checked.
         unsafe {
-            let start = &Start::read(self.problem, self.options, memory);
+            let start = &Given::read(self.problem, self.options, memory)?.start(memory);
             let start = by_ref(start)?;
             let need = start.need(Operation::Evaluate, memory)?;
-            let measured = arrays(start, self.placement, memory)?;
+            let maps = memory.read("placement", self.placement)?;
+            let measured = arrays(start, &maps, memory)?;
             let (names, layers) = (("per_layer", "metrics_size"), start.shape.num_layers());
             let per_layer = memory.rows(names, self.per_layer, self.metrics_size, layers, true)?;
             let workspace = memory.workspace(self.workspace, self.workspace_size, need)?;

@@ -7,7 +7,7 @@ use crate::ffi::check::digested;
 use crate::ffi::function::{Heard, tell};
 use crate::ffi::maps::{self, SLOTS};
 use crate::ffi::memory::Memory;
-use crate::ffi::start::Start;
+use crate::ffi::start::{Given, Start};
 use crate::ffi::types::{eplb_options, eplb_placement, eplb_problem};
 use crate::ffi::{evaluate, number, plan};
 use crate::options::Options;
@@ -48,13 +48,14 @@ pub unsafe extern "C" fn eplb_explain(
             Ok(Operation::Digest) if !placement.is_null() => {
                 digested(problem, placement, memory).map(|_| ())
             }
-            Ok(operation) => Start::read(problem, options, memory).and_then(|start| {
+            Ok(operation) => Given::read(problem, options, memory).and_then(|given| {
+                let maps = match placement.is_null() {
+                    true => None,
+                    false => Some(memory.read("placement", placement)?),
+                };
+                let start = given.start(memory)?;
                 start.need(operation, memory)?;
-                if placement.is_null() {
-                    Ok(())
-                } else {
-                    check(operation, &start, placement, memory)
-                }
+                maps.map_or(Ok(()), |maps| check(operation, &start, maps, memory))
             }),
             Err(status) => memory.refuse(status, |text| {
                 say!(text; "operation is %: use one of EPLB_OPERATION_*, 0 to 7", operation);
@@ -71,14 +72,14 @@ pub unsafe extern "C" fn eplb_explain(
 unsafe fn check(
     operation: Operation,
     start: &Start,
-    placement: *const eplb_placement,
+    maps: eplb_placement,
     memory: &mut Memory<Heard>,
 ) -> Result<(), Status> {
     // SAFETY: passed on.
     unsafe {
         match operation {
             Operation::Plan | Operation::Rebalance => {
-                let arrays = plan::arrays(start, placement, memory)?;
+                let arrays = plan::arrays(start, maps, memory)?;
                 let plan::Arrays { problem, previous, maps } = arrays;
                 let options = Options { previous, ..start.options };
                 memory.check_overlap()?;
@@ -87,23 +88,21 @@ unsafe fn check(
                 content::check_plan(text, &problem, &options, table, width)
             }
             Operation::Evaluate => {
-                evaluate::arrays(start, placement, memory)?.explain(&mut memory.listener.text)
+                evaluate::arrays(start, &maps, memory)?.explain(&mut memory.listener.text)
             }
             Operation::Check => {
-                let maps = memory.read("placement", placement)?;
                 let maps = maps::all(&maps, &start.shape, memory)?;
                 let text = &mut memory.listener.text;
                 content::check_promises(text, &start.shape, &start.options, &maps)
             }
             Operation::Number => {
-                let (held, others) = number::arrays(&start.shape, placement, memory)?;
+                let (held, others) = number::arrays(&start.shape, maps, memory)?;
                 memory.check_overlap()?;
                 let (table, width) = others.table();
                 let slots = Slots { name: SLOTS, shape: &start.shape, held };
                 content::check_number(&mut memory.listener.text, &slots, table.then_some(width))
             }
             _ => {
-                let maps = memory.read("placement", placement)?;
                 let held = maps::slots(SLOTS, &maps, &start.shape, memory)?;
                 let (text, slots) =
                     (&mut memory.listener.text, &Slots { name: SLOTS, shape: &start.shape, held });

@@ -67,6 +67,9 @@ impl Function for GateCall {
         unsafe {
             let config = memory.read("config", self.config)?;
             let count = config.num_layers as usize;
+            memory.row_size::<eplb_gate_layer>("layer_size", self.layer_size)?;
+            memory.row_size::<eplb_gate_state>("state_size", self.state_size)?;
+            memory.row_size::<eplb_gate_verdict>("verdict_size", self.verdict_size)?;
             let (layers, names) = (self.layers.cast_mut(), ("layers", "layer_size"));
             let layers = memory.rows(names, layers, self.layer_size, count, false)?;
             let names = ("states", "state_size");

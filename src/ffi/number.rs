@@ -46,8 +46,9 @@ unsafe fn unheard<'a>(
     // SAFETY: the caller's promise, passed on.
     unsafe {
         let problem = memory.read("problem", problem)?;
+        let maps = memory.read("placement", placement)?;
         let shape = read_shape(&problem, memory)?;
-        let (slots, others) = arrays(&shape, placement, memory)?;
+        let (slots, others) = arrays(&shape, maps, memory)?;
         memory.check_overlap()?;
         Ok((shape, slots, others))
     }
@@ -59,12 +60,11 @@ unsafe fn unheard<'a>(
 /// As for [`eplb_number`].
 pub(crate) unsafe fn arrays<'a, H: Listen>(
     shape: &Shape,
-    placement: *const eplb_placement,
+    mut maps: eplb_placement,
     memory: &mut Memory<H>,
 ) -> Result<(&'a [i32], Written), Status> {
     // SAFETY: passed on.
     unsafe {
-        let mut maps = memory.read("placement", placement)?;
         if maps.logical_to_physical.is_null() {
             maps.max_replicas = 0;
         }

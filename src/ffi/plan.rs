@@ -7,7 +7,7 @@ use crate::explain::{content, previous};
 use crate::ffi::function::{Function, answer, by_ref, function};
 use crate::ffi::maps::{SLOTS, Written};
 use crate::ffi::memory::{Deaf, Listen, Memory};
-use crate::ffi::start::Start;
+use crate::ffi::start::{Given, Start};
 use crate::ffi::structs::Rows;
 use crate::ffi::types::{eplb_options, eplb_placement, eplb_problem};
 use crate::options::Options;
@@ -43,9 +43,10 @@ pub unsafe extern "C" fn eplb_workspace(
     answer(|| unsafe {
         let operation = Operation::try_from(operation)?;
         let memory = &mut Memory::<Deaf>::default();
+        let given = Given::read(problem, options, memory)?;
         memory.pointer("size", size)?;
         memory.pointer("align", align)?;
-        let start = &Start::read(problem, options, memory);
+        let start = &given.start(memory);
         size.write(by_ref(start)?.need(operation, memory)?.bytes()?);
         align.write(8);
         Ok(())
@@ -99,10 +100,12 @@ impl Function for PlanCall {
     unsafe fn check<'a, H: Listen>(&self, memory: &mut Memory<H>) -> Result<Plan<'a>, Status> {
         // SAFETY: the caller's promise, passed on. Slices are made of what `memory` has checked.
         unsafe {
-            let start = &Start::read(self.problem, self.options, memory);
+            memory.read("problem", self.problem)?;
+            let maps = memory.read("placement", self.placement)?;
+            let start = &Given::read(self.problem, self.options, memory)?.start(memory);
             let start = by_ref(start)?;
             let need = start.need(Operation::Plan, memory)?;
-            let arrays = &arrays(start, self.placement, memory);
+            let arrays = &arrays(start, maps, memory);
             let Arrays { problem, previous, maps } = by_ref(arrays)?;
             let layers = start.shape.num_layers();
             let names = ("per_layer", "metrics_size");
@@ -162,14 +165,13 @@ pub(crate) struct Arrays<'a> {
 /// As for [`eplb_plan`].
 pub(crate) unsafe fn arrays<'a, H: Listen>(
     start: &Start<'a>,
-    placement: *const eplb_placement,
+    maps: eplb_placement,
     memory: &mut Memory<H>,
 ) -> Result<Arrays<'a>, Status> {
     // SAFETY: passed on.
     unsafe {
         let previous = start.previous(memory)?;
         let problem = start.loads(memory)?;
-        let maps = memory.read("placement", placement)?;
         let [slots, ..] = map_lengths(&start.shape, 0)?;
         memory.output(SLOTS, maps.physical_to_logical, slots)?;
         let maps = Written::note(maps, &start.shape, memory)?;

@@ -16,6 +16,13 @@ use crate::plan;
 use crate::problem::{Problem, Scope, Shape, Spec};
 use crate::status::Status;
 
+/// Copies of the structs that most functions are given. All structs of a call are read before what is in any is
+/// checked.
+pub struct Given {
+    problem: eplb_problem,
+    options: eplb_options,
+}
+
 /// Problem and options, each good in itself.
 pub struct Start<'a> {
     pub shape: Shape<'a>,
@@ -26,12 +33,11 @@ pub struct Start<'a> {
     previous: *const i32,
 }
 
-impl<'a> Start<'a> {
-    /// Reads and checks them: sizes, topology, what the options stand for.
+impl Given {
+    /// Reads them.
     ///
     /// # Safety
-    /// Pointers are NULL or point to what the struct fields say, for `'a`.
-    #[inline(never)] // its scratch is off the stack in what follows
+    /// Pointers are NULL or point to what the struct fields say.
     pub unsafe fn read<H: Listen>(
         problem: *const eplb_problem,
         options: *const eplb_options,
@@ -39,8 +45,20 @@ impl<'a> Start<'a> {
     ) -> Result<Self, Status> {
         // SAFETY: passed on.
         unsafe {
-            let problem = &memory.read("problem", problem)?;
-            let given = &memory.read_or_default("options", options)?;
+            let problem = memory.read("problem", problem)?;
+            Ok(Given { problem, options: memory.read_or_default("options", options)? })
+        }
+    }
+
+    /// Checks sizes, topology, and what the options stand for.
+    ///
+    /// # Safety
+    /// As [`Given::read`], for `'a`.
+    #[inline(never)] // its scratch is off the stack in what follows
+    pub unsafe fn start<'a, H: Listen>(&self, memory: &mut Memory<H>) -> Result<Start<'a>, Status> {
+        let Given { problem, options: given } = self;
+        // SAFETY: passed on.
+        unsafe {
             let shape = read_shape(problem, memory)?;
             memory.zero("options.reserved", given.reserved)?;
             let options = read_numbers(given).inspect_err(|&status| {
@@ -50,7 +68,9 @@ impl<'a> Start<'a> {
             Ok(Start { shape, options, load, window_weight, previous: given.previous })
         }
     }
+}
 
+impl<'a> Start<'a> {
     /// The workspace that an operation needs, which may rule out what is good in itself.
     pub fn need<H: Listen>(
         &self,

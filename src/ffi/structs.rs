@@ -117,15 +117,21 @@ impl<H: Listen> Memory<H> {
         written: bool,
     ) -> Result<Rows<T>, Status> {
         self.pointer(name, array)?;
-        if !(T::FIRST_SIZE..=LARGEST).contains(&size) || size & 7 != 0 {
-            return self.refuse(Status::StructSize, |text| {
-                say!(text; "% is %: pass the sizeof of what it is the size of, which is % or more, a multiple of 8",
-                    size_name, size, T::FIRST_SIZE);
-            });
-        }
+        self.row_size::<T>(size_name, size)?;
         let bytes = self.fits(name, len.checked_mul(size))?;
         self.note(name, array.cast::<u8>(), bytes, written)?;
         Ok(Rows { array, size, len })
+    }
+
+    /// Refuses a size that no version of the struct has.
+    pub fn row_size<T: Plain>(&mut self, name: &'static str, size: usize) -> Result<(), Status> {
+        if (T::FIRST_SIZE..=LARGEST).contains(&size) && size & 7 == 0 {
+            return Ok(());
+        }
+        self.refuse(Status::StructSize, |text| {
+            say!(text; "% is %: pass the sizeof of what it is the size of, which is % or more, a multiple of 8",
+                name, size, T::FIRST_SIZE);
+        })
     }
 
     /// Notes an array of structs that is written, unless it is NULL: not wanted.

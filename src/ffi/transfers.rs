@@ -7,7 +7,7 @@ use crate::explain::transfers::Transfers;
 use crate::ffi::function::{Function, by_ref, function};
 use crate::ffi::maps;
 use crate::ffi::memory::{self, Listen, Memory, Workspace};
-use crate::ffi::start::Start;
+use crate::ffi::start::Given;
 use crate::ffi::structs::{Rows, plain};
 use crate::ffi::types::{eplb_options, eplb_placement, eplb_problem};
 use crate::options::operation::Operation;
@@ -118,16 +118,17 @@ impl Function for TransfersCall {
     unsafe fn check<'a, H: Listen>(&self, memory: &mut Memory<H>) -> Result<Listing<'a>, Status> {
         // SAFETY: the caller's promise, passed on. Slices are made of what `memory` has checked.
         unsafe {
-            let start = &Start::read(self.problem, self.options, memory);
+            let given = Given::read(self.problem, self.options, memory)?;
+            let (from, to) = (memory.read("from", self.from)?, memory.read("to", self.to)?);
+            let list = memory.read("list", self.list)?;
+            let start = &given.start(memory);
             let start = by_ref(start)?;
             let need = start.need(Operation::Transfers, memory)?;
             let slots = |name, map: &eplb_placement, memory: &mut Memory<H>| {
                 maps::slots(name, map, &start.shape, memory).map(Placement::of)
             };
-            let (from, to) = (memory.read("from", self.from)?, memory.read("to", self.to)?);
             let from = slots("from.physical_to_logical", &from, memory)?;
             let to = slots("to.physical_to_logical", &to, memory)?;
-            let list = memory.read("list", self.list)?;
             let layers = start.shape.num_layers();
             let (transfers, totals) = note_list(&list, layers, memory)?;
             let workspace = memory.workspace(self.workspace, self.workspace_size, need)?;
