@@ -242,30 +242,6 @@ typedef struct eplb_placement {
 } eplb_placement;
 #define EPLB_PLACEMENT_INIT { sizeof(eplb_placement), 0, NULL, NULL, NULL, NULL, NULL }
 
-/* Fills the other maps of a placement from physical_to_logical, which it leaves as it is: for engines that mask a
-   part of a placement, or move one. Of a plan of EPLB_POLICY_BALANCED these are the maps that eplb_plan has written.
-
-   problem    only sizes, gpu_slots and gpu_state matter; load may be NULL.
-   placement  physical_to_logical in; the other maps out, as far as they are not NULL. max_replicas is the width of
-              logical_to_physical, and not looked at without it.
-
-   The replicas of an expert are numbered in order of their slots (the compatibility policies number as the programs
-   that they reproduce). A slot on a dead GPU is as an empty one, whatever it holds; GPUs that are leaving count. An
-   expert without a replica has a logical_count of 0. EPLB_STATUS_PLACEMENT_EXPERT also for dead GPUs;
-   EPLB_STATUS_MAX_REPLICAS when an expert has more replicas than the table is wide. O(L (P + E max_replicas)) for up
-   to 256 experts, and a walk over the slots more for each further 256. No workspace. */
-int32_t eplb_number(const eplb_problem *problem, eplb_placement *placement);
-
-/* Digests physical_to_logical into 64 bits, the same on every machine, that ranks can compare to see whether they hold
-   the same plan. Not cryptographic.
-
-   problem    only num_layers and num_physical_experts matter.
-   placement  only physical_to_logical is read.
-   digest     out.
-
-   O(L P), no workspace. */
-int32_t eplb_digest(const eplb_problem *problem, const eplb_placement *placement, uint64_t *digest);
-
 /* ---------------------------------------------------------------- 5. Plan
 
    Ask eplb_workspace once, keep the block, plan as often as loads come. A loop that moves from one placement to the
@@ -352,9 +328,10 @@ typedef struct eplb_metrics {
 int32_t eplb_plan(const eplb_problem *problem, const eplb_options *options, void *workspace, size_t workspace_size,
                   eplb_placement *placement, eplb_metrics *per_layer, size_t metrics_size);
 
-/* ---------------------------------------------------------------- 6. Measure and check
+/* ---------------------------------------------------------------- 6. Measure, check, number, digest
 
-   How good a placement is for given or measured loads, and whether it keeps the rules: of any origin. */
+   Of placements of any origin: how good for given or measured loads, whether they keep the rules, all their maps, and
+   whether two ranks hold the same one. */
 
 /* Measures a placement with the loads of a problem: any placement, from this library or not. Slots on dead GPUs do not
    count; every expert needs a replica on a GPU that is not dead (else EPLB_STATUS_PLACEMENT_MISSING).
@@ -407,6 +384,30 @@ typedef struct eplb_violation {
 int32_t eplb_check(const eplb_problem *problem, const eplb_options *options, void *workspace, size_t workspace_size,
                    const eplb_placement *placement, eplb_violation *first, size_t first_size);
 
+/* Fills the other maps of a placement from physical_to_logical, which it leaves as it is: for engines that mask a
+   part of a placement, or move one. Of a plan of EPLB_POLICY_BALANCED these are the maps that eplb_plan has written.
+
+   problem    only sizes, gpu_slots and gpu_state matter; load may be NULL.
+   placement  physical_to_logical in; the other maps out, as far as they are not NULL. max_replicas is the width of
+              logical_to_physical, and not looked at without it.
+
+   The replicas of an expert are numbered in order of their slots (the compatibility policies number as the programs
+   that they reproduce). A slot on a dead GPU is as an empty one, whatever it holds; GPUs that are leaving count. An
+   expert without a replica has a logical_count of 0. EPLB_STATUS_PLACEMENT_EXPERT also for dead GPUs;
+   EPLB_STATUS_MAX_REPLICAS when an expert has more replicas than the table is wide. O(L (P + E max_replicas)) for up
+   to 256 experts, and a walk over the slots more for each further 256. No workspace. */
+int32_t eplb_number(const eplb_problem *problem, eplb_placement *placement);
+
+/* Digests physical_to_logical into 64 bits, the same on every machine, that ranks can compare to see whether they hold
+   the same plan. Not cryptographic.
+
+   problem    only num_layers and num_physical_experts matter.
+   placement  only physical_to_logical is read.
+   digest     out.
+
+   O(L P), no workspace. */
+int32_t eplb_digest(const eplb_problem *problem, const eplb_placement *placement, uint64_t *digest);
+
 /* ---------------------------------------------------------------- 7. Load windows
 
    A tracker adds up tokens of experts, step by step, in windows, the newest W of which it keeps. They are a problem's
@@ -431,11 +432,12 @@ typedef struct eplb_tracker_config {
    align  out: alignment in bytes, a power of two. */
 int32_t eplb_tracker_size(const eplb_tracker_config *config, size_t *size, size_t *align);
 
-/* Makes a load tracker that has seen nothing in memory of the caller's, whatever it holds. Afterwards the memory belongs
-   to the tracker: eplb_tracker_* alone write to it, one call at a time.
+/* Makes a load tracker that has seen nothing in memory of the caller's, whatever it holds. Afterwards the memory
+   belongs to the tracker: eplb_tracker_* alone write to it, one call at a time.
 
    It is plain data without pointers. Copied while no call is running it can be kept in a file and taken up by another
-   process, of the same byte order, at any address, without a call. A hash guards its header, sums the rest. O(W L E). */
+   process, of the same byte order, at any address, without a call. A hash guards its header, sums the rest.
+   O(W L E). */
 int32_t eplb_tracker_init(const eplb_tracker_config *config, void *memory, size_t memory_size);
 
 /* Adds the tokens of one step of one layer to the open window.
@@ -596,10 +598,10 @@ typedef struct eplb_transfer_list {
   { sizeof(eplb_transfer_list), 0, NULL, sizeof(eplb_transfer), NULL, NULL, NULL, NULL, sizeof(eplb_transfer_totals) }
 
 /* Lists the transfers that turn one placement into another: which expert goes from where to where, and in which
-   round. Replayed in order the list is safe: in a round a GPU sends at most one expert and receives at most one, no slot
-   is overwritten before its last reader, and every expert has a slot from which it can be read and served throughout.
-   docs/SPEC.md ("Transfers") says what happens in and between rounds. Sources are the nearest GPUs that hold the expert
-   (same node, then any), spread as evenly as can be. GPUs that leave are sources, dead ones are not.
+   round. Replayed in order the list is safe: in a round a GPU sends at most one expert and receives at most one, no
+   slot is overwritten before its last reader, and every expert has a slot from which it can be read and served
+   throughout. docs/SPEC.md ("Transfers") says what happens in and between rounds. Sources are the nearest GPUs that
+   hold the expert (same node, then any), spread as evenly as can be. GPUs that leave are sources, dead ones are not.
 
    problem        load may be NULL.
    options        only EPLB_FLAG_EXTERNAL_SOURCE matters: it allows source -1 for experts that no GPU can be read for.
@@ -608,9 +610,9 @@ typedef struct eplb_transfer_list {
    spare_buffers  experts of a layer that a GPU can receive beside its slots; 0 and more.
    list           out: the list, its layers, its totals.
 
-   EPLB_STATUS_SOURCE_LOST, EPLB_STATUS_NEEDS_BUFFER, EPLB_STATUS_LIST_TOO_SMALL: eplb_explain_transfers names the layer.
-   A layer takes O(rounds (P + transfers x GPUs)) at most, twice, since all are checked before the first is written, and
-   up to 16 times when no order with as few rounds as one GPU has transfers is found. */
+   EPLB_STATUS_SOURCE_LOST, EPLB_STATUS_NEEDS_BUFFER, EPLB_STATUS_LIST_TOO_SMALL: eplb_explain_transfers names the
+   layer. A layer takes O(rounds (P + transfers x GPUs)) at most, twice, since all are checked before the first is
+   written, and up to 16 times when no order with as few rounds as one GPU has transfers is found. */
 int32_t eplb_transfers(const eplb_problem *problem, const eplb_options *options, void *workspace, size_t workspace_size,
                        const eplb_placement *from, const eplb_placement *to, uint32_t spare_buffers,
                        const eplb_transfer_list *list);
@@ -782,8 +784,8 @@ typedef struct eplb_quotas {
    out        out: quotas, routing table, a report a layer.
 
    The workspace is the same with sources and without. EPLB_STATUS_DISPATCH_*, EPLB_STATUS_PLACEMENT_EXPERT,
-   EPLB_STATUS_MAX_REPLICAS; EPLB_STATUS_SHAPE_TOO_LARGE above 65,535 GPUs. About O(E + P + the ways found) a layer, with
-   sources O(G P) more. */
+   EPLB_STATUS_MAX_REPLICAS; EPLB_STATUS_SHAPE_TOO_LARGE above 65,535 GPUs. About O(E + P + the ways found) a layer,
+   with sources O(G P) more. */
 int32_t eplb_dispatch(const eplb_problem *problem, const eplb_options *options, void *workspace, size_t workspace_size,
                       const eplb_placement *placement, const eplb_batch *batch, const eplb_quotas *out);
 
@@ -801,8 +803,8 @@ int32_t eplb_dispatch(const eplb_problem *problem, const eplb_options *options, 
    size       bytes of text; 0: not wanted.
 
    Returns the length of the whole sentence, without the NUL, as snprintf does: below 400. It ends with the status as a
-   number, 0 when nothing is wrong. O(W L E + L P (P + E / 64)), up to 8 KB of stack; nothing is linked in a program that
-   does not call it.
+   number, 0 when nothing is wrong. O(W L E + L P (P + E / 64)), up to 8 KB of stack; nothing is linked in a program
+   that does not call it.
 
    What stands in problem, options and placement is looked at, by the checks of that function. For the other arguments,
    and for what takes a workspace to find out, each function X has its eplb_explain_X: the arguments of eplb_X as they

@@ -81,8 +81,8 @@ function! {
     /// out        out: quotas, routing table, a report a layer.
     ///
     /// The workspace is the same with sources and without. EPLB_STATUS_DISPATCH_*, EPLB_STATUS_PLACEMENT_EXPERT,
-    /// EPLB_STATUS_MAX_REPLICAS; EPLB_STATUS_SHAPE_TOO_LARGE above 65,535 GPUs. About O(E + P + the ways found) a layer, with
-    /// sources O(G P) more.
+    /// EPLB_STATUS_MAX_REPLICAS; EPLB_STATUS_SHAPE_TOO_LARGE above 65,535 GPUs. About O(E + P + the ways found) a layer,
+    /// with sources O(G P) more.
     pub unsafe extern "C" fn eplb_dispatch(
         problem: *const eplb_problem,
         options: *const eplb_options,

@@ -25,8 +25,8 @@ use core::ffi::c_char;
 /// size       bytes of text; 0: not wanted.
 ///
 /// Returns the length of the whole sentence, without the NUL, as snprintf does: below 400. It ends with the status as a
-/// number, 0 when nothing is wrong. O(W L E + L P (P + E / 64)), up to 8 KB of stack; nothing is linked in a program that
-/// does not call it.
+/// number, 0 when nothing is wrong. O(W L E + L P (P + E / 64)), up to 8 KB of stack; nothing is linked in a program
+/// that does not call it.
 ///
 /// What stands in problem, options and placement is looked at, by the checks of that function. For the other arguments,
 /// and for what takes a workspace to find out, each function X has its eplb_explain_X: the arguments of eplb_X as they

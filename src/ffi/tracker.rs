@@ -61,11 +61,12 @@ pub unsafe extern "C" fn eplb_tracker_size(
 }
 
 function! {
-    /// Makes a load tracker that has seen nothing in memory of the caller's, whatever it holds. Afterwards the memory belongs
-    /// to the tracker: eplb_tracker_* alone write to it, one call at a time.
+    /// Makes a load tracker that has seen nothing in memory of the caller's, whatever it holds. Afterwards the memory
+    /// belongs to the tracker: eplb_tracker_* alone write to it, one call at a time.
     ///
     /// It is plain data without pointers. Copied while no call is running it can be kept in a file and taken up by another
-    /// process, of the same byte order, at any address, without a call. A hash guards its header, sums the rest. O(W L E).
+    /// process, of the same byte order, at any address, without a call. A hash guards its header, sums the rest.
+    /// O(W L E).
     pub unsafe extern "C" fn eplb_tracker_init(
         config: *const eplb_tracker_config,
         memory: *mut c_void,
