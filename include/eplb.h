@@ -25,7 +25,7 @@
        }
 
    The topics: 1 version and statuses, 2 problem, 3 options, 4 placement, 5 plan, 6 measure and check, 7 load windows,
-   8 transfers, 9 gate, 10 dispatch, 11 explain, 12 all statuses, 13 inline functions, 14 workspace at compile time.
+   8 transfers, 9 gate, 10 dispatch, 11 explain, 12 all statuses, 13 inline functions, 14 firmware: parts, workspace.
 
    What holds for every function, unless it says otherwise
    - It answers EPLB_STATUS_OK (0) or a negative EPLB_STATUS_* as an int32_t. On anything but OK every output is as it
@@ -34,8 +34,9 @@
      different workspaces and outputs may run at the same time on any number of threads.
    - Same input, same bytes: on every machine, in every build, whatever the workspace held. The floating-point unit
      must round to nearest, which is the default everywhere.
-   - Arrays are dense, row-major, aligned for their element type, and as long as the letters in brackets say. One that
-     is written may not overlap any other of the call; of each that is given every element is written.
+   - Arguments come in the order problem, options, workspace, inputs, outputs. Arrays are dense, row-major, aligned for
+     their element type, and as long as the letters in brackets say. One that is written may not overlap any other of
+     the call; of each that is given every element is written.
    - Zero means default. options NULL means all defaults. An output that is NULL is not wanted, where "NULL: not
      wanted" stands; the size beside it is then not looked at.
    - A struct that is read begins with struct_size: initialise it with EPLB_*_INIT, which sets the sizes and zeroes the
@@ -43,8 +44,8 @@
      beside the pointer (x_size): sizeof, as you compiled it. Structs grow at their end; a library takes smaller ones
      of older callers, and larger ones of newer callers as long as the fields it does not know are 0.
    - workspace is scratch of the size and alignment that eplb_workspace says for the operation, workspace_size its
-     bytes; memory and memory_size are a load tracker's. O(..) is the time of a call, for all its
-     layers unless it says a layer.
+     bytes; memory and memory_size are a load tracker's. O(..) is the time of a call, for all its layers unless it
+     says: a layer.
 
    Letters: L layers, E logical experts, P physical experts (slots), G GPUs, N nodes, K groups, W windows.
 
@@ -413,8 +414,7 @@ int32_t eplb_digest(const eplb_problem *problem, const eplb_placement *placement
    A tracker adds up tokens of experts, step by step, in windows, the newest W of which it keeps. They are a problem's
    load as they are; eplb_window_weights says which of them still count, eplb_forecast makes one load of them. */
 
-/* What a load tracker is made for. The num_* fields, all at least 1 and at most 2^31 - 1,
-   must be set. */
+/* What a load tracker is made for. The num_* fields, all 1 to 2^31 - 1, must be set. */
 typedef struct eplb_tracker_config {
   uint32_t struct_size;         /* sizeof(eplb_tracker_config). */
   uint32_t num_windows;         /* W: windows that the ring keeps. */
@@ -1019,7 +1019,12 @@ EPLB_INLINE eplb_placement eplb_placement_of_maps(const int32_t *physical_to_log
   return placement;
 }
 
-/* ---------------------------------------------------------------- 14. Workspace at compile time */
+/* ---------------------------------------------------------------- 14. Firmware
+
+   `make lib SMALL=1` is the library optimised for size; WITHOUT="windows previous dispatch compat load explain" leaves
+   parts out. Plans are the same. What asks for a part that is not there is answered EPLB_STATUS_UNSUPPORTED_*, and its
+   functions do not link: eplb_transfers and eplb_gate (previous), eplb_dispatch (dispatch), eplb_tracker_*,
+   eplb_window_weights and eplb_forecast (load), eplb_explain_* (explain). docs/guides/firmware.md: what each saves. */
 
 /* Bytes of workspace, a multiple of 8, that suffice for eplb_plan, eplb_evaluate and eplb_check with any policy: E
    logical experts, P >= E physical experts, G GPUs, no previous placement, one window, no flags that say what must

@@ -14,8 +14,7 @@ use crate::status::Status;
 use core::ffi::c_void;
 use core::slice;
 
-/// What a load tracker is made for. The num_* fields, all at least 1 and at most 2^31 - 1,
-/// must be set.
+/// What a load tracker is made for. The num_* fields, all 1 to 2^31 - 1, must be set.
 #[allow(non_camel_case_types)]
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
