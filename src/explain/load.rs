@@ -51,7 +51,8 @@ impl<'a> Grid<'a> {
     pub fn say(&self, text: &mut Text, status: Status) {
         match status {
             Status::LoadNan | Status::LoadInfinite | Status::LoadNegative => {
-                if self.say_load(text, |load| load_fault(load).is_some()) {
+                let found = self.say_load(text, |load| load_fault(load).is_some());
+                if found {
                     say!(text; ": loads are finite and at least 0");
                 }
             }
