@@ -72,8 +72,8 @@ impl Function for CheckCall {
             let first = memory.optional_rows(names, self.first, self.first_size, 1)?;
             let workspace = memory.workspace(self.workspace, self.workspace_size, need)?;
             memory.check_overlap()?;
-            let (shape, promises) = (start.shape, start.options.promises());
-            Ok(Check { shape, promises, maps, workspace, first })
+            let promises = start.options.promises();
+            Ok(Check { shape: start.shape, promises, maps, workspace, first })
         }
     }
 

@@ -108,6 +108,7 @@ pub(crate) struct Dispatch<'a> {
 
 impl Function for DispatchCall {
     type Checked<'a> = Dispatch<'a>;
+    const DEEP: bool = true;
 
     unsafe fn check<'a, H: Listen>(&self, memory: &mut Memory<H>) -> Result<Dispatch<'a>, Status> {
         // SAFETY: the caller's promise, passed on. Slices are made of what `memory` has checked.

@@ -59,6 +59,7 @@ pub(crate) struct Measured<'a> {
 ///
 /// # Safety
 /// As for [`eplb_evaluate`].
+#[inline(always)] // what it makes is on the stack once
 pub(crate) unsafe fn arrays<'a, H: Listen>(
     start: &Start<'a>,
     maps: &eplb_placement,
@@ -110,6 +111,7 @@ pub(crate) struct Evaluation<'a> {
 
 impl Function for EvaluateCall {
     type Checked<'a> = Evaluation<'a>;
+    const DEEP: bool = true;
 
     unsafe fn check<'a, H: Listen>(
         &self,

@@ -79,8 +79,9 @@ unsafe fn check(
     unsafe {
         match operation {
             Operation::Plan | Operation::Rebalance => {
-                let arrays = plan::arrays(start, maps, memory)?;
-                let plan::Arrays { problem, previous, maps } = arrays;
+                let previous = start.previous(memory)?;
+                let problem = start.loads(memory)?;
+                let maps = plan::note_maps(&maps, &start.shape, memory)?;
                 let options = Options { previous, ..start.options };
                 memory.check_overlap()?;
                 let (table, width) = maps.table();

@@ -13,6 +13,9 @@ use core::ffi::c_char;
 pub(crate) trait Function {
     /// What checking makes of them.
     type Checked<'a>;
+    /// Whether checking and doing each get a frame of their own: neither is then on the stack beneath the other. It
+    /// costs what holding their result costs, more than it saves where both are small.
+    const DEEP: bool = false;
 
     /// Checks the arguments.
     unsafe fn check<'a, H: Listen>(
@@ -79,7 +82,11 @@ pub fn answer(body: impl FnOnce() -> Result<(), Status>) -> i32 {
 pub(crate) unsafe fn run<F: Function>(call: &F) -> i32 {
     // SAFETY: passed on.
     answer(|| unsafe {
-        let mut checked = unheard(call);
+        if F::DEEP {
+            let mut checked = unheard(call);
+            return done(call, checked.as_mut().map_err(|status| *status)?);
+        }
+        let mut checked = call.check(&mut Memory::<Deaf>::default());
         call.run(checked.as_mut().map_err(|status| *status)?)
     })
 }
@@ -89,7 +96,7 @@ pub fn by_ref<T>(result: &Result<T, Status>) -> Result<&T, Status> {
     result.as_ref().map_err(|status| *status)
 }
 
-/// A frame of its own, so that what only checking needs is off the stack while the function works.
+/// Checks, in a frame of its own.
 ///
 /// # Safety
 /// As [`Function`] says.
@@ -97,6 +104,16 @@ pub fn by_ref<T>(result: &Result<T, Status>) -> Result<&T, Status> {
 unsafe fn unheard<'a, F: Function>(call: &F) -> Result<F::Checked<'a>, Status> {
     // SAFETY: passed on.
     unsafe { call.check(&mut Memory::<Deaf>::default()) }
+}
+
+/// Does, in a frame of its own.
+///
+/// # Safety
+/// As [`Function`] says.
+#[inline(never)]
+unsafe fn done<F: Function>(call: &F, checked: &mut F::Checked<'_>) -> Result<(), Status> {
+    // SAFETY: passed on.
+    unsafe { call.run(checked) }
 }
 
 /// Who keeps what is said.

@@ -7,14 +7,14 @@ use crate::explain::{content, previous};
 use crate::ffi::function::{Function, answer, by_ref, function};
 use crate::ffi::maps::{SLOTS, Written};
 use crate::ffi::memory::{Deaf, Listen, Memory};
-use crate::ffi::start::{Given, Start};
+use crate::ffi::start::Given;
 use crate::ffi::structs::Rows;
 use crate::ffi::types::{eplb_options, eplb_placement, eplb_problem};
 use crate::options::Options;
 use crate::options::operation::Operation;
 use crate::placement::{Numbering, PlacementMut, map_lengths};
 use crate::plan;
-use crate::problem::Problem;
+use crate::problem::{Problem, Shape};
 use crate::rebalance::refusals;
 use crate::score::{Metrics, Report, eplb_metrics};
 use crate::status::Status;
@@ -96,17 +96,21 @@ pub(crate) struct Plan<'a> {
 
 impl Function for PlanCall {
     type Checked<'a> = Plan<'a>;
+    const DEEP: bool = true;
 
     unsafe fn check<'a, H: Listen>(&self, memory: &mut Memory<H>) -> Result<Plan<'a>, Status> {
         // SAFETY: the caller's promise, passed on. Slices are made of what `memory` has checked.
         unsafe {
-            memory.read("problem", self.problem)?;
+            let problem = memory.read("problem", self.problem)?;
             let maps = memory.read("placement", self.placement)?;
-            let start = &Given::read(self.problem, self.options, memory)?.start(memory);
+            let options = memory.read_or_default("options", self.options)?;
+            let start = &Given { problem, options }.start(memory);
             let start = by_ref(start)?;
             let need = start.need(Operation::Plan, memory)?;
-            let arrays = &arrays(start, maps, memory);
-            let Arrays { problem, previous, maps } = by_ref(arrays)?;
+            let previous = start.previous(memory)?;
+            let problem = &start.loads(memory);
+            let problem = by_ref(problem)?;
+            let maps = note_maps(&maps, &start.shape, memory)?;
             let layers = start.shape.num_layers();
             let names = ("per_layer", "metrics_size");
             let per_layer =
@@ -123,7 +127,7 @@ impl Function for PlanCall {
                 logical_to_physical,
                 max_replicas,
             };
-            let options = Options { previous: *previous, ..start.options };
+            let options = Options { previous, ..start.options };
             Ok(Plan { problem: *problem, options, maps, arena: workspace.arena(), per_layer })
         }
     }
@@ -152,29 +156,13 @@ impl Function for PlanCall {
     }
 }
 
-/// The loads, the placement in force, and the maps that are written.
-pub(crate) struct Arrays<'a> {
-    pub problem: Problem<'a>,
-    pub previous: Option<&'a [i32]>,
-    pub maps: Written,
-}
-
-/// Reads and notes them.
-///
-/// # Safety
-/// As for [`eplb_plan`].
-pub(crate) unsafe fn arrays<'a, H: Listen>(
-    start: &Start<'a>,
-    maps: eplb_placement,
+/// Notes the maps that a plan is written into.
+pub(crate) fn note_maps<H: Listen>(
+    maps: &eplb_placement,
+    shape: &Shape,
     memory: &mut Memory<H>,
-) -> Result<Arrays<'a>, Status> {
-    // SAFETY: passed on.
-    unsafe {
-        let previous = start.previous(memory)?;
-        let problem = start.loads(memory)?;
-        let [slots, ..] = map_lengths(&start.shape, 0)?;
-        memory.output(SLOTS, maps.physical_to_logical, slots)?;
-        let maps = Written::note(maps, &start.shape, memory)?;
-        Ok(Arrays { problem, previous, maps })
-    }
+) -> Result<Written, Status> {
+    let [slots, ..] = map_lengths(shape, 0)?;
+    memory.output(SLOTS, maps.physical_to_logical, slots)?;
+    Written::note(*maps, shape, memory)
 }

@@ -19,8 +19,8 @@ use crate::status::Status;
 /// Copies of the structs that most functions are given. All structs of a call are read before what is in any is
 /// checked.
 pub struct Given {
-    problem: eplb_problem,
-    options: eplb_options,
+    pub problem: eplb_problem,
+    pub options: eplb_options,
 }
 
 /// Problem and options, each good in itself.

@@ -114,6 +114,7 @@ struct List<'a> {
 
 impl Function for TransfersCall {
     type Checked<'a> = Listing<'a>;
+    const DEEP: bool = true;
 
     unsafe fn check<'a, H: Listen>(&self, memory: &mut Memory<H>) -> Result<Listing<'a>, Status> {
         // SAFETY: the caller's promise, passed on. Slices are made of what `memory` has checked.

@@ -109,6 +109,7 @@ function! {
 
 impl Function for WeightsCall {
     type Checked<'a> = (Windows<'a>, Change);
+    const DEEP: bool = true;
 
     unsafe fn check<'a, H: Listen>(
         &self,
