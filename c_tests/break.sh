@@ -67,7 +67,7 @@ without() { # PART
       "small-without-$1=$target/broken/small-without-$1/libeplb.a"
 }
 
-ffi=src/ffi/mod.rs
+ffi=src/ffi/version.rs
 
 sabotage "a panic within reach" src/ffi/check.rs 's/placement::digest(slots)/placement::digest(\&slots[slots[0] as usize..])/'
 sees "undefined reference to .eplb_panic_is_reachable" proof_of_traps release
@@ -184,7 +184,7 @@ sabotage "a workspace too small by a byte" src/ffi/memory.rs 's/if given >= need
 sees "workspace.c:[0-9]*: .*failed" topic workspace
 mend
 
-sabotage "metrics written beyond their array" src/ffi/call.rs 's/layer \* metrics_size), metrics_size, metrics)/layer * metrics_size), metrics_size + 8, metrics)/'
+sabotage "metrics written beyond their array" src/ffi/structs.rs 's/write_bytes(0, self.size - known)/write_bytes(0, self.size - known + 8)/'
 sees "wrote beyond an output" topic null
 sees "Segmentation fault" topic workspace
 if command -v valgrind > /dev/null; then
@@ -193,7 +193,7 @@ fi
 mend
 
 sabotage "an output written before the checks" src/ffi/plan.rs \
-  's/^        let maps = memory.read("placement", call.placement)?;/&\n        maps.physical_to_logical.cast::<u8>().write(0);/'
+  's/^            let maps = memory.read("placement", self.placement)?;/&\n            maps.physical_to_logical.cast::<u8>().write(0);/'
 sees "touched an output although it failed" topic load
 mend
 
@@ -215,14 +215,14 @@ sabotage "an explanation that names the place beside" src/explain/load.rs 's/at 
 sees "explain.c:[0-9]*: .*failed" topic explain
 mend
 
-sabotage "an explanation with a status of its own" src/explain/call.rs \
+sabotage "an explanation with a status of its own" src/explain/content.rs \
   's/^    slots.say_entry(text);$/&\n    if slots.shape.num_layers() > 0 {\n        return Err(Status::PlacementMissing);\n    }/'
 sees "panicked at tests.library.explain.rs" rust_test library explain::
 sees "not so: said == status" replay
 mend
 
 sabotage "explanations linked where nobody asks for them" $ffi \
-  's/^    const UNKNOWN: .*/    core::hint::black_box(crate::explain::Text::new()).say(core::hint::black_box("[layer %]"), \&[]);\n&/'
+  's/^    const UNKNOWN: .*/    core::hint::black_box(crate::explain::text::Text::default()).say(core::hint::black_box("[layer %]"), \&[]);\n&/'
 sees "explanations are in a program that does not call them: [0-9]* [0-9]*" topic unlinked
 mend
 
@@ -238,7 +238,7 @@ sabotage "a dead GPU that is numbered" src/placement/number.rs 's/Some(count) if
 sees "number.c:[0-9]*: .*failed" topic number
 mend
 
-sabotage "rows of a newer caller read as our own" src/ffi/rows.rs 's/add(row \* self.size)/add(row * size_of::<T>())/'
+sabotage "rows of a newer caller read as our own" src/ffi/structs.rs 's/add(row \* self.size)/add(row * size_of::<T>())/'
 sees "gate.c:[0-9]*: .*failed" topic gate
 mend
 
