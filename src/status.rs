@@ -6,11 +6,7 @@
 use core::ffi::CStr;
 use core::fmt;
 
-/// What a call answers: EPLB_STATUS_OK or a negative code.
-///
-/// Every function that can fail returns one of these as an int32_t. On anything but
-/// EPLB_STATUS_OK no output has been touched, unless the function says otherwise.
-/// eplb_status_string() gives the text that says what to change.
+/// What a call answers, as an int32_t. eplb_status_string has a text of each, eplb_explain says what it is about.
 #[allow(non_camel_case_types)] // the C name; Rust code sees it as `eplb::Status`
 #[repr(i32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -171,254 +167,101 @@ pub enum eplb_status {
 
 pub use eplb_status as Status;
 
-impl Status {
-    /// Every code, in the order of the list above.
-    pub const ALL: [Status; 71] = [
-        Status::Ok,
-        Status::NullPointer,
-        Status::MisalignedPointer,
-        Status::StructSize,
-        Status::ReservedNotZero,
-        Status::OverlappingArrays,
-        Status::UnknownOperation,
-        Status::UnknownPolicy,
-        Status::UnknownScope,
-        Status::UnknownFlag,
-        Status::MovesWithoutPrevious,
-        Status::WorkspaceTooSmall,
-        Status::WorkspaceMisaligned,
-        Status::ShapeZero,
-        Status::ShapeTooLarge,
-        Status::TooFewSlots,
-        Status::SlotsNotDivisible,
-        Status::GroupsNotDivisible,
-        Status::ExpertsNotDivisible,
-        Status::GpusNotDivisible,
-        Status::WindowStride,
-        Status::ArrayLength,
-        Status::TooManyNodes,
-        Status::LoadNan,
-        Status::LoadInfinite,
-        Status::LoadNegative,
-        Status::LoadTooLarge,
-        Status::WindowWeight,
-        Status::GpuSlots,
-        Status::GpuSpeed,
-        Status::GpuNode,
-        Status::GpuState,
-        Status::NoAliveGpu,
-        Status::PlacementExpert,
-        Status::PlacementInvalid,
-        Status::PlacementMissing,
-        Status::MaxReplicas,
-        Status::PlacementState,
-        Status::Infeasible,
-        Status::SourceLost,
-        Status::NeedsBuffer,
-        Status::ListTooSmall,
-        Status::UnsupportedPolicy,
-        Status::UnsupportedWindows,
-        Status::UnsupportedPrevious,
-        Status::UnsupportedSpeed,
-        Status::UnsupportedSlots,
-        Status::UnsupportedNodes,
-        Status::UnsupportedState,
-        Status::UnsupportedFlag,
-        Status::DispatchNoReplica,
-        Status::DispatchDeadSource,
-        Status::DispatchTokens,
-        Status::DispatchSources,
-        Status::TrackerForeign,
-        Status::TrackerTorn,
-        Status::TrackerTooSmall,
-        Status::TrackerLayer,
-        Status::TrackerCounts,
-        Status::TrackerSlot,
-        Status::TrackerEmpty,
-        Status::OldestWindow,
-        Status::TooManyWindows,
-        Status::ChangeOption,
-        Status::UnknownForecast,
-        Status::ForecastOption,
-        Status::GateTime,
-        Status::GateBandwidth,
-        Status::GateLoad,
-        Status::GateState,
-        Status::GateNever,
-    ];
+/// The one list of codes and texts; what is not in it does not compile.
+macro_rules! texts {
+    ($($code:ident: $text:literal,)*) => {
+        impl Status {
+            /// Every code, in the order of the list above.
+            pub const ALL: [Status; [$($text),*].len()] = [$(Status::$code),*];
 
+            /// The text of the code: what is wrong and what to change.
+            pub const fn text(self) -> &'static CStr {
+                match self {
+                    $(Status::$code => $text,)*
+                }
+            }
+        }
+    };
+}
+
+texts! {
+    Ok: c"ok",
+    NullPointer: c"a required pointer is NULL: pass the array or struct",
+    MisalignedPointer: c"a pointer is misaligned: align it for its element type",
+    StructSize: c"struct_size is wrong: start from the EPLB_*_INIT macro of the header you compile with; a newer caller must leave the fields this library does not know at 0",
+    ReservedNotZero: c"a reserved word is not 0: start from the EPLB_*_INIT macro",
+    OverlappingArrays: c"an output or the workspace overlaps another array: give each its own memory",
+    UnknownOperation: c"unknown operation: use one of EPLB_OPERATION_*",
+    UnknownPolicy: c"unknown policy: use one of EPLB_POLICY_*",
+    UnknownScope: c"unknown scope: use one of EPLB_SCOPE_*",
+    UnknownFlag: c"unknown bit in flags: use EPLB_FLAG_* only",
+    MovesWithoutPrevious: c"a limit on moves, or EPLB_FLAG_FILL_ONLY, needs a previous placement: set options.previous, or max_moves and max_moves_per_gpu_pair to 0",
+    WorkspaceTooSmall: c"the workspace is too small: ask eplb_workspace for the size",
+    WorkspaceMisaligned: c"the workspace is misaligned: ask eplb_workspace for the alignment",
+    ShapeZero: c"a num_* field is 0 that must be set: layers, experts, slots and GPUs are at least 1",
+    ShapeTooLarge: c"the shape is too large: every num_* is at most 2^31 - 1 and every array must fit the address space",
+    TooFewSlots: c"fewer slots than experts: num_physical_experts on living GPUs must be at least num_logical_experts",
+    SlotsNotDivisible: c"num_physical_experts is not a multiple of num_gpus: change one, or say in gpu_slots who has more (EPLB_POLICY_BALANCED alone plans that)",
+    GroupsNotDivisible: c"hierarchical scope needs num_groups to be a multiple of num_nodes: change one, or use EPLB_SCOPE_GLOBAL",
+    ExpertsNotDivisible: c"hierarchical scope needs num_logical_experts to be a multiple of num_groups: change one, or use EPLB_SCOPE_GLOBAL",
+    GpusNotDivisible: c"hierarchical scope needs num_gpus to be a multiple of num_nodes: change one, or use EPLB_SCOPE_GLOBAL",
+    WindowStride: c"load_window_stride is too small: 0 or at least num_layers * num_logical_experts",
+    ArrayLength: c"an array has the wrong length: see the shapes in its documentation",
+    TooManyNodes: c"there are more nodes than GPUs: num_nodes is at most num_gpus",
+    LoadNan: c"a load is NaN: loads are finite and at least 0",
+    LoadInfinite: c"a load is infinite: loads are finite and at least 0",
+    LoadNegative: c"a load is negative: loads are finite and at least 0",
+    LoadTooLarge: c"a load is too large for the f32 sums of this policy: scale the loads down, or use EPLB_POLICY_BALANCED",
+    WindowWeight: c"a window weight is bad: weights are finite, at least 0, and not all 0 in a layer",
+    GpuSlots: c"gpu_slots does not sum to num_physical_experts",
+    GpuSpeed: c"a gpu_speed is bad: speeds are finite and at least 2^-126",
+    GpuNode: c"a gpu_node is bad: nodes are numbered below num_nodes",
+    GpuState: c"a gpu_state is bad: use one of EPLB_GPU_*",
+    NoAliveGpu: c"no GPU is alive: at least one gpu_state must be EPLB_GPU_ALIVE",
+    PlacementExpert: c"a slot holds a number that is neither -1 nor below num_logical_experts",
+    PlacementInvalid: c"the placement breaks a rule: see the eplb_violation for which and where",
+    PlacementMissing: c"an expert has no replica on a serving GPU: the placement cannot be evaluated; eplb_check says which",
+    MaxReplicas: c"max_replicas is too small: num_physical_experts - num_logical_experts + 1 always suffices",
+    PlacementState: c"the new placement puts an expert on a dead GPU, or a new one on a leaving GPU: plan with this gpu_state",
+    Infeasible: c"no placement can keep the rules: give more slots or living GPUs; where max_moves or max_moves_per_gpu_pair forbids a repair, raise it",
+    SourceLost: c"an expert is on no GPU that can be read: set EPLB_FLAG_EXTERNAL_SOURCE if it can be loaded from outside",
+    NeedsBuffer: c"no safe order of the transfers was found: give more spare buffers",
+    ListTooSmall: c"the list of transfers is too small: call with transfers NULL to count them, or give 2 * L * P",
+    UnsupportedPolicy: c"this policy is not served by this version",
+    UnsupportedWindows: c"this policy plans a single window: set num_windows to 1, or plan with EPLB_POLICY_BALANCED",
+    UnsupportedPrevious: c"this policy keeps no limit on moves: set max_moves and max_moves_per_gpu_pair to 0, or options.previous to NULL",
+    UnsupportedSpeed: c"this policy takes all GPUs as equally fast: make gpu_speed NULL or uniform",
+    UnsupportedSlots: c"this policy needs the same number of slots on every GPU: make gpu_slots NULL or uniform",
+    UnsupportedNodes: c"in hierarchical scope this policy needs nodes of contiguous GPUs: make gpu_node NULL or contiguous",
+    UnsupportedState: c"this policy needs every GPU alive: make gpu_state NULL or all EPLB_GPU_ALIVE",
+    UnsupportedFlag: c"a flag is not served by this policy or version: clear it",
+    DispatchNoReplica: c"an expert has tokens and no replica on a serving GPU: repair the placement, or drop the tokens",
+    DispatchDeadSource: c"a dead GPU has tokens to send: set its row of the batch to 0",
+    DispatchTokens: c"the tokens of a layer sum to more than 2^52: split the batch",
+    DispatchSources: c"num_sources is wrong: 0 for tokens [L][E], num_gpus for tokens [L][G][E]",
+    TrackerForeign: c"the memory holds no load tracker of this version and byte order: make one with eplb_tracker_init",
+    TrackerTorn: c"the memory of the load tracker is damaged: save it between calls, not during one; start anew with eplb_tracker_init",
+    TrackerTooSmall: c"the memory is too small for the load tracker: ask eplb_tracker_size for the size",
+    TrackerLayer: c"there is no such layer: layers are numbered below num_layers",
+    TrackerCounts: c"the number of counts is wrong: num_logical_experts without a placement row, with one the length of the row",
+    TrackerSlot: c"tokens were counted at an empty slot: give the row of the placement that was in force",
+    TrackerEmpty: c"there is nothing yet: observe a step before closing a window, close a window before asking for windows",
+    OldestWindow: c"oldest is bad: it is the place of a window, below num_windows",
+    TooManyWindows: c"there are more windows than are judged: give the newest 32, as windows of their own",
+    ChangeOption: c"an option of the change detection is bad: all are finite and at least 0, before at most 1, each_layer 0 or 1",
+    UnknownForecast: c"unknown forecast: use one of EPLB_FORECAST_METHOD_*",
+    ForecastOption: c"an option of the forecast is bad: half_life is finite and at least 2^-10, sigmas finite and at least 0",
+    GateTime: c"a time or factor of the gate is bad: all are finite and at least 0, stall at most 1",
+    GateBandwidth: c"a size or bandwidth of the gate is bad: all are finite and at least 0, gpu_bandwidth above 0",
+    GateLoad: c"a load of a layer at the gate is bad: finite and at least 0",
+    GateState: c"a state of the gate is bad: keep what the last call wrote, zeroes before the first",
+    GateNever: c"the gate can never move anything: step_seconds and steps must be set, and allow what one expert costs; see eplb_explain_gate",
+}
+
+impl Status {
     /// The number of the code, as C sees it.
     pub const fn code(self) -> i32 {
         self as i32
-    }
-
-    /// The text of the code: what is wrong and what to change.
-    pub const fn text(self) -> &'static CStr {
-        match self {
-            Status::Ok => c"ok",
-            Status::NullPointer => c"a required pointer is NULL: pass the array or struct",
-            Status::MisalignedPointer => c"a pointer is misaligned: align it for its element type",
-            Status::StructSize => {
-                c"struct_size is wrong: start from the EPLB_*_INIT macro of the header you compile with; a newer caller must leave the fields this library does not know at 0"
-            }
-            Status::ReservedNotZero => c"a reserved word is not 0: start from the EPLB_*_INIT macro",
-            Status::OverlappingArrays => {
-                c"an output or the workspace overlaps another array: give each its own memory"
-            }
-            Status::UnknownOperation => c"unknown operation: use one of EPLB_OPERATION_*",
-            Status::UnknownPolicy => c"unknown policy: use one of EPLB_POLICY_*",
-            Status::UnknownScope => c"unknown scope: use one of EPLB_SCOPE_*",
-            Status::UnknownFlag => c"unknown bit in flags: use EPLB_FLAG_* only",
-            Status::MovesWithoutPrevious => {
-                c"a limit on moves, or EPLB_FLAG_FILL_ONLY, needs a previous placement: set options.previous, or max_moves and max_moves_per_gpu_pair to 0"
-            }
-            Status::WorkspaceTooSmall => {
-                c"the workspace is too small: ask eplb_workspace for the size"
-            }
-            Status::WorkspaceMisaligned => {
-                c"the workspace is misaligned: ask eplb_workspace for the alignment"
-            }
-            Status::ShapeZero => {
-                c"a num_* field is 0 that must be set: layers, experts, slots and GPUs are at least 1"
-            }
-            Status::ShapeTooLarge => {
-                c"the shape is too large: every num_* is at most 2^31 - 1 and every array must fit the address space"
-            }
-            Status::TooFewSlots => {
-                c"fewer slots than experts: num_physical_experts on living GPUs must be at least num_logical_experts"
-            }
-            Status::SlotsNotDivisible => {
-                c"num_physical_experts is not a multiple of num_gpus: change one, or say in gpu_slots who has more (EPLB_POLICY_BALANCED alone plans that)"
-            }
-            Status::GroupsNotDivisible => {
-                c"hierarchical scope needs num_groups to be a multiple of num_nodes: change one, or use EPLB_SCOPE_GLOBAL"
-            }
-            Status::ExpertsNotDivisible => {
-                c"hierarchical scope needs num_logical_experts to be a multiple of num_groups: change one, or use EPLB_SCOPE_GLOBAL"
-            }
-            Status::GpusNotDivisible => {
-                c"hierarchical scope needs num_gpus to be a multiple of num_nodes: change one, or use EPLB_SCOPE_GLOBAL"
-            }
-            Status::WindowStride => {
-                c"load_window_stride is too small: 0 or at least num_layers * num_logical_experts"
-            }
-            Status::ArrayLength => c"an array has the wrong length: see the shapes in its documentation",
-            Status::TooManyNodes => {
-                c"there are more nodes than GPUs: num_nodes is at most num_gpus"
-            }
-            Status::LoadNan => c"a load is NaN: loads are finite and at least 0",
-            Status::LoadInfinite => c"a load is infinite: loads are finite and at least 0",
-            Status::LoadNegative => c"a load is negative: loads are finite and at least 0",
-            Status::LoadTooLarge => {
-                c"a load is too large for the f32 sums of this policy: scale the loads down, or use EPLB_POLICY_BALANCED"
-            }
-            Status::WindowWeight => {
-                c"a window weight is bad: weights are finite, at least 0, and not all 0 in a layer"
-            }
-            Status::GpuSlots => c"gpu_slots does not sum to num_physical_experts",
-            Status::GpuSpeed => c"a gpu_speed is bad: speeds are finite and at least 2^-126",
-            Status::GpuNode => c"a gpu_node is bad: nodes are numbered below num_nodes",
-            Status::GpuState => c"a gpu_state is bad: use one of EPLB_GPU_*",
-            Status::NoAliveGpu => c"no GPU is alive: at least one gpu_state must be EPLB_GPU_ALIVE",
-            Status::PlacementExpert => {
-                c"a slot holds a number that is neither -1 nor below num_logical_experts"
-            }
-            Status::PlacementInvalid => {
-                c"the placement breaks a rule: see the eplb_violation for which and where"
-            }
-            Status::PlacementMissing => {
-                c"an expert has no replica on a serving GPU: the placement cannot be evaluated; eplb_check says which"
-            }
-            Status::MaxReplicas => {
-                c"max_replicas is too small: num_physical_experts - num_logical_experts + 1 always suffices"
-            }
-            Status::PlacementState => {
-                c"the new placement puts an expert on a dead GPU, or a new one on a leaving GPU: plan with this gpu_state"
-            }
-            Status::SourceLost => {
-                c"an expert is on no GPU that can be read: set EPLB_FLAG_EXTERNAL_SOURCE if it can be loaded from outside"
-            }
-            Status::NeedsBuffer => {
-                c"no safe order of the transfers was found: give more spare buffers"
-            }
-            Status::ListTooSmall => {
-                c"the list of transfers is too small: call with transfers NULL to count them, or give 2 * L * P"
-            }
-            Status::Infeasible => c"no placement can keep the rules: give more slots or living GPUs; where max_moves or max_moves_per_gpu_pair forbids a repair, raise it",
-            Status::UnsupportedPolicy => c"this policy is not served by this version",
-            Status::UnsupportedWindows => {
-                c"this policy plans a single window: set num_windows to 1, or plan with EPLB_POLICY_BALANCED"
-            }
-            Status::UnsupportedPrevious => {
-                c"this policy keeps no limit on moves: set max_moves and max_moves_per_gpu_pair to 0, or options.previous to NULL"
-            }
-            Status::UnsupportedSpeed => {
-                c"this policy takes all GPUs as equally fast: make gpu_speed NULL or uniform"
-            }
-            Status::UnsupportedSlots => {
-                c"this policy needs the same number of slots on every GPU: make gpu_slots NULL or uniform"
-            }
-            Status::UnsupportedNodes => {
-                c"in hierarchical scope this policy needs nodes of contiguous GPUs: make gpu_node NULL or contiguous"
-            }
-            Status::UnsupportedState => {
-                c"this policy needs every GPU alive: make gpu_state NULL or all EPLB_GPU_ALIVE"
-            }
-            Status::UnsupportedFlag => c"a flag is not served by this policy or version: clear it",
-            Status::DispatchNoReplica => {
-                c"an expert has tokens and no replica on a serving GPU: repair the placement, or drop the tokens"
-            }
-            Status::DispatchDeadSource => {
-                c"a dead GPU has tokens to send: set its row of the batch to 0"
-            }
-            Status::DispatchTokens => c"the tokens of a layer sum to more than 2^52: split the batch",
-            Status::DispatchSources => {
-                c"num_sources is wrong: 0 for tokens [L][E], num_gpus for tokens [L][G][E]"
-            }
-            Status::TrackerForeign => {
-                c"the memory holds no load tracker of this version and byte order: make one with eplb_tracker_init"
-            }
-            Status::TrackerTorn => {
-                c"the memory of the load tracker is damaged: save it between calls, not during one; start anew with eplb_tracker_init"
-            }
-            Status::TrackerTooSmall => {
-                c"the memory is too small for the load tracker: ask eplb_tracker_size for the size"
-            }
-            Status::TrackerLayer => c"there is no such layer: layers are numbered below num_layers",
-            Status::TrackerCounts => {
-                c"the number of counts is wrong: num_logical_experts without a placement row, with one the length of the row"
-            }
-            Status::TrackerSlot => {
-                c"tokens were counted at an empty slot: give the row of the placement that was in force"
-            }
-            Status::TrackerEmpty => {
-                c"there is nothing yet: observe a step before closing a window, close a window before asking for windows"
-            }
-            Status::OldestWindow => c"oldest is bad: it is the place of a window, below num_windows",
-            Status::TooManyWindows => {
-                c"there are more windows than are judged: give the newest 32, as windows of their own"
-            }
-            Status::ChangeOption => {
-                c"an option of the change detection is bad: all are finite and at least 0, before at most 1, each_layer 0 or 1"
-            }
-            Status::UnknownForecast => c"unknown forecast: use one of EPLB_FORECAST_METHOD_*",
-            Status::ForecastOption => {
-                c"an option of the forecast is bad: half_life is finite and at least 2^-10, sigmas finite and at least 0"
-            }
-            Status::GateTime => {
-                c"a time or factor of the gate is bad: all are finite and at least 0, stall at most 1"
-            }
-            Status::GateBandwidth => {
-                c"a size or bandwidth of the gate is bad: all are finite and at least 0, gpu_bandwidth above 0"
-            }
-            Status::GateLoad => c"a load of a layer at the gate is bad: finite and at least 0",
-            Status::GateState => {
-                c"a state of the gate is bad: keep what the last call wrote, zeroes before the first"
-            }
-            Status::GateNever => {
-                c"the gate can never move anything: step_seconds and steps must be set, and allow what one expert costs; see eplb_explain_gate"
-            }
-        }
     }
 }
 

@@ -9,8 +9,7 @@ use crate::balanced::one_load;
 use crate::balanced::rows::{Experts, Rows, Source};
 use crate::balanced::windows::Windows;
 use crate::base::arena::{Arena, Carve, Need};
-use crate::groups::nodes::Assignment;
-use crate::groups::room::Room;
+use crate::groups::{Assignment, Room};
 use crate::problem::{Problem, Scope, Shape};
 use crate::status::Status;
 

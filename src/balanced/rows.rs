@@ -7,7 +7,7 @@ use crate::balanced::one_load::{self, Row};
 use crate::balanced::windows::Windows;
 use crate::base::arena::{Arena, Carve};
 use crate::base::keys::{index_of, widen};
-use crate::groups::nodes::Assignment;
+use crate::groups::Assignment;
 use crate::problem::Shape;
 
 /// The node of a GPU that takes no part.

@@ -64,21 +64,20 @@ impl<'a> Carve<'a> for Need {
 impl Need {
     /// What two need that take turns on the same memory.
     pub fn max(self, other: Need) -> Need {
-        Need {
-            u64s: self.u64s.max(other.u64s),
-            f64s: self.f64s.max(other.f64s),
-            u32s: self.u32s.max(other.u32s),
-            f32s: self.f32s.max(other.f32s),
-        }
+        self.with(other, usize::max)
     }
 
     /// What two need side by side.
     pub fn plus(self, other: Need) -> Need {
+        self.with(other, usize::saturating_add)
+    }
+
+    fn with(self, other: Need, of: fn(usize, usize) -> usize) -> Need {
         Need {
-            u64s: self.u64s.saturating_add(other.u64s),
-            f64s: self.f64s.saturating_add(other.f64s),
-            u32s: self.u32s.saturating_add(other.u32s),
-            f32s: self.f32s.saturating_add(other.f32s),
+            u64s: of(self.u64s, other.u64s),
+            f64s: of(self.f64s, other.f64s),
+            u32s: of(self.u32s, other.u32s),
+            f32s: of(self.f32s, other.f32s),
         }
     }
 
@@ -89,14 +88,9 @@ impl Need {
     pub fn bytes(&self) -> Result<usize, Status> {
         let wide = self.u64s.checked_add(self.f64s).and_then(|n| n.checked_mul(8));
         let narrow = self.u32s.checked_add(self.f32s).and_then(|n| n.checked_mul(4));
-        match (wide, narrow) {
-            (Some(wide), Some(narrow)) => wide
-                .checked_add(narrow)
-                .map(|n| n.next_multiple_of(8))
-                .filter(|&n| n <= isize::MAX as usize),
-            _ => None,
-        }
-        .ok_or(Status::ShapeTooLarge)
+        let both = wide.zip(narrow).and_then(|(wide, narrow)| wide.checked_add(narrow));
+        let bytes = both.and_then(|n| n.checked_next_multiple_of(8));
+        bytes.filter(|&n| n <= isize::MAX as usize).ok_or(Status::ShapeTooLarge)
     }
 }
 

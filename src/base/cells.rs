@@ -2,81 +2,90 @@
 //! dropped. No caller relies on either; they only keep the optimiser from having to prove what the reader
 //! sees.
 
-#[inline(always)]
-pub fn at<T: Copy + Default>(xs: &[T], i: usize) -> T {
-    xs.get(i).copied().unwrap_or_default()
+use core::num::Wrapping;
+use core::ops::{Add, Sub};
+
+/// No expert, no slot, no GPU, no node: where a number is expected, and beyond every array.
+pub const NONE: u32 = u32::MAX;
+
+/// A place in a slice. Experts, slots and GPUs are u32 in arrays and usize in loops; an i32 is an entry of a map, of
+/// which -1, an empty slot, is beyond every array.
+pub trait Index: Copy {
+    /// The place.
+    fn index(self) -> usize;
 }
 
+impl Index for usize {
+    #[inline(always)]
+    fn index(self) -> usize {
+        self
+    }
+}
+
+impl Index for u32 {
+    #[inline(always)]
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl Index for i32 {
+    #[inline(always)]
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// An entry.
 #[inline(always)]
-pub fn put<T>(xs: &mut [T], i: usize, value: T) {
-    if let Some(x) = xs.get_mut(i) {
+pub fn at<T: Copy + Default>(xs: &[T], i: impl Index) -> T {
+    xs.get(i.index()).copied().unwrap_or_default()
+}
+
+/// Writes an entry.
+#[inline(always)]
+pub fn put<T>(xs: &mut [T], i: impl Index, value: T) {
+    if let Some(x) = xs.get_mut(i.index()) {
         *x = value;
     }
 }
 
-/// Changes one entry by what `f` makes of it.
+/// Changes an entry by what `f` makes of it.
 #[inline(always)]
-pub fn change<T: Copy>(xs: &mut [T], i: usize, f: impl Fn(T) -> T) {
-    if let Some(x) = xs.get_mut(i) {
+pub fn change<T: Copy>(xs: &mut [T], i: impl Index, f: impl FnOnce(T) -> T) {
+    if let Some(x) = xs.get_mut(i.index()) {
         *x = f(*x);
     }
 }
 
-/// Numbers that go around.
-pub trait Wrapping: Copy {
-    /// Their sum.
-    fn plus(self, other: Self) -> Self;
-    /// Their difference.
-    fn minus(self, other: Self) -> Self;
-}
-
-impl Wrapping for u32 {
-    #[inline(always)]
-    fn plus(self, other: u32) -> u32 {
-        self.wrapping_add(other)
-    }
-    #[inline(always)]
-    fn minus(self, other: u32) -> u32 {
-        self.wrapping_sub(other)
-    }
-}
-
-impl Wrapping for u64 {
-    #[inline(always)]
-    fn plus(self, other: u64) -> u64 {
-        self.wrapping_add(other)
-    }
-    #[inline(always)]
-    fn minus(self, other: u64) -> u64 {
-        self.wrapping_sub(other)
-    }
-}
-
-/// Adds to an entry.
+/// Adds to an entry; around, where it is too much.
 #[inline(always)]
-pub fn add<T: Wrapping>(xs: &mut [T], i: usize, more: T) {
-    if let Some(x) = xs.get_mut(i) {
-        *x = x.plus(more);
-    }
+pub fn add<T: Copy>(xs: &mut [T], i: impl Index, more: T)
+where
+    Wrapping<T>: Add<Output = Wrapping<T>>,
+{
+    change(xs, i, |x| (Wrapping(x) + Wrapping(more)).0);
 }
 
-/// Takes from an entry.
+/// Takes from an entry, likewise.
 #[inline(always)]
-pub fn take<T: Wrapping>(xs: &mut [T], i: usize, less: T) {
-    if let Some(x) = xs.get_mut(i) {
-        *x = x.minus(less);
-    }
+pub fn subtract<T: Copy>(xs: &mut [T], i: impl Index, less: T)
+where
+    Wrapping<T>: Sub<Output = Wrapping<T>>,
+{
+    change(xs, i, |x| (Wrapping(x) - Wrapping(less)).0);
 }
 
 /// The part `from..to`, empty when out of range.
 #[inline(always)]
 pub fn part<T>(xs: &[T], from: usize, to: usize) -> &[T] {
-    xs.get(from..to).unwrap_or(&[])
+    xs.get(from..to).unwrap_or_default()
 }
 
+/// The same to be written.
 #[inline(always)]
 pub fn part_mut<T>(xs: &mut [T], from: usize, to: usize) -> &mut [T] {
-    xs.get_mut(from..to).unwrap_or(&mut [])
+    xs.get_mut(from..to).unwrap_or_default()
 }
 
 /// Row `index` of rows of `len`; empty when it is not there. In place of `chunks_exact` where two of them go

@@ -3,6 +3,8 @@
 //! A load and its index travel as one u64 key, so that a single integer comparison decides by load
 //! and then by lowest index. Loads are finite and not negative: their bits order as they do.
 
+use crate::base::cells::put;
+
 /// Key that orders by descending load, then ascending index: the smallest key is the largest load,
 /// lowest index first among equals.
 #[inline]
@@ -67,6 +69,8 @@ pub fn first<T: Copy, const N: usize>(
 
 /// A binary min-heap over a slice.
 pub mod heap {
+    use crate::base::cells::{at, put};
+
     /// Makes a heap of `keys` in place. O(n).
     pub fn build(keys: &mut [u64]) {
         for i in (0..keys.len() / 2).rev() {
@@ -83,9 +87,7 @@ pub mod heap {
     /// Puts `key` where the smallest was. O(log n).
     #[inline]
     pub fn replace_top(keys: &mut [u64], key: u64) {
-        if let Some(first) = keys.first_mut() {
-            *first = key;
-        }
+        put(keys, 0, key);
         sift_down(keys, 0);
     }
 
@@ -96,18 +98,14 @@ pub mod heap {
         let mut hole = keys.len() - 1;
         while hole > 0 {
             let parent = (hole - 1) / 2;
-            let above = keys.get(parent).copied().unwrap_or(0);
+            let above = at(keys, parent);
             if above <= key {
                 break;
             }
-            if let Some(place) = keys.get_mut(hole) {
-                *place = above;
-            }
+            put(keys, hole, above);
             hole = parent;
         }
-        if let Some(place) = keys.get_mut(hole) {
-            *place = key;
-        }
+        put(keys, hole, key);
     }
 
     /// Restores the heap below `start` after the key there grew.
@@ -123,14 +121,10 @@ pub mod heap {
             if key <= smaller {
                 break;
             }
-            if let Some(slot) = keys.get_mut(hole) {
-                *slot = smaller;
-            }
+            put(keys, hole, smaller);
             hole = child;
         }
-        if let Some(slot) = keys.get_mut(hole) {
-            *slot = key;
-        }
+        put(keys, hole, key);
     }
 }
 
@@ -196,16 +190,12 @@ fn scatter_by_two_bytes(
     }
     for &key in keys.iter() {
         let place = &mut table[lower(key)];
-        if let Some(to) = buffer.get_mut(*place as u32 as usize) {
-            *to = key;
-        }
+        put(buffer, *place as u32, key);
         *place += 1;
     }
     for &key in buffer.iter() {
         let place = &mut table[upper(key)];
-        if let Some(to) = keys.get_mut((*place >> 32) as usize) {
-            *to = key;
-        }
+        put(keys, (*place >> 32) as usize, key);
         *place += UPPER;
     }
 }
@@ -223,18 +213,104 @@ pub fn insertion_sort(keys: &mut [u64], budget: usize) -> bool {
         }
         let mut hole = end;
         while let Some(&before) = keys.get(hole.wrapping_sub(1)).filter(|&&before| before > key) {
-            if let Some(place) = keys.get_mut(hole) {
-                *place = before;
-            }
+            put(keys, hole, before);
             hole -= 1;
         }
-        if let Some(place) = keys.get_mut(hole) {
-            *place = key;
-        }
+        put(keys, hole, key);
         moves = moves.saturating_add(end - hole);
         if moves > budget {
             return false;
         }
     }
     true
+}
+
+#[cfg(test)]
+#[allow(clippy::indexing_slicing)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::vec;
+    use std::vec::Vec;
+
+    /// Numbers that look random.
+    fn random(count: usize, mask: u64) -> Vec<u64> {
+        let next = |state: &u64| Some(state.wrapping_mul(6_364_136_223_846_793_005) | 1);
+        let states = core::iter::successors(Some(0x9e37_79b9_7f4a_7c15_u64), next);
+        states.take(count).map(|state| state.rotate_left(29) & mask).collect()
+    }
+
+    #[test]
+    fn keys_order_by_load_then_index() {
+        let loads = [0.0, 1.0e-40, 0.5, 1.0, 3.0e38];
+        for (lower, pair) in loads.windows(2).enumerate() {
+            let (a, b) = (pair[0], pair[1]);
+            assert!(descending(b, 9) < descending(a, 3) && ascending(a, 9) < ascending(b, 3));
+            assert!(descending(a, 3) < descending(a, 4) && ascending(a, 3) < ascending(a, 4));
+            assert_eq!(
+                (index_of(descending(a, lower)), index_of(ascending(a, lower))),
+                (lower, lower)
+            );
+            assert_eq!(load_of_descending(descending(a, 7)), a);
+            assert_eq!(widen(a), f64::from(a));
+        }
+    }
+
+    /// Few and many keys, spread, crowded together, alike, and falling: as the standard library has them.
+    #[test]
+    fn sort_sorts() {
+        for len in [0, 1, 2, SHORT, SHORT + 1, 300, 3_000] {
+            for mask in [u64::MAX, 0xffff, 3, 0, 0xff << 40, 0x1_0000_0001] {
+                let mut keys = random(len, mask);
+                let mut expected = keys.clone();
+                expected.sort_unstable();
+                let mut buffer = vec![9; sort_buffer(len)];
+                sort(&mut keys, &mut buffer);
+                assert_eq!(keys, expected, "{len} {mask:x}");
+                keys.reverse();
+                sort(&mut keys, &mut buffer);
+                assert_eq!(keys, expected, "{len} {mask:x} falling");
+            }
+        }
+    }
+
+    #[test]
+    fn insertion_gives_up() {
+        assert!(!insertion_sort(&mut [5, 4, 3, 2, 1], 3));
+        assert!(insertion_sort(&mut [5, 4, 3, 2, 1], 10));
+    }
+
+    #[test]
+    fn the_first_of_equals_stays_first() {
+        let items = [(3, 'a'), (1, 'b'), (3, 'c'), (2, 'd'), (1, 'e')];
+        let found: heapless::Vec<_, 3> = first(items.into_iter(), |a, b| a.0 < b.0);
+        assert_eq!(found[..], [(1, 'b'), (1, 'e'), (2, 'd')]);
+        assert!(first::<(u8, char), 2>(core::iter::empty(), |a, b| a.0 < b.0).is_empty());
+    }
+
+    /// Taken out one by one keys come in order, whether built at once or one by one.
+    #[test]
+    fn heaps_give_the_smallest() {
+        for len in [0, 1, 2, 3, 40, 65] {
+            let keys = random(len, 63);
+            let mut expected = keys.clone();
+            expected.sort_unstable();
+            let mut built = keys.clone();
+            heap::build(&mut built);
+            let mut grown = Vec::new();
+            for &key in &keys {
+                grown.push(key);
+                heap::sift_up(&mut grown);
+            }
+            for mut heap in [built, grown] {
+                let mut taken = Vec::new();
+                for _ in 0..len {
+                    taken.push(heap::top(&heap));
+                    heap::replace_top(&mut heap, u64::MAX);
+                }
+                assert_eq!(taken, expected);
+                assert_eq!(heap::top(&heap), u64::MAX);
+            }
+        }
+    }
 }

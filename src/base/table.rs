@@ -1,5 +1,8 @@
 //! A table with a row a layer, wherever its rows lie: in a slice, or as far apart as a C caller's compiler put them.
 
+use crate::base::cells::{at, put};
+use core::ops::{Deref, DerefMut};
+
 /// Rows that are read.
 pub trait Table<T> {
     /// Rows.
@@ -14,28 +17,17 @@ pub trait TableMut<T>: Table<T> {
     fn set(&mut self, layer: usize, row: T);
 }
 
-impl<T: Copy + Default> Table<T> for &[T] {
+impl<T: Copy + Default, S: Deref<Target = [T]>> Table<T> for S {
     fn rows(&self) -> usize {
         self.len()
     }
     fn row(&self, layer: usize) -> T {
-        self.get(layer).copied().unwrap_or_default()
+        at(self, layer)
     }
 }
 
-impl<T: Copy + Default> Table<T> for &mut [T] {
-    fn rows(&self) -> usize {
-        self.len()
-    }
-    fn row(&self, layer: usize) -> T {
-        self.get(layer).copied().unwrap_or_default()
-    }
-}
-
-impl<T: Copy + Default> TableMut<T> for &mut [T] {
+impl<T: Copy + Default, S: DerefMut<Target = [T]>> TableMut<T> for S {
     fn set(&mut self, layer: usize, row: T) {
-        if let Some(place) = self.get_mut(layer) {
-            *place = row;
-        }
+        put(self, layer, row);
     }
 }

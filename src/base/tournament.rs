@@ -1,13 +1,16 @@
 //! A tournament: the smallest of many keys, of which one changes at a time.
 
+use crate::base::cells::put;
 use core::hint::select_unpredictable;
 
 /// What a tournament compares: the smallest wins.
-pub trait Key: Copy {
+pub trait Key: Copy + 'static {
     /// Larger than any key: a player who has left.
     const OUT: Self;
     /// The smaller of two.
     fn smaller(self, other: Self) -> Self;
+    /// Memory as keys: as many whole ones as there are.
+    fn nodes(memory: &mut [u64]) -> &mut [Self];
 }
 
 impl Key for u64 {
@@ -15,6 +18,9 @@ impl Key for u64 {
     #[inline]
     fn smaller(self, other: u64) -> u64 {
         self.min(other)
+    }
+    fn nodes(memory: &mut [u64]) -> &mut [u64] {
+        memory
     }
 }
 
@@ -29,6 +35,9 @@ impl Key for [u64; 2] {
             select_unpredictable(other_wins, other[1], self[1]),
         ]
     }
+    fn nodes(memory: &mut [u64]) -> &mut [[u64; 2]] {
+        memory.as_chunks_mut().0
+    }
 }
 
 /// A tournament over packs: a complete binary tree whose root is the smallest key. Changing one player
@@ -41,24 +50,6 @@ pub struct Tournament<'a, K> {
     leaves: usize,
 }
 
-/// Memory of u64 as keys.
-pub trait Nodes<'a>: Key + Sized {
-    /// As many whole keys as there are.
-    fn nodes(memory: &'a mut [u64]) -> &'a mut [Self];
-}
-
-impl<'a> Nodes<'a> for u64 {
-    fn nodes(memory: &'a mut [u64]) -> &'a mut [u64] {
-        memory
-    }
-}
-
-impl<'a> Nodes<'a> for [u64; 2] {
-    fn nodes(memory: &'a mut [u64]) -> &'a mut [[u64; 2]] {
-        memory.as_chunks_mut().0
-    }
-}
-
 impl<'a, K: Key> Tournament<'a, K> {
     /// Keys that a tournament of `players` needs.
     pub fn nodes(players: usize) -> usize {
@@ -66,21 +57,15 @@ impl<'a, K: Key> Tournament<'a, K> {
     }
 
     /// Starts with `key(i)` for player `i`, in `memory` for at least [`Tournament::nodes`] keys.
-    pub fn new(memory: &'a mut [u64], players: usize, mut key: impl FnMut(usize) -> K) -> Self
-    where
-        K: Nodes<'a>,
-    {
+    pub fn new(memory: &'a mut [u64], players: usize, mut key: impl FnMut(usize) -> K) -> Self {
         let leaves = Self::nodes(players) / 2;
         let tree = K::nodes(memory).get_mut(..leaves.saturating_mul(2)).unwrap_or_default();
         for (player, leaf) in tree.iter_mut().skip(leaves).enumerate() {
             *leaf = if player < players { key(player) } else { K::OUT };
         }
         for node in (1..leaves).rev() {
-            let left = tree.get(node * 2).copied().unwrap_or(K::OUT);
-            let right = tree.get(node * 2 + 1).copied().unwrap_or(K::OUT);
-            if let Some(parent) = tree.get_mut(node) {
-                *parent = left.smaller(right);
-            }
+            let winner = node_at(tree, node * 2).smaller(node_at(tree, node * 2 + 1));
+            put(tree, node, winner);
         }
         Tournament { tree, leaves }
     }
@@ -88,8 +73,7 @@ impl<'a, K: Key> Tournament<'a, K> {
     /// The smallest key; [`Key::OUT`] when every player has left.
     #[inline]
     pub fn best(&self) -> K {
-        // a single player is both leaf and root
-        self.tree.get(1).copied().unwrap_or(K::OUT)
+        node_at(self.tree, 1) // a single player is both leaf and root
     }
 
     /// Gives `player` a new key; [`Key::OUT`] takes it out.
@@ -98,14 +82,50 @@ impl<'a, K: Key> Tournament<'a, K> {
         let mut node = self.leaves + player;
         let mut winner = key;
         while node > 1 {
-            let rival = self.tree.get(node ^ 1).copied().unwrap_or(K::OUT);
+            let rival = node_at(self.tree, node ^ 1);
             let Some(place) = self.tree.get_mut(node) else { return };
             *place = winner;
             winner = winner.smaller(rival);
             node >>= 1;
         }
-        if let Some(root) = self.tree.get_mut(1) {
-            *root = winner;
+        put(self.tree, 1, winner);
+    }
+}
+
+#[inline(always)]
+fn node_at<K: Key>(tree: &[K], node: usize) -> K {
+    tree.get(node).copied().unwrap_or(K::OUT)
+}
+
+#[cfg(test)]
+#[allow(clippy::indexing_slicing)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::vec;
+
+    /// Against a linear scan: any number of players, one of whom gets another key, or leaves, at a time.
+    fn the_best_is_the_smallest<K: Key + Ord + core::fmt::Debug>(key: impl Fn(u64) -> K) {
+        for players in 1..20 {
+            let mut memory = vec![7; 2 * Tournament::<K>::nodes(players)];
+            let mut keys: vec::Vec<K> = (0..players as u64).map(|i| key(i * 37 % 11)).collect();
+            let mut tournament = Tournament::new(&mut memory, players, |player| keys[player]);
+            for round in 0..100 {
+                assert_eq!(Some(tournament.best()), keys.iter().copied().min());
+                let player = round * 5 % players;
+                keys[player] = if round % 3 == 0 { K::OUT } else { key(round as u64 * 53 % 29) };
+                tournament.set(player, keys[player]);
+            }
         }
+    }
+
+    #[test]
+    fn narrow_keys() {
+        the_best_is_the_smallest(|n| n);
+    }
+
+    #[test]
+    fn wide_keys_compare_the_first_word_first() {
+        the_best_is_the_smallest(|n| [n / 5, n % 5]);
     }
 }

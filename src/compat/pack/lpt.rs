@@ -5,7 +5,7 @@
 //! costs O(log packs) and not a scan.
 
 use crate::base::keys::{ascending, index_of, load_of_descending};
-use crate::base::tournament::{Key, Nodes, Tournament};
+use crate::base::tournament::{Key, Tournament};
 use crate::compat::pack::items::{Packed, heaviest_first};
 use crate::compat::pack::scratch::Scratch;
 
@@ -56,10 +56,7 @@ impl Running for f64 {
 }
 
 /// Packs with running loads of type `R`.
-pub fn lpt<R: Running>(load: &[f32], packs: usize, packed: &mut Packed, scratch: &mut Scratch)
-where
-    R::Key: for<'m> Nodes<'m>,
-{
+pub fn lpt<R: Running>(load: &[f32], packs: usize, packed: &mut Packed, scratch: &mut Scratch) {
     let Some(capacity) = load.len().checked_div(packs) else { return };
     let keys = scratch.keys.get_mut(..load.len()).unwrap_or_default();
     heaviest_first(load, keys, scratch.buffer);
