@@ -76,19 +76,25 @@ impl<'a, K: Key> Tournament<'a, K> {
         node_at(self.tree, 1) // a single player is both leaf and root
     }
 
-    /// Gives `player` a new key; [`Key::OUT`] takes it out.
+    /// The key of a player.
     #[inline]
-    pub fn set(&mut self, player: usize, key: K) {
+    pub fn key(&self, player: usize) -> K {
+        node_at(self.tree, self.leaves + player)
+    }
+
+    /// Gives `player` a new key, [`Key::OUT`] to take it out; answers the smallest key then.
+    #[inline]
+    pub fn set(&mut self, player: usize, key: K) -> K {
         let mut node = self.leaves + player;
         let mut winner = key;
         while node > 1 {
             let rival = node_at(self.tree, node ^ 1);
-            let Some(place) = self.tree.get_mut(node) else { return };
-            *place = winner;
+            put(self.tree, node, winner);
             winner = winner.smaller(rival);
             node >>= 1;
         }
         put(self.tree, 1, winner);
+        winner
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a policy, a scope or a flag rules out, whatever the loads: what `workspace` refuses.
 
-use crate::balanced::layer::{groups_that_fit, slots_in_use};
+use crate::balanced::{groups_that_fit, slots_in_use};
 use crate::compat::policy::Policy;
 use crate::explain::left_out;
 use crate::explain::text::Text;

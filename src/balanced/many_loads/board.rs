@@ -86,7 +86,7 @@ impl Board<'_> {
 
     /// Takes all times down together when some are beyond what costs can tell apart, so that the largest of
     /// them count.
-    pub fn calm(&mut self) {
+    fn calm(&mut self) {
         const HIGH: f32 = 4.0;
         let mut most = 0.0;
         for gpu in 0..self.gpus() {
@@ -96,6 +96,13 @@ impl Board<'_> {
         if most > HIGH {
             self.slowness.iter_mut().for_each(|slowness| *slowness *= HIGH / most);
         }
+    }
+
+    /// Adds up what all GPUs hold.
+    pub fn add_all_up(&mut self) {
+        (0..self.gpus()).for_each(|gpu| self.add_up(gpu));
+        self.calm();
+        (0..self.gpus()).for_each(|gpu| self.add_up(gpu));
     }
 
     /// Adds up what `gpu` holds, in order of its slots, so that sums do not drift.

@@ -3,11 +3,8 @@
 
 use crate::balanced::many_loads::board::Board;
 use crate::balanced::many_loads::lanes::{self, WIDE};
-use crate::base::cells::{add, at, part, part_mut, put};
+use crate::base::cells::{NONE, add, at, part, part_mut, put};
 use crate::base::keys::{descending, index_of, sort};
-
-/// No expert, or no GPU.
-const NONE: u32 = u32::MAX;
 
 /// Fills the board. `keys`: `[E]`, `buffer` for [`sort`], `fill`: `[G]`. Gives up, answering false, when a
 /// replica finds no GPU with room that does not hold its expert, even after another has moved for it.
@@ -40,33 +37,6 @@ pub fn greedy(
         }
     }
     true
-}
-
-/// Fills the board whatever its balance, for counts that fit: the largest counts first, each on the GPUs with
-/// most room.
-#[inline(never)]
-pub fn construct(b: &mut Board, keys: &mut [u64], buffer: &mut [u64], fill: &mut [u32]) {
-    for (expert, (key, &count)) in keys.iter_mut().zip(b.count.iter()).enumerate() {
-        *key = descending(count as f32, expert);
-    }
-    sort(keys, buffer);
-    clear(b, fill);
-    for &key in keys.iter() {
-        let expert = index_of(key) as u32;
-        for _ in 0..at(b.count, expert as usize) {
-            let (mut most, mut to) = (0, NONE);
-            for gpu in 0..b.gpus() {
-                let room = b.start(gpu + 1) - b.start(gpu) - at(fill, gpu) as usize;
-                if room > most && !holds(b, fill, gpu, expert) {
-                    most = room;
-                    to = gpu as u32;
-                }
-            }
-            if to != NONE {
-                enter(b, fill, to as usize, expert);
-            }
-        }
-    }
 }
 
 fn clear(b: &mut Board, fill: &mut [u32]) {

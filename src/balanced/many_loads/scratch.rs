@@ -1,7 +1,7 @@
 //! The robust planner's memory: one carve list.
 
+use crate::balanced::construct::gale_ryser::GaleRyser;
 use crate::balanced::many_loads::lanes::{Block, WIDE, blocks};
-use crate::balanced::one_load::reach;
 use crate::base::arena::{Arena, Carve, Need};
 use crate::base::keys::sort_buffer;
 
@@ -10,7 +10,7 @@ pub struct Scratch<'a> {
     pub keys: &'a mut [u64],
     pub buffer: &'a mut [u64],
     pub count: &'a mut [u32],
-    pub reach: &'a mut [u32],
+    pub places: GaleRyser<'a>,
     pub on: &'a mut [u32],
     pub first: &'a mut [u32],
     pub fill: &'a mut [u32],
@@ -63,7 +63,7 @@ fn list<'a>(
         keys: arena.u64s(experts),
         buffer: arena.u64s(sort_buffer(experts.max(slots).max(gpus))),
         count: arena.u32s(experts),
-        reach: arena.u32s(reach::memory(experts, gpus)),
+        places: GaleRyser::list(arena, experts, gpus),
         on,
         first,
         fill,
