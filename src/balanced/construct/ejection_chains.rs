@@ -23,11 +23,11 @@ struct Ejection {
 pub fn ejection_chain<const SPEEDS: bool>(
     packing: &mut Packing<SPEEDS>,
     bound: u64,
-    grain: u64,
+    tolerance: u64,
     effort: &mut u64,
 ) -> bool {
     let (longest, most, least) = packing.extremes();
-    let limit = most.saturating_sub(most.saturating_sub(bound) / STEP).saturating_sub(grain);
+    let limit = most.saturating_sub(most.saturating_sub(bound) / STEP).saturating_sub(tolerance);
     if limit < bound {
         return false;
     }

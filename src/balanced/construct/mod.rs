@@ -1,6 +1,6 @@
 //! The solver for one load: counts and packing decided together, near the optimum.
 //!
-//! See [`solver`] for the order of the steps and docs/DESIGN.md for why each is there.
+//! See [`stages`] for the order of the steps and docs/DESIGN.md for why each is there.
 
 mod capped;
 pub mod counts;
@@ -10,12 +10,14 @@ pub mod gale_ryser;
 mod items;
 pub mod loads;
 mod lpt;
+mod other_counts;
 mod packing;
 mod packing_bound;
 mod pairs;
 mod recount;
 mod rematch;
 mod solver;
+mod stages;
 mod state;
 mod swaps;
 

@@ -11,12 +11,12 @@ use crate::base::cells::at;
 type Found = (Option<(usize, usize)>, u64);
 
 /// Lowers the largest time until it is within `target` or no swap helps; true when within. Swaps must gain at
-/// least `grain`, so that rounding never decides. One unit of `effort` is one partner looked at.
+/// least `tolerance`, so that rounding never decides. One unit of `effort` is one partner looked at.
 #[inline(never)]
 pub fn swaps<const SPEEDS: bool>(
     packing: &mut Packing<SPEEDS>,
     target: u64,
-    grain: u64,
+    tolerance: u64,
     effort: &mut u64,
 ) -> bool {
     loop {
@@ -26,7 +26,8 @@ pub fn swaps<const SPEEDS: bool>(
         }
         let (pair, looked) = match within(packing, longest, target, least) {
             (None, looked) => {
-                let (pair, more) = improving(packing, longest, most.saturating_sub(grain), least);
+                let (pair, more) =
+                    improving(packing, longest, most.saturating_sub(tolerance), least);
                 (pair, looked + more)
             }
             found => found,
