@@ -98,7 +98,7 @@ test: lib checked
 ## make proof     no panic, no allocation, no libc, no globals, no stray symbol, no bad access; header and install
 proof: lib checked trap
 	$(MAKE) lib trap SMALL=1
-	$(CARGO) test --test header --test architecture
+	$(CARGO) test --test project -- header:: architecture::
 	$(MAKE) -C c_tests proof TARGET=$(TARGET)
 	$(MAKE) installed
 
@@ -134,14 +134,16 @@ firmware: lib checked unoptimised
 	$(MAKE) -C c_tests/firmware TARGET=$(TARGET)
 
 ## make aarch64   the Rust tests that plan, on aarch64 Linux in qemu-user (installs what it needs, as root on Debian 12)
-PLANNING := --lib --test vectors --test properties --test balanced --test bound
+PLANNING := vectors:: properties:: balanced:: bound::
 aarch64:
-	c_tests/firmware/aarch64_tests.sh $(TARGET) -q $(PLANNING)
+	c_tests/firmware/aarch64_tests.sh $(TARGET) -q --lib
+	c_tests/firmware/aarch64_tests.sh $(TARGET) -q --test library -- $(PLANNING)
 
 ## make asan      the Rust tests that plan, and the fuzz corpus from C, under AddressSanitizer (needs clang-19)
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 asan:
-	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address $(CARGO) test -q --target $(HOST) --target-dir $(TARGET)/asan $(PLANNING)
+	export RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address; for tests in '--lib' '--test library -- $(PLANNING)'; do \
+	  $(CARGO) test -q --target $(HOST) --target-dir $(TARGET)/asan $$tests || exit 1; done
 	$(MAKE) -C fuzz replay-asan TARGET=$(TARGET)
 
 ## make fuzz      [SECONDS=60 SEED=0] every C function that long, two at a time (needs clang-19); see fuzz/Makefile

@@ -13,7 +13,7 @@ typedef struct measured {
   const eplb_options *options;
   void *workspace;
   size_t size;
-  const eplb_placement *placement;
+  eplb_placement *placement;
   eplb_metrics *per_layer;
   size_t bytes;
 } measured;

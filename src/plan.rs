@@ -9,7 +9,7 @@ use crate::options::operation::Operation;
 use crate::parts;
 use crate::placement::{self, PlacementMut};
 use crate::problem::{Problem, Shape};
-use crate::rebalance::front;
+use crate::rebalance;
 use crate::rebalance::mode::{admit, from_nothing};
 use crate::score::{self, Report};
 use crate::status::Status;
@@ -25,7 +25,7 @@ pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Resu
     match operation {
         Operation::Plan | Operation::Rebalance if parts::PREVIOUS => {
             match admit(shape, options, has_previous)? {
-                Some(course) => Ok(front::need(&course, shape)),
+                Some(how) => Ok(rebalance::need(&how, shape)),
                 None => afresh::need(shape, &from_nothing(options)),
             }
         }
@@ -99,7 +99,7 @@ fn plan_on_course(
     report: Option<Report>,
 ) -> Result<(), Status> {
     match &admit(problem.shape(), options, options.previous.is_some())? {
-        Some(course) => front::plan(problem, options, course, arena, maps, report),
+        Some(how) => rebalance::plan(problem, options, how, arena, maps, report),
         None => afresh::plan(problem, &from_nothing(options), arena, maps, report),
     }
 }
@@ -115,8 +115,8 @@ pub(crate) fn check(
     maps: &PlacementMut,
 ) -> Result<(), Status> {
     match &admit(problem.shape(), options, options.previous.is_some())? {
-        Some(course) => {
-            let mut planner = front::Planner::new(problem, options, course, arena, maps)?;
+        Some(how) => {
+            let mut planner = rebalance::check(problem, options, how, arena, maps)?;
             planner.check_layers(&mut arena.rest())
         }
         None => afresh::check_plan(problem, &from_nothing(options), arena, maps),

@@ -1,5 +1,5 @@
 #!/bin/sh
-# usage: aarch64_tests.sh TARGET_FOLDER [arguments of cargo test, as --test vectors]
+# usage: aarch64_tests.sh TARGET_FOLDER [arguments of cargo test, as --test library vectors::]
 #        aarch64_tests.sh --packages   names the packages of Debian that it installs
 # The Rust tests on aarch64 Linux, in qemu-user. Debian's standard library for arm64 is unpacked into
 # TARGET_FOLDER/arm64, beside a sysroot of links; nothing foreign is installed.

@@ -9,8 +9,8 @@ use crate::options::flags::Flags;
 use crate::options::operation::Operation;
 use crate::problem::Shape;
 use crate::problem::topology::{EPLB_GPU_DEAD, Topology};
+use crate::rebalance::limits::Survive;
 use crate::rebalance::mode::{places_for_two, survive_of};
-use crate::rebalance::steps::Survive;
 use crate::status::Status;
 
 /// A call whose sizes, topology and options are each good.

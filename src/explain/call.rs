@@ -14,7 +14,7 @@ use crate::options::operation::Operation;
 use crate::placement::{Placement, check_slowly, each_slot, map_lengths};
 use crate::plan;
 use crate::problem::{Problem, Shape, Spec, check_loads, load_fault};
-use crate::rebalance::{mode, refused};
+use crate::rebalance::{mode, refusals};
 use crate::status::Status;
 use core::fmt;
 
@@ -200,8 +200,8 @@ fn check_plan(text: &mut Text, stage: &Stage, placement: &Placement) -> Result<(
         let loads = || Grid::of(shape, problem.loads(), None);
         policy::admit_loads(problem).inspect_err(|&s| loads().say(text, s))?;
     }
-    if let Some(course) = mode::admit(shape, options, options.previous.is_some())? {
-        refused::check_maps(problem, &course, options, table, width).inspect_err(|_| {
+    if let Some(how) = mode::admit(shape, options, options.previous.is_some())? {
+        refusals::check_maps(problem, &how, options, table, width).inspect_err(|_| {
             text.say(
                 "placement.max_replicas is %, and options.flags wants every expert on two places: \
                  give 2 at least, or 0 and no logical_to_physical for no limit",

@@ -6,15 +6,15 @@ use crate::options::Options;
 use crate::options::flags::Flags;
 use crate::placement::each_slot;
 use crate::problem::Shape;
-use crate::rebalance::mode::{Course, Mode, admit};
-use crate::rebalance::steps::{Limits, Survive};
+use crate::rebalance::limits::{Limits, Survive};
+use crate::rebalance::mode::{Mode, Rebalance, admit};
 use crate::status::Status;
 
 /// The placement in force of a call, and what binds a plan that starts from it.
 pub struct Previous<'a> {
     slots: Slots<'a>,
     options: &'a Options<'a>,
-    course: Course<'a>,
+    how: Rebalance<'a>,
     limits: Limits,
     max_replicas: usize,
 }
@@ -22,10 +22,10 @@ pub struct Previous<'a> {
 impl<'a> Previous<'a> {
     /// `None` when there is nothing to start from.
     pub fn of(shape: &'a Shape<'a>, options: &'a Options<'a>, max_replicas: usize) -> Option<Self> {
-        let course = admit(shape, options, true).ok()??;
-        let limits = course.limits(options, max_replicas);
+        let how = admit(shape, options, true).ok()??;
+        let limits = how.limits(options, max_replicas);
         let slots = Slots { name: "options.previous", shape, held: options.previous? };
-        Some(Previous { slots, options, course, limits, max_replicas })
+        Some(Previous { slots, options, how, limits, max_replicas })
     }
 
     /// What can be told without memory to try a repair in: the first layer that is refused, and why.
@@ -52,7 +52,7 @@ impl<'a> Previous<'a> {
             );
             return Err(Status::SourceLost);
         }
-        if self.course.mode == Mode::Anew {
+        if self.how.mode == Mode::Anew {
             return Ok(());
         }
         let most = self.limits.most_replicas;
@@ -75,7 +75,7 @@ impl<'a> Previous<'a> {
     #[inline(never)]
     fn at_least(&self, layer: usize) -> u32 {
         let topology = self.slots.shape.topology();
-        let survive = self.course.survive;
+        let survive = self.how.survive;
         let place = |gpu| (if survive == Survive::Node { topology.node(gpu) } else { gpu }) as u32;
         let wanted = if survive == Survive::Nothing { 1 } else { 2 };
         let mut needed = 0_u32;
@@ -107,7 +107,7 @@ impl<'a> Previous<'a> {
         let Some(size) = shape.num_logical_experts().checked_div(shape.num_groups()) else {
             return Ok(());
         };
-        if !self.course.hierarchical {
+        if !self.how.hierarchical {
             return Ok(());
         }
         let slots = self.slots.layer(layer);

@@ -2,7 +2,7 @@
 
 use crate::explain::float::Decimal;
 
-/// No sentence is longer; tests/explain.rs measures them.
+/// No sentence is longer; tests/library/explain.rs measures them.
 const LONGEST: usize = 400;
 
 /// A sentence, complete before a byte of it leaves: so it may go where the arguments lie that it is about.

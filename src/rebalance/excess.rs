@@ -1,9 +1,9 @@
-//! How busy the GPUs of a board are: the excess of each, and what a change would make of it.
+//! How busy the GPUs of a packing are: the excess of each, and what a change would make of it.
 
 use crate::base::cells::{at, put};
-use crate::rebalance::board::{Board, NONE, UNKNOWN};
+use crate::rebalance::packing::{NONE, Packing, UNKNOWN};
 
-impl Board<'_> {
+impl Packing<'_> {
     /// Excess of a GPU whose load in window w changes by `change(w)`.
     #[inline(always)]
     pub fn excess_with(&self, gpu: usize, change: impl Fn(usize) -> u64) -> f64 {

@@ -5,51 +5,53 @@
 //! a duplicate, more replicas than allowed, or a move too many, stays empty.
 
 use crate::base::cells::{at, put};
-use crate::rebalance::board::{Board, NONE};
+use crate::rebalance::gain::gain_of_put;
+use crate::rebalance::limits::Limits;
+use crate::rebalance::packing::{NONE, Packing};
 use crate::rebalance::repair::fits;
-use crate::rebalance::steps::{Limits, gain_of_put};
 
 /// Fills what can be filled. O(slots x (slots + experts)), of the slots those that are empty.
-pub fn fill(board: &mut Board, limits: &Limits) {
-    board.level = 0.0;
-    board.judge_all();
-    let mut empty = list(board);
+pub fn fill(packing: &mut Packing, limits: &Limits) {
+    packing.level = 0.0;
+    packing.judge_all();
+    let mut empty = list(packing);
     while empty > 0 {
-        let index = least_busy(board, empty);
-        let slot = at(board.spares, index) as usize;
-        match best_expert(board, limits, slot) {
+        let index = least_busy(packing, empty);
+        let slot = at(packing.spares, index) as usize;
+        match best_expert(packing, limits, slot) {
             Some(expert) => {
-                board.put(slot, expert);
-                empty = remove(board, index, empty);
+                packing.put(slot, expert);
+                empty = remove(packing, index, empty);
             }
             // nor does any into the others of this GPU, now or later
-            None => empty = drop_gpu(board, at(board.gpu, slot), empty),
+            None => empty = drop_gpu(packing, at(packing.gpu, slot), empty),
         }
     }
 }
 
 /// Whether some empty slot could be filled.
-pub fn has_room(board: &mut Board, limits: &Limits) -> bool {
-    let empty = list(board);
-    (0..empty).any(|index| best_expert(board, limits, at(board.spares, index) as usize).is_some())
+pub fn has_room(packing: &mut Packing, limits: &Limits) -> bool {
+    let empty = list(packing);
+    (0..empty)
+        .any(|index| best_expert(packing, limits, at(packing.spares, index) as usize).is_some())
 }
 
 /// Lists the empty slots; answers how many.
-fn list(board: &mut Board) -> usize {
+fn list(packing: &mut Packing) -> usize {
     let mut found = 0;
-    for slot in 0..board.on.len() {
-        if at(board.on, slot) == NONE && at(board.gpu, slot) != NONE {
-            put(board.spares, found, slot as u32);
+    for slot in 0..packing.on.len() {
+        if at(packing.on, slot) == NONE && at(packing.gpu, slot) != NONE {
+            put(packing.spares, found, slot as u32);
             found += 1;
         }
     }
     found
 }
 
-fn least_busy(board: &Board, empty: usize) -> usize {
+fn least_busy(packing: &Packing, empty: usize) -> usize {
     let (mut best, mut least) = (0, f64::INFINITY);
-    for (index, &slot) in board.spares.iter().enumerate().take(empty) {
-        let excess = at(board.excess, at(board.gpu, slot as usize) as usize);
+    for (index, &slot) in packing.spares.iter().enumerate().take(empty) {
+        let excess = at(packing.excess, at(packing.gpu, slot as usize) as usize);
         if excess < least {
             (best, least) = (index, excess);
         }
@@ -57,17 +59,17 @@ fn least_busy(board: &Board, empty: usize) -> usize {
     best
 }
 
-fn best_expert(board: &Board, limits: &Limits, slot: usize) -> Option<usize> {
-    let left = limits.moves.saturating_sub(board.moved);
+fn best_expert(packing: &Packing, limits: &Limits, slot: usize) -> Option<usize> {
+    let left = limits.moves.saturating_sub(packing.moved);
     let (mut best, mut most) = (None, f64::NEG_INFINITY);
-    for expert in 0..board.count.len() {
+    for expert in 0..packing.count.len() {
         let affordable = |price: i32| price <= 0 || price.unsigned_abs() <= left;
-        if !fits(board, limits, slot, expert)
-            || !board.price(slot, expert, limits).is_some_and(affordable)
+        if !fits(packing, limits, slot, expert)
+            || !packing.price(slot, expert, limits).is_some_and(affordable)
         {
             continue;
         }
-        let gain = gain_of_put(board, slot, expert, most);
+        let gain = gain_of_put(packing, slot, expert, most);
         if gain > most {
             (best, most) = (Some(expert), gain);
         }
@@ -75,20 +77,20 @@ fn best_expert(board: &Board, limits: &Limits, slot: usize) -> Option<usize> {
     best
 }
 
-fn remove(board: &mut Board, index: usize, empty: usize) -> usize {
+fn remove(packing: &mut Packing, index: usize, empty: usize) -> usize {
     for i in index + 1..empty {
-        let slot = at(board.spares, i);
-        put(board.spares, i - 1, slot);
+        let slot = at(packing.spares, i);
+        put(packing.spares, i - 1, slot);
     }
     empty - 1
 }
 
-fn drop_gpu(board: &mut Board, gpu: u32, empty: usize) -> usize {
+fn drop_gpu(packing: &mut Packing, gpu: u32, empty: usize) -> usize {
     let mut kept = 0;
     for i in 0..empty {
-        let slot = at(board.spares, i);
-        if at(board.gpu, slot as usize) != gpu {
-            put(board.spares, kept, slot);
+        let slot = at(packing.spares, i);
+        if at(packing.gpu, slot as usize) != gpu {
+            put(packing.spares, kept, slot);
             kept += 1;
         }
     }

@@ -1,15 +1,82 @@
 //! From the placement in force: within limits, renamed, or repaired alone.
 
-pub mod board;
-pub mod chain;
+pub mod changes;
 pub mod excess;
 pub mod fill;
-pub mod front;
+pub mod gain;
+pub mod holders;
 pub mod hungarian;
 pub mod incremental;
+pub mod limits;
 pub mod mode;
-pub mod refused;
+pub mod packing;
+pub mod planner;
+pub mod puts;
+pub mod refusals;
 pub mod rename;
 pub mod repair;
 pub mod ruler;
-pub mod steps;
+pub mod slots;
+pub mod spares;
+pub mod step;
+pub mod swaps;
+
+use crate::base::arena::{Arena, Need};
+use crate::options::Options;
+use crate::placement::{Placement, PlacementMut};
+use crate::problem::{Problem, Shape};
+use crate::score::{self, Metrics, Report};
+use crate::status::Status;
+use mode::Rebalance;
+use planner::{Planner, Scratch};
+use slots::differing;
+
+/// What a plan from a placement needs.
+pub fn need(how: &Rebalance, shape: &Shape) -> Need {
+    let mut need = Need::default();
+    Scratch::carve(&mut need, shape);
+    need.plus(how.turns(shape))
+}
+
+/// Plans from a placement, or what must survive something.
+#[inline(never)] // off the stack of plans from nothing
+pub fn plan(
+    problem: &Problem,
+    options: &Options,
+    how: &Rebalance,
+    arena: &mut Arena,
+    maps: &mut PlacementMut,
+    mut report: Option<Report>,
+) -> Result<(), Status> {
+    let shape = problem.shape();
+    let mut planner = check(problem, options, how, arena, maps)?;
+    let mut turns = arena.rest();
+    let scratch = &mut Scratch::carve(&mut turns, shape);
+    planner.check_layers(&mut turns)?;
+    for layer in 0..shape.num_layers() {
+        let old = options.previous.map(|previous| Placement::of(previous).layer(shape, layer));
+        planner.plan_layer(layer, old, scratch, &mut turns, maps);
+        if let Some(report) = report.as_mut() {
+            let moved = old.map_or(0, |old| differing(shape, old, maps.slots(shape, layer)));
+            let (scope, dispatch) = (options.scope, options.judges_dispatch());
+            let mut with_moves = |layer: usize, metrics: &Metrics| {
+                report(layer, &Metrics { moved_slots: moved, ..*metrics });
+            };
+            let report: &mut Report = &mut (&mut with_moves as Report);
+            score::report_layer(problem, layer, scope, dispatch, &mut turns, maps, report);
+        }
+    }
+    Ok(())
+}
+
+/// All that can be wrong with a call but what the layers in force hold: the planner that looks at these.
+pub fn check<'p>(
+    problem: &'p Problem<'p>,
+    options: &'p Options<'p>,
+    how: &'p Rebalance<'p>,
+    arena: &Arena,
+    maps: &PlacementMut,
+) -> Result<Planner<'p>, Status> {
+    arena.check(need(how, problem.shape()))?;
+    Planner::new(problem, options, how, maps)
+}

@@ -6,9 +6,9 @@ use crate::compat::policy::Policy;
 use crate::options::Options;
 use crate::options::flags::{EPLB_MOVES_NONE, Flags};
 use crate::problem::Shape;
-use crate::rebalance::board::Board;
+use crate::rebalance::limits::{Limits, Survive};
+use crate::rebalance::packing::Packing;
 use crate::rebalance::rename;
-use crate::rebalance::steps::{Limits, Survive};
 use crate::status::Status;
 
 /// How much of the placement in force may change.
@@ -24,7 +24,7 @@ pub enum Mode {
 
 /// How a plan from a placement goes, decided from the shape and the options alone.
 #[derive(Clone, Copy)]
-pub struct Course<'a> {
+pub struct Rebalance<'a> {
     /// How to plan from nothing, and the options for that.
     pub way: Way,
     pub fresh: Options<'a>,
@@ -38,13 +38,13 @@ pub struct Course<'a> {
     pub hierarchical: bool,
 }
 
-/// The course; `None` when there is nothing to start from and nothing to survive. `has_previous`: there is a placement
+/// The how; `None` when there is nothing to start from and nothing to survive. `has_previous`: there is a placement
 /// in force, or memory is asked for as if there were one.
 pub fn admit<'a>(
     shape: &Shape,
     options: &Options<'a>,
     has_previous: bool,
-) -> Result<Option<Course<'a>>, Status> {
+) -> Result<Option<Rebalance<'a>>, Status> {
     let fill_only = options.flags.contains(Flags::FILL_ONLY);
     let mode = match options.max_moves {
         EPLB_MOVES_NONE => Mode::Repair,
@@ -80,7 +80,7 @@ pub fn admit<'a>(
         return Ok(None);
     }
     let fills = !options.flags.contains(Flags::EMPTY_SLOTS);
-    Ok(Some(Course { way, fresh, mode, balanced, survive, fills, fill_only, hierarchical }))
+    Ok(Some(Rebalance { way, fresh, mode, balanced, survive, fills, fill_only, hierarchical }))
 }
 
 /// The same options, with nothing to start from.
@@ -125,7 +125,7 @@ pub fn places_for_two(shape: &Shape, survive: Survive) -> usize {
     room
 }
 
-impl Course<'_> {
+impl Rebalance<'_> {
     /// GPUs stay on their node when they take other names.
     pub fn by_node(&self) -> bool {
         self.hierarchical || self.survive == Survive::Node
@@ -136,7 +136,7 @@ impl Course<'_> {
     pub fn turns(&self, shape: &Shape) -> Need {
         let count = Need { u32s: shape.num_logical_experts(), ..Need::default() };
         let names = rename::need(shape, self.by_node());
-        let own = Board::need(shape, self.hierarchical).max(names).max(count);
+        let own = Packing::need(shape, self.hierarchical).max(names).max(count);
         own.max(self.way.need(shape, &self.fresh))
     }
 

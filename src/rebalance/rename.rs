@@ -6,7 +6,7 @@
 //! of 256 in order of index. Nodes are renamed when there are at most 256. Balance is untouched.
 
 use crate::base::arena::{Arena, Carve, Need};
-use crate::base::cells::{at, change, put};
+use crate::base::cells::{at, change, part, part_mut, put};
 use crate::problem::Shape;
 use crate::problem::topology::Topology;
 use crate::rebalance::hungarian::{LIMIT, Scratch as Assignment};
@@ -94,7 +94,7 @@ impl<'a> Scratch<'a> {
 
     /// Finds the names. `old` and `new` hold `[P]` each; `from[slot]` becomes the slot of `new` whose expert,
     /// and rank, `slot` of the answer holds: those that stay are where they were, the others follow in order.
-    pub fn relabel(&mut self, shape: &Shape, old: &[i32], new: &[i32], from: &mut [u32]) {
+    pub fn lay_over(&mut self, shape: &Shape, old: &[i32], new: &[i32], from: &mut [u32]) {
         let topology = shape.topology();
         self.copies.fill(0);
         for (gpu, of) in self.of.iter_mut().enumerate() {
@@ -112,14 +112,14 @@ impl<'a> Scratch<'a> {
         }
         for gpu in 0..topology.num_gpus() {
             let of = at(self.of, gpu) as usize;
-            self.order_slots(topology, gpu, of, old, new, from);
+            self.order_slots(topology.slots(gpu), [gpu, of], old, new, from);
         }
     }
 
     /// The same with every GPU keeping its name: only the slots within each are put in order.
     pub fn arrange(&self, shape: &Shape, old: &[i32], new: &[i32], from: &mut [u32]) {
         for gpu in 0..shape.topology().num_gpus() {
-            self.order_slots(shape.topology(), gpu, gpu, old, new, from);
+            self.order_slots(shape.topology().slots(gpu), [gpu, gpu], old, new, from);
         }
     }
 
@@ -258,26 +258,19 @@ impl<'a> Scratch<'a> {
         }
     }
 
-    /// Puts what `gpu` gets from `of` into its slots.
+    /// Puts what a GPU gets from another, of as many slots, into its slots.
     fn order_slots(
         &self,
-        topology: &Topology,
-        gpu: usize,
-        of: usize,
+        len: usize,
+        [gpu, of]: [usize; 2],
         old: &[i32],
         new: &[i32],
         from: &mut [u32],
     ) {
         let (first, other) = (at(self.first, gpu) as usize, at(self.first, of) as usize);
-        let len = topology.slots(gpu);
-        keep_places(
-            old.get(first..).and_then(|old| old.get(..len)).unwrap_or_default(),
-            new.get(other..).and_then(|new| new.get(..len)).unwrap_or_default(),
-            from.get_mut(first..).and_then(|from| from.get_mut(..len)).unwrap_or_default(),
-        );
-        for from in from.iter_mut().skip(first).take(len) {
-            *from += other as u32;
-        }
+        let from = part_mut(from, first, first + len);
+        keep_places(part(old, first, first + len), part(new, other, other + len), from);
+        from.iter_mut().for_each(|from| *from += other as u32);
     }
 }
 

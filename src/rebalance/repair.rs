@@ -11,41 +11,42 @@
 
 use crate::base::cells::{at, put};
 use crate::problem::Shape;
-use crate::rebalance::board::{Board, NONE};
-use crate::rebalance::steps::{Limits, gain_of_put};
+use crate::rebalance::gain::gain_of_put;
+use crate::rebalance::limits::Limits;
+use crate::rebalance::packing::{NONE, Packing};
 use crate::status::Status;
 
 /// Gives every expert the places that it must be on.
 ///
 /// # Errors
 /// [`Status::Infeasible`] when slots or limits do not allow it.
-pub fn repair(board: &mut Board, shape: &Shape, limits: &Limits) -> Result<(), Status> {
-    if board.scattered() {
+pub fn repair(packing: &mut Packing, shape: &Shape, limits: &Limits) -> Result<(), Status> {
+    if packing.scattered() {
         return Err(Status::Infeasible);
     }
-    house_groups(board, shape, limits)?;
-    board.level = 0.0;
-    board.judge_all();
+    house_groups(packing, shape, limits)?;
+    packing.level = 0.0;
+    packing.judge_all();
     for places in 1..=limits.places() {
-        while let Some(expert) = next(board, limits, places) {
-            place(board, limits, expert)?;
+        while let Some(expert) = next(packing, limits, places) {
+            place(packing, limits, expert)?;
         }
     }
-    if board.moved > limits.moves { Err(Status::Infeasible) } else { Ok(()) }
+    if packing.moved > limits.moves { Err(Status::Infeasible) } else { Ok(()) }
 }
 
 /// The heaviest expert that is on fewer than `places` places.
-fn next(board: &Board, limits: &Limits, places: usize) -> Option<usize> {
+fn next(packing: &Packing, limits: &Limits, places: usize) -> Option<usize> {
     let mut best = None;
     let mut most = -1.0;
-    for (expert, &count) in board.count.iter().enumerate() {
+    for (expert, &count) in packing.count.iter().enumerate() {
         let short =
-            if places == 1 { count == 0 } else { !limits.safe(board, expert, usize::MAX, None) };
+            if places == 1 { count == 0 } else { !limits.safe(packing, expert, usize::MAX, None) };
         if !short {
             continue;
         }
-        let whole = board.whole.iter().skip(expert * board.windows);
-        let load = board.weight.iter().zip(whole).fold(0.0, |sum, (w, &x)| sum + w * x as f64);
+        let whole = packing.whole.iter().skip(expert * packing.windows);
+        let load = packing.weight.iter().zip(whole).fold(0.0, |sum, (w, &x)| sum + w * x as f64);
         if load > most {
             (best, most) = (Some(expert), load);
         }
@@ -53,87 +54,87 @@ fn next(board: &Board, limits: &Limits, places: usize) -> Option<usize> {
     best
 }
 
-fn place(board: &mut Board, limits: &Limits, expert: usize) -> Result<(), Status> {
+fn place(packing: &mut Packing, limits: &Limits, expert: usize) -> Result<(), Status> {
     let mut best = None;
     let mut most = f64::NEG_INFINITY;
-    for slot in 0..board.on.len() {
-        if !limits.spare(board, slot)
-            || !fits(board, limits, slot, expert)
-            || limits.on_place(board, slot, expert)
-            || board.price(slot, expert, limits).is_none()
+    for slot in 0..packing.on.len() {
+        if !limits.spare(packing, slot)
+            || !fits(packing, limits, slot, expert)
+            || limits.on_place(packing, slot, expert)
+            || packing.price(slot, expert, limits).is_none()
         {
             continue;
         }
-        let gain = gain_of_put(board, slot, expert, f64::NEG_INFINITY);
+        let gain = gain_of_put(packing, slot, expert, f64::NEG_INFINITY);
         if gain > most {
             (best, most) = (Some(slot), gain);
         }
     }
     if let Some(slot) = best {
-        board.put(slot, expert);
+        packing.put(slot, expert);
         return Ok(());
     }
-    let (spare, other) = trade(board, limits, expert).ok_or(Status::Infeasible)?;
-    let moving = at(board.on, other) as usize;
-    board.put(spare, moving);
-    board.put(other, expert);
+    let (spare, other) = trade(packing, limits, expert).ok_or(Status::Infeasible)?;
+    let moving = at(packing.on, other) as usize;
+    packing.put(spare, moving);
+    packing.put(other, expert);
     Ok(())
 }
 
 /// Whether one more copy may be there.
-pub fn fits(board: &Board, limits: &Limits, slot: usize, expert: usize) -> bool {
-    let gpu = at(board.gpu, slot) as usize;
-    at(board.count, expert) < limits.most_replicas
-        && board.allowed(gpu, expert)
-        && !board.holds(gpu, expert)
+pub fn fits(packing: &Packing, limits: &Limits, slot: usize, expert: usize) -> bool {
+    let gpu = at(packing.gpu, slot) as usize;
+    at(packing.count, expert) < limits.most_replicas
+        && packing.allowed(gpu, expert)
+        && !packing.holds(gpu, expert)
 }
 
 /// A spare slot and a slot elsewhere whose expert can move there, so that `expert` can have its place.
-fn trade(board: &Board, limits: &Limits, expert: usize) -> Option<(usize, usize)> {
-    let slots = 0..board.on.len();
-    slots.clone().filter(|&spare| limits.spare(board, spare)).find_map(|spare| {
-        let gpu = at(board.gpu, spare) as usize;
+fn trade(packing: &Packing, limits: &Limits, expert: usize) -> Option<(usize, usize)> {
+    let slots = 0..packing.on.len();
+    slots.clone().filter(|&spare| limits.spare(packing, spare)).find_map(|spare| {
+        let gpu = at(packing.gpu, spare) as usize;
         let other = slots.clone().find(|&other| {
-            let moving = at(board.on, other);
+            let moving = at(packing.on, other);
             moving != NONE
-                && moving != at(board.on, spare)
-                && !limits.pinned(board, other)
-                && fits(board, limits, other, expert)
-                && !limits.on_place(board, other, expert)
-                && board.allowed(gpu, moving as usize)
-                && !board.holds(gpu, moving as usize)
-                && limits.safe(board, moving as usize, other, Some(spare))
-                && board.price(spare, moving as usize, limits).is_some()
-                && board.price(other, expert, limits).is_some()
+                && moving != at(packing.on, spare)
+                && !limits.pinned(packing, other)
+                && fits(packing, limits, other, expert)
+                && !limits.on_place(packing, other, expert)
+                && packing.allowed(gpu, moving as usize)
+                && !packing.holds(gpu, moving as usize)
+                && limits.safe(packing, moving as usize, other, Some(spare))
+                && packing.price(spare, moving as usize, limits).is_some()
+                && packing.price(other, expert, limits).is_some()
         })?;
         Some((spare, other))
     })
 }
 
 /// Gives every group without a copy the node with most slots to spare, lowest index first.
-fn house_groups(board: &mut Board, shape: &Shape, limits: &Limits) -> Result<(), Status> {
-    for group in 0..board.group_node.len() {
-        if at(board.group_node, group) != NONE {
+fn house_groups(packing: &mut Packing, shape: &Shape, limits: &Limits) -> Result<(), Status> {
+    for group in 0..packing.group_node.len() {
+        if at(packing.group_node, group) != NONE {
             continue;
         }
-        let needed = board.group_size.saturating_mul(limits.places());
+        let needed = packing.group_size.saturating_mul(limits.places());
         let mut best = None;
         // nodes by their first GPU, so that those without one cost nothing
-        for gpu in 0..board.node.len() {
-            let node = at(board.node, gpu);
-            if board.node.iter().take(gpu).any(|&other| other == node) {
+        for gpu in 0..packing.node.len() {
+            let node = at(packing.node, gpu);
+            if packing.node.iter().take(gpu).any(|&other| other == node) {
                 continue;
             }
-            let here = board.node.iter().enumerate().filter(|(_, other)| **other == node);
+            let here = packing.node.iter().enumerate().filter(|(_, other)| **other == node);
             let room = here.fold(0, |sum, (gpu, _)| sum + shape.usable_slots(gpu));
-            let groups = board.group_node.iter().filter(|other| **other == node).count();
+            let groups = packing.group_node.iter().filter(|other| **other == node).count();
             let Some(room) = room.checked_sub(groups.saturating_mul(needed)) else { continue };
             if room >= needed && best.is_none_or(|(most, _)| room > most) {
                 best = Some((room, node));
             }
         }
         let (_, node) = best.ok_or(Status::Infeasible)?;
-        put(board.group_node, group, node);
+        put(packing.group_node, group, node);
     }
     Ok(())
 }

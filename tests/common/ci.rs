@@ -7,11 +7,11 @@ use std::path::PathBuf;
 /// A command that CI does not run as it stands, the file that runs the like of it, and what that file says.
 /// The variables of `make` do not matter.
 const STAND_INS: &[(&str, &str, &str)] = &[
-    ("make demo", "tests/demo.rs", "examples/demo"),
+    ("make demo", "tests/project/demo.rs", "examples/demo"),
     ("make install", "c_tests/install.sh", "install PREFIX="),
     ("make bounds-update", "c_tests/bounds/bounds.sh", "compare"),
     ("make abi-update", "c_tests/abi/abi.sh", "compare"),
-    ("cargo run --example header", "tests/header.rs", "header::generate()"),
+    ("cargo run --example header", "tests/project/header.rs", "header::generate()"),
     (
         "cc -Iinclude examples/plan.c target/release/libeplb.a -o plan",
         "c_tests/Makefile",
@@ -153,7 +153,7 @@ impl Ci {
             return Some(format!("there is no `make {missing}`: {code}"));
         }
         let missing = cargo_test(code)?.1.into_iter().find(|test| !exists(test))?;
-        Some(format!("there is no tests/{missing}.rs: {code}"))
+        Some(format!("there is no tests/{missing}: {code}"))
     }
 }
 
@@ -213,18 +213,32 @@ fn rule(folder: &str, target: &str) -> Option<(Vec<String>, Vec<String>)> {
     found
 }
 
-/// A call of `cargo test`: the variables before it, and the tests that it names.
+/// A call of `cargo test`: the variables before it, and the tests that it names, as crate/file; a crate alone is all of
+/// its files.
 fn cargo_test(command: &str) -> Option<(BTreeSet<String>, BTreeSet<String>)> {
-    let words: Vec<&str> = command.split_whitespace().take_while(|word| *word != "--").collect();
-    let at = words.iter().position(|word| *word == "cargo")?;
-    let variables = words[..at].iter().map(|word| word.to_string()).collect();
-    (words.get(at + 1) == Some(&"test")).then_some(())?;
-    let tests = words.windows(2).filter(|pair| pair[0] == "--test").map(|pair| pair[1].to_string());
-    Some((variables, tests.collect()))
+    let mut words = command.split_whitespace();
+    let variables = words.by_ref().take_while(|word| *word != "cargo").map(String::from).collect();
+    (words.next() == Some("test")).then_some(())?;
+    let (mut crates, mut files) = (Vec::new(), Vec::new());
+    while let Some(word) = words.next() {
+        if word == "--test" {
+            crates.extend(words.next());
+        } else if !word.starts_with('-') {
+            files.extend(word.split("::").next());
+        }
+    }
+    let [name] = crates[..] else {
+        return Some((variables, crates.into_iter().map(String::from).collect()));
+    };
+    if files.is_empty() {
+        return Some((variables, [name.to_string()].into()));
+    }
+    Some((variables, files.into_iter().map(|file| format!("{name}/{file}")).collect()))
 }
 
 fn exists(test: &str) -> bool {
-    root().join(format!("tests/{test}.rs")).exists()
+    let file = if test.contains('/') { format!("{test}.rs") } else { format!("{test}/main.rs") };
+    root().join("tests").join(file).exists()
 }
 
 /// The project that cargo is run in: `make break` runs a test that was compiled in another copy of it.

@@ -16,7 +16,7 @@ const SOURCES: &[&str] = &[
     "src/score/mod.rs",
     "src/dispatch/mod.rs",
     "src/transfers/list.rs",
-    "src/gate.rs",
+    "src/gate/records.rs",
     "src/ffi/types.rs",
     "src/load/forecast.rs",
 ];

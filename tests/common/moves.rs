@@ -1,4 +1,4 @@
-//! What moves from one plan to the next, and what they buy: for the floors of tests/migrate.rs and the tables that
+//! What moves from one plan to the next, and what they buy: for the floors of tests/library/migrate.rs and the tables that
 //! benches/quality.rs measures.
 
 use eplb::{Options, Policy, Scope, Spec};

@@ -1,5 +1,5 @@
 //! What a plan is worth on a workload that it has not seen, tokens split evenly and exactly: for the floors of
-//! tests/dispatch_balance.rs and the tables that benches/quality.rs measures.
+//! tests/library/dispatch_balance.rs and the tables that benches/quality.rs measures.
 //!
 //! Every window of the trace in turn is the unseen one, in batches of 4,096 tokens x 8 experts.
 

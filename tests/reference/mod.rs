@@ -9,8 +9,11 @@
 #![allow(dead_code, unused_imports)] // every test crate uses another part
 
 pub mod brute;
+pub mod dispatch;
 pub mod judge;
+pub mod load;
 pub mod pack;
+pub mod replay;
 pub mod replicate;
 
 pub use pack::{Packing, Refinement};

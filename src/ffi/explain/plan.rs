@@ -8,7 +8,7 @@ use crate::ffi::types::{eplb_options, eplb_placement, eplb_problem};
 use crate::options::Options;
 use crate::options::operation::Operation;
 use crate::plan;
-use crate::rebalance::refused;
+use crate::rebalance::refusals;
 use crate::score::eplb_metrics;
 use crate::status::Status;
 use core::ffi::{c_char, c_void};
@@ -112,7 +112,7 @@ impl Call {
             if let (Status::Infeasible, Ok(plan)) = (status, &mut checked) {
                 let Plan { problem, options, maps, arena } = plan;
                 let repair =
-                    refused::beyond_repair(problem, options, maps.max_replicas, arena.rest());
+                    refusals::beyond_repair(problem, options, maps.max_replicas, arena.rest());
                 say_repair(&mut self.text, options, repair);
             }
             Err(status)

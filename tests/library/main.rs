@@ -1,0 +1,44 @@
+//! The tests of the library, as Rust sees it, in one crate: what is compiled once need not be compiled twice.
+//! `cargo test --test library gate` runs those of one file.
+
+mod balanced;
+mod bound;
+mod change;
+mod dispatch;
+mod dispatch_balance;
+mod drift;
+mod explain;
+mod filled;
+mod gate;
+mod load;
+mod migrate;
+mod net;
+mod planner;
+mod previous;
+mod properties;
+mod quality;
+mod robust;
+mod transfers;
+mod vectors;
+
+#[path = "../common/mod.rs"]
+mod common;
+#[allow(dead_code)] // the demo uses more of it
+#[path = "../../examples/demo/generate.rs"]
+mod generate;
+#[allow(dead_code)] // benches/quality.rs uses more of it
+#[path = "../common/moves.rs"]
+mod moves;
+#[path = "../common/problems.rs"]
+mod problems;
+#[path = "../reference/mod.rs"]
+mod reference;
+#[allow(dead_code)]
+#[path = "../../examples/demo/trace.rs"]
+mod trace;
+#[path = "../common/unfilled.rs"]
+mod unfilled;
+#[path = "../common/unseen.rs"]
+mod unseen;
+
+use problems::loads;
