@@ -118,3 +118,67 @@ pub fn construct(
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::indexing_slicing)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::vec;
+
+    /// Whether counts fit these slots, by trying every set of GPUs for every expert.
+    fn fits(counts: &[u32], slots: &[u32]) -> bool {
+        let Some((&count, rest)) = counts.split_first() else { return true };
+        (0..1_u32 << slots.len()).filter(|gpus| gpus.count_ones() == count).any(|gpus| {
+            let left =
+                slots.iter().enumerate().map(|(gpu, &here)| here.checked_sub(gpus >> gpu & 1));
+            left.collect::<Option<vec::Vec<u32>>>().is_some_and(|left| fits(rest, &left))
+        })
+    }
+
+    /// Every vector of counts of four experts on GPUs with these slots, that fill them.
+    fn compare(slots: &[u32]) {
+        let (gpus, all) = (slots.len(), slots.iter().sum::<u32>());
+        let first: vec::Vec<u32> = (0..=gpus).map(|gpu| slots[..gpu].iter().sum()).collect();
+        let (places, experts) = (&mut [0; 5][..], &mut vec![0; gpus + 2][..]);
+        let mut gale_ryser = GaleRyser { places, experts, even: true };
+        gale_ryser.set_gpus(&first);
+        for number in 0..gpus.pow(4) {
+            let counts = [0, 1, 2, 3].map(|i| (number / gpus.pow(i) % gpus) as u32 + 1);
+            if counts.iter().sum::<u32>() != all {
+                continue;
+            }
+            assert_eq!(gale_ryser.fit(&counts), fits(&counts, slots), "{counts:?} on {slots:?}");
+            if gale_ryser.fit(&counts) {
+                check_construction(&counts, &first);
+            }
+        }
+    }
+
+    fn check_construction(counts: &[u32], first: &[u32]) {
+        let mut expert_at = vec![u32::MAX; first[first.len() - 1] as usize];
+        let filled = &mut vec![0; first.len() - 1];
+        construct(counts, first, &mut [0; 4], &mut [0; 64], filled, &mut expert_at);
+        for (expert, &count) in (0..).zip(counts) {
+            let gpus = first.windows(2).map(|w| &expert_at[w[0] as usize..w[1] as usize]);
+            let held = gpus.map(|held| held.iter().filter(|&&at| at == expert).count());
+            assert!(held.clone().all(|replicas| replicas <= 1), "{counts:?} at {expert_at:?}");
+            assert_eq!(held.sum::<usize>(), count as usize);
+        }
+    }
+
+    #[test]
+    fn counts_fit_as_often_as_by_trying() {
+        for slots in [
+            &[2, 3][..],
+            &[2, 2, 2],
+            &[4, 1, 1],
+            &[3, 2, 1],
+            &[3, 1, 3],
+            &[4, 1, 2, 1],
+            &[2, 2, 2, 2],
+        ] {
+            compare(slots);
+        }
+    }
+}

@@ -5,8 +5,6 @@
 //! smallest of the k + the slots - 2 smallest items. The smaller of the two holds for this k, the largest
 //! over k holds for the items.
 
-use crate::base::cells::at;
-
 /// `loads` falling, gpus * slots long. The larger of the bound and `floor`; the second part for each k only falls, so
 /// the pass ends where it no longer matters, mostly at once.
 pub fn packing_bound(loads: &[u64], gpus: usize, slots: usize, floor: u64) -> u64 {
@@ -16,8 +14,7 @@ pub fn packing_bound(loads: &[u64], gpus: usize, slots: usize, floor: u64) -> u6
     // The slots - 2 smallest items, which even the pair has beside it.
     let beside = rising.clone().take(slots.saturating_sub(2)).sum::<u64>();
     let mut above = None;
-    for k in 1..=gpus + 1 {
-        let load = at(loads, k - 1);
+    for (k, &load) in (1..=gpus + 1).zip(loads) {
         tops += load;
         smalls += rising.by_ref().take(slots.saturating_sub(1)).sum::<u64>();
         let pair = match above {
@@ -32,4 +29,49 @@ pub fn packing_bound(loads: &[u64], gpus: usize, slots: usize, floor: u64) -> u6
         above = Some(load);
     }
     best
+}
+
+#[cfg(test)]
+#[allow(clippy::indexing_slicing)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::{vec, vec::Vec};
+
+    /// The least largest load, whatever GPUs with room the items go to.
+    fn optimum(items: &[u64], gpus: &mut [(u64, usize)]) -> u64 {
+        let Some((&item, rest)) = items.split_first() else {
+            return gpus.iter().map(|&(load, _)| load).fold(0, u64::max);
+        };
+        let mut best = u64::MAX;
+        for gpu in 0..gpus.len() {
+            let (load, room) = gpus[gpu];
+            if room > 0 {
+                gpus[gpu] = (load + item, room - 1);
+                best = best.min(optimum(rest, gpus));
+                gpus[gpu] = (load, room);
+            }
+        }
+        best
+    }
+
+    #[test]
+    fn no_packing_beats_the_bound() {
+        let (mut all, mut reached) = (0, 0);
+        for (gpus, slots) in [(1, 3), (2, 1), (2, 2), (2, 3), (3, 2), (2, 4), (4, 2), (3, 3)] {
+            for seed in 0..30 {
+                let items = gpus * slots;
+                let mut loads: Vec<u64> =
+                    (1..=items as u64).map(|i| 1 + (seed + i) * i * i * 7919 % 23).collect();
+                loads.sort_by(|a, b| b.cmp(a));
+                let best = optimum(&loads, &mut vec![(0, slots); gpus]);
+                let bound = packing_bound(&loads, gpus, slots, 0);
+                assert!(bound <= best, "{bound} of {loads:?} on {gpus} GPUs");
+                assert_eq!(packing_bound(&loads, gpus, slots, best), best);
+                all += 1;
+                reached += usize::from(bound == best);
+            }
+        }
+        assert!(2 * reached > all, "{reached} of {all}");
+    }
 }
