@@ -87,19 +87,22 @@ impl<const SPEEDS: bool> Search<'_, '_, SPEEDS> {
         for gpu in 0..gpus {
             put(&mut room, gpu, packing.slots(gpu));
         }
+        let slots = room;
         let mut depth = 0;
         // The next GPU to try at this depth.
         let mut next = 0;
+        let (mut best, mut effort) = (self.best, *self.effort);
         loop {
-            *self.effort = self.effort.saturating_sub(1);
-            if *self.effort == 0 {
-                return;
+            effort = effort.saturating_sub(1);
+            if effort == 0 {
+                break;
             }
             let item = at(&items.load, depth);
             let gpu = (next..gpus).find(|&gpu| {
                 at(&room, gpu) > 0
-                    && packing.time(gpu, at(&load, gpu) + item) < self.best
-                    && !like_an_earlier(packing, &load, &room, gpu)
+                    && packing.time(gpu, at(&load, gpu) + item) < best
+                    && !(at(&room, gpu) == at(&slots, gpu)
+                        && like_an_earlier(packing, &room, &slots, gpu))
             });
             if let Some(gpu) = gpu {
                 put(&mut gpu_of, depth, gpu);
@@ -112,12 +115,12 @@ impl<const SPEEDS: bool> Search<'_, '_, SPEEDS> {
                 }
                 // Complete, and better than the best: every step was below it.
                 let times = (0..gpus).map(|gpu| packing.time(gpu, at(&load, gpu)));
-                self.best = times.fold(0, u64::max);
+                best = times.fold(0, u64::max);
                 self.keep(items, &gpu_of);
             }
             // Back to the last choice.
             if depth == 0 {
-                return;
+                break;
             }
             depth -= 1;
             let gpu = at(&gpu_of, depth);
@@ -125,6 +128,7 @@ impl<const SPEEDS: bool> Search<'_, '_, SPEEDS> {
             add(&mut room, gpu, 1);
             next = gpu + 1;
         }
+        (self.best, *self.effort) = (best, effort);
     }
 
     fn keep(&mut self, items: &Items, gpu_of: &[usize; SLOTS]) {
@@ -171,22 +175,17 @@ impl Items {
     }
 }
 
-/// Is a GPU of the same slots and speed, as empty as this one, before it?
+/// Is there a GPU of the same slots and speed before this one, as empty as this one is?
+#[inline(never)] // rarely asked: its reads are not to burden the loop
 fn like_an_earlier<const SPEEDS: bool>(
     packing: &Packing<SPEEDS>,
-    load: &[u64],
-    room: &[usize],
+    room: &[usize; GPUS],
+    slots: &[usize; GPUS],
     gpu: usize,
 ) -> bool {
-    let slots = packing.slots(gpu);
-    if at(room, gpu) != slots {
-        return false;
-    }
     let probe = fixed((1_u64 << 40) as f64);
-    (0..gpu).any(|earlier| {
-        at(load, earlier) == 0
-            && at(room, earlier) == slots
-            && packing.slots(earlier) == slots
-            && packing.time(earlier, probe) == packing.time(gpu, probe)
+    let time = packing.time(gpu, probe);
+    slots.iter().zip(room).take(gpu).enumerate().any(|(earlier, (&slots_there, &room))| {
+        room == slots_there && slots_there == at(slots, gpu) && packing.time(earlier, probe) == time
     })
 }

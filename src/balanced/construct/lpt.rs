@@ -23,35 +23,40 @@ pub fn lpt<const SPEEDS: bool>(
     let gpus = packing.gpus();
     let mut dealer = Dealer { packing, free };
     if SPEEDS {
-        return (0..keys.len()).all(|item| match dealer.soonest(item) {
-            Some(gpu) => {
-                dealer.place(item, gpu);
-                true
-            }
-            None => dealer.make_room(item).is_some(),
+        return (0..keys.len()).all(|item| {
+            let found = dealer.soonest(item).map(|gpu| (item, gpu));
+            let found = found.or_else(|| dealer.make_room(item));
+            found.map(|(item, gpu)| dealer.place(item, gpu)).is_some()
         });
     }
     // The heaviest items, one on each GPU.
     let mut lightest = Tournament::new(memory, gpus, |gpu| {
-        dealer.place(gpu, gpu);
-        dealer.key(gpu, load_of_descending(at(keys, gpu)))
+        let full = dealer.place(gpu, gpu);
+        key_of(gpu, load_of_descending(at(keys, gpu)), full)
     });
     let mut best = lightest.best();
-    for (item, &key) in keys.iter().enumerate().skip(gpus) {
+    for (item, &key) in (gpus..).zip(part(keys, gpus, keys.len())) {
         let expert = at(dealer.packing.expert_of, item);
         if expert & SPLIT != 0 && best != u64::OUT && dealer.has(index_of(best), expert) {
             best = dealer.next_lightest(expert, &lightest);
         }
-        let (gpu, load) = if best != u64::OUT {
-            dealer.place(item, index_of(best));
-            (index_of(best), load_of(best) + load_of_descending(key))
+        let (item, gpu, load) = if best != u64::OUT {
+            (item, index_of(best), load_of(best) + load_of_descending(key))
         } else {
             let Some((moved, gpu)) = dealer.make_room(item) else { return false };
-            (gpu, load_of(lightest.key(gpu)) + load_of_descending(at(keys, moved)))
+            let load = load_of(lightest.key(gpu)) + load_of_descending(at(keys, moved));
+            (moved, gpu, load)
         };
-        best = lightest.set(gpu, dealer.key(gpu, load));
+        let full = dealer.place(item, gpu);
+        best = lightest.set(gpu, key_of(gpu, load, full));
     }
     true
+}
+
+/// The key of a GPU with so much load.
+#[inline(always)]
+fn key_of(gpu: usize, load: f32, full: bool) -> u64 {
+    if full { u64::OUT } else { ascending(load, gpu) }
 }
 
 /// The load of a key that [`ascending`] made.
@@ -66,24 +71,20 @@ struct Dealer<'d, 'a, const SPEEDS: bool> {
 }
 
 impl<const SPEEDS: bool> Dealer<'_, '_, SPEEDS> {
+    /// Puts an item on a GPU with room; whether that is full then.
     #[inline(always)]
-    fn place(&mut self, item: usize, gpu: usize) {
-        let b = &mut *self.packing;
-        put(b.item_at, at(self.free, gpu), item as u32);
-        put(b.gpu_of, item, gpu as u32);
-        add(b.gpu_load, gpu, at(b.item_load, item));
-        add(self.free, gpu, 1);
+    fn place(&mut self, item: usize, gpu: usize) -> bool {
+        let (slot, packing) = (at(self.free, gpu), &mut *self.packing);
+        put(self.free, gpu, slot + 1);
+        put(packing.item_at, slot, item as u32);
+        put(packing.gpu_of, item, gpu as u32);
+        add(packing.gpu_load, gpu, at(packing.item_load, item));
+        slot + 1 >= at(packing.first, gpu + 1)
     }
 
     #[inline(always)]
     fn is_full(&self, gpu: usize) -> bool {
         at(self.free, gpu) >= at(self.packing.first, gpu + 1)
-    }
-
-    /// Key of a GPU with so much load.
-    #[inline(always)]
-    fn key(&self, gpu: usize, load: f32) -> u64 {
-        if self.is_full(gpu) { u64::OUT } else { ascending(load, gpu) }
     }
 
     #[inline(always)]
@@ -129,8 +130,8 @@ impl<const SPEEDS: bool> Dealer<'_, '_, SPEEDS> {
         found
     }
 
-    /// When every GPU with room holds the expert of `item`: the lightest item of a GPU without it goes to one of
-    /// those with room and leaves its place. Answers what went, and where to.
+    /// When every GPU with room holds the expert of `item`: the lightest item of a GPU without it leaves its
+    /// place for one of those with room. Answers what is to be placed, and where.
     #[cold]
     fn make_room(&mut self, item: usize) -> Option<(usize, usize)> {
         let (moved, from, to) = self.movable(at(self.packing.expert_of, item))?;
@@ -144,7 +145,6 @@ impl<const SPEEDS: bool> Dealer<'_, '_, SPEEDS> {
         put(b.gpu_of, item, from as u32);
         add(b.gpu_load, from, at(b.item_load, item));
         subtract(b.gpu_load, from, load);
-        self.place(moved, to);
         Some((moved, to))
     }
 

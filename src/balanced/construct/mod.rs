@@ -57,6 +57,6 @@ fn run<const SPEEDS: bool>(
     expert_at: &mut [u32],
 ) -> u64 {
     let (experts, gpus) = (instance.loads.len(), instance.used_gpus().count());
-    let mut solver = Solver::<SPEEDS>::carve(arena, experts, expert_at.len(), gpus);
-    solver.solve(instance, expert_at)
+    let mut solver = Solver::<SPEEDS>::carve(arena, experts, gpus, expert_at);
+    solver.solve(instance)
 }

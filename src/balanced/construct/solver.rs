@@ -23,7 +23,8 @@ const REMATCHES: usize = 8;
 /// An instance under work, what is wanted of it, and the best placement so far.
 pub struct Solver<'a, const SPEEDS: bool> {
     pub state: State<'a, SPEEDS>,
-    /// By slot: the expert in the incumbent, the best placement so far; and one of the packing, while counts change.
+    /// By slot: the expert in the incumbent, the best placement so far, at the end the answer; and one of the packing,
+    /// while counts change.
     pub incumbent: &'a mut [u32],
     expert_at: &'a mut [u32],
     pub may_stay_empty: bool,
@@ -41,17 +42,18 @@ pub struct Solver<'a, const SPEEDS: bool> {
 }
 
 impl<'a, const SPEEDS: bool> Solver<'a, SPEEDS> {
-    /// All arrays taken, nothing in them.
+    /// All arrays taken, nothing in them. `answer`: by slot.
     #[inline(never)] // what building takes is off the stack while planning
-    pub fn carve(arena: &'a mut Arena, experts: usize, slots: usize, gpus: usize) -> Self {
-        Self::list(&mut arena.rest(), experts, slots, gpus)
+    pub fn carve(arena: &'a mut Arena, experts: usize, gpus: usize, answer: &'a mut [u32]) -> Self {
+        let slots = answer.len();
+        Solver { incumbent: answer, ..Self::list(&mut arena.rest(), experts, slots, gpus) }
     }
 
     #[inline(always)]
     fn list(arena: &mut impl Carve<'a>, experts: usize, slots: usize, gpus: usize) -> Self {
         Solver {
             state: State::list(arena, experts, slots, gpus),
-            incumbent: arena.u32s(slots),
+            incumbent: &mut [],
             expert_at: arena.u32s(slots),
             may_stay_empty: false,
             bound: 0,

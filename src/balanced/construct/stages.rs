@@ -10,19 +10,15 @@ use crate::base::cells::NONE;
 const PERTURBATIONS: usize = 4;
 
 impl<const SPEEDS: bool> Solver<'_, SPEEDS> {
-    /// Solves an instance. `expert_at`: the answer. Gives what is left of the effort.
+    /// Solves an instance. Gives what is left of the effort.
     #[inline(always)] // no frame of its own
-    pub fn solve(&mut self, instance: &Instance<&[f32]>, expert_at: &mut [u32]) -> u64 {
+    pub fn solve(&mut self, instance: &Instance<&[f32]>) -> u64 {
         self.state.set(instance);
         self.state.deal();
         self.state.set_items();
         self.set(instance);
-        if self.search() {
-            for (to, &expert) in expert_at.iter_mut().zip(self.incumbent.iter()) {
-                *to = expert;
-            }
-        } else {
-            self.state.note_experts_by_load(expert_at);
+        if !self.search() {
+            self.state.note_experts_by_load(self.incumbent);
         }
         self.left
     }
