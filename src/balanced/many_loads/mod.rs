@@ -1,31 +1,28 @@
 //! The planner for several windows of load: one placement for all.
 //!
-//! A placement is judged by the mean over windows of its balance, and by windows that it has not seen. What
+//! A placement is scored by the mean over windows of its balance, and by windows that it has not seen. What
 //! is made small is a smooth image of the largest GPU time over all windows: the sum over GPUs and windows of
 //! time^24. See docs/DESIGN.md for what was measured.
 
-pub mod board;
-pub mod greedy;
-pub mod kicks;
-pub mod lanes;
-pub mod scratch;
-pub mod search;
-pub mod spread;
+mod greedy;
+mod lanes;
+mod packing;
+mod perturbation;
+mod scratch;
+mod search;
+mod spread;
 
-pub use crate::balanced::many_loads::lanes::WIDE;
-pub use crate::balanced::many_loads::lanes::{Block, blocks};
-pub use crate::balanced::many_loads::scratch::{need, take_blocks};
+pub use lanes::{Block, WIDE, blocks};
+pub use scratch::{need, take_blocks};
 
 use crate::balanced::construct::counts::Counts;
 use crate::balanced::construct::gale_ryser;
 use crate::balanced::construct::loads::Loads;
 use crate::balanced::instance::Instance;
-use crate::balanced::many_loads::board::Board;
-use crate::balanced::many_loads::kicks::Kept;
-use crate::balanced::many_loads::scratch::Scratch;
-use crate::balanced::many_loads::search::Sight;
 use crate::base::arena::Arena;
-use crate::base::cells::{part_mut, put};
+use crate::base::cells::{copy, part_mut, put};
+use perturbation::perturb_and_search;
+use scratch::Scratch;
 
 /// Units of effort when the caller does not say: for each GPU, and for each pair of GPUs that may look at each
 /// other, in both directions.
@@ -52,82 +49,58 @@ pub fn effort(asked: u32, gpus: usize) -> u64 {
 #[inline(never)]
 pub fn plan(instance: Instance<Shares>, placed: bool, arena: &mut Arena, expert_at: &mut [u32]) {
     let Shares { share, weight } = instance.loads;
-    let n = blocks(weight.len());
-    let experts = share.len().checked_div(n).unwrap_or(0);
+    let experts = share.len().checked_div(blocks(weight.len())).unwrap_or(0);
     let gpus = instance.slots.len();
     let mut s = scratch::carve(arena, experts, expert_at.len(), gpus, weight.len());
-    s.weight.fill([0.0; WIDE]);
-    for (to, &weight) in s.weight.as_flattened_mut().iter_mut().zip(weight) {
-        *to = weight;
-    }
-    spread::spread(share, n, weight, s.mean, s.peak);
+    s.packing.weight.fill([0.0; WIDE]);
+    copy(s.packing.weight.as_flattened_mut(), weight);
+    spread::spread(share, s.packing.blocks, weight, s.mean, s.peak);
+    s.packing.load = share;
     let mut first = 0;
-    put(s.first, 0, 0);
+    put(s.packing.first, 0, 0);
     for ((gpu, &slots), &speed) in instance.slots.iter().enumerate().zip(instance.speed) {
         first += slots;
-        put(s.first, gpu + 1, first);
-        put(s.slowness, gpu, slowness(instance.mean_speed / f64::from(speed)));
+        put(s.packing.first, gpu + 1, first);
+        put(s.packing.slowness, gpu, slowness(instance.mean_speed / f64::from(speed)));
     }
     if placed {
-        s.count.fill(1);
-        copy(s.on, expert_at);
+        s.packing.count.fill(1);
+        copy(s.packing.expert_at, expert_at);
     } else {
         deal(&mut s, instance.max_replicas);
     }
-    let mut board = Board {
-        blocks: n,
-        load: share,
-        replica: s.replica,
-        count: s.count,
-        weight: s.weight,
-        on: s.on,
-        first: s.first,
-        slowness: s.slowness,
-        sum: s.sum,
-        cost: s.cost,
-        worst: s.worst,
-    };
-    board.share();
-    board.level();
-    if !placed && !greedy::greedy(&mut board, s.mean, s.keys, s.buffer, s.fill) {
-        gale_ryser::construct(board.count, board.first, s.keys, s.buffer, s.fill, board.on);
+    s.packing.set_replicas();
+    s.packing.level_windows();
+    if !placed {
+        pack(&mut s);
     }
-    board.add_all_up();
-    let mut sight = Sight {
-        now: 1,
-        changed: s.changed,
-        seen: s.seen,
-        order: s.order,
-        keys: s.slot_keys,
-        mine: s.mine,
-        buffer: s.buffer,
-        theirs: s.theirs,
-        ours: s.ours,
-        costs: s.costs,
-        left: instance.effort,
-    };
-    sight.start();
-    search::search(&mut board, &mut sight);
-    let mut kept = Kept { on: s.kept_on, changed: s.kept_changed, seen: s.kept_seen };
-    kicks::kicks(&mut board, &mut sight, &mut kept);
-    copy(expert_at, board.on);
+    s.packing.add_all_up();
+    s.search.start(instance.effort);
+    s.search.run(&mut s.packing);
+    perturb_and_search(&mut s.packing, &mut s.search, &mut s.kept);
+    copy(expert_at, s.packing.expert_at);
 }
 
 /// How many replicas: D'Hondt on the peaks.
 #[inline(never)]
 fn deal(s: &mut Scratch, most: u32) {
     let mut loads = Loads { scaled: s.peak, factor: 1.0, order: s.keys };
-    loads.sort(s.buffer);
-    let spare = s.on.len() - s.count.len();
-    let extra = part_mut(s.on, 0, spare);
-    let mut counts = Counts { of: s.count, most, extra, dealt: 0, split: 0 };
-    s.places.set_gpus(s.first);
-    counts.deal(&loads, s.slot_keys, &mut s.places);
+    loads.sort(s.search.buffer);
+    let of = &mut *s.packing.count;
+    let spare = s.packing.expert_at.len() - of.len();
+    let extra = part_mut(s.packing.expert_at, 0, spare);
+    let mut counts = Counts { of, most, extra, dealt: 0, split: 0 };
+    s.places.set_gpus(s.packing.first);
+    counts.deal(&loads, s.search.keys, &mut s.places);
 }
 
-fn copy(to: &mut [u32], from: &[u32]) {
-    for (to, &from) in to.iter_mut().zip(from) {
-        *to = from;
+/// The greedy packing of the counts, or where that fails any.
+fn pack(s: &mut Scratch) {
+    let Scratch { packing, keys, filled, mean, .. } = s;
+    let buffer = &mut *s.search.buffer;
+    if !greedy::greedy(packing, mean, keys, buffer, filled) {
+        let (count, first) = (&*packing.count, &*packing.first);
+        gale_ryser::construct(count, first, keys, buffer, filled, packing.expert_at);
     }
 }
 
