@@ -1,5 +1,5 @@
 //! What grows how: every operation up to 4,096 experts and 1,024 GPUs, as a ratio to "the sort" (benches/plan.rs)
-//! in the same run. `cargo bench --bench scale -- grid|effort|whole|memory [NAME]` prints a table of docs/SCALE.md,
+//! in the same run. `cargo bench --bench scale -- grid|effort|whole|memory [NAME]` prints a table of docs/BENCHMARKS.md, "At scale",
 //! without arguments all four; NAME keeps the cases that contain it. `once CASE WHAT N` plans N layers, for
 //! callgrind.
 //!

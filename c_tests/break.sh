@@ -382,6 +382,14 @@ sabotage "a command that nobody runs" docs/guides/firmware.md 's/^make firmware$
 sees ".make clean. is not reached from .ci/run" rust_test project docs::
 mend
 
+sabotage "a page that is too long" CONTRIBUTING.md 's/ / or /g'
+sees "CONTRIBUTING.md: [0-9]* words, at most 1200" rust_test project docs::pages
+mend
+
+sabotage "a room that the design does not draw" docs/DESIGN.md 's/^7   afresh /7   anew /'
+sees "does not draw row 7" rust_test project architecture::
+mend
+
 sabotage "a quotation that is not word for word" examples/firmware.c 's/Once, before/Before/; s/size_t size, align;/size_t align, size;/'
 sees "not word for word in ../../examples/firmware.c" rust_test project docs::
 mend

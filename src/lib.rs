@@ -65,7 +65,8 @@ pub mod fixed;
 pub use crate::base::arena::{Arena, Carve, Need};
 pub use crate::compat::pack::{Packing, Refinement};
 pub use crate::compat::policy::{Policy, Recipe};
-pub use crate::compat::replicate::{FixUp, Rule};
+pub use crate::compat::replicate::Rule;
+pub use crate::compat::replicate::fix_up::FixUp;
 pub use crate::dispatch::{
     Batch, Lengths, QuotasMut, Split, SplitKind, SplitReport, dispatch, route,
 };

@@ -52,9 +52,14 @@ fn run(cli: &Cli) -> Result<bool, Box<dyn Error>> {
     }
     let mut good = true;
     for path in &cli.pages {
-        let readme = path.file_name().is_some_and(|name| name == "README.md");
-        if readme && !figures.real() {
-            return Err("README.md quotes a real trace: name it in EPLB_TRACE".into());
+        let faults_of = match path.file_name().and_then(|name| name.to_str()) {
+            Some("README.md") => Some(claims::faults as fn(&str, &Figures) -> Vec<String>),
+            Some("CHOOSING.md") => Some(claims::faults_of_choosing as _),
+            _ => None,
+        };
+        if faults_of.is_some() && !figures.real() {
+            let page = path.display();
+            return Err(format!("{page} quotes a real trace: name it in EPLB_TRACE").into());
         }
         let name = |error| format!("{}: {error}", path.display());
         let page = fs::read_to_string(path).map_err(|error| name(error.to_string()))?;
@@ -63,7 +68,7 @@ fn run(cli: &Cli) -> Result<bool, Box<dyn Error>> {
             fs::write(path, &filled)?;
         }
         println!("{}: {}", path.display(), if filled == page { "as it was" } else { "written" });
-        let faults = if readme { claims::faults(&filled, &figures) } else { Vec::new() };
+        let faults = faults_of.map_or_else(Vec::new, |of| of(&filled, &figures));
         for fault in &faults {
             println!("{}: {fault}", path.display());
         }

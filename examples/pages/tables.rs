@@ -29,10 +29,6 @@ pub fn block(name: &str, figures: &Figures) -> Option<String> {
         "dispatch" => dispatch(figures),
         "unseen" => unseen(figures),
         "moves" => moves(figures),
-        "readme-plans" => readme::plans(figures),
-        "readme-versus" => readme::versus(figures),
-        "readme-unseen" => readme::unseen(figures),
-        "readme-moves" => readme::moves(figures),
         "readme-demo" => readme::demo(figures),
         _ => return None,
     };
@@ -110,13 +106,18 @@ fn machine(figures: &Figures) -> String {
     )
 }
 
-/// Cases by policies, a cell being what `cell` makes of a row of the topic "plan".
+/// Cases by policies, a cell being what `cell` makes of a row of the topic "plan". HYBRID_ARGMAX and PEAK_AWARE, which plan
+/// as K2_HYBRID does nearly always, are in docs/figures alone.
 fn matrix(figures: &Figures, cell: impl Fn(&str, &str) -> String) -> String {
+    let policies: Vec<&str> = POLICIES
+        .into_iter()
+        .filter(|policy| !["hybrid_argmax", "peak_aware"].contains(policy))
+        .collect();
     let mut head = vec!["case".to_string()];
-    head.extend(quoted(&POLICIES));
+    head.extend(quoted(&policies));
     let mut table = Table::new(&head.iter().map(String::as_str).collect::<Vec<_>>());
     for case in figures.distinct("plan", "case") {
-        let cells = POLICIES.iter().map(|policy| cell(case, policy));
+        let cells = policies.iter().map(|policy| cell(case, policy));
         table.row(std::iter::once(case.to_string()).chain(cells));
     }
     table.0
@@ -130,7 +131,7 @@ fn times(figures: &Figures) -> String {
     let typical = ratios.get(ratios.len() / 2).copied().unwrap_or(f64::NAN);
     let table = matrix(figures, |case, policy| {
         let figure = |column| figures.plan(case, policy, column);
-        format!("{} ({:.1} x)", us(figure("us")), figure("x"))
+        format!("{} ({:.1})", us(figure("us")), figure("x"))
     });
     format!(
         "{table}\nBetween the lowest and the highest of the nine runs a ratio moves by {:.1} % (median over the cells), \
@@ -141,14 +142,27 @@ fn times(figures: &Figures) -> String {
 }
 
 fn balances(figures: &Figures) -> String {
-    matrix(figures, |case, policy| {
-        let figure = |column| figures.plan(case, policy, column);
-        format!("{:.4} / {:.4}", figure("balance"), figure("worst"))
-    })
+    matrix(figures, |case, policy| format!("{:.4}", figures.plan(case, policy, "balance")))
 }
 
+/// Of the default and of what everybody else has: the bound is that of the loads, so the others follow from balances.
 fn gaps(figures: &Figures) -> String {
-    matrix(figures, |case, policy| percent(figures.plan(case, policy, "gap")))
+    let mut table = Table::new(&[
+        "case",
+        "`balanced`: worst layer",
+        "mean gap",
+        "`deepseek`: worst layer",
+        "mean gap",
+    ]);
+    for case in figures.distinct("plan", "case") {
+        let of = |policy| {
+            let worst = format!("{:.4}", figures.plan(case, policy, "worst"));
+            [worst, percent(figures.plan(case, policy, "gap"))]
+        };
+        let cells = of("balanced").into_iter().chain(of("deepseek"));
+        table.row(std::iter::once(case.to_string()).chain(cells));
+    }
+    table.0
 }
 
 fn workspaces(figures: &Figures) -> String {
@@ -162,10 +176,7 @@ fn workspaces(figures: &Figures) -> String {
     ]);
     let real = |case: &&str| !case.contains(char::is_alphabetic) || case.ends_with("8x4");
     for case in figures.distinct("plan", "case").into_iter().filter(real) {
-        let plan = |policy| {
-            let bytes = figures.plan(case, policy, "workspace");
-            format!("{} ({:.1} KiB)", thousands(bytes), bytes / 1024.0)
-        };
+        let plan = |policy| thousands(figures.plan(case, policy, "workspace"));
         let other = |column| thousands(figures.plan(case, "balanced", column));
         table.row([
             case.to_string(),
@@ -242,31 +253,17 @@ fn versus(figures: &Figures) -> String {
     };
     let mut head = vec!["case".to_string()];
     head.extend(compilers.iter().map(|compiler| format!("plain C++, {compiler}")));
-    head.extend(["its balance: mean / worst", "`DEEPSEEK`", "`BALANCED`"].map(String::from));
+    head.extend(["`DEEPSEEK`", "`BALANCED`"].map(String::from));
     head.extend(compilers.iter().map(|compiler| format!("of plain, {compiler}")));
-    head.push("balance: mean / worst".to_string());
     let mut table = Table::new(&head.iter().map(String::as_str).collect::<Vec<_>>());
     for case in figures.distinct("versus", "case") {
-        let figure = |program, column| versus_of(figures, first, case, program, column);
-        let balance = |program| {
-            format!("{:.4} / {:.4}", figure(program, "balance"), figure(program, "worst"))
-        };
-        let time = |program| format!("{} us", us(figure(program, "us")));
+        let time = |compiler, program| us(versus_of(figures, compiler, case, program, "us"));
         let mut cells = vec![case.to_string()];
+        cells.extend(compilers.iter().map(|compiler| time(compiler, "plain")));
+        cells.extend(["deepseek", "balanced"].map(|program| time(first, program)));
         cells.extend(compilers.iter().map(|compiler| {
-            format!("{} us", us(versus_of(figures, compiler, case, "plain", "us")))
+            format!("{:.2}", versus_of(figures, compiler, case, "balanced", "of_plain"))
         }));
-        cells.extend([balance("plain"), time("deepseek"), time("balanced")]);
-        cells.extend(compilers.iter().map(|compiler| {
-            let share = |column| versus_of(figures, compiler, case, "balanced", column);
-            format!(
-                "{:.2} ({:.2} to {:.2})",
-                share("of_plain"),
-                share("of_plain_low"),
-                share("of_plain_high")
-            )
-        }));
-        cells.push(balance("balanced"));
         table.row(cells);
     }
     table.0
@@ -315,20 +312,17 @@ fn instructions_by_shape(figures: &Figures) -> String {
     table.unless_empty("needs valgrind")
 }
 
+/// A row a case: us a layer and, in multiples of the sort, the median layer and the slowest.
 fn dispatch(figures: &Figures) -> String {
-    let mut table = Table::new(&[
-        "case",
-        "what",
-        "us a layer (median)",
-        "x the sort (median layer)",
-        "x the sort (largest)",
-        "workspace KiB",
-    ]);
-    for row in figures.rows("dispatch") {
-        table.row(
-            ["case", "what", "us", "x", "x_largest", "kib"]
-                .map(|column| row.text(column).to_string()),
-        );
+    let mut table = Table::new(&["case", "quotas", "speeds", "sources", "workspace KiB"]);
+    for case in figures.distinct("dispatch", "case") {
+        let rows = figures.rows("dispatch").iter().filter(|row| row.text("case") == case);
+        let cells = rows.clone().map(|row| {
+            format!("{} ({}, {})", row.text("us"), row.text("x"), row.text("x_largest"))
+        });
+        let most = rows.clone().map(|row| row.number("kib")).fold(0.0, f64::max);
+        let case = std::iter::once(case.to_string());
+        table.row(case.chain(cells).chain([format!("{most:.1}")]));
     }
     table.0
 }

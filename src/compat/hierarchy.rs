@@ -4,9 +4,11 @@
 //! Source: deepseek-ai/EPLB, `rebalance_experts_hierarchical`.
 
 use crate::base::arena::{Arena, Carve, Need};
-use crate::compat::pack::{self, Items, Packed};
+use crate::compat::pack::items::{Items, Packed};
+use crate::compat::pack::{self, Packing};
 use crate::compat::policy::Recipe;
-use crate::compat::replicate::{self, Replicas};
+use crate::compat::replicate;
+use crate::compat::replicate::replicas::Replicas;
 use crate::placement::LayerMaps;
 use crate::problem::{Scope, Shape};
 
@@ -63,7 +65,7 @@ pub struct Scratch<'a> {
     gpu: &'a mut [u32],
     gpu_rank: &'a mut [u32],
     replicate: replicate::Scratch<'a>,
-    pack: pack::Scratch<'a>,
+    pack: pack::scratch::Scratch<'a>,
 }
 
 impl<'a> Scratch<'a> {
@@ -88,9 +90,9 @@ impl<'a> Scratch<'a> {
             gpu: arena.u32s(road.slots),
             gpu_rank: arena.u32s(road.slots),
             replicate: replicate::Scratch::carve(arena, road.experts),
-            pack: pack::Scratch::carve(
+            pack: pack::scratch::Scratch::carve(
                 arena,
-                recipe.packing,
+                recipe.packing == Packing::Diverse,
                 road.slots.max(road.groups),
                 road.gpus.max(road.nodes),
             ),

@@ -1,7 +1,8 @@
 //! The policies: each a recipe on the one road, by a number pinned for ever.
 
 use crate::compat::pack::{Packing, Refinement};
-use crate::compat::replicate::{FixUp, Rule};
+use crate::compat::replicate::Rule;
+use crate::compat::replicate::fix_up::FixUp;
 use crate::parts;
 use crate::problem::{Problem, Scope};
 use crate::status::Status;

@@ -29,10 +29,7 @@ pub fn gain_of_put(packing: &Packing, slot: usize, expert: usize, enough: f64) -
     };
 
     // what can still be gained: no GPU with a copy of the new expert gets worse for it
-    let mut hope = 0.0;
-    for holder in packing.holders(expert) {
-        hope += excess(at(packing.gpu, holder));
-    }
+    let hope: f64 = packing.holders(expert).map(|s| excess(at(packing.gpu, s))).sum();
     let twice = copies(before, gpu);
     let mut gain = excess(gpu)
         - packing.excess_with(gpu as usize, |window| {

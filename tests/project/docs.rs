@@ -17,6 +17,10 @@ use crate::ci::{Ci, read, root};
 
 const MARK: &str = "# not run in CI:";
 
+/// Words, as `wc -w` counts them, that a page may have, and all pages together.
+const MOST_WORDS: [(&str, usize); 3] =
+    [("README.md", 1_400), ("CONTRIBUTING.md", 1_200), ("all pages", 35_000)];
+
 #[test]
 fn documents_keep_their_word() {
     let project = Project::read();
@@ -29,6 +33,27 @@ fn documents_keep_their_word() {
         counted >= 3,
         "the counts of the header are named {counted} times: is the search blind?"
     );
+}
+
+/// Pages that are too long are not read.
+#[test]
+fn pages_are_short() {
+    let mut pages = files(&[".md"]);
+    assert_eq!(too_long(&pages), [""; 0]);
+    // and the count sees what it is there for
+    pages.push(("docs/PLANTED.md".into(), "word ".repeat(35_000)));
+    assert_eq!(too_long(&pages).len(), 1);
+    pages.push(("README.md".into(), "| a |\n".repeat(500)));
+    assert_eq!(too_long(&pages).len(), 2);
+}
+
+fn too_long(pages: &[(String, String)]) -> Vec<String> {
+    let words = |name: &str| -> usize {
+        let of = pages.iter().filter(|(path, _)| name == "all pages" || path == name);
+        of.map(|(_, text)| text.split_whitespace().count()).sum()
+    };
+    let faults = MOST_WORDS.iter().filter(|(name, most)| words(name) > *most);
+    faults.map(|(name, most)| format!("{name}: {} words, at most {most}", words(name))).collect()
 }
 
 /// Whoever adds a policy finds every place that lists them.

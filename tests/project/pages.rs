@@ -40,6 +40,15 @@ fn text_quotes_what_was_measured() {
     assert_eq!(claims::faults(&page.replace("The workspace is", "It is"), &figures).len(), 1);
 }
 
+#[test]
+fn choosing_quotes_what_was_measured() {
+    let figures = figures();
+    let page = read("docs/CHOOSING.md");
+    assert_eq!(claims::faults_of_choosing(&page, &figures), [""; 0]);
+    let planted = page.replace("0.874 at 2", "0.875 at 2");
+    assert_eq!(claims::faults_of_choosing(&planted, &figures).len(), 1);
+}
+
 /// BALANCED is faster than plain C++, and better balanced.
 #[test]
 fn faster_than_plain() {

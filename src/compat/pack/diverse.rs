@@ -3,46 +3,21 @@
 //! Seed document 001, `pack_diverse_heap`. While the replicas of an expert are packed, the packs that hold
 //! one are out of the tournament; only when every pack with room holds one is a scan needed.
 
-use crate::base::arena::Carve;
-use crate::base::cells::NONE;
-use crate::base::keys::{descending, index_of, load_of_descending, sort};
+use crate::base::keys::{index_of, load_of_descending};
 use crate::base::tournament::{Key, Tournament};
-use crate::compat::pack::{Items, Packed};
+use crate::compat::pack::items::{Items, Packed, heaviest_first};
+use crate::compat::pack::scratch::{Diverse, Scratch};
 
-/// What diverse packing needs beside the scratch of all packers.
-#[derive(Debug)]
-pub struct Scratch<'a> {
-    /// `[experts]`, at most as many as items: the item of each packed last.
-    last: &'a mut [u32],
-    /// `[items]` the item of the same expert packed before.
-    before: &'a mut [u32],
-    /// `[packs]` replicas of the present expert.
-    same: &'a mut [u32],
-}
-
-impl<'a> Scratch<'a> {
-    #[inline(always)]
-    pub fn carve(arena: &mut impl Carve<'a>, items: usize, packs: usize) -> Self {
-        Scratch { last: arena.u32s(items), before: arena.u32s(items), same: arena.u32s(packs) }
-    }
-}
+/// No item: the end of a chain.
+const NONE: u32 = u32::MAX;
 
 /// Packs replicas onto GPUs.
-pub fn diverse(
-    items: Items,
-    packs: usize,
-    packed: &mut Packed,
-    scratch: &mut crate::compat::pack::Scratch,
-) {
+pub fn diverse(items: Items, packs: usize, packed: &mut Packed, scratch: &mut Scratch) {
     let count = items.load.len();
     let Some(capacity) = count.checked_div(packs) else { return };
     let keys = scratch.keys.get_mut(..count).unwrap_or_default();
-    for (item, (key, &load)) in keys.iter_mut().zip(items.load).enumerate() {
-        *key = descending(load, item);
-    }
-    sort(keys, scratch.buffer);
-
-    let Scratch { last, before, same } = &mut scratch.diverse;
+    heaviest_first(items.load, keys, scratch.buffer);
+    let Diverse { last, before, same } = &mut scratch.diverse;
     last.fill(NONE);
     let held = scratch.held.get_mut(..packs).unwrap_or_default();
     let running = scratch.running.get_mut(..packs).unwrap_or_default();

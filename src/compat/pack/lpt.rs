@@ -4,9 +4,10 @@
 //! `balanced_packing`. The least loaded pack with room is the winner of a tournament, so that an item
 //! costs O(log packs) and not a scan.
 
-use crate::base::keys::{ascending, descending, index_of, load_of_descending, sort};
+use crate::base::keys::{ascending, index_of, load_of_descending};
 use crate::base::tournament::{Key, Tournament};
-use crate::compat::pack::{Packed, Scratch};
+use crate::compat::pack::items::{Packed, heaviest_first};
+use crate::compat::pack::scratch::Scratch;
 
 /// A running load, in the precision that a policy prescribes.
 pub trait Running: Copy {
@@ -58,11 +59,7 @@ impl Running for f64 {
 pub fn lpt<R: Running>(load: &[f32], packs: usize, packed: &mut Packed, scratch: &mut Scratch) {
     let Some(capacity) = load.len().checked_div(packs) else { return };
     let keys = scratch.keys.get_mut(..load.len()).unwrap_or_default();
-    for (item, (key, &load)) in keys.iter_mut().zip(load).enumerate() {
-        *key = descending(load, item);
-    }
-    sort(keys, scratch.buffer);
-
+    heaviest_first(load, keys, scratch.buffer);
     let held = scratch.held.get_mut(..packs).unwrap_or_default();
     held.fill(0);
     let mut lightest = Tournament::new(scratch.tree, packs, |pack| R::ZERO.key(pack));

@@ -3,7 +3,8 @@
 //! Seed document 001. In f64, on the loads as the packer added them up.
 
 use crate::base::keys::first;
-use crate::compat::pack::{Packed, Scratch, members};
+use crate::compat::pack::items::{Packed, members};
+use crate::compat::pack::scratch::Scratch;
 
 /// By how much the peak must fall.
 const STEP: f64 = 1e-9;

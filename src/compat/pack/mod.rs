@@ -4,13 +4,14 @@
 //! replica; a refinement then swaps items between a heavy and a light pack.
 
 pub mod diverse;
+pub mod items;
 pub mod lpt;
 pub mod micro_swap;
+pub mod scratch;
 pub mod two_swaps;
 
-use crate::base::arena::Carve;
-use crate::base::keys::sort_buffer;
-use crate::base::tournament::Tournament;
+use crate::compat::pack::items::{Items, Packed};
+use crate::compat::pack::scratch::Scratch;
 
 /// How items are packed. Largest item first, lowest index first among equals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,57 +36,6 @@ pub enum Refinement {
     KTwo,
     /// One swap of the heaviest pack with one of the two lightest: the one that lowers the peak most.
     MicroSwap,
-}
-
-/// Where the items of a row go.
-#[derive(Debug)]
-pub struct Packed<'a> {
-    /// Pack of each item.
-    pub pack: &'a mut [u32],
-    /// Its position in the pack.
-    pub rank: &'a mut [u32],
-}
-
-/// The items of a row.
-#[derive(Clone, Copy, Debug)]
-pub struct Items<'a> {
-    /// Load of each, finite and not negative.
-    pub load: &'a [f32],
-    /// Expert of which each is a replica, below the number of items. Not looked at by LPT.
-    pub expert: &'a [u32],
-}
-
-/// Scratch of the packers.
-#[derive(Debug)]
-pub struct Scratch<'a> {
-    /// `[items]` sort keys, then lists of members.
-    keys: &'a mut [u64],
-    /// `[items]` the other half of a sort, and its tables.
-    buffer: &'a mut [u64],
-    /// Tournament over the packs.
-    tree: &'a mut [u64],
-    /// `[packs]` items in each pack.
-    held: &'a mut [u32],
-    /// `[packs]` load of each pack as the packer added it up.
-    running: &'a mut [f64],
-    diverse: diverse::Scratch<'a>,
-}
-
-impl<'a> Scratch<'a> {
-    /// Takes the scratch for up to `items` in up to `packs`.
-    #[inline(always)]
-    pub fn carve(arena: &mut impl Carve<'a>, packing: Packing, items: usize, packs: usize) -> Self {
-        let diverse = if packing == Packing::Diverse { (items, packs) } else { (0, 0) };
-        Scratch {
-            keys: arena.u64s(items),
-            buffer: arena.u64s(sort_buffer(items)),
-            // the wide tournament has two words a node
-            tree: arena.u64s(Tournament::<[u64; 2]>::nodes(packs).saturating_mul(2)),
-            held: arena.u32s(packs),
-            running: arena.f64s(packs),
-            diverse: diverse::Scratch::carve(arena, diverse.0, diverse.1),
-        }
-    }
 }
 
 /// Packs groups onto nodes, `load.len() / nodes` each. O(n log n).
@@ -158,9 +108,4 @@ fn refine(
         Refinement::KTwo => two_swaps::two_swaps(two_swaps::k_two, load, packs, packed, scratch),
         Refinement::MicroSwap => micro_swap::micro_swap(load, packs, packed, scratch),
     }
-}
-
-/// The items of a pack, in ascending order.
-fn members<'p>(pack: &'p [u32], of: usize) -> impl Iterator<Item = usize> + Clone + 'p {
-    pack.iter().enumerate().filter(move |&(_, &pack)| pack as usize == of).map(|(item, _)| item)
 }

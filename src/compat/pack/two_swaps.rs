@@ -3,7 +3,8 @@
 //! Seed document 000, before (all pairs) and after (two by two candidates).
 
 use crate::base::keys::{ascending, first, index_of, sort};
-use crate::compat::pack::{Packed, Scratch, members};
+use crate::compat::pack::items::{Packed, members};
+use crate::compat::pack::scratch::Scratch;
 
 /// Swaps that a row may make.
 const ROUNDS: u32 = 2;

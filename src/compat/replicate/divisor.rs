@@ -5,7 +5,7 @@
 //! Sainte-Lague: D. Webster 1832, A. Sainte-Lague 1910. The tails: see docs/POLICIES.md.
 
 use crate::base::keys::{descending, heap, index_of, load_of_descending};
-use crate::compat::replicate::Replicas;
+use crate::compat::replicate::replicas::Replicas;
 use core::ops::Range;
 
 /// A divisor: what a load is divided by, given the replicas that the expert has.

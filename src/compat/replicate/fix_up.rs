@@ -5,7 +5,24 @@
 //! peak, so after it they can hardly ever win; docs/POLICIES.md has the figures.
 
 use crate::base::keys::{descending, first, index_of, load_of_descending};
-use crate::compat::replicate::FixUp;
+
+/// What is mended after the rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FixUp {
+    /// Nothing.
+    None,
+    /// One replica from the expert with the largest load / count to the one with the smallest, if that
+    /// lowers the peak. After D'Hondt it never does.
+    OneMove,
+    /// The best such move of the two largest to the two smallest, judged against the second largest.
+    TopTwo,
+    /// As `TopTwo`, judged against the largest unless it is the donor's own.
+    TrueSecond,
+    /// As `TopTwo`, and once more when the first move lowered the peak by a tenth or less.
+    GuardedSecond,
+    /// As `TopTwo` among experts that have a replica to give, judged by the new peak of the whole row.
+    Recompute,
+}
 
 /// An expert, and its replicas after the move.
 #[derive(Clone, Copy, Debug)]

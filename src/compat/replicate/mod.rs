@@ -5,9 +5,12 @@
 
 pub mod divisor;
 pub mod fix_up;
+pub mod replicas;
 pub mod waterfill;
 
 use crate::base::arena::Carve;
+use crate::compat::replicate::fix_up::FixUp;
+use crate::compat::replicate::replicas::Replicas;
 
 /// How the slots of a row are shared out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,35 +27,6 @@ pub enum Rule {
     /// The lowest level to which no replica may rise and the slots suffice, found by bisection; what is
     /// left over goes to the largest load / count, many at once. Replicas of an expert stand together.
     Waterfill,
-}
-
-/// What is mended after the rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FixUp {
-    /// Nothing.
-    None,
-    /// One replica from the expert with the largest load / count to the one with the smallest, if that
-    /// lowers the peak. After D'Hondt it never does.
-    OneMove,
-    /// The best such move of the two largest to the two smallest, judged against the second largest.
-    TopTwo,
-    /// As `TopTwo`, judged against the largest unless it is the donor's own.
-    TrueSecond,
-    /// As `TopTwo`, and once more when the first move lowered the peak by a tenth or less.
-    GuardedSecond,
-    /// As `TopTwo` among experts that have a replica to give, judged by the new peak of the whole row.
-    Recompute,
-}
-
-/// The replicas of one row: which expert each physical expert is, and the how manieth.
-#[derive(Debug)]
-pub struct Replicas<'a> {
-    /// `[P']` expert of each physical expert.
-    pub expert: &'a mut [u32],
-    /// `[P']` its rank among the replicas of the expert.
-    pub rank: &'a mut [u32],
-    /// `[E']` replicas of each expert.
-    pub count: &'a mut [u32],
 }
 
 /// Scratch of the rules.

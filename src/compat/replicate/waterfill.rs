@@ -4,7 +4,8 @@
 //! leaves, but for a rounding or two: found there, it answers every question that the bisection asks.
 
 use crate::base::keys::{descending, heap, index_of, load_of_descending};
-use crate::compat::replicate::{Replicas, divisor};
+use crate::compat::replicate::divisor;
+use crate::compat::replicate::replicas::Replicas;
 
 /// The number of halvings that the document makes.
 const HALVINGS: u32 = 40;
