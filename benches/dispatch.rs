@@ -162,12 +162,11 @@ impl<'a> Dispatcher<'a> {
             max_replicas: 0,
         };
         let tokens = if self.by_source { &layer.by_source } else { &layer.tokens };
-        let batch = Batch { tokens, by_source: self.by_source };
+        let batch = Batch { tokens, by_source: self.by_source, effort: 0 };
         let arena = Arena::new(&mut self.u64s, &mut [], &mut self.u32s, &mut []);
         let placement = Placement::of(&layer.slots);
         let report = &mut |_: usize, found: &Split| split = *found;
-        eplb::dispatch(&self.shape, 0, arena, &placement, &batch, out, Some(report))
-            .expect("a split");
+        eplb::dispatch(&self.shape, arena, &placement, &batch, out, Some(report)).expect("a split");
         black_box(&self.quota);
         split
     }

@@ -1575,8 +1575,6 @@ typedef struct eplb_quotas {
 
 
 
-
-
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus

@@ -9,7 +9,7 @@ use crate::options::flags::Flags;
 use crate::parts;
 use crate::placement::PlacementMut;
 use crate::problem::{Problem, Shape};
-use crate::score::{self, Report};
+use crate::score::{self, Layer, Report};
 use crate::status::Status;
 
 /// The flags of a plan from nothing.
@@ -112,7 +112,9 @@ pub fn plan(
         plan_layer(way, problem, options, layer, arena, maps);
         if let Some(report) = report.as_mut() {
             let (scope, dispatch) = (options.scope, options.judges_dispatch());
-            score::report_layer(problem, layer, scope, dispatch, arena, maps, report);
+            let slots = maps.slots(problem.shape(), layer);
+            let layer = Layer { problem, index: layer, slots, slot_load: None };
+            score::report_layer(&layer, scope, dispatch, 0, arena, report);
         }
     }
     Ok(())

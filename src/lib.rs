@@ -86,7 +86,7 @@ pub use crate::placement::{
 pub use crate::plan::{plan, workspace};
 pub use crate::problem::topology::{EPLB_GPU_ALIVE, EPLB_GPU_DEAD, EPLB_GPU_LEAVING, Topology};
 pub use crate::problem::{Problem, Scope, Shape, Spec};
-pub use crate::score::{Metrics, Report, evaluate, evaluate_measured};
+pub use crate::score::{Measured, Metrics, Report, evaluate, evaluate_measured};
 pub use crate::status::Status;
 pub use crate::transfers::list::{Transfer, TransferEvent, TransferTotals, Transition, transfers};
 

@@ -34,7 +34,7 @@ pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Resu
             let dispatch = options.judges_dispatch();
             score::admit(shape, dispatch)?;
             let need = score::need(shape, options.scope, dispatch);
-            Ok(need.max(score::measured::need(shape, options.scope, dispatch)))
+            Ok(need.max(score::need_measured(shape, options.scope, dispatch)))
         }
         Operation::Check => Ok(placement::need(shape)),
         Operation::Transfers if parts::PREVIOUS => list::need(shape, options.flags),

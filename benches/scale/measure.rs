@@ -256,11 +256,11 @@ pub fn of_dispatch(case: &Case, layers: &[Layer], sources: bool, effort: u32) ->
         let spec = case.spec(&[]);
         let shape = Shape::new(&spec).expect("a shape");
         let tokens = if sources { &layer.by_source } else { &layer.tokens };
-        let batch = Batch { tokens, by_source: sources };
+        let batch = Batch { tokens, by_source: sources, effort };
         let out = QuotasMut { quota, route_end: None, route_slot: None, max_replicas: 0 };
         let report = &mut |_: usize, found: &Split| *split = *found;
         let placement = Placement::of(&layer.old);
-        eplb::dispatch(&shape, effort, memory.arena(), &placement, &batch, out, Some(report))
+        eplb::dispatch(&shape, memory.arena(), &placement, &batch, out, Some(report))
             .expect("a split");
         black_box(quota);
     };

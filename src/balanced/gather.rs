@@ -9,7 +9,7 @@ use crate::balanced::windows::Windows;
 use crate::base::arena::{Arena, Carve};
 use crate::base::cells::{NONE, add, at, part, part_mut, put};
 use crate::base::keys::{index_of, widen};
-use crate::groups::nodes::Assignment;
+use crate::groups::Assignment;
 use crate::problem::Shape;
 
 /// The instance at hand.

@@ -5,8 +5,7 @@ use crate::balanced::gather::{Experts, Gathered};
 use crate::balanced::layer::{Kept, Layer};
 use crate::balanced::windows::Windows;
 use crate::base::arena::{Arena, Carve};
-use crate::groups::nodes::Assignment;
-use crate::groups::room::Room;
+use crate::groups::{Assignment, Room};
 use crate::problem::{Scope, Shape};
 
 /// Assignments of groups to nodes tried at most; 8 groups on 4 nodes take a few dozen.

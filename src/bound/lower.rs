@@ -5,7 +5,7 @@ use crate::base::arena::Carve;
 use crate::base::keys::{descending, index_of, load_of_descending, sort, sort_buffer, widen};
 use crate::bound::water_level::{Fleet, plain};
 use crate::bound::weights::refine;
-use crate::groups::nodes::Assignment;
+use crate::groups::Assignment;
 use crate::problem::Shape;
 
 /// A gap that is not worth the weighing.
@@ -93,7 +93,7 @@ pub fn lower_bound(load: &[f32], reached: f64, scratch: &mut Scratch) -> f64 {
     );
     let total = load.iter().fold(0.0, |sum, &load| sum + widen(load));
     let mut bound = plain(scratch.load, total, &fleet);
-    if !scratch.groups.is_empty() {
+    if !scratch.groups.node_of().is_empty() {
         // the floor is infinite when nothing fits: then there is nothing to bound
         let floor = scratch.groups.assign(load, ASSIGNMENTS).floor;
         if floor > bound && floor < f64::INFINITY {

@@ -99,7 +99,7 @@ enum Verdict {
 }
 
 /// `budget`: slots beyond one for each expert. `loads` descending.
-fn judge(loads: &[f32], fleet: &Fleet, budget: u64, time: f64) -> Verdict {
+fn try_time(loads: &[f32], fleet: &Fleet, budget: u64, time: f64) -> Verdict {
     // An expert that one fastest GPU serves needs no more; these are the tail.
     let hot = loads.partition_point(|&l| widen(l) > time * fleet.fastest);
     let mut need = Need::new(fleet);
@@ -137,14 +137,14 @@ pub fn plain(loads: &[f32], total: f64, fleet: &Fleet) -> f64 {
     }
     let mean = total / fleet.total_speed;
     let budget = fleet.total_slots.saturating_sub(loads.len() as u64);
-    let Verdict::Fails(mut low) = judge(loads, fleet, budget, mean) else { return mean };
+    let Verdict::Fails(mut low) = try_time(loads, fleet, budget, mean) else { return mean };
     // One replica each always serves.
     let mut high = widen(loads.first().copied().unwrap_or(0.0)) / fleet.fastest;
     for _ in 0..64 {
         if low >= high * (1.0 - 1e-14) {
             break;
         }
-        match judge(loads, fleet, budget, 0.5 * (low + high)) {
+        match try_time(loads, fleet, budget, 0.5 * (low + high)) {
             Verdict::Serves(level) => high = level,
             Verdict::Fails(next) => low = next,
         }

@@ -169,5 +169,5 @@ pub fn load_limit(experts: usize) -> f32 {
 /// [`Status::LoadTooLarge`].
 pub fn admit_loads(problem: &Problem) -> Result<(), Status> {
     let limit = load_limit(problem.shape().num_logical_experts());
-    if problem.largest_load() > limit { Err(Status::LoadTooLarge) } else { Ok(()) }
+    if problem.loads().largest() > limit { Err(Status::LoadTooLarge) } else { Ok(()) }
 }

@@ -8,9 +8,10 @@
 //! or of Dinkelbach's), and the search goes on. The last such set proves the result optimal.
 
 use crate::base::arena::Carve;
-use crate::base::cells::{add, at, put, subtract};
+use crate::base::cells::{at, put};
 use crate::dispatch::level::Level;
 use crate::dispatch::replicas::Replicas;
+use crate::dispatch::ways::Ways;
 use crate::problem::Shape;
 use crate::problem::topology::Topology;
 
@@ -22,9 +23,7 @@ pub struct Flow<'a> {
     /// `[G]` the search that last reached a GPU, `[E]` an expert.
     gpu_seen: &'a mut [u32],
     expert_seen: &'a mut [u32],
-    /// `[G]` how a GPU was reached: the replica that gives, the replica that gets.
-    giver: &'a mut [u32],
-    getter: &'a mut [u32],
+    ways: Ways<'a>,
     search: u32,
 }
 
@@ -62,8 +61,7 @@ impl<'a> Flow<'a> {
             queue: arena.u32s(gpus),
             gpu_seen: arena.u32s(gpus),
             expert_seen: arena.u32s(experts),
-            giver: arena.u32s(gpus),
-            getter: arena.u32s(gpus),
+            ways: Ways::carve(arena, gpus),
             search: 0,
         }
     }
@@ -98,7 +96,7 @@ impl<'a> Flow<'a> {
                     Ok(below) => self.push(gpu, below, replicas, level),
                     Err(reached) => {
                         let closed = self.queue.get(..reached).unwrap_or_default();
-                        let load = |&gpu: &u32| at(replicas.load, gpu as usize);
+                        let load = |&gpu: &u32| at(replicas.load, gpu);
                         level.raise(topology, closed, closed.iter().map(load).sum());
                     }
                 }
@@ -120,6 +118,7 @@ impl<'a> Flow<'a> {
     ) -> Result<usize, usize> {
         self.search += 1;
         put(self.gpu_seen, from, self.search);
+        self.ways.start(from);
         put(self.queue, 0, from as u32);
         let (mut next, mut reached) = (0, 1);
         while next < reached {
@@ -140,8 +139,7 @@ impl<'a> Flow<'a> {
                         continue;
                     }
                     put(self.gpu_seen, to, self.search);
-                    put(self.giver, to, giver as u32);
-                    put(self.getter, to, getter as u32);
+                    self.ways.reach(to, giver, getter);
                     if at(replicas.load, to) < at(level.capacity, to) {
                         return Ok(to);
                     }
@@ -157,21 +155,9 @@ impl<'a> Flow<'a> {
     fn push(&self, from: usize, to: usize, replicas: &mut Replicas, level: &Level) {
         let above = at(replicas.load, from) - at(level.capacity, from);
         let room = at(level.capacity, to) - at(replicas.load, to);
-        let mut amount = above.min(room);
-        let mut gpu = to;
-        while gpu != from {
-            let giver = at(self.giver, gpu) as usize;
-            amount = amount.min(at(replicas.tokens, giver));
-            gpu = at(replicas.gpu, giver) as usize;
-        }
-        gpu = to;
-        while gpu != from {
-            let giver = at(self.giver, gpu) as usize;
-            subtract(replicas.tokens, giver, amount);
-            add(replicas.tokens, at(self.getter, gpu) as usize, amount);
-            gpu = at(replicas.gpu, giver) as usize;
-        }
-        subtract(replicas.load, from, amount);
-        add(replicas.load, to, amount);
+        let steps = self.ways.steps(replicas.gpu, to);
+        let least = |least: u64, (giver, _)| least.min(at(replicas.tokens, giver));
+        let amount = steps.fold(above.min(room), least);
+        self.ways.send(replicas, from, to, amount);
     }
 }

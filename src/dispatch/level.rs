@@ -1,7 +1,7 @@
 //! The water level: the largest time that every GPU is allowed, and the whole tokens that fit into it.
 //!
 //! With equal speeds the level is a number of tokens, and all is integer. With speeds it is a time, tokens /
-//! speed rounded to f64 as the ruler does it: rounding keeps the order of times, so the least level is the
+//! speed rounded to f64 as the score does it: rounding keeps the order of times, so the least level is the
 //! rounded least time.
 
 use crate::base::arena::Carve;
@@ -94,13 +94,13 @@ impl<'a> Level<'a> {
         let speed = |gpu: u32| topology.speed(gpu as usize);
         let speeds = set.iter().fold(0.0, |sum, &gpu| sum + f64::from(speed(gpu)));
         // n - 1 sums, a quotient and a product, each off by half an epsilon at most: twice that, to be safe. Not
-        // more, since what is missing of 2^51 units, as the ruler has them, is given away one by one
+        // more, since what is missing of 2^51 units, as the score has them, is given away one by one
         let error = (set.len() + 4) as f64 * f64::EPSILON;
         let start = load as f64 / speeds * (1.0 - error);
         let mut latest = 0.0;
         let mut left = load;
         for (place, &gpu) in set.iter().enumerate() {
-            let tokens = fitting(start, speed(gpu)).max(at(self.capacity, gpu as usize));
+            let tokens = fitting(start, speed(gpu)).max(at(self.capacity, gpu));
             put(self.least, place, tokens);
             left = left.saturating_sub(tokens);
             let time = time(tokens, speed(gpu));
@@ -159,4 +159,48 @@ fn fitting(limit: f64, speed: f32) -> u64 {
         tokens += 1;
     }
     tokens
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use crate::base::arena::{Arena, Need};
+    use crate::problem::Spec;
+    use std::vec;
+    use std::vec::Vec;
+
+    /// The least of all times of whole tokens within which the GPUs have room for the load.
+    fn least_time(speeds: &[f32], load: u64) -> f64 {
+        let times = |&speed: &f32| (1..=load).map(move |tokens| time(tokens, speed));
+        let room = |limit: f64| speeds.iter().flat_map(times).filter(|&t| t <= limit).count();
+        let has_room = |&limit: &f64| room(limit) as u64 >= load;
+        let least = speeds.iter().flat_map(times).filter(has_room).reduce(f64::min);
+        least.unwrap_or(0.0)
+    }
+
+    #[test]
+    fn the_level_is_the_least_time_with_room() {
+        for round in 0..200 {
+            let count = 1 + round % 5;
+            let speed = |gpu: usize| [0.5, 1.0, 0.3, 3.0][(round / 5 + gpu * gpu) % 4];
+            let speeds: Vec<f32> = (0..count).map(speed).collect();
+            let [num_gpus, num_logical_experts, num_physical_experts] = [count as u32; 3];
+            let sizes =
+                Spec { num_gpus, num_logical_experts, num_physical_experts, ..Spec::default() };
+            let spec = Spec { num_layers: 1, gpu_speed: Some(&speeds), ..sizes };
+            let shape = Shape::new(&spec).unwrap();
+            let mut need = Need::default();
+            Level::carve(&mut need, &shape);
+            let mut memory = vec![7; need.u64s];
+            let mut arena = Arena::new(&mut memory, &mut [], &mut [], &mut []);
+            let mut level = Level::carve(&mut arena, &shape);
+            let gpus: Vec<u32> = (0..num_gpus).collect();
+            level.drain();
+            level.raise(shape.topology(), &gpus, round as u64 * 7 % 23);
+            let expected = least_time(&speeds, round as u64 * 7 % 23);
+            assert_eq!(level.time(shape.topology()), expected, "{speeds:?} {round}");
+        }
+    }
 }

@@ -12,6 +12,7 @@ use crate::base::cells::{NONE, add, at, put, row, subtract};
 use crate::dispatch::flow::Effort;
 use crate::dispatch::level::Level;
 use crate::dispatch::replicas::{Replicas, deal};
+use crate::dispatch::ways::Ways;
 use crate::problem::Shape;
 use crate::problem::topology::Topology;
 
@@ -43,9 +44,7 @@ pub struct Local<'a> {
     cost: &'a mut [u64],
     queue: &'a mut [u32],
     queued: &'a mut [u32],
-    /// `[G]` the replica that gives on the way to a GPU, `NONE` where the way starts, and the one that gets.
-    giver: &'a mut [u32],
-    getter: &'a mut [u32],
+    ways: Ways<'a>,
 }
 
 /// No way yet.
@@ -68,8 +67,7 @@ impl<'a> Local<'a> {
             cost: arena.u64s(gpus),
             queue: arena.u32s(gpus),
             queued: arena.u32s(gpus),
-            giver: arena.u32s(gpus),
-            getter: arena.u32s(gpus),
+            ways: Ways::carve(arena, gpus),
         }
     }
 
@@ -111,7 +109,7 @@ impl<'a> Local<'a> {
     fn read(&mut self, replicas: &Replicas, tokens: &[u32]) {
         let experts = replicas.total.len();
         let shared = self.shared.get(..self.num_shared).unwrap_or_default();
-        let node_of = |replica| at(self.node, at(replicas.gpu, replica) as usize);
+        let node_of = |replica| at(self.node, at(replicas.gpu, replica));
         for &expert in shared {
             let range = replicas.of_expert(expert as usize);
             for replica in range.clone() {
@@ -126,7 +124,7 @@ impl<'a> Local<'a> {
         for (source, &node) in self.node.iter().enumerate() {
             let tokens = row(tokens, source, experts);
             for &expert in shared {
-                let tokens = u64::from(at(tokens, expert as usize));
+                let tokens = u64::from(at(tokens, expert));
                 let mut range = replicas.of_expert(expert as usize);
                 if tokens > 0
                     && let Some(home) = range.find(|&replica| node_of(replica) == node)
@@ -138,7 +136,7 @@ impl<'a> Local<'a> {
     }
 
     fn node_of(&self, replicas: &Replicas, replica: usize) -> u32 {
-        at(self.node, at(replicas.gpu, replica) as usize)
+        at(self.node, at(replicas.gpu, replica))
     }
 
     /// The least traffic with no level at all: own tokens stay, those of the node are dealt among its replicas,
@@ -170,8 +168,8 @@ impl<'a> Local<'a> {
             deal(rest, range.clone(), |replica, share| add(tokens, replica, share));
             for replica in range {
                 let tokens = at(replicas.tokens, replica);
-                add(self.got, at(self.home, replica) as usize, tokens);
-                add(replicas.load, at(replicas.gpu, replica) as usize, tokens);
+                add(self.got, at(self.home, replica), tokens);
+                add(replicas.load, at(replicas.gpu, replica), tokens);
             }
         }
     }
@@ -228,7 +226,7 @@ impl<'a> Local<'a> {
         for gpu in 0..gpus {
             if at(replicas.load, gpu) > at(level.capacity, gpu) {
                 put(self.cost, gpu, 0);
-                put(self.giver, gpu, NONE);
+                self.ways.start(gpu);
                 put(self.queue, waiting, gpu as u32);
                 put(self.queued, gpu, 1);
                 waiting += 1;
@@ -261,8 +259,7 @@ impl<'a> Local<'a> {
                         continue;
                     }
                     put(self.cost, to, cost as u64);
-                    put(self.giver, to, giver as u32);
-                    put(self.getter, to, getter as u32);
+                    self.ways.reach(to, giver, getter);
                     if at(self.queued, to) == 0 {
                         put(self.queued, to, 1);
                         let end = next + waiting;
@@ -309,18 +306,15 @@ impl<'a> Local<'a> {
 
     /// Whether the way to a GPU that the last search found can still be gone at its cost.
     fn stands(&self, to: usize, replicas: &Replicas, level: &Level) -> bool {
-        let mut gpu = to;
-        while at(self.giver, gpu) != NONE {
-            let (giver, getter) = (at(self.giver, gpu) as usize, at(self.getter, gpu) as usize);
-            let before = at(replicas.gpu, giver) as usize;
+        let mut steps = self.ways.steps(replicas.gpu, to);
+        let same = steps.all(|(giver, getter)| {
+            let (before, after) = (at(replicas.gpu, giver), at(replicas.gpu, getter));
             let pass = self.pass(replicas, giver, getter, self.leave(replicas, giver));
             let cost = at(self.cost, before) as i64 + pass;
-            if at(replicas.tokens, giver) == 0 || cost != at(self.cost, gpu) as i64 {
-                return false;
-            }
-            gpu = before;
-        }
-        at(replicas.load, gpu) > at(level.capacity, gpu)
+            at(replicas.tokens, giver) > 0 && cost == at(self.cost, after) as i64
+        });
+        let above = |gpu: usize| at(replicas.load, gpu) > at(level.capacity, gpu);
+        same && above(self.ways.origin(replicas.gpu, to))
     }
 
     /// The GPU below the level that is cheapest to get to, lowest first among equals.
@@ -340,16 +334,14 @@ impl<'a> Local<'a> {
     /// Sends along the way to `to` as much as goes at its cost.
     fn push(&mut self, to: usize, replicas: &mut Replicas, level: &Level) {
         let mut amount = at(level.capacity, to).saturating_sub(at(replicas.load, to));
-        let mut gpu = to;
-        while at(self.giver, gpu) != NONE {
-            let (giver, getter) = (at(self.giver, gpu) as usize, at(self.getter, gpu) as usize);
+        for (giver, getter) in self.ways.steps(replicas.gpu, to) {
             let (held, own) = (at(replicas.tokens, giver), at(self.own, giver));
             amount = amount.min(if held > own { held - own } else { held });
             let (held, own) = (at(replicas.tokens, getter), at(self.own, getter));
             if held < own {
                 amount = amount.min(own - held);
             }
-            let (home, there) = (at(self.home, giver) as usize, at(self.home, getter) as usize);
+            let (home, there) = (at(self.home, giver), at(self.home, getter));
             if home != there {
                 let (got, sent) = (at(self.got, home), at(self.sent, home));
                 if got > sent {
@@ -360,19 +352,13 @@ impl<'a> Local<'a> {
                     amount = amount.min(sent - got);
                 }
             }
-            gpu = at(replicas.gpu, giver) as usize;
         }
-        amount = amount.min(at(replicas.load, gpu).saturating_sub(at(level.capacity, gpu)));
-        subtract(replicas.load, gpu, amount);
-        add(replicas.load, to, amount);
-        gpu = to;
-        while at(self.giver, gpu) != NONE {
-            let (giver, getter) = (at(self.giver, gpu) as usize, at(self.getter, gpu) as usize);
-            subtract(replicas.tokens, giver, amount);
-            add(replicas.tokens, getter, amount);
-            subtract(self.got, at(self.home, giver) as usize, amount);
-            add(self.got, at(self.home, getter) as usize, amount);
-            gpu = at(replicas.gpu, giver) as usize;
+        let from = self.ways.origin(replicas.gpu, to);
+        amount = amount.min(at(replicas.load, from).saturating_sub(at(level.capacity, from)));
+        self.ways.send(replicas, from, to, amount);
+        for (giver, getter) in self.ways.steps(replicas.gpu, to) {
+            subtract(self.got, at(self.home, giver), amount);
+            add(self.got, at(self.home, getter), amount);
         }
     }
 }

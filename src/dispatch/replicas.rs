@@ -1,11 +1,14 @@
 //! The replicas of a layer by expert and by GPU: the edges of the graph in which tokens flow.
 
 use crate::base::arena::Carve;
-use crate::base::cells::{add, at, put};
-use crate::placement::is_entry;
+use crate::base::cells::{add, at, put, subtract};
+use crate::placement::{by_gpu, is_entry};
 use crate::problem::Shape;
 use crate::status::Status;
 use core::ops::Range;
+
+/// Tokens that a layer has at most: exact as f64, with room for sums.
+pub const MOST_TOKENS: u64 = 1 << 52;
 
 /// The replicas that serve, numbered by expert and in an expert by slot. Of several slots of an expert on one
 /// GPU only the first counts: the GPU has the weights once it has them, and one of its slots can take all
@@ -32,15 +35,6 @@ pub struct Replicas<'a> {
     pub tokens: &'a mut [u64],
     /// `[G]` tokens of each GPU.
     pub load: &'a mut [u64],
-}
-
-/// What every layer is checked for before the first is split.
-#[derive(Clone, Copy, Debug)]
-pub struct Found {
-    /// Tokens of all experts.
-    pub tokens: u64,
-    /// Replicas of the expert that has most.
-    pub most_replicas: u32,
 }
 
 impl<'a> Replicas<'a> {
@@ -104,30 +98,25 @@ impl<'a> Replicas<'a> {
     ) {
         mark.fill(0);
         let topology = shape.topology();
-        let mut first = 0;
-        for gpu in 0..topology.num_gpus() {
-            let len = topology.slots(gpu);
-            if topology.serves(gpu) {
-                let held = slots.get(first..).and_then(|rest| rest.get(..len)).unwrap_or_default();
-                for (place, &expert) in held.iter().enumerate() {
-                    // an empty slot, -1, has no mark
-                    if let Some(mark) = mark.get_mut(expert as usize)
-                        && *mark != gpu as u32 + 1
-                    {
-                        *mark = gpu as u32 + 1;
-                        visit(gpu, first + place, expert as usize);
-                    }
+        let serving = by_gpu(topology, slots).filter(|&(gpu, ..)| topology.serves(gpu));
+        for (gpu, first, held) in serving {
+            for (slot, &expert) in (first..).zip(held) {
+                // an empty slot, -1, has no mark
+                if let Some(mark) = mark.get_mut(expert as usize)
+                    && *mark != gpu as u32 + 1
+                {
+                    *mark = gpu as u32 + 1;
+                    visit(gpu, slot, expert as usize);
                 }
             }
-            first += len;
         }
     }
 
-    /// Counts the replicas of the experts whose tokens are in `total`.
+    /// Counts the replicas of the experts whose tokens are in `total`: how many the expert has that has most.
     ///
     /// # Errors
     /// [`Status::PlacementExpert`], [`Status::DispatchNoReplica`], [`Status::DispatchTokens`].
-    pub fn count(&mut self, shape: &Shape, slots: &[i32]) -> Result<Found, Status> {
+    pub fn count(&mut self, shape: &Shape, slots: &[i32]) -> Result<u32, Status> {
         let experts = shape.num_logical_experts();
         if !slots.iter().all(|&entry| is_entry(entry, experts)) {
             return Err(Status::PlacementExpert);
@@ -139,19 +128,15 @@ impl<'a> Replicas<'a> {
                 *count += 1;
             }
         });
-        let mut found = Found { tokens: 0, most_replicas: 0 };
+        let (mut tokens, mut most_replicas) = (0_u64, 0);
         for (&total, &count) in self.total.iter().zip(count.iter()) {
             if total > 0 && count == 0 {
                 return Err(Status::DispatchNoReplica);
             }
-            found.tokens = found.tokens.saturating_add(total);
-            found.most_replicas = found.most_replicas.max(count);
+            tokens = tokens.saturating_add(total);
+            most_replicas = count.max(most_replicas);
         }
-        if found.tokens > crate::dispatch::MOST_TOKENS {
-            Err(Status::DispatchTokens)
-        } else {
-            Ok(found)
-        }
+        if tokens > MOST_TOKENS { Err(Status::DispatchTokens) } else { Ok(most_replicas) }
     }
 
     /// Numbers the replicas that [`Replicas::count`] has counted, and gives those that have no choice their
@@ -208,7 +193,7 @@ impl<'a> Replicas<'a> {
             deal(total, replicas.iter_mut(), |tokens, share| *tokens = share);
             let gpus = self.gpu.get(range).unwrap_or_default();
             for (&tokens, &gpu) in replicas.iter().zip(gpus) {
-                add(self.load, gpu as usize, tokens);
+                add(self.load, gpu, tokens);
             }
         }
     }
@@ -225,7 +210,7 @@ impl<'a> Replicas<'a> {
             let gpus = self.gpu.get(range.clone()).unwrap_or_default();
             let replicas = self.tokens.get_mut(range).unwrap_or_default();
             for (tokens, &gpu) in replicas.iter_mut().zip(gpus) {
-                crate::base::cells::subtract(self.load, gpu as usize, core::mem::take(tokens));
+                subtract(self.load, gpu, core::mem::take(tokens));
             }
         }
     }

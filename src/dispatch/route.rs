@@ -28,7 +28,7 @@ pub fn write_ends(replicas: &Replicas, max_replicas: usize, quota: &[u32], ends:
         let mut end = 0;
         let mut places = 0;
         for replica in replicas.of_expert(expert) {
-            end += at(quota, at(replicas.slot, replica) as usize);
+            end += at(quota, at(replicas.slot, replica));
             put(row, places, end);
             places += 1;
         }

@@ -13,7 +13,8 @@ use crate::options::Options;
 use crate::options::operation::Operation;
 use crate::placement::{Placement, check_slowly, each_slot, map_lengths};
 use crate::plan;
-use crate::problem::{Problem, Shape, Spec, check_loads, load_fault};
+use crate::problem::loads::{check_loads, load_fault};
+use crate::problem::{Problem, Shape, Spec};
 use crate::rebalance::{mode, refusals};
 use crate::status::Status;
 use core::fmt;
@@ -197,7 +198,7 @@ fn check_plan(text: &mut Text, stage: &Stage, placement: &Placement) -> Result<(
         );
     })?;
     if let Way::Recipe(_) = way {
-        let loads = || Grid::of(shape, problem.loads(), None);
+        let loads = || Grid::of(shape, problem.loads().load, None);
         policy::admit_loads(problem).inspect_err(|&s| loads().say(text, s))?;
     }
     if let Some(how) = mode::admit(shape, options, options.previous.is_some())? {

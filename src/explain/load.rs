@@ -2,7 +2,8 @@
 
 use crate::compat::policy::load_limit;
 use crate::explain::text::Text;
-use crate::problem::{Shape, is_zero, load_fault};
+use crate::problem::Shape;
+use crate::problem::loads::{is_zero, load_fault};
 use crate::status::Status;
 
 /// Loads `[W][L][E]`, and what each window counts.
@@ -27,7 +28,7 @@ impl<'a> Grid<'a> {
             windows: shape.num_windows(),
             layers: shape.num_layers(),
             experts: shape.num_logical_experts(),
-            stride: shape.window_stride(),
+            stride: shape.loads().stride,
             load,
             weight,
         }

@@ -123,7 +123,7 @@ pub unsafe extern "C" fn eplb_dispatch(
         let call =
             DispatchCall { problem, options, workspace, workspace_size, placement, batch, out };
         let checked = &memory::unheard(|memory| checked_dispatch(&call, memory));
-        let Dispatch { shape, effort, placement, batch, out, max_replicas, need } =
+        let Dispatch { shape, placement, batch, out, max_replicas, need } =
             checked.as_ref().map_err(|status| *status)?;
         let lengths = Lengths::new(shape, batch.by_source, *max_replicas)?;
         let quotas = QuotasMut {
@@ -139,14 +139,13 @@ pub unsafe extern "C" fn eplb_dispatch(
         let report: Option<SplitReport> =
             if per_layer.is_null() { None } else { Some(&mut report) };
         let arena = memory::arena(workspace.cast(), need);
-        dispatch::dispatch(shape, *effort, arena, placement, batch, quotas, report)
+        dispatch::dispatch(shape, arena, placement, batch, quotas, report)
     })
 }
 
 /// A call of [`eplb_dispatch`] that has been checked.
 pub struct Dispatch<'a> {
     pub shape: Shape<'a>,
-    pub effort: u32,
     pub placement: Placement<'a>,
     pub batch: Batch<'a>,
     pub out: eplb_quotas,
@@ -187,9 +186,8 @@ pub unsafe fn checked_dispatch<'a, H: Listen>(
         memory.check_overlap()?;
         Ok(Dispatch {
             shape,
-            effort: options.effort,
             placement: Placement::of(slots),
-            batch: Batch { tokens, by_source },
+            batch: Batch { tokens, by_source, effort: options.effort },
             out,
             max_replicas,
             need,

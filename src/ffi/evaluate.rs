@@ -10,7 +10,7 @@ use crate::options::operation::Operation;
 use crate::placement::{Placement, map_lengths};
 use crate::plan;
 use crate::problem::{Problem, Shape};
-use crate::score::{self, eplb_metrics};
+use crate::score::{self, Measured, eplb_metrics};
 use crate::status::Status;
 use core::ffi::c_void;
 
@@ -64,9 +64,10 @@ pub unsafe extern "C" fn eplb_evaluate(
             Loads::Experts(problem) => {
                 score::evaluate(problem, scope, dispatch, arena, &placement, report)
             }
-            Loads::Slots(shape, measured) => score::evaluate_measured(
-                shape, scope, dispatch, arena, &placement, measured, report,
-            ),
+            Loads::Slots(shape, physical_load) => {
+                let measured = &Measured { shape, physical_load };
+                score::evaluate_measured(measured, scope, dispatch, arena, &placement, report)
+            }
         }
     })
 }

@@ -6,7 +6,7 @@ use crate::ffi::read::Plain;
 use crate::load::change::{self, Change};
 use crate::load::forecast::{self, Forecast, ForecastMethod};
 use crate::load::windows::{Windows, WindowsShape};
-use crate::problem::is_zero;
+use crate::problem::loads::is_zero;
 use crate::status::Status;
 use core::mem::offset_of;
 

@@ -1,6 +1,13 @@
 //! Which node each group of experts goes to. The planner asks, and so does the bound.
 
-pub mod nodes;
-pub mod polish;
-pub mod room;
-pub mod search;
+mod assignment;
+mod nodes;
+mod polish;
+mod search;
+mod slots;
+#[cfg(test)]
+#[allow(clippy::indexing_slicing)]
+mod tests;
+
+pub use crate::groups::assignment::Assignment;
+pub use crate::groups::slots::Room;

@@ -1,94 +1,97 @@
 //! The last touch on an assignment of groups: moves and swaps between two nodes that lower the busier.
 
-use crate::groups::search::{NONE, Nodes, TIE, float, put, word};
+use crate::base::cells::{NONE, at, put};
+use crate::groups::nodes::{TIE, Task};
 
-/// Load of a node, groups in ascending order.
-fn node_load(loads: &[f64], node_of: &[u32], node: u32) -> f64 {
-    loads.iter().zip(node_of).filter(|(_, at)| **at == node).fold(0.0, |sum, (&load, _)| sum + load)
+/// An assignment, and the slots that each node has left.
+struct Polish<'a> {
+    task: &'a Task<'a>,
+    node_of: &'a mut [u32],
+    free: &'a mut [u32],
 }
 
-pub fn measure(loads: &[f64], nodes: &Nodes, node_of: &[u32]) -> f64 {
-    let mut worst = 0.0;
-    for (node, &speed) in nodes.speed.iter().enumerate() {
-        let load = node_load(loads, node_of, node as u32);
-        if load > 0.0 && load / speed > worst {
-            worst = load / speed;
-        }
+/// Moves or swaps groups between two nodes while the busier of the two falls; first found, at most K rounds. `free`
+/// holds a word for each node.
+pub fn polish(task: &Task, node_of: &mut [u32], free: &mut [u32]) {
+    let slots = task.slots.iter().zip(task.speed);
+    for (free, (&slots, &speed)) in free.iter_mut().zip(slots) {
+        *free = if speed > 0.0 { slots } else { 0 };
     }
-    worst
-}
-
-/// Moves or swaps groups between two nodes while the busier of the two falls; first found, at most K rounds.
-pub fn polish(loads: &[f64], needs: &[u32], nodes: &Nodes, node_of: &mut [u32], free: &mut [u32]) {
-    for (node, free) in free.iter_mut().enumerate() {
-        let used: u32 = needs
-            .iter()
-            .zip(node_of.iter())
-            .filter(|(_, at)| **at == node as u32)
-            .map(|(&need, _)| need)
-            .sum();
-        *free = if float(nodes.speed, node) > 0.0 {
-            word(nodes.slots, node).saturating_sub(used)
-        } else {
-            0
-        };
+    for (&node, &need) in node_of.iter().zip(task.need) {
+        put(free, node, at(free, node).saturating_sub(need));
     }
-    for _ in 0..loads.len() {
-        let mut changed = false;
-        for from in 0..loads.len() {
-            let a = word(node_of, from);
-            let sum_a = node_load(loads, node_of, a);
-            let speed_a = float(nodes.speed, a as usize);
-            let time_a = sum_a / speed_a;
-            let (load, need) = (float(loads, from), word(needs, from));
-            let groups = node_of.iter().filter(|at| **at == a).count();
-            let may_leave = groups > word(nodes.least, a as usize) as usize;
-            // A move to a less busy node, or a swap with one of its groups.
-            for b in 0..nodes.speed.len() as u32 {
-                let speed_b = float(nodes.speed, b as usize);
-                if b == a || speed_b <= 0.0 {
-                    continue;
-                }
-                let sum_b = node_load(loads, node_of, b);
-                if sum_b / speed_b >= time_a {
-                    continue;
-                }
-                let better = |delta: f64| {
-                    let limit = time_a * (1.0 - TIE);
-                    (sum_a - delta) / speed_a < limit && (sum_b + delta) / speed_b < limit
-                };
-                let (free_a, free_b) = (word(free, a as usize), word(free, b as usize));
-                let mut other = NONE;
-                let mut good = free_b >= need && better(load) && may_leave;
-                if !good {
-                    for (to, (&there, &at)) in loads.iter().zip(node_of.iter()).enumerate() {
-                        let need_there = word(needs, to);
-                        if at == b
-                            && free_b + need_there >= need
-                            && free_a + need >= need_there
-                            && better(load - there)
-                        {
-                            other = to as u32;
-                            good = true;
-                            break;
-                        }
-                    }
-                }
-                if good {
-                    let back = if other == NONE { 0 } else { word(needs, other as usize) };
-                    put(node_of, from, b);
-                    if other != NONE {
-                        put(node_of, other as usize, a);
-                    }
-                    put(free, a as usize, (free_a + need).saturating_sub(back));
-                    put(free, b as usize, (free_b + back).saturating_sub(need));
-                    changed = true;
-                    break;
-                }
-            }
-        }
-        if !changed {
+    let mut polish = Polish { task, node_of, free };
+    for _ in 0..task.load.len() {
+        let relieved = (0..task.load.len()).filter(|&group| polish.relieve(group)).count();
+        if relieved == 0 {
             return;
         }
+    }
+}
+
+impl Polish<'_> {
+    /// Moves a group to a less busy node, or swaps it with a group there; whether that was any good.
+    fn relieve(&mut self, group: usize) -> bool {
+        let task = self.task;
+        let here = at(self.node_of, group) as usize;
+        let (load_here, speed_here) = (task.load_of(here, self.node_of), at(task.speed, here));
+        let time = load_here / speed_here;
+        let held = self.node_of.iter().filter(|node| **node as usize == here).count();
+        let may_leave = held > at(task.least, here) as usize;
+        for (there, &speed_there) in task.speed.iter().enumerate() {
+            if there == here || speed_there <= 0.0 {
+                continue;
+            }
+            let load_there = task.load_of(there, self.node_of);
+            if load_there / speed_there >= time {
+                continue;
+            }
+            let better = |moved: f64| {
+                let limit = time * (1.0 - TIE);
+                (load_here - moved) / speed_here < limit
+                    && (load_there + moved) / speed_there < limit
+            };
+            let (load, need) = (at(task.load, group), at(task.need, group));
+            let other = if at(self.free, there) >= need && better(load) && may_leave {
+                Some(NONE)
+            } else {
+                self.partner(group, here, there, better)
+            };
+            if let Some(other) = other {
+                self.exchange(group, here, there, other);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The first group of another node to swap with.
+    fn partner(
+        &self,
+        group: usize,
+        here: usize,
+        there: usize,
+        better: impl Fn(f64) -> bool,
+    ) -> Option<u32> {
+        let task = self.task;
+        let (load, need) = (at(task.load, group), at(task.need, group));
+        let fits = |other: usize| {
+            at(self.free, there) + at(task.need, other) >= need
+                && at(self.free, here) + need >= at(task.need, other)
+        };
+        let mut others =
+            (0..task.load.len()).filter(|&other| at(self.node_of, other) as usize == there);
+        others
+            .find(|&other| fits(other) && better(load - at(task.load, other)))
+            .map(|other| other as u32)
+    }
+
+    /// `other` comes back, unless that is `NONE`.
+    fn exchange(&mut self, group: usize, here: usize, there: usize, other: u32) {
+        let (need, back) = (at(self.task.need, group), at(self.task.need, other));
+        put(self.node_of, group, there as u32);
+        put(self.node_of, other, here as u32);
+        put(self.free, here, (at(self.free, here) + need).saturating_sub(back));
+        put(self.free, there, (at(self.free, there) + back).saturating_sub(need));
     }
 }

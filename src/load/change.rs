@@ -24,7 +24,7 @@
 
 use crate::base::keys::widen;
 use crate::load::windows::Windows;
-use crate::problem::is_zero;
+use crate::problem::loads::is_zero;
 use crate::status::Status;
 
 /// Most windows that [`window_weights`] judges: what its sums take of the stack is bounded by it.

@@ -13,7 +13,7 @@
 
 use crate::base::keys::widen;
 use crate::load::windows::Windows;
-use crate::problem::is_zero;
+use crate::problem::loads::is_zero;
 use crate::status::Status;
 
 /// How eplb_forecast makes one load of the windows.

@@ -12,6 +12,8 @@
 //! at the cost of two additions, so that the memory is whole after each call and may be saved then; only a
 //! reader of the windows adds everything up again.
 
+use crate::base::arena::addressable;
+use crate::problem::loads::check_sizes;
 use crate::status::Status;
 
 /// Words of the header.
@@ -49,24 +51,14 @@ impl TrackerConfig {
     /// [`Status::ShapeZero`]; [`Status::ShapeTooLarge`] when a size is above 2^31 - 1, or all does not fit.
     pub fn need(&self) -> Result<TrackerNeed, Status> {
         let sizes = [self.num_windows, self.num_layers, self.num_logical_experts];
-        if sizes.contains(&0) {
-            return Err(Status::ShapeZero);
-        }
-        if sizes.iter().any(|&size| size > i32::MAX as u32) {
-            return Err(Status::ShapeTooLarge);
-        }
+        check_sizes(&sizes)?;
         let [windows, layers, experts] = sizes.map(|size| size as usize);
-        let matrix = layers.checked_mul(experts).ok_or(Status::ShapeTooLarge)?;
-        let words = matrix.checked_add(layers).and_then(|n| n.checked_add(HEADER));
-        let floats = matrix.checked_mul(windows);
-        match (words, floats) {
-            (Some(words), Some(floats))
-                if words.checked_add(floats).is_some_and(|n| n <= isize::MAX as usize / 4) =>
-            {
-                Ok(TrackerNeed { words, floats })
-            }
-            _ => Err(Status::ShapeTooLarge),
-        }
+        let of_window = layers.checked_mul(experts).ok_or(Status::ShapeTooLarge)?;
+        let words = of_window.checked_add(layers).and_then(|n| n.checked_add(HEADER));
+        let (words, floats) =
+            words.zip(of_window.checked_mul(windows)).ok_or(Status::ShapeTooLarge)?;
+        addressable(words.checked_add(floats))?;
+        Ok(TrackerNeed { words, floats })
     }
 }
 

@@ -1,8 +1,10 @@
 //! Does a placement keep its promises, and if not, which one and where.
 
 use crate::base::arena::{Arena, Need};
-use crate::placement::ledger::{Arrays, Glances, Layer, Ledger, Walk};
-use crate::placement::{Placement, each_slot, is_entry, row};
+use crate::base::cells::{part, row};
+use crate::placement::ledger::{Layer, Ledger};
+use crate::placement::maps::{Placement, given};
+use crate::placement::walk::{by_gpu, each_slot, is_entry};
 use crate::problem::{Scope, Shape};
 use crate::status::Status;
 
@@ -78,7 +80,7 @@ pub struct Promises {
 
 /// What [`check`] needs of an arena.
 pub(crate) fn need(shape: &Shape) -> Need {
-    Arrays::need(shape)
+    Ledger::need(shape)
 }
 
 /// Finds the first broken promise. O(L (P + E max_replicas)), workspace O(E + P + K).
@@ -93,8 +95,7 @@ pub fn check(
 ) -> Result<Option<Violation>, Status> {
     placement.check_lengths(shape)?;
     arena.check(need(shape))?;
-    let mut arrays = Arrays::carve(&mut arena, shape);
-    Ok(first_broken(shape, promises, placement, &mut arrays))
+    Ok(first_broken(shape, promises, placement, Ledger::carve(&mut arena, shape)))
 }
 
 /// The same without a workspace: O(L P (P + E / 64)).
@@ -103,14 +104,15 @@ pub(crate) fn check_slowly(
     promises: &Promises,
     placement: &Placement,
 ) -> Option<Violation> {
-    first_broken(shape, promises, placement, &mut Glances::new())
+    first_broken(shape, promises, placement, Ledger::without_memory(&mut [0; 64]))
 }
 
+#[inline(never)] // once, whatever memory there is
 fn first_broken(
     shape: &Shape,
     promises: &Promises,
     placement: &Placement,
-    ledger: &mut impl Ledger,
+    mut ledger: Ledger,
 ) -> Option<Violation> {
     let (experts, width) = (shape.num_logical_experts(), placement.max_replicas);
     (0..shape.num_layers()).find_map(|index| {
@@ -119,22 +121,24 @@ fn first_broken(
             shape,
             index,
             slots: placement.layer(shape, index),
-            ranks: row(placement.replica_rank, index, shape.num_physical_experts()),
-            table: table.map(|table| row(Some(table), index, experts * width)),
+            ranks: given(placement.replica_rank, index, shape.num_physical_experts()),
+            table: table.map(|table| row(table, index, experts * width)),
             width,
         };
-        let counts = row(placement.logical_count, index, experts);
-        check_layer(&layer, promises, counts, ledger).err()
+        let counts = given(placement.logical_count, index, experts);
+        check_layer(&layer, promises, counts, &mut ledger).err()
     })
 }
 
+/// A kind at a time, so that the lowest kind is found first.
 fn check_layer(
     layer: &Layer,
     promises: &Promises,
     counts: &[i32],
-    ledger: &mut impl Ledger,
+    ledger: &mut Ledger,
 ) -> Result<(), Violation> {
     check_slots(layer, promises)?;
+    ledger.begin(layer);
     check_present(layer, ledger)?;
     if promises.distinct {
         check_distinct(layer, ledger)?;
@@ -153,85 +157,82 @@ impl Layer<'_> {
         Violation { kind, layer: self.index as i32, ..Violation::NONE }
     }
 
-    /// One at a slot.
-    fn broken_at(&self, kind: Kind, slot: usize, gpu: usize, expert: i32) -> Violation {
-        Violation { slot: slot as i32, gpu: gpu as i32, expert, ..self.broken(kind) }
+    /// One of an expert.
+    fn broken_for(&self, kind: Kind, expert: usize) -> Violation {
+        Violation { expert: expert as i32, ..self.broken(kind) }
     }
 
-    /// Calls `visit` with every slot, its GPU and what it holds.
-    fn walk(
+    /// One at a slot, which does not agree with another, if it is that.
+    fn broken_at(
         &self,
-        visit: impl FnMut(usize, usize, i32) -> Result<(), Violation>,
-    ) -> Result<(), Violation> {
-        each_slot(self.shape.topology(), self.slots, visit)
+        kind: Kind,
+        slot: usize,
+        gpu: usize,
+        expert: i32,
+        other: Option<usize>,
+    ) -> Violation {
+        let other_slot = other.map_or(-1, |other| other as i32);
+        Violation { slot: slot as i32, gpu: gpu as i32, expert, other_slot, ..self.broken(kind) }
     }
 }
 
-/// Numbers in range, nothing on dead GPUs, no empty slot where there may be none. A pass per kind, so that the
-/// lowest kind is reported.
+/// Numbers in range, nothing on dead GPUs, no empty slot where there may be none.
 fn check_slots(layer: &Layer, promises: &Promises) -> Result<(), Violation> {
     let (experts, topology) = (layer.shape.num_logical_experts(), layer.shape.topology());
-    let kinds = [(Kind::Expert, true), (Kind::State, true), (Kind::Empty, promises.full)];
-    for (kind, _) in kinds.into_iter().filter(|&(_, promised)| promised) {
-        layer.walk(|slot, gpu, expert| {
+    for kind in [Kind::Expert, Kind::State, Kind::Empty] {
+        each_slot(topology, layer.slots, |slot, gpu, expert| {
             let good = match kind {
                 Kind::Expert => is_entry(expert, experts),
                 Kind::State => expert < 0 || topology.receives(gpu),
-                _ => expert >= 0 || !topology.receives(gpu),
+                _ => expert >= 0 || !promises.full || !topology.receives(gpu),
             };
-            if good { Ok(()) } else { Err(layer.broken_at(kind, slot, gpu, expert)) }
+            if good { Ok(()) } else { Err(layer.broken_at(kind, slot, gpu, expert, None)) }
         })?;
     }
     Ok(())
 }
 
-fn check_present(layer: &Layer, ledger: &mut impl Ledger) -> Result<(), Violation> {
-    ledger.begin(Walk::Count, layer);
+fn check_present(layer: &Layer, ledger: &mut Ledger) -> Result<(), Violation> {
     let mut experts = 0..layer.shape.num_logical_experts();
-    match experts.find(|&expert| ledger.count(layer, expert) == 0) {
-        Some(expert) => Err(Violation { expert: expert as i32, ..layer.broken(Kind::Missing) }),
-        None => Ok(()),
-    }
+    let missing = experts.find(|&expert| ledger.count(layer, expert) == 0);
+    missing.map_or(Ok(()), |expert| Err(layer.broken_for(Kind::Missing, expert)))
 }
 
-fn check_distinct(layer: &Layer, ledger: &mut impl Ledger) -> Result<(), Violation> {
-    ledger.begin(Walk::Distinct, layer);
-    layer.walk(|slot, gpu, expert| {
-        if expert < 0 || !ledger.is_again(layer, slot, gpu) {
-            return Ok(());
+fn check_distinct(layer: &Layer, ledger: &mut Ledger) -> Result<(), Violation> {
+    for (gpu, first, held) in by_gpu(layer.shape.topology(), layer.slots) {
+        for (place, &expert) in held.iter().enumerate() {
+            let before = part(held, 0, place);
+            if expert >= 0 && ledger.is_again(expert, gpu, before) {
+                let other = before.iter().rposition(|&other| other == expert);
+                let other = other.map(|other| first + other);
+                return Err(layer.broken_at(Kind::Duplicate, first + place, gpu, expert, other));
+            }
         }
-        let before = layer.slots.get(..slot).unwrap_or_default();
-        let other = before.iter().rposition(|&other| other == expert);
-        let other_slot = other.map_or(-1, |other| other as i32);
-        Err(Violation { other_slot, ..layer.broken_at(Kind::Duplicate, slot, gpu, expert) })
-    })
+    }
+    Ok(())
 }
 
-fn check_nodes(layer: &Layer, ledger: &mut impl Ledger) -> Result<(), Violation> {
-    ledger.begin(Walk::Nodes, layer);
-    layer.walk(|slot, gpu, expert| {
+fn check_nodes(layer: &Layer, ledger: &mut Ledger) -> Result<(), Violation> {
+    let topology = layer.shape.topology();
+    each_slot(topology, layer.slots, |slot, gpu, expert| {
         let Some(group) = layer.group(slot) else { return Ok(()) };
-        let node = layer.shape.topology().node(gpu);
+        let node = topology.node(gpu);
         if ledger.home(layer, group, node) == node {
             return Ok(());
         }
-        let mut slots = 0..slot;
-        let first = slots.find(|&other| layer.group(other) == Some(group));
-        let other_slot = first.map_or(-1, |first| first as i32);
-        Err(Violation { other_slot, ..layer.broken_at(Kind::Node, slot, gpu, expert) })
+        let first = (0..slot).find(|&other| layer.group(other) == Some(group));
+        Err(layer.broken_at(Kind::Node, slot, gpu, expert, first))
     })
 }
 
-fn check_count(layer: &Layer, counts: &[i32], ledger: &mut impl Ledger) -> Result<(), Violation> {
+fn check_count(layer: &Layer, counts: &[i32], ledger: &mut Ledger) -> Result<(), Violation> {
     let mut given = counts.iter().enumerate();
-    match given.find(|&(expert, &given)| given != ledger.count(layer, expert) as i32) {
-        Some((expert, _)) => Err(Violation { expert: expert as i32, ..layer.broken(Kind::Count) }),
-        None => Ok(()),
-    }
+    let wrong = given.find(|&(expert, &given)| given != ledger.count(layer, expert) as i32);
+    wrong.map_or(Ok(()), |(expert, _)| Err(layer.broken_for(Kind::Count, expert)))
 }
 
-fn check_rank(layer: &Layer, ledger: &mut impl Ledger) -> Result<(), Violation> {
-    ledger.begin(Walk::Ranks, layer);
+fn check_rank(layer: &Layer, ledger: &mut Ledger) -> Result<(), Violation> {
+    ledger.begin_ranks();
     for (slot, (&entry, &rank)) in layer.slots.iter().zip(layer.ranks).enumerate() {
         let good = match layer.expert(slot) {
             None => rank == -1,
@@ -248,31 +249,30 @@ fn check_rank(layer: &Layer, ledger: &mut impl Ledger) -> Result<(), Violation> 
     Ok(())
 }
 
-fn check_table(layer: &Layer, ledger: &mut impl Ledger) -> Result<(), Violation> {
+fn check_table(layer: &Layer, ledger: &mut Ledger) -> Result<(), Violation> {
     if layer.table.is_none() {
         return Ok(());
     }
-    ledger.begin(Walk::Table, layer);
+    ledger.begin_table();
     for expert in 0..layer.shape.num_logical_experts() {
         let count = ledger.count(layer, expert) as usize;
-        let found =
-            |slot| Err(Violation { expert: expert as i32, slot, ..layer.broken(Kind::Table) });
+        let wrong = |slot| Err(Violation { slot, ..layer.broken_for(Kind::Table, expert) });
         if count > layer.width {
-            return found(-1);
+            return wrong(-1);
         }
-        for (place, &slot) in layer.row(expert).iter().enumerate() {
-            if place >= count {
-                if slot != -1 {
-                    return found(slot);
-                }
-                continue;
-            }
+        let row = layer.row(expert);
+        for (place, &slot) in row.iter().enumerate() {
             // holds the expert, is listed once, and where ranks are given stands at its rank
-            let index = usize::try_from(slot).unwrap_or(usize::MAX);
-            let holds = layer.slots.get(index) == Some(&(expert as i32));
-            let in_order = layer.ranks.get(index).is_none_or(|&given| given == place as i32);
-            if !holds || !in_order || ledger.is_listed(layer, expert, place, index) {
-                return found(slot);
+            let holds = layer.slots.get(slot as usize) == Some(&(expert as i32));
+            let in_order =
+                layer.ranks.get(slot as usize).is_none_or(|&given| given == place as i32);
+            let good = if place < count {
+                holds && in_order && !ledger.is_listed(slot as usize, part(row, 0, place))
+            } else {
+                slot == -1
+            };
+            if !good {
+                return wrong(slot);
             }
         }
     }

@@ -1,8 +1,12 @@
-//! The other maps of a placement from its first: for engines that mask a part of it, or move one.
+//! The other maps of a placement from its first: of a plan that has just been made, and for engines that mask a part
+//! of a placement, or move one.
 //!
-//! No memory but the caller's maps, so experts are counted some hundred at a time, on the stack.
+//! The latter have no memory but their maps, so experts are counted some hundred at a time, on the stack.
 
-use crate::placement::{each_slot, is_entry, map_lengths, row, row_mut};
+use crate::base::arena::{Arena, Carve};
+use crate::base::cells::{put, row};
+use crate::placement::maps::{Placement, PlacementMut, given_mut};
+use crate::placement::walk::{each_slot, is_entry};
 use crate::problem::Shape;
 use crate::status::Status;
 use core::convert::Infallible;
@@ -41,32 +45,26 @@ pub fn number(shape: &Shape, physical_to_logical: &[i32], maps: Numbering) -> Re
 /// Writes the maps, which have been checked.
 #[inline(never)] // counts are on the stack once
 fn fill(shape: &Shape, physical_to_logical: &[i32], mut maps: Numbering) {
-    let (slots, experts) = (shape.num_physical_experts(), shape.num_logical_experts());
-    let width = maps.max_replicas;
     let mut count = [0; BLOCK];
     for layer in 0..shape.num_layers() {
-        let held = row(Some(physical_to_logical), layer, slots);
-        let ranks = row_mut(maps.replica_rank.as_deref_mut(), layer, slots);
-        let counts = row_mut(maps.logical_count.as_deref_mut(), layer, experts);
-        let table = row_mut(maps.logical_to_physical.as_deref_mut(), layer, experts * width);
-        ranks.fill(-1);
-        table.fill(-1);
-        counts.fill(0);
-        let mut first = 0;
-        while first < experts {
-            let next = count_block(&mut count, shape, held, first, |slot, expert, rank| {
-                if let Some(place) = ranks.get_mut(slot) {
-                    *place = rank as i32;
-                }
-                if let Some(place) = table.get_mut(expert * width + rank as usize) {
-                    *place = slot as i32;
-                }
-            });
-            for (place, &count) in counts.iter_mut().skip(first).zip(&count) {
-                *place = count as i32;
-            }
-            first = next;
-        }
+        let held = row(physical_to_logical, layer, shape.num_physical_experts());
+        maps.fill_layer(shape, layer, held, &mut count);
+    }
+}
+
+impl PlacementMut<'_> {
+    /// Fills the other maps of a layer from physical_to_logical: the replicas of an expert are numbered in
+    /// order of their slots. O(P + E max_replicas); `arena` holds a u32 for each expert.
+    #[inline(never)]
+    pub fn number(&mut self, shape: &Shape, layer: usize, arena: &mut Arena) {
+        let mut maps = Numbering {
+            replica_rank: self.replica_rank.as_deref_mut(),
+            logical_count: self.logical_count.as_deref_mut(),
+            logical_to_physical: self.logical_to_physical.as_deref_mut(),
+            max_replicas: self.max_replicas,
+        };
+        let held = row(self.physical_to_logical, layer, shape.num_physical_experts());
+        maps.fill_layer(shape, layer, held, arena.rest().u32s(shape.num_logical_experts()));
     }
 }
 
@@ -74,43 +72,61 @@ impl Numbering<'_> {
     /// All that can be wrong with a call of [`number`].
     #[inline(never)] // counts are on the stack once
     pub(crate) fn check(&self, shape: &Shape, physical_to_logical: &[i32]) -> Result<(), Status> {
-        let [slots, counts, table] = map_lengths(shape, self.max_replicas)?;
-        let wrong = |map: &Option<&mut [i32]>, len| map.as_ref().is_some_and(|m| m.len() != len);
-        if physical_to_logical.len() != slots
-            || wrong(&self.replica_rank, slots)
-            || wrong(&self.logical_count, counts)
-            || wrong(&self.logical_to_physical, table)
-        {
-            return Err(Status::ArrayLength);
-        }
+        let maps = Placement {
+            physical_to_logical,
+            replica_rank: self.replica_rank.as_deref(),
+            logical_count: self.logical_count.as_deref(),
+            logical_to_physical: self.logical_to_physical.as_deref(),
+            max_replicas: self.max_replicas,
+        };
+        maps.check_lengths(shape)?;
         let experts = shape.num_logical_experts();
         if !physical_to_logical.iter().all(|&entry| is_entry(entry, experts)) {
             return Err(Status::PlacementExpert);
         }
-        if self.logical_to_physical.is_none() {
+        if maps.logical_to_physical.is_none() {
             return Ok(());
         }
         let mut count = [0; BLOCK];
-        let fits = |layer| {
-            let held = row(Some(physical_to_logical), layer, shape.num_physical_experts());
-            let mut first = 0;
+        for layer in 0..shape.num_layers() {
+            let (held, mut first) = (maps.layer(shape, layer), 0);
             while first < experts {
-                let next = count_block(&mut count, shape, held, first, |_, _, _| {});
+                first = count_block(&mut count, shape, held, first, |_, _, _| {});
                 if count.iter().any(|&count| count as usize > self.max_replicas) {
-                    return false;
+                    return Err(Status::MaxReplicas);
                 }
-                first = next;
             }
-            true
-        };
-        if (0..shape.num_layers()).all(fits) { Ok(()) } else { Err(Status::MaxReplicas) }
+        }
+        Ok(())
+    }
+
+    /// Writes the maps of a layer, which holds experts and -1. `count` holds as many as are counted at a time.
+    fn fill_layer(&mut self, shape: &Shape, layer: usize, held: &[i32], count: &mut [u32]) {
+        let (experts, width) = (shape.num_logical_experts(), self.max_replicas);
+        let ranks = given_mut(&mut self.replica_rank, layer, held.len());
+        let counts = given_mut(&mut self.logical_count, layer, experts);
+        let table = given_mut(&mut self.logical_to_physical, layer, experts * width);
+        ranks.fill(-1);
+        table.fill(-1);
+        counts.fill(0);
+        let mut first = 0;
+        while first < experts {
+            let next = count_block(count, shape, held, first, |slot, expert, rank| {
+                put(ranks, slot, rank as i32);
+                put(table, expert * width + rank as usize, slot as i32);
+            });
+            for (place, &count) in counts.iter_mut().skip(first).zip(&*count) {
+                *place = count as i32;
+            }
+            first = next;
+        }
     }
 }
 
 /// Counts the replicas of the experts from `first` on; tells of each its slot, its expert and its number. Answers the
 /// lowest expert beyond them that a slot holds; `usize::MAX` when there is none.
 fn count_block(
-    count: &mut [u32; BLOCK],
+    count: &mut [u32],
     shape: &Shape,
     held: &[i32],
     first: usize,

@@ -1,5 +1,6 @@
 //! GPUs, nodes, slots per GPU, speeds, states: what the plan is for, checked.
 
+use crate::problem::spec::Spec;
 use crate::status::Status;
 
 /// gpu_state: the GPU serves and receives experts. What a NULL gpu_state means for all.
@@ -29,35 +30,26 @@ impl<'a> Topology<'a> {
     /// [`Status::ArrayLength`], [`Status::GpuSlots`], [`Status::GpuSpeed`], [`Status::GpuNode`],
     /// [`Status::GpuState`], [`Status::NoAliveGpu`]; [`Status::SlotsNotDivisible`] when `slots` is
     /// absent and `num_slots` is not a multiple of `num_gpus`.
-    pub fn new(
-        num_slots: usize,
-        num_gpus: usize,
-        num_nodes: usize,
-        slots: Option<&'a [u32]>,
-        node: Option<&'a [u32]>,
-        speed: Option<&'a [f32]>,
-        state: Option<&'a [u8]>,
-    ) -> Result<Self, Status> {
-        let fits = |len: Option<usize>| len.is_none_or(|len| len == num_gpus);
-        if !fits(slots.map(<[u32]>::len))
-            || !fits(node.map(<[u32]>::len))
-            || !fits(speed.map(<[f32]>::len))
-            || !fits(state.map(<[u8]>::len))
-        {
+    pub fn new(spec: &Spec<'a>) -> Result<Self, Status> {
+        let Spec { gpu_slots: slots, gpu_node: node, gpu_speed: speed, gpu_state: state, .. } =
+            *spec;
+        let sizes = [spec.num_physical_experts, spec.num_gpus, spec.num_nodes.max(1)];
+        let [num_slots, num_gpus, num_nodes] = sizes.map(|size| size as usize);
+        let lengths = [
+            slots.map(<[u32]>::len),
+            node.map(<[u32]>::len),
+            speed.map(<[f32]>::len),
+            state.map(<[u8]>::len),
+        ];
+        if lengths.into_iter().flatten().any(|len| len != num_gpus) {
             return Err(Status::ArrayLength);
         }
-        match slots {
-            Some(slots) => {
-                let sum: u64 = slots.iter().fold(0, |sum, &s| sum.saturating_add(u64::from(s)));
-                if sum != num_slots as u64 {
-                    return Err(Status::GpuSlots);
-                }
-            }
-            None => {
-                if num_slots.checked_rem(num_gpus) != Some(0) {
-                    return Err(Status::SlotsNotDivisible);
-                }
-            }
+        let sum = slots.map(|slots| slots.iter().map(|&slots| u64::from(slots)).sum::<u64>());
+        if sum.is_some_and(|sum| sum != num_slots as u64) {
+            return Err(Status::GpuSlots);
+        }
+        if sum.is_none() && num_slots.checked_rem(num_gpus) != Some(0) {
+            return Err(Status::SlotsNotDivisible);
         }
         if speed.is_some_and(|speed| speed.iter().any(|&v| !is_speed(v))) {
             return Err(Status::GpuSpeed);
@@ -65,13 +57,11 @@ impl<'a> Topology<'a> {
         if node.is_some_and(|node| node.iter().any(|&n| n as usize >= num_nodes)) {
             return Err(Status::GpuNode);
         }
-        if let Some(state) = state {
-            if state.iter().any(|&s| s > EPLB_GPU_LEAVING) {
-                return Err(Status::GpuState);
-            }
-            if !state.contains(&EPLB_GPU_ALIVE) {
-                return Err(Status::NoAliveGpu);
-            }
+        if state.is_some_and(|state| state.iter().any(|&s| s > EPLB_GPU_LEAVING)) {
+            return Err(Status::GpuState);
+        }
+        if state.is_some_and(|state| !state.contains(&EPLB_GPU_ALIVE)) {
+            return Err(Status::NoAliveGpu);
         }
         Ok(Topology { num_slots, num_gpus, num_nodes, slots, node, speed, state })
     }

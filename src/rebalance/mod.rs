@@ -25,7 +25,7 @@ use crate::base::arena::{Arena, Need};
 use crate::options::Options;
 use crate::placement::{Placement, PlacementMut};
 use crate::problem::{Problem, Shape};
-use crate::score::{self, Metrics, Report};
+use crate::score::{self, Layer, Report};
 use crate::status::Status;
 use mode::Rebalance;
 use planner::{Planner, Scratch};
@@ -57,16 +57,29 @@ pub fn plan(
         let old = options.previous.map(|previous| Placement::of(previous).layer(shape, layer));
         planner.plan_layer(layer, old, scratch, &mut turns, maps);
         if let Some(report) = report.as_mut() {
-            let moved = old.map_or(0, |old| differing(shape, old, maps.slots(shape, layer)));
-            let (scope, dispatch) = (options.scope, options.judges_dispatch());
-            let mut with_moves = |layer: usize, metrics: &Metrics| {
-                report(layer, &Metrics { moved_slots: moved, ..*metrics });
-            };
-            let report: &mut Report = &mut (&mut with_moves as Report);
-            score::report_layer(problem, layer, scope, dispatch, &mut turns, maps, report);
+            report_layer(problem, options, layer, &mut turns, maps, report);
         }
     }
     Ok(())
+}
+
+/// Reports a layer, and how many of its slots have changed.
+#[inline(never)] // its stack is not under that of planning
+fn report_layer(
+    problem: &Problem,
+    options: &Options,
+    index: usize,
+    arena: &mut Arena,
+    maps: &PlacementMut,
+    report: &mut Report,
+) {
+    let shape = problem.shape();
+    let slots = maps.slots(shape, index);
+    let old = options.previous.map(|previous| Placement::of(previous).layer(shape, index));
+    let moved_slots = old.map_or(0, |old| differing(shape, old, slots));
+    let layer = Layer { problem, index, slots, slot_load: None };
+    let (scope, dispatch) = (options.scope, options.judges_dispatch());
+    score::report_layer(&layer, scope, dispatch, moved_slots, arena, report);
 }
 
 /// All that can be wrong with a call but what the layers in force hold: the planner that looks at these.

@@ -7,13 +7,10 @@
 //! contents that go away until something is written over them: whatever is free first is overwritten first.
 
 use crate::base::arena::Carve;
-use crate::base::cells::{add, at, put};
+use crate::base::cells::{NONE, add, at, put, subtract};
 use crate::problem::Shape;
 use crate::problem::topology::Topology;
 use crate::status::Status;
-
-/// No expert, no slot, no source.
-pub const NONE: u32 = u32::MAX;
 
 /// The states of a slot of the new placement.
 pub const SETTLED: u32 = 0; // holds its expert, readable
@@ -116,11 +113,7 @@ impl<'a> Moves<'a> {
     pub fn is_free(&self, content: usize) -> bool {
         at(self.place, content) == NONE
             && at(self.reads, content) == 0
-            && self.elsewhere(at(self.held, content))
-    }
-
-    fn elsewhere(&self, expert: u32) -> bool {
-        expert == NONE || at(self.copies, expert as usize) >= 2
+            && (at(self.held, content) == NONE || at(self.copies, at(self.held, content)) >= 2)
     }
 
     /// A slot holds its expert from now on.
@@ -131,11 +124,24 @@ impl<'a> Moves<'a> {
         put(self.head, expert, slot as u32);
     }
 
-    /// A copy of an expert comes (or, `-1` as u32, goes).
-    pub fn count_copy(&mut self, expert: u32, by: u32) {
-        if expert != NONE {
-            add(self.copies, expert as usize, by);
-        }
+    /// A copy of what a slot is to hold can be read.
+    pub fn gain_copy(&mut self, slot: usize) {
+        add(self.copies, at(self.want, slot), 1);
+    }
+
+    /// It cannot any more.
+    pub fn lose_copy(&mut self, slot: usize) {
+        subtract(self.copies, at(self.want, slot), 1);
+    }
+
+    /// A content will be written over.
+    pub fn give_up(&mut self, content: usize) {
+        subtract(self.copies, at(self.held, content), 1);
+    }
+
+    /// It will not after all.
+    pub fn keep(&mut self, content: usize) {
+        add(self.copies, at(self.held, content), 1);
     }
 
     /// Reads a layer of both placements and sorts out what stays. O(P + E).
@@ -159,21 +165,11 @@ impl<'a> Moves<'a> {
             put(self.held, slot, if serves { old } else { NONE });
             put(self.want, slot, new);
         }
-        self.copies.fill(0);
-        for &expert in self.want.iter() {
-            if expert != NONE {
-                add(self.copies, expert as usize, 1);
-            }
-        }
+        count_copies(self.want, self.copies);
         if self.copies.contains(&0) {
             return Err(Status::PlacementMissing);
         }
-        self.copies.fill(0);
-        for &expert in self.held.iter() {
-            if expert != NONE {
-                add(self.copies, expert as usize, 1);
-            }
-        }
+        count_copies(self.held, self.copies);
         self.place.fill(NONE);
         self.source.fill(NONE);
         self.round.fill(NONE);
@@ -207,14 +203,14 @@ impl<'a> Moves<'a> {
             } else if held == want {
                 put(self.state, slot, SETTLED);
                 put(self.place, slot, slot as u32);
-                put(self.seen, want as usize, slot as u32);
+                put(self.seen, want, slot as u32);
                 continue;
             } else {
                 put(self.state, slot, PENDING);
             }
             if held != NONE {
-                put(self.next, slot, at(self.head, held as usize));
-                put(self.head, held as usize, slot as u32);
+                put(self.next, slot, at(self.head, held));
+                put(self.head, held, slot as u32);
             }
         }
         for slot in range.clone() {
@@ -224,8 +220,8 @@ impl<'a> Moves<'a> {
             let want = at(self.want, slot) as usize;
             let (content, seen) = (at(self.head, want), at(self.seen, want));
             if content != NONE {
-                put(self.head, want, at(self.next, content as usize));
-                put(self.place, content as usize, slot as u32);
+                put(self.head, want, at(self.next, content));
+                put(self.place, content, slot as u32);
                 put(self.state, slot, SETTLED);
             } else if seen != NONE {
                 put(self.state, slot, LOCAL);
@@ -236,9 +232,14 @@ impl<'a> Moves<'a> {
         }
         for slot in range {
             for expert in [at(self.held, slot), at(self.want, slot)] {
-                put(self.head, expert as usize, NONE);
-                put(self.seen, expert as usize, NONE);
+                put(self.head, expert, NONE);
+                put(self.seen, expert, NONE);
             }
         }
     }
+}
+
+fn count_copies(experts: &[u32], copies: &mut [u32]) {
+    copies.fill(0);
+    experts.iter().for_each(|&expert| add(copies, expert, 1)); // NONE is beyond them
 }

@@ -5,12 +5,12 @@
 //! docs/SPEC.md ("Transfers") says what a round is.
 
 use crate::base::arena::{Arena, Carve, Need};
-use crate::base::cells::at;
+use crate::base::cells::{NONE, at};
 use crate::options::flags::Flags;
 use crate::placement::Placement;
 use crate::problem::Shape;
 use crate::status::Status;
-use crate::transfers::contents::{LOCAL, Moves, NONE, SETTLED};
+use crate::transfers::contents::{LOCAL, Moves, SETTLED};
 use crate::transfers::rounds::{Attempt, Rounds};
 use crate::transfers::sources::Sources;
 

@@ -9,10 +9,10 @@
 //! Receivers are GPUs. Senders are GPUs, and one more for each slot whose expert comes from outside.
 
 use crate::base::arena::Carve;
-use crate::base::cells::{add, at, put};
+use crate::base::cells::{NONE, add, at, put, subtract};
 use crate::problem::Shape;
 use crate::problem::topology::Topology;
-use crate::transfers::contents::{Moves, NONE, PENDING};
+use crate::transfers::contents::{Moves, PENDING};
 
 /// What a transfer does to the content that is read: frees it, leaves it to other readers, or it stays anyway.
 const FREES: u32 = 0;
@@ -74,7 +74,7 @@ impl<'a> Matching<'a> {
         self.receives.fill(0);
         self.sends.fill(0);
         for slot in (0..moves.slots).filter(|&slot| at(moves.state, slot) == PENDING) {
-            add(self.receives, at(moves.gpu, slot) as usize, 1);
+            add(self.receives, at(moves.gpu, slot), 1);
             let source = at(moves.source, slot);
             if source != NONE {
                 add(self.sends, moves.gpu_of(source), 1);
@@ -110,15 +110,15 @@ impl<'a> Matching<'a> {
             let expert = at(moves.held, content);
             if at(moves.place, content) != NONE
                 || expert == NONE
-                || at(moves.copies, expert as usize) < 2
-                || at(moves.head, expert as usize) == NONE
+                || at(moves.copies, expert) < 2
+                || at(moves.head, expert) == NONE
             {
                 continue;
             }
             let mut slot = at(self.head, gpu);
             while slot != NONE {
-                let next = at(self.next, slot as usize);
-                if at(moves.source, slot as usize) == content as u32 {
+                let next = at(self.next, slot);
+                if at(moves.source, slot) == content as u32 {
                     self.read_elsewhere(topology, moves, slot as usize);
                 }
                 slot = next;
@@ -130,11 +130,11 @@ impl<'a> Matching<'a> {
             // not all could be: leave it
             let mut slot = at(self.head, gpu);
             while slot != NONE {
-                let source = at(moves.source, slot as usize);
-                if moves.gpu_of(source) != gpu && at(moves.want, slot as usize) == expert {
+                let source = at(moves.source, slot);
+                if moves.gpu_of(source) != gpu && at(moves.want, slot) == expert {
                     self.redirect(moves, slot as usize, content as u32);
                 }
-                slot = at(self.next, slot as usize);
+                slot = at(self.next, slot);
             }
         }
         None
@@ -146,13 +146,13 @@ impl<'a> Matching<'a> {
         let far = node(moves.gpu_of(at(moves.source, slot))) != here;
         let mut best = NONE;
         let mut least = self.most.saturating_sub(1);
-        let mut other = at(moves.head, at(moves.want, slot) as usize);
+        let mut other = at(moves.head, at(moves.want, slot));
         while other != NONE {
-            let gpu = at(moves.gpu, other as usize) as usize;
+            let gpu = at(moves.gpu, other) as usize;
             if at(self.sends, gpu) < least && (far || node(gpu) == here) {
                 (best, least) = (other, at(self.sends, gpu));
             }
-            other = at(moves.next, other as usize);
+            other = at(moves.next, other);
         }
         if best != NONE {
             self.redirect(moves, slot, moves.slots as u32 + best);
@@ -162,10 +162,10 @@ impl<'a> Matching<'a> {
     /// Gives a slot another source.
     fn redirect(&mut self, moves: &mut Moves, slot: usize, source: u32) {
         let before = at(moves.source, slot);
-        add(moves.reads, before as usize, u32::MAX);
-        add(self.sends, moves.gpu_of(before), u32::MAX);
+        subtract(moves.reads, before, 1);
+        subtract(self.sends, moves.gpu_of(before), 1);
         put(moves.source, slot, source);
-        add(moves.reads, source as usize, 1);
+        add(moves.reads, source, 1);
         add(self.sends, moves.gpu_of(source), 1);
     }
 
@@ -235,7 +235,7 @@ impl<'a> Matching<'a> {
     }
 
     fn sender_of(moves: &Moves, slot: u32) -> usize {
-        match at(moves.source, slot as usize) {
+        match at(moves.source, slot) {
             NONE => moves.gpus + slot as usize,
             source => moves.gpu_of(source),
         }
@@ -247,10 +247,10 @@ impl<'a> Matching<'a> {
         put(self.queue, 0, from as u32);
         let (mut done, mut found) = (0, 1);
         while done < found {
-            let mut slot = at(self.head, at(self.queue, done) as usize);
+            let mut slot = at(self.head, at(self.queue, done));
             done += 1;
             while slot != NONE && Self::class(moves, slot as usize) <= class {
-                let gpu = at(moves.gpu, slot as usize) as usize;
+                let gpu = at(moves.gpu, slot) as usize;
                 if at(ready, gpu) != 0 && at(self.by, gpu) == NONE {
                     put(self.by, gpu, slot);
                     let other = at(self.receiver, gpu);
@@ -264,7 +264,7 @@ impl<'a> Matching<'a> {
                         found += 1;
                     }
                 }
-                slot = at(self.next, slot as usize);
+                slot = at(self.next, slot);
             }
         }
     }
@@ -280,7 +280,7 @@ impl<'a> Matching<'a> {
             if sender == from || before == NONE {
                 return;
             }
-            gpu = at(moves.gpu, before as usize) as usize;
+            gpu = at(moves.gpu, before) as usize;
         }
     }
 
@@ -306,7 +306,7 @@ impl<'a> Matching<'a> {
                 if other == NONE {
                     return self.turn_receivers(moves, from, sender);
                 }
-                let rival = at(moves.gpu, other as usize) as usize;
+                let rival = at(moves.gpu, other) as usize;
                 if at(self.receives, rival) < least {
                     put(self.receiver, rival, NONE);
                     return self.turn_receivers(moves, from, sender);
@@ -321,7 +321,7 @@ impl<'a> Matching<'a> {
         let mut sender = open;
         loop {
             let slot = at(self.by, sender);
-            let gpu = at(moves.gpu, slot as usize) as usize;
+            let gpu = at(moves.gpu, slot) as usize;
             let before = at(self.receiver, gpu);
             put(self.receiver, gpu, slot);
             put(self.sender, sender, slot);

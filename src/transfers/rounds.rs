@@ -5,11 +5,11 @@
 //! spare buffer is free. After the round the buffers are emptied into the contents that have become free.
 
 use crate::base::arena::Carve;
-use crate::base::cells::{add, at, put};
+use crate::base::cells::{NONE, add, at, put, subtract};
 use crate::problem::Shape;
 use crate::problem::topology::Topology;
 use crate::status::Status;
-use crate::transfers::contents::{BUFFERED, LANDING, Moves, NONE};
+use crate::transfers::contents::{BUFFERED, LANDING, Moves};
 use crate::transfers::matching::{Matching, READY};
 
 /// Where a GPU can receive: nowhere, a buffer, or content c as `CONTENT + c`.
@@ -100,7 +100,7 @@ impl<'a> Rounds<'a> {
         sends.fill(0);
         receives.fill(0);
         for slot in (0..moves.slots).filter(|&slot| at(moves.round, slot) != NONE) {
-            add(receives, at(moves.gpu, slot) as usize, 1);
+            add(receives, at(moves.gpu, slot), 1);
             let source = at(moves.source, slot);
             if source != NONE {
                 add(sends, moves.gpu_of(source), 1);
@@ -121,7 +121,7 @@ impl<'a> Rounds<'a> {
                     free = self.matching.relieve(topology, moves, gpu);
                 }
                 if let Some(content) = free {
-                    moves.count_copy(at(moves.held, content), u32::MAX);
+                    moves.give_up(content);
                     room = CONTENT + content as u32;
                 } else if buffers > 1 || buffers == 1 && !self.matching.can_wait(moves, gpu) {
                     room = BUFFER;
@@ -139,11 +139,11 @@ impl<'a> Rounds<'a> {
             if room >= CONTENT && (slot == NONE || room != CONTENT + slot) {
                 // give it back: not needed, or the content of the slot itself may do
                 let content = (room - CONTENT) as usize;
-                moves.count_copy(at(moves.held, content), 1);
+                moves.keep(content);
                 if slot != NONE {
                     let own = slot as usize;
                     let content = if moves.is_free(own) { own } else { content };
-                    moves.count_copy(at(moves.held, content), u32::MAX);
+                    moves.give_up(content);
                     room = CONTENT + content as u32;
                 }
             }
@@ -154,7 +154,7 @@ impl<'a> Rounds<'a> {
             let slot = slot as usize;
             put(moves.round, slot, round);
             if room >= CONTENT {
-                put(moves.place, (room - CONTENT) as usize, slot as u32);
+                put(moves.place, room - CONTENT, slot as u32);
                 put(moves.state, slot, LANDING);
             } else {
                 put(moves.state, slot, BUFFERED);
@@ -170,11 +170,11 @@ impl<'a> Rounds<'a> {
             let slot = self.matching.received(gpu) as usize;
             let source = at(moves.source, slot);
             if slot < moves.slots && source != NONE {
-                add(moves.reads, source as usize, u32::MAX);
+                subtract(moves.reads, source, 1);
             }
             if slot < moves.slots && at(moves.state, slot) == LANDING {
                 moves.settle(slot);
-                moves.count_copy(at(moves.want, slot), 1);
+                moves.gain_copy(slot);
             }
         }
         self.empty_buffers(moves, round);
@@ -186,7 +186,7 @@ impl<'a> Rounds<'a> {
         for slot in 0..moves.slots {
             if at(moves.state, slot) == BUFFERED {
                 put(self.taken, slot, 0);
-                moves.count_copy(at(moves.want, slot), 1);
+                moves.gain_copy(slot);
             }
         }
         while !self.take_contents(moves) {
@@ -195,7 +195,7 @@ impl<'a> Rounds<'a> {
                 if at(moves.state, slot) == BUFFERED && at(self.taken, slot) != NONE {
                     let content = at(self.taken, slot) as usize;
                     put(moves.place, content, NONE);
-                    moves.count_copy(at(moves.held, content), 1);
+                    moves.keep(content);
                 }
             }
         }
@@ -203,7 +203,7 @@ impl<'a> Rounds<'a> {
             if at(moves.state, slot) == BUFFERED && at(self.taken, slot) != NONE {
                 moves.settle(slot);
                 put(moves.commit, slot, round);
-                add(self.used, at(moves.gpu, slot) as usize, u32::MAX);
+                subtract(self.used, at(moves.gpu, slot), 1);
             }
         }
     }
@@ -221,10 +221,10 @@ impl<'a> Rounds<'a> {
             if let Some(content) = free {
                 put(self.taken, slot, content as u32);
                 put(moves.place, content, slot as u32);
-                moves.count_copy(at(moves.held, content), u32::MAX);
+                moves.give_up(content);
             } else {
                 put(self.taken, slot, NONE);
-                moves.count_copy(at(moves.want, slot), u32::MAX);
+                moves.lose_copy(slot);
                 all = false;
             }
         }
@@ -236,7 +236,7 @@ impl<'a> Rounds<'a> {
         let stood_on = &mut *self.taken;
         stood_on.fill(0);
         for &place in moves.place.iter() {
-            put(stood_on, place as usize, 1);
+            put(stood_on, place, 1);
         }
         for slot in 0..moves.slots {
             if at(moves.place, slot) == NONE && at(stood_on, slot) == 0 {

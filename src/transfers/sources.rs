@@ -7,11 +7,11 @@
 //! "Semi-matchings for bipartite graphs and load balancing", 2006.
 
 use crate::base::arena::Carve;
-use crate::base::cells::{add, at, put};
+use crate::base::cells::{NONE, add, at, put, subtract};
 use crate::problem::Shape;
 use crate::problem::topology::Topology;
 use crate::status::Status;
-use crate::transfers::contents::{Moves, NONE, PENDING};
+use crate::transfers::contents::{Moves, PENDING};
 
 /// Scratch of the choice.
 #[derive(Debug)]
@@ -68,9 +68,9 @@ impl<'a> Sources<'a> {
             let mut least = (u32::MAX, true);
             for holder in self.holders(moves, slot) {
                 let content = at(self.holder, holder);
-                let gpu = at(moves.gpu, content as usize);
+                let gpu = at(moves.gpu, content);
                 // among equals one that stays: what goes away is free the sooner
-                let rank = (at(self.load, gpu as usize), at(moves.place, content as usize) == NONE);
+                let rank = (at(self.load, gpu), at(moves.place, content) == NONE);
                 if rank < least && near.is_none_or(|node| topology.node(gpu as usize) == node) {
                     (best, least) = (content, rank);
                 }
@@ -87,7 +87,7 @@ impl<'a> Sources<'a> {
         for slot in 0..moves.slots {
             let source = at(moves.source, slot);
             if at(moves.state, slot) == PENDING && source != NONE {
-                add(moves.reads, source as usize, 1);
+                add(moves.reads, source, 1);
             }
         }
         Ok(())
@@ -102,9 +102,9 @@ impl<'a> Sources<'a> {
                 for content in moves.slots_of(gpu) {
                     let expert = at(moves.held, content);
                     let stays = at(moves.place, content) != NONE;
-                    let seen = at(moves.seen, expert as usize) == gpu as u32;
+                    let seen = at(moves.seen, expert) == gpu as u32;
                     if expert != NONE && stays == staying && !seen {
-                        put(moves.seen, expert as usize, gpu as u32);
+                        put(moves.seen, expert, gpu as u32);
                         put(self.next, content, 1);
                     }
                 }
@@ -113,7 +113,7 @@ impl<'a> Sources<'a> {
         self.start.fill(0);
         let marked = |next: &[u32], content: usize| at(next, content) == 1;
         for content in (0..moves.slots).filter(|&content| marked(self.next, content)) {
-            add(self.start, at(moves.held, content) as usize, 1);
+            add(self.start, at(moves.held, content), 1);
         }
         let mut sum = 0;
         for start in self.start.iter_mut() {
@@ -124,7 +124,7 @@ impl<'a> Sources<'a> {
             let expert = at(moves.held, content) as usize;
             let place = at(self.start, expert).wrapping_sub(1);
             put(self.start, expert, place);
-            put(self.holder, place as usize, content as u32);
+            put(self.holder, place, content as u32);
         }
     }
 
@@ -170,16 +170,16 @@ impl<'a> Sources<'a> {
     }
 
     fn unlink(&mut self, gpu: usize, slot: u32) {
-        let after = at(self.next, slot as usize);
+        let after = at(self.next, slot);
         let mut before = at(self.head, gpu);
         if before == slot {
             put(self.head, gpu, after);
             return;
         }
-        while before != NONE && at(self.next, before as usize) != slot {
-            before = at(self.next, before as usize);
+        while before != NONE && at(self.next, before) != slot {
+            before = at(self.next, before);
         }
-        put(self.next, before as usize, after);
+        put(self.next, before, after);
     }
 
     /// Looks for a path from a GPU to one that sends at least two fewer, and shifts one request along it.
@@ -195,7 +195,7 @@ impl<'a> Sources<'a> {
                 let near = self.has_near(topology, moves, slot as usize);
                 for holder in self.holders(moves, slot as usize) {
                     let content = at(self.holder, holder);
-                    let other = at(moves.gpu, content as usize) as usize;
+                    let other = at(moves.gpu, content) as usize;
                     if other == from
                         || at(self.by, other) != NONE
                         || near.is_some_and(|node| topology.node(other) != node)
@@ -211,7 +211,7 @@ impl<'a> Sources<'a> {
                     put(self.queue, found, other as u32);
                     found += 1;
                 }
-                slot = at(self.next, slot as usize);
+                slot = at(self.next, slot);
             }
         }
         false
@@ -219,13 +219,13 @@ impl<'a> Sources<'a> {
 
     fn shift(&mut self, moves: &mut Moves, from: usize, to: usize) {
         add(self.load, to, 1);
-        add(self.load, from, u32::MAX);
+        subtract(self.load, from, 1);
         let mut gpu = to;
         while gpu != from {
             let slot = at(self.by, gpu);
-            let sender = moves.gpu_of(at(moves.source, slot as usize));
+            let sender = moves.gpu_of(at(moves.source, slot));
             self.unlink(sender, slot);
-            put(moves.source, slot as usize, at(self.content, gpu));
+            put(moves.source, slot, at(self.content, gpu));
             self.link(gpu, slot as usize);
             gpu = sender;
         }

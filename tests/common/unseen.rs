@@ -38,9 +38,9 @@ fn dispatch(spec: &Spec, slots: &[i32], tokens: &[u32]) -> Vec<Split> {
     let out = QuotasMut { quota: &mut quota, route_end: None, route_slot: None, max_replicas: 0 };
     let mut splits = Vec::new();
     let report = &mut |_: usize, split: &Split| splits.push(*split);
-    let (placement, batch) = (Placement::of(slots), Batch { tokens, by_source: false });
+    let (placement, batch) = (Placement::of(slots), Batch { tokens, by_source: false, effort: 0 });
     let mut memory = Memory::new(&need);
-    eplb::dispatch(&shape, 0, memory.arena(), &placement, &batch, out, Some(report)).unwrap();
+    eplb::dispatch(&shape, memory.arena(), &placement, &batch, out, Some(report)).unwrap();
     splits
 }
 

@@ -48,10 +48,9 @@ fn dispatch(
         max_replicas,
     };
     let splits = &mut out.splits;
-    let batch = Batch { tokens, by_source };
+    let batch = Batch { tokens, by_source, effort };
     eplb::dispatch(
         &shape,
-        effort,
         memory.arena(),
         &Placement::of(slots),
         &batch,

@@ -3,13 +3,11 @@
 //! Seed document 001, `pack_diverse_heap`. While the replicas of an expert are packed, the packs that hold
 //! one are out of the tournament; only when every pack with room holds one is a scan needed.
 
+use crate::base::cells::NONE;
 use crate::base::keys::{index_of, load_of_descending};
 use crate::base::tournament::{Key, Tournament};
 use crate::compat::pack::items::{Items, Packed, heaviest_first};
 use crate::compat::pack::scratch::{Diverse, Scratch};
-
-/// No item: the end of a chain.
-const NONE: u32 = u32::MAX;
 
 /// Packs replicas onto GPUs.
 pub fn diverse(items: Items, packs: usize, packed: &mut Packed, scratch: &mut Scratch) {

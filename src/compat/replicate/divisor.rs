@@ -177,3 +177,40 @@ fn append(replicas: &mut Replicas, place: usize, expert: usize) -> u32 {
     *count += 1;
     *count
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::vec;
+    use std::vec::Vec;
+
+    type Extend = fn(&[f32], &mut Replicas, &mut [u64], Range<usize>);
+
+    fn check(extend: Extend, divisor: fn(u32) -> f32) {
+        for experts in 1..20 {
+            let load: Vec<f32> = (0..experts).map(|expert| (expert * 37 % 11) as f32).collect();
+            let places = 2 * experts + 3;
+            let (mut expert, mut rank) = (vec![9; places], vec![9; places]);
+            let (mut count, mut heap) = (vec![9; experts], vec![9; experts]);
+            let mut replicas = Replicas { expert: &mut expert, rank: &mut rank, count: &mut count };
+            start(&load, &mut replicas);
+            extend(&load, &mut replicas, &mut heap, experts..places);
+            let mut expected = vec![1; experts];
+            for _ in experts..places {
+                let quotient = |expert: usize| load[expert] / divisor(expected[expert]);
+                let order = |&a: &usize, &b: &usize| quotient(a).total_cmp(&quotient(b));
+                let largest = (0..experts).rev().max_by(order).unwrap(); // lowest among equals
+                expected[largest] += 1;
+            }
+            assert_eq!(count, expected);
+        }
+    }
+
+    #[test]
+    fn each_replica_goes_to_the_largest_quotient() {
+        check(extend_d_hondt, d_hondt);
+        check(extend_sainte_lague, sainte_lague);
+    }
+}

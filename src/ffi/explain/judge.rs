@@ -9,7 +9,7 @@ use crate::ffi::plan::PlanCall;
 use crate::ffi::types::{eplb_options, eplb_placement, eplb_problem};
 use crate::options::operation::Operation;
 use crate::placement::{self, Placement, eplb_violation};
-use crate::score::{self, Report, eplb_metrics};
+use crate::score::{self, Measured, Report, eplb_metrics};
 use crate::status::Status;
 use core::ffi::{c_char, c_void};
 
@@ -65,8 +65,9 @@ unsafe fn measure(evaluation: &Evaluation, workspace: *mut c_void) -> Result<(),
         Loads::Experts(problem) => {
             score::evaluate(problem, scope, dispatch, arena, &placement, report)
         }
-        Loads::Slots(shape, measured) => {
-            score::evaluate_measured(shape, scope, dispatch, arena, &placement, measured, report)
+        Loads::Slots(shape, physical_load) => {
+            let measured = &Measured { shape, physical_load };
+            score::evaluate_measured(measured, scope, dispatch, arena, &placement, report)
         }
     }
 }

@@ -6,9 +6,9 @@ use crate::problems::General;
 use crate::problems::loads::{self, Rng};
 use eplb::{
     Batch, Change, EPLB_MOVES_NONE, Flags, Forecast, ForecastMethod, GateConfig, GateLayer,
-    GateState, GateTotal, GateVerdict, Lengths, Operation, Options, Placement, PlacementMut,
-    Policy, Problem, Promises, QuotasMut, Recipe, Scope, Shape, Spec, Status, Tracker,
-    TrackerConfig, TransferEvent, Transition, Windows,
+    GateState, GateTotal, GateVerdict, Lengths, Measured, Operation, Options, Placement,
+    PlacementMut, Policy, Problem, Promises, QuotasMut, Recipe, Scope, Shape, Spec, Status,
+    Tracker, TrackerConfig, TransferEvent, Transition, Windows,
 };
 use eplb::{FixUp, Packing, Refinement, Rule};
 
@@ -280,12 +280,11 @@ pub fn measured(rng: &mut Rng, answer: &mut Answer) {
     let options = Options { flags, ..Options::default() };
     let Ok(need) = eplb::workspace(Operation::Evaluate, &shape, &options) else { return };
     let result = eplb::evaluate_measured(
-        &shape,
+        &Measured { shape: &shape, physical_load: &physical },
         rng.pick(&SCOPES),
         options.judges_dispatch(),
         Memory::new(&need).arena(),
         &Placement::of(&slots),
-        &physical,
         &mut |_, metrics| answer.metrics(metrics),
     );
     answer.status(result.err().unwrap_or(Status::Ok));
@@ -343,10 +342,9 @@ fn try_dispatch(
     let need = eplb::workspace(Operation::Dispatch, &shape, &Options::default())?;
     eplb::dispatch(
         &shape,
-        effort,
         Memory::new(&need).arena(),
         &Placement::of(slots),
-        &Batch { tokens: &tokens, by_source },
+        &Batch { tokens: &tokens, by_source, effort },
         quotas,
         Some(&mut |_, split| answer.split(split)),
     )?;

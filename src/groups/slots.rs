@@ -4,6 +4,7 @@
 //! by time T unless every expert of load l has at least ceil(l / (T * speed of the fastest GPU)) replicas there.
 
 use crate::base::arena::Carve;
+use crate::base::cells::{at, put};
 use crate::base::keys::widen;
 use crate::problem::Shape;
 
@@ -54,12 +55,9 @@ impl<'a> Room<'a> {
     pub fn fits(&mut self, node_of: &[u32], slots_of: &[u32]) -> bool {
         self.left.iter_mut().zip(slots_of).for_each(|(left, &slots)| *left = slots);
         node_of.iter().zip(self.pieces.iter()).all(|(&node, &pieces)| {
-            let left = self.left.get_mut(node as usize);
-            left.is_some_and(|left| {
-                let fits = pieces <= *left;
-                *left = left.saturating_sub(pieces);
-                fits
-            })
+            let left = at(self.left, node);
+            put(self.left, node, left.saturating_sub(pieces));
+            pieces <= left
         })
     }
 }

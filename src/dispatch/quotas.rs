@@ -19,7 +19,7 @@ pub fn write(replicas: &Replicas, quota: &mut [u32]) {
     for expert in 0..replicas.total.len() {
         for replica in replicas.of_expert(expert) {
             // at most the tokens of the expert, which are a u32
-            put(quota, at(replicas.slot, replica) as usize, at(replicas.tokens, replica) as u32);
+            put(quota, at(replicas.slot, replica), at(replicas.tokens, replica) as u32);
         }
     }
 }
@@ -29,7 +29,7 @@ pub fn write(replicas: &Replicas, quota: &mut [u32]) {
 /// in order. O(G P).
 ///
 /// The tokens of the replicas are used up.
-pub fn by_source(
+pub fn write_by_source(
     replicas: &mut Replicas,
     local: &mut Local,
     tokens: &[u32],
@@ -43,7 +43,7 @@ pub fn by_source(
     for (source, &node) in local.node.iter().enumerate() {
         let (tokens, quota) = (row(tokens, source, experts), row_mut(quota, source, slots));
         for ((slot, home), &tokens) in local.lone().zip(tokens) {
-            put(quota, slot as usize, tokens); // NONE is no slot
+            put(quota, slot, tokens); // NONE is no slot
             all += u64::from(tokens);
             near += if home == node { u64::from(tokens) } else { 0 };
         }
@@ -62,13 +62,13 @@ pub fn by_source(
         let (tokens, quota) = (row(tokens, source, experts), row_mut(quota, source, slots));
         for &expert in local.shared() {
             let near_by = Some((&*local.node, node));
-            near += fill(replicas, expert as usize, at(tokens, expert as usize), quota, near_by);
+            near += fill(replicas, expert as usize, at(tokens, expert), quota, near_by);
         }
     }
     for source in 0..local.node.len() {
         let (tokens, quota) = (row(tokens, source, experts), row_mut(quota, source, slots));
         for &expert in local.shared() {
-            fill(replicas, expert as usize, at(tokens, expert as usize), quota, None);
+            fill(replicas, expert as usize, at(tokens, expert), quota, None);
         }
     }
     Traffic { leaving_node: all - near, leaving_gpu: all - own }
@@ -111,7 +111,7 @@ fn fill(
     let mut left = u64::from(tokens);
     for replica in range.clone() {
         room += at(replicas.tokens, replica);
-        left -= u64::from(at(quota, at(replicas.slot, replica) as usize));
+        left -= u64::from(at(quota, at(replicas.slot, replica)));
     }
     if room == 0 || left == 0 {
         return 0;

@@ -1,29 +1,29 @@
-//! The ruler's question: how balanced would a placement be with its loads split exactly?
+//! Loads split exactly: how balanced a placement could be.
 
 use crate::base::arena::{Arena, Need};
 use crate::base::keys::widen;
-use crate::dispatch::Scratch;
 use crate::dispatch::flow::Effort;
 use crate::dispatch::level::time;
+use crate::dispatch::solver::Solver;
 use crate::parts;
 use crate::problem::Shape;
 
 /// The largest time under the split, and the bound; in the unit of the loads.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Judged {
+pub struct LoadSplit {
     /// Largest load / speed of a GPU.
     pub largest: f64,
     /// No split has a smaller one.
     pub bound: f64,
 }
 
-/// What [`judge`] needs of an arena, for a shape that [`crate::dispatch::admit`] takes: O(P + E + G).
-pub fn judge_need(shape: &Shape) -> Need {
+/// What [`split_loads`] needs of an arena, for a shape that is admitted: O(P + E + G).
+pub fn split_loads_need(shape: &Shape) -> Need {
     let mut need = Need::default();
     if !parts::DISPATCH {
         return need;
     }
-    Scratch::carve(&mut need, shape);
+    Solver::carve(&mut need, shape);
     need
 }
 
@@ -31,35 +31,35 @@ pub fn judge_need(shape: &Shape) -> Need {
 ///
 /// Loads become integers: times the power of two that brings their sum to 2^51 or above, rounded down. So the
 /// figures are within (E + G) / 2^51 of the real optimum, relatively: 1e-9 up to two million experts.
-#[inline(never)] // so that its scratch is on the stack only meanwhile
-pub fn judge(shape: &Shape, slots: &[i32], load: &[f32], mut arena: Arena) -> Judged {
+#[inline(never)] // so that its memory is on the stack only meanwhile
+pub fn split_loads(shape: &Shape, slots: &[i32], load: &[f32], mut arena: Arena) -> LoadSplit {
     if !parts::DISPATCH {
-        return Judged::default(); // refused by `admit`
+        return LoadSplit::default(); // refused by `admit`
     }
-    let mut scratch = Scratch::carve(&mut arena, shape);
+    let mut solver = Solver::carve(&mut arena, shape);
     let total = load.iter().fold(0.0, |sum, &load| sum + widen(load));
     if total <= 0.0 {
-        return Judged::default();
+        return LoadSplit::default();
     }
     // 2^51 <= total * scale < 2^52: the exponents of f64 are biased by 1023
     let exponent = (total.to_bits() >> 52) as i64 - 1023;
     let scale = power_of_two(51 - exponent);
-    for (place, &load) in scratch.replicas.total.iter_mut().zip(load) {
+    for (place, &load) in solver.replicas.total.iter_mut().zip(load) {
         *place = (widen(load) * scale) as u64;
     }
-    let found = scratch.split(shape, slots, &mut Effort::new(0, shape));
+    let found = solver.split(shape, slots, &mut Effort::new(0, shape));
     let topology = shape.topology();
     let unit = power_of_two(exponent - 51);
-    let bound = scratch.level.time(topology) * unit;
+    let bound = solver.level.time(topology) * unit;
     if found {
-        return Judged { largest: bound, bound };
+        return LoadSplit { largest: bound, bound };
     }
-    let loads = scratch.replicas.load.iter().enumerate();
+    let loads = solver.replicas.load.iter().enumerate();
     let largest = loads.fold(0.0, |most, (gpu, &load)| {
         let time = time(load, topology.speed(gpu));
         if time > most { time } else { most }
     });
-    Judged { largest: largest * unit, bound }
+    LoadSplit { largest: largest * unit, bound }
 }
 
 /// 2^n, for n of a normal f64.

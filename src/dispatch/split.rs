@@ -1,0 +1,205 @@
+//! Splits a batch, layer by layer.
+
+use crate::base::arena::{Arena, Need};
+use crate::base::cells::{add, row, row_mut};
+use crate::dispatch::batch::{Batch, Lengths, QuotasMut, Split, SplitKind, SplitReport};
+use crate::dispatch::flow::Effort;
+use crate::dispatch::level::time;
+use crate::dispatch::local::Local;
+use crate::dispatch::solver::Solver;
+use crate::dispatch::{quotas, route};
+use crate::parts;
+use crate::placement::Placement;
+use crate::problem::Shape;
+use crate::status::Status;
+
+/// GPUs at most: sums of speeds and costs of ways are good for so many.
+const MOST_GPUS: usize = u16::MAX as usize;
+
+/// Refuses what is too large, and everything where the part is left out.
+///
+/// # Errors
+/// [`Status::ShapeTooLarge`] above 65,535 GPUs; [`Status::UnsupportedFlag`].
+pub fn admit(shape: &Shape) -> Result<(), Status> {
+    if !parts::DISPATCH {
+        return Err(Status::UnsupportedFlag);
+    }
+    if shape.topology().num_gpus() > MOST_GPUS { Err(Status::ShapeTooLarge) } else { Ok(()) }
+}
+
+/// What a call needs of an arena, with sources or without, whatever the number of layers: O(E + P + G).
+///
+/// # Errors
+/// Those of [`admit`].
+pub fn need(shape: &Shape) -> Result<Need, Status> {
+    admit(shape)?;
+    let mut need = Need::default();
+    Solver::carve(&mut need, shape);
+    Local::carve(&mut need, shape);
+    Ok(need)
+}
+
+/// Splits the tokens of a batch over the replicas of `placement`, layer by layer. Calls `report` once a layer,
+/// in order, when it is given.
+///
+/// Writes every element of every array that is given. On an error nothing is written and `report` is not
+/// called. The algorithm: docs/DESIGN.md, "Dispatch".
+///
+/// # Errors
+/// [`Status::ShapeTooLarge`], [`Status::ArrayLength`], [`Status::WorkspaceTooSmall`],
+/// [`Status::PlacementExpert`], [`Status::DispatchNoReplica`], [`Status::DispatchDeadSource`],
+/// [`Status::DispatchTokens`], [`Status::MaxReplicas`].
+pub fn dispatch(
+    shape: &Shape,
+    mut arena: Arena,
+    placement: &Placement,
+    batch: &Batch,
+    mut out: QuotasMut,
+    mut report: Option<SplitReport>,
+) -> Result<(), Status> {
+    admit(shape)?;
+    let lengths = Lengths::new(shape, batch.by_source, out.max_replicas)?;
+    placement.check_lengths(shape)?;
+    if batch.tokens.len() != lengths.tokens || !out.has(&lengths) {
+        return Err(Status::ArrayLength);
+    }
+    arena.check(need(shape)?)?;
+    let solver = Solver::carve(&mut arena, shape);
+    let mut splitter = Splitter { shape, batch, solver };
+    let mut local = Local::carve(&mut arena, shape);
+    let table = out.route_end.is_some() || out.route_slot.is_some();
+    splitter.check_layers(placement, table.then_some(out.max_replicas))?;
+    local.place(shape.topology());
+    let each = lengths.of_a_layer(shape);
+    for layer in 0..shape.num_layers() {
+        let tokens = row(batch.tokens, layer, each.tokens);
+        splitter.total(tokens)?; // has been checked: good
+        let mut split = splitter.split(placement.layer(shape, layer), tokens, &mut local);
+        splitter.write(tokens, &mut local, out.layer(layer, &each), &mut split);
+        if let Some(report) = report.as_mut() {
+            report(layer, &split);
+        }
+    }
+    Ok(())
+}
+
+/// What [`dispatch`] would answer for arrays of the right lengths, without a split. `arena` holds what [`need`] says,
+/// `width` is that of the table, if one is wanted.
+pub fn check(
+    shape: &Shape,
+    mut arena: Arena,
+    placement: &Placement,
+    batch: &Batch,
+    width: Option<usize>,
+) -> Result<(), Status> {
+    let solver = Solver::carve(&mut arena, shape);
+    Splitter { shape, batch, solver }.check_layers(placement, width)
+}
+
+/// A batch, and the memory to split a layer of it.
+struct Splitter<'c, 'a> {
+    shape: &'c Shape<'c>,
+    batch: &'c Batch<'c>,
+    solver: Solver<'a>,
+}
+
+impl Splitter<'_, '_> {
+    /// Refuses what no layer may have: the first that has it decides.
+    fn check_layers(&mut self, placement: &Placement, width: Option<usize>) -> Result<(), Status> {
+        let layers = self.shape.num_layers();
+        let each = self.batch.tokens.len().checked_div(layers).unwrap_or(0);
+        for layer in 0..layers {
+            self.total(row(self.batch.tokens, layer, each))?;
+            let slots = placement.layer(self.shape, layer);
+            let most_replicas = self.solver.replicas.count(self.shape, slots)?;
+            if width.is_some_and(|width| most_replicas as usize > width) {
+                return Err(Status::MaxReplicas);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sums the tokens of each expert over the sources.
+    fn total(&mut self, tokens: &[u32]) -> Result<(), Status> {
+        let total = &mut *self.solver.replicas.total;
+        total.fill(0);
+        for (source, row) in tokens.chunks_exact(total.len().max(1)).enumerate() {
+            let dead = self.batch.by_source && !self.shape.topology().serves(source);
+            if dead && row.iter().any(|&tokens| tokens > 0) {
+                return Err(Status::DispatchDeadSource);
+            }
+            for (expert, &tokens) in row.iter().enumerate() {
+                add(total, expert, u64::from(tokens));
+            }
+        }
+        Ok(())
+    }
+
+    /// Splits a layer: its tokens are then with the replicas.
+    #[inline(never)]
+    fn split(&mut self, slots: &[i32], tokens: &[u32], local: &mut Local) -> Split {
+        let (shape, solver) = (self.shape, &mut self.solver);
+        let mut effort = Effort::new(self.batch.effort, shape);
+        let found = solver.split(shape, slots, &mut effort);
+        let bound = solver.level.time(shape.topology());
+        let (replicas, level) = (&mut solver.replicas, &mut solver.level);
+        let kind = if !found {
+            SplitKind::Even
+        } else if !self.batch.by_source || local.split(replicas, level, tokens, &mut effort) {
+            SplitKind::Exact
+        } else {
+            // the flow once more, which the search for less traffic has overwritten
+            replicas.number(shape, slots);
+            solver.flow.split(shape.topology(), replicas, level, &mut Effort::unlimited());
+            SplitKind::Time
+        };
+        self.times(kind, bound)
+    }
+
+    fn times(&self, kind: SplitKind, bound: f64) -> Split {
+        let (topology, replicas) = (self.shape.topology(), &self.solver.replicas);
+        let tokens = replicas.total.iter().sum();
+        let mut split = Split { bound, tokens, kind, balance: 1.0, ..Split::default() };
+        let mut speeds = 0.0;
+        for (gpu, &load) in replicas.load.iter().enumerate() {
+            let time = time(load, topology.speed(gpu));
+            if time > split.largest_time {
+                split.largest_time = time;
+                split.busiest_gpu = gpu as u32;
+            }
+            if topology.receives(gpu) {
+                speeds += f64::from(topology.speed(gpu));
+            }
+        }
+        if split.largest_time > 0.0 {
+            split.balance = tokens as f64 / speeds / split.largest_time;
+        }
+        split
+    }
+
+    /// Writes the quotas and the table of a layer that has been split, and notes how many tokens leave.
+    #[inline(never)] // its stack is not under that of the split
+    fn write(&mut self, tokens: &[u32], local: &mut Local, out: QuotasMut, split: &mut Split) {
+        let replicas = &mut self.solver.replicas;
+        let QuotasMut { quota, route_end, route_slot, max_replicas } = out;
+        if let Some(slots) = route_slot {
+            route::write_slots(replicas, max_replicas, slots);
+        }
+        let sources = if self.batch.by_source {
+            let traffic = quotas::write_by_source(replicas, local, tokens, quota);
+            split.leaving_node = traffic.leaving_node;
+            split.leaving_gpu = traffic.leaving_gpu;
+            self.shape.topology().num_gpus()
+        } else {
+            quotas::write(replicas, quota);
+            1
+        };
+        if let Some(ends) = route_end {
+            let width = self.shape.num_logical_experts().saturating_mul(max_replicas);
+            for source in 0..sources {
+                let quota = row(quota, source, self.shape.num_physical_experts());
+                route::write_ends(replicas, max_replicas, quota, row_mut(ends, source, width));
+            }
+        }
+    }
+}
