@@ -1,7 +1,7 @@
 //! What a policy, a scope, a flag or the build rules out, whatever the loads: what `workspace` refuses.
 
 use crate::afresh::FROM_NOTHING;
-use crate::balanced::layer::{groups_that_fit, slots_in_use};
+use crate::balanced::{groups_that_fit, slots_in_use};
 use crate::compat::policy::Policy;
 use crate::explain::text::{Text, say};
 use crate::options::Options;
