@@ -2,7 +2,7 @@
 
 use crate::afresh::FROM_NOTHING;
 use crate::balanced::improve::limits::Survive;
-use crate::balanced::layer::{groups_that_fit, slots_in_use};
+use crate::balanced::{groups_that_fit, slots_in_use};
 use crate::compat::policy::Policy;
 use crate::explain::text::{Text, say};
 use crate::options::Options;

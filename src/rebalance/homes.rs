@@ -1,8 +1,7 @@
 //! In hierarchical scope: the node that each group of experts is bound to.
 
-use crate::base::cells::{at, part_mut};
+use crate::base::cells::{NONE, at, part_mut};
 use crate::problem::Shape;
-use crate::rebalance::slots::NONE;
 
 /// Finds the node of every expert (`[E]`): the one that its group is on in `expert_at`, and for a group that is nowhere
 /// the one with most slots to spare, lowest index first. `places`: nodes or GPUs that every expert must be on. False

@@ -28,8 +28,6 @@ pub struct Rebalance<'a> {
     pub mode: Mode,
     pub balanced: bool,
     pub survive: Survive,
-    /// Slots are filled, not left empty where that is better.
-    pub fills: bool,
     pub fill_only: bool,
     /// Groups are bound to nodes.
     pub hierarchical: bool,
@@ -76,8 +74,7 @@ pub fn admit<'a>(
     if !has_previous && survive == Survive::Nothing {
         return Ok(None);
     }
-    let fills = !options.flags.contains(Flags::EMPTY_SLOTS);
-    Ok(Some(Rebalance { way, fresh, mode, balanced, survive, fills, fill_only, hierarchical }))
+    Ok(Some(Rebalance { way, fresh, mode, balanced, survive, fill_only, hierarchical }))
 }
 
 /// The same options, with nothing to start from.

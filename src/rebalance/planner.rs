@@ -3,17 +3,18 @@
 use crate::afresh;
 use crate::balanced::improve::instance::Goal;
 use crate::balanced::improve::limits::Survive;
+use crate::balanced::layer::Layer;
 use crate::base::arena::{Arena, Carve};
 use crate::options::Options;
 use crate::placement::PlacementMut;
 use crate::problem::{Problem, Shape};
-use crate::rebalance::mode::{Mode, Rebalance};
+use crate::rebalance::mode::{Mode, Rebalance, most_replicas};
 use crate::rebalance::search::Task;
 use crate::rebalance::slots::{changed, keep, permute, permute_maps, stay, write};
 use crate::rebalance::{rename, ruler};
 
 /// Units of effort of a search for a slot of what must survive something, when the caller does not say.
-const EFFORT_SLOT: u64 = 400;
+const EFFORT_SLOT: u32 = 400;
 
 /// Scratch of a plan from a placement, beside the turns of the others on the rest.
 #[derive(Debug)]
@@ -36,8 +37,8 @@ pub struct Planner<'p> {
     pub problem: &'p Problem<'p>,
     pub options: &'p Options<'p>,
     pub how: &'p Rebalance<'p>,
-    /// Replicas that an expert may have.
-    pub most_replicas: u32,
+    /// Replicas that an expert may have; 0: any number.
+    pub max_replicas: usize,
 }
 
 impl Planner<'_> {
@@ -61,14 +62,11 @@ impl Planner<'_> {
     /// What is searched from `old`.
     pub fn task<'a>(&'a self, layer: usize, old: &'a [i32]) -> Task<'a> {
         Task {
-            problem: self.problem,
-            layer,
+            layer: Layer::new(self.problem, self.options, layer, self.max_replicas),
             in_force: old,
             how: self.how,
             moves: self.how.moves(self.options),
             per_pair: self.options.max_moves_per_gpu_pair,
-            most_replicas: self.most_replicas,
-            effort: self.options.effort.into(),
         }
     }
 
@@ -145,13 +143,14 @@ impl Planner<'_> {
         let slots = maps.slots_mut(shape, layer);
         if self.how.survive != Survive::Nothing {
             let task = self.task(layer, &[]);
-            let effort = match task.effort {
-                0 => EFFORT_SLOT * slots.len() as u64,
+            let effort = match self.options.effort {
+                0 => EFFORT_SLOT.saturating_mul(slots.len() as u32),
                 effort => effort,
             };
+            let layer = Layer { effort, ..task.layer };
             keep(slots, scratch.kept);
             // there is room: see `places_for_two`
-            let _possible = Task { effort, ..task }.search(Goal::Balanced, scratch.kept, turns);
+            let _possible = Task { layer, ..task }.search(Goal::Balanced, scratch.kept, turns);
             write(scratch.kept, slots);
         }
         if let Some(old) = old
@@ -211,7 +210,7 @@ impl Planner<'_> {
         let topology = shape.topology();
         let count = turns.rest().u32s(shape.num_logical_experts());
         ruler::count_copies(topology, old, |gpu| topology.receives(gpu), count);
-        if count.iter().any(|&count| count == 0 || count > self.most_replicas) {
+        if count.iter().any(|&count| count == 0 || count > most_replicas(self.max_replicas)) {
             return false;
         }
         keep(old, kept);

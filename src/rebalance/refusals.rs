@@ -31,8 +31,7 @@ impl<'p> Planner<'p> {
             Placement::of(previous).check_lengths(shape)?;
         }
         check_maps(problem, how, table, maps.max_replicas)?;
-        let most_replicas = most_replicas(maps.max_replicas);
-        Ok(Planner { problem, options, how, most_replicas })
+        Ok(Planner { problem, options, how, max_replicas: maps.max_replicas })
     }
 
     /// Refuses a placement from which some layer cannot be planned.
@@ -63,7 +62,7 @@ impl<'p> Planner<'p> {
             return Ok(());
         }
         ruler::count_copies(topology, old, |gpu| topology.receives(gpu), copies);
-        if copies.iter().any(|&count| count > self.most_replicas) {
+        if copies.iter().any(|&count| count > most_replicas(self.max_replicas)) {
             return Err(Status::MaxReplicas);
         }
         let as_it_is = self.how.survive == Survive::Nothing && !self.how.hierarchical;
@@ -102,8 +101,7 @@ pub(crate) fn beyond_repair(
 ) -> Option<(usize, Option<u32>)> {
     let previous = Placement::of(options.previous?);
     let how: &Rebalance = &admit(problem.shape(), options, true).ok()??;
-    let most_replicas = most_replicas(max_replicas);
-    let mut planner = Planner { problem, options, how, most_replicas };
+    let mut planner = Planner { problem, options, how, max_replicas };
     let shape = problem.shape();
     let layer = (0..shape.num_layers()).find(|&layer| {
         let old = previous.layer(shape, layer);

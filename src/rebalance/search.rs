@@ -4,15 +4,15 @@ use crate::balanced::improve;
 use crate::balanced::improve::instance::{Goal, Instance};
 use crate::balanced::improve::lanes::{Lanes, take_lanes};
 use crate::balanced::improve::limits::{Limits, Sources, Survive};
+use crate::balanced::layer::Layer;
 use crate::balanced::windows::Windows;
 use crate::base::arena::{Arena, Carve, Need};
-use crate::base::cells::{at, part_mut, put};
+use crate::base::cells::{NONE, at, part_mut, put};
 use crate::base::keys::widen;
 use crate::parts;
-use crate::problem::{Problem, Shape};
+use crate::problem::Shape;
 use crate::rebalance::homes;
 use crate::rebalance::mode::Rebalance;
-use crate::rebalance::slots::NONE;
 
 /// How far beyond their mean windows are searched with: what comes will not be among what was.
 const BEYOND: f32 = 0.3;
@@ -22,17 +22,13 @@ const TINY: f64 = f64::from_bits((1023 - 80) << 52);
 /// What is searched, and within what.
 #[derive(Clone, Copy)]
 pub struct Task<'a> {
-    pub problem: &'a Problem<'a>,
-    pub layer: usize,
+    pub layer: Layer<'a>,
     /// The placement in force; none when nothing is.
     pub in_force: &'a [i32],
     pub how: &'a Rebalance<'a>,
-    /// Slots that may newly differ; from one GPU to another, 0 = no limit; replicas that an expert may have.
+    /// Slots that may newly differ; from one GPU to another, 0 = no limit.
     pub moves: u32,
     pub per_pair: u32,
-    pub most_replicas: u32,
-    /// Units of effort; 0: no limit.
-    pub effort: u64,
 }
 
 /// What the search reads beside the loads.
@@ -107,20 +103,20 @@ impl Task<'_> {
     /// what `kept` holds means nothing.
     #[inline(never)]
     pub fn search(&self, goal: Goal, kept: &mut [u32], arena: &mut Arena) -> Option<u32> {
-        let shape = self.problem.shape();
+        let shape = self.layer.shape();
         let mut arena = arena.rest();
         let prepared = &mut self.prepare(kept, &mut arena)?;
         let windows = &mut Windows::carve(&mut arena, shape);
-        windows.note(self.problem, self.layer, prepared.slots.len());
-        let moved = if !parts::WINDOWS || windows.alike(self.problem, self.layer) {
+        windows.note(&self.layer, prepared.slots.len());
+        let moved = if !parts::WINDOWS || windows.alike(&self.layer) {
             let loads = take_lanes(&mut arena, shape.num_logical_experts());
             self.note_shares(windows.first(), prepared.slots.len(), loads);
             self.run::<1>(prepared, (loads, &[1.0]), goal, &mut arena)
         } else {
             let experts = arena.u32s(shape.num_logical_experts());
             experts.iter_mut().enumerate().for_each(|(number, expert)| *expert = number as u32);
-            let (loads, weight) = windows.gather(self.problem, self.layer, experts, 1);
-            self.run::<8>(prepared, (loads, weight), goal, &mut arena)
+            let shares = windows.gather(&self.layer, experts, 1);
+            self.run::<8>(prepared, (shares.share, shares.weight), goal, &mut arena)
         };
         self.give_back(prepared.expert_at, kept);
         moved
@@ -134,14 +130,17 @@ impl Task<'_> {
         arena: &mut Arena,
     ) -> Option<u32> {
         let instance = Instance {
-            experts: self.problem.shape().num_logical_experts(),
+            experts: self.layer.shape().num_logical_experts(),
             loads,
             beyond: BEYOND,
             weight,
             slots: prepared.slots,
             speed: prepared.speed,
             mean_speed: prepared.mean_speed,
-            effort: if self.effort == 0 { u64::MAX } else { self.effort },
+            effort: match self.layer.effort {
+                0 => u64::MAX,
+                effort => effort.into(),
+            },
         };
         improve::improve(&instance, &prepared.limits, goal, arena, prepared.expert_at)
     }
@@ -149,7 +148,7 @@ impl Task<'_> {
     /// What is searched. `None` when a group cannot be on a node.
     #[inline(never)] // off the stack while searching
     fn prepare<'a>(&self, kept: &[u32], arena: &mut Arena<'a>) -> Option<Prepared<'a>> {
-        let shape = self.problem.shape();
+        let shape = self.layer.shape();
         let (mut noted, expert_at) = list(arena, shape);
         let (gpus, slots) = self.note(&mut noted, kept, expert_at);
         self.note_sources(&mut noted);
@@ -169,8 +168,8 @@ impl Task<'_> {
                 node: noted.node_of_all,
                 number: noted.number,
             },
-            max_replicas: self.most_replicas,
-            may_empty: !self.how.fills,
+            max_replicas: u32::try_from(self.layer.max_replicas).unwrap_or(u32::MAX),
+            may_empty: self.layer.may_stay_empty,
             survive: self.how.survive,
             node: noted.node,
             home: if bound { noted.home } else { &[] },
@@ -185,7 +184,7 @@ impl Task<'_> {
 
     /// Notes GPUs and slots, and what they hold; answers how many there are that receive.
     fn note(&self, noted: &mut Noted, kept: &[u32], expert_at: &mut [u32]) -> (usize, usize) {
-        let topology = self.problem.shape().topology();
+        let topology = self.layer.shape().topology();
         let (mut gpus, mut to, mut slot) = (0, 0, 0);
         for gpu in 0..topology.num_gpus() {
             let (from, node) = (slot, topology.node(gpu) as u32);
@@ -213,7 +212,7 @@ impl Task<'_> {
 
     /// Chains the slots that an expert can be read from, the first first.
     fn note_sources(&self, noted: &mut Noted) {
-        let topology = self.problem.shape().topology();
+        let topology = self.layer.shape().topology();
         noted.head.fill(NONE);
         for (slot, &expert) in self.in_force.iter().enumerate().rev() {
             if topology.serves(at(noted.gpu, slot) as usize)
@@ -227,7 +226,7 @@ impl Task<'_> {
 
     /// The shares of one window.
     fn note_shares(&self, window: usize, gpus: usize, shares: &mut [Lanes<1>]) {
-        let load = self.problem.load(window, self.layer);
+        let load = self.layer.load(window);
         let unit = load.iter().fold(0.0, |sum, &load| sum + widen(load.abs())) / gpus as f64;
         for (share, &load) in shares.iter_mut().zip(load) {
             let part = if unit > 0.0 { widen(load.abs()) / unit } else { 0.0 };
@@ -237,7 +236,7 @@ impl Task<'_> {
 
     /// What the slots of GPUs that receive hold, the others being empty.
     fn give_back(&self, expert_at: &[u32], kept: &mut [u32]) {
-        let topology = self.problem.shape().topology();
+        let topology = self.layer.shape().topology();
         let (mut from, mut to) = (expert_at.iter(), kept.iter_mut());
         for gpu in 0..topology.num_gpus() {
             for to in to.by_ref().take(topology.slots(gpu)) {

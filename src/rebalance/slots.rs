@@ -4,9 +4,6 @@ use crate::base::cells::{at, put};
 use crate::placement::LayerMaps;
 use crate::problem::Shape;
 
-/// No expert.
-pub const NONE: u32 = u32::MAX;
-
 /// Slots of GPUs that are alive for which `same` does not hold.
 fn count_changed(shape: &Shape, same: impl Fn(usize) -> bool) -> u32 {
     let topology = shape.topology();

@@ -1,8 +1,8 @@
 //! How the state changes: slots swap or change their experts, and all that depends on them is brought up to date.
 
 use crate::balanced::improve::lanes;
-use crate::balanced::improve::packing::{NONE, Packing, Step, bit};
-use crate::base::cells::{at, part, part_mut, put};
+use crate::balanced::improve::packing::{Packing, Step, bit};
+use crate::base::cells::{NONE, at, part, part_mut, put};
 
 impl<const N: usize> Packing<'_, N> {
     /// Counts and chains from `expert_at`, then all that depends on them.

@@ -1,9 +1,6 @@
 //! What the search may change, and what a change costs.
 
-use crate::base::cells::at;
-
-/// No GPU.
-const NONE: u32 = u32::MAX;
+use crate::base::cells::{NONE, at};
 
 /// What every expert must be on two of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -26,9 +26,9 @@ mod swaps;
 use crate::balanced::improve::incumbent::Incumbent;
 use crate::balanced::improve::instance::{Goal, Instance};
 use crate::balanced::improve::limits::Limits;
-use crate::balanced::improve::packing::NONE;
 use crate::balanced::improve::scratch::Scratch;
 use crate::base::arena::{Arena, Need};
+use crate::base::cells::NONE;
 
 /// What [`improve`] needs of an arena.
 pub fn need<const N: usize>(experts: usize, slots: usize, gpus: usize, windows: usize) -> Need {

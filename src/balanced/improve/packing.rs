@@ -6,10 +6,7 @@
 
 use crate::balanced::improve::lanes::{self, Gpu, Item, Lanes};
 use crate::balanced::improve::limits::Limits;
-use crate::base::cells::{at, part, put};
-
-/// No slot.
-pub const NONE: u32 = u32::MAX;
+use crate::base::cells::{NONE, at, part, put};
 
 /// A step of the search.
 #[derive(Clone, Copy, Debug)]

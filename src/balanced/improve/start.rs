@@ -2,9 +2,9 @@
 
 use crate::balanced::improve::instance::Instance;
 use crate::balanced::improve::limits::Limits;
-use crate::balanced::improve::packing::{NONE, Packing, bit};
+use crate::balanced::improve::packing::{Packing, bit};
 use crate::balanced::improve::scaling;
-use crate::base::cells::{part, part_mut, put};
+use crate::base::cells::{NONE, part, part_mut, put};
 
 /// Sets the state: experts by slot, `u32::MAX` for none.
 #[inline(never)]
