@@ -4,13 +4,16 @@
 use crate::balanced::construct;
 use crate::balanced::instance::Instance;
 use crate::balanced::layer::Layer;
-use crate::balanced::many_loads;
+use crate::balanced::many_windows;
 use crate::balanced::windows::Windows;
 use crate::base::arena::{Arena, Carve};
 use crate::base::cells::{NONE, add, at, part, part_mut, put};
 use crate::base::keys::{index_of, widen};
 use crate::groups::Assignment;
 use crate::problem::Shape;
+
+/// How far beyond their mean windows are planned for: what comes will not be among what was.
+const BEYOND: f32 = 0.3;
 
 /// The instance at hand.
 #[derive(Debug)]
@@ -195,9 +198,13 @@ impl Gathered<'_> {
             return;
         }
         let shares = windows.gather(layer, part(self.expert, 0, self.experts), 1);
-        let effort = many_loads::effort(layer.effort, self.gpus.count);
+        let effort = many_windows::effort(layer.effort, self.gpus.count);
         let instance = self.gpus.instance(layer, shares, effort);
-        many_loads::plan(instance, false, arena, part_mut(self.expert_at, 0, self.filled));
+        // what nodes have to do is uneven anyway
+        let beyond = if matches!(experts, Experts::OfNode(..)) { 0.0 } else { BEYOND };
+        let of_mean = construct::effort(layer.effort);
+        let expert_at = part_mut(self.expert_at, 0, self.filled);
+        many_windows::plan(&instance, beyond, of_mean, arena, expert_at);
         self.write(slots);
     }
 
@@ -298,11 +305,11 @@ impl Gathered<'_> {
             }
         }
         let shares = windows.gather(layer, part(self.expert, 0, self.filled), size);
-        let effort = many_loads::effort(layer.effort, self.gpus.count);
+        let effort = many_windows::effort(layer.effort, self.gpus.count);
         let instance = self.gpus.instance(layer, shares, effort);
         let instance = Instance { mean_speed: 1.0, max_replicas: 1, ..instance };
         let expert_at = part_mut(self.expert_at, 0, self.filled);
-        many_loads::plan(instance, true, arena, expert_at);
+        many_windows::improve(&instance, 0.0, arena, expert_at);
         let mut placed = expert_at.iter();
         let (nodes, slots, _) = self.gpus.gathered();
         for (&node, &slots) in nodes.iter().zip(slots) {

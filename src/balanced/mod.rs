@@ -1,7 +1,7 @@
 //! BALANCED: counts and packing decided together, on any topology.
 //!
 //! [`plan`] has the way of a layer. What a solver gets is an [`instance`]; `construct` solves it for one load,
-//! `many_loads` for several windows.
+//! `many_windows` for several windows; `improve` makes a placement better.
 
 mod admit;
 mod construct;
@@ -9,7 +9,7 @@ mod gather;
 pub mod improve;
 mod instance;
 pub mod layer;
-mod many_loads;
+mod many_windows;
 mod never_worse;
 mod nodes;
 mod plan;

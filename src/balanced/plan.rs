@@ -7,7 +7,7 @@ use crate::balanced::gather::{Experts, Gathered};
 use crate::balanced::layer::Layer;
 use crate::balanced::nodes::{self, Nodes, has_groups};
 use crate::balanced::windows::Windows;
-use crate::balanced::{construct, many_loads, never_worse};
+use crate::balanced::{construct, many_windows, never_worse};
 use crate::base::arena::{Arena, Need};
 use crate::options::Options;
 use crate::placement::PlacementMut;
@@ -35,7 +35,7 @@ fn need_of_slots(shape: &Shape, scope: Scope) -> Need {
         return need.plus(solver);
     }
     Windows::list(&mut need, shape);
-    need.plus(solver.max(many_loads::need(experts, slots, gpus, windows)))
+    need.plus(solver.max(many_windows::need(experts, slots, gpus, windows)))
 }
 
 /// Plans a layer and writes its maps.

@@ -1,7 +1,7 @@
 //! The windows of a layer that count, and their loads as shares.
 
+use crate::balanced::improve::lanes::{Lanes, blocks, take_lanes};
 use crate::balanced::layer::Layer;
-use crate::balanced::many_loads::{Block, Shares, WIDE, blocks, take_blocks};
 use crate::base::arena::{Arena, Carve};
 use crate::base::cells::{at, part, part_mut, put};
 use crate::base::keys::widen;
@@ -9,6 +9,48 @@ use crate::problem::Shape;
 
 /// A share below this is none: nothing may be subnormal.
 const TINY: f64 = f64::from_bits((1023 - 80) << 52);
+
+/// The loads of experts in all windows.
+#[derive(Clone, Copy, Debug)]
+pub struct Shares<'a> {
+    pub experts: usize,
+    /// Share of each expert in each window, `experts` times the blocks of windows: 1 is what a GPU of mean speed would
+    /// have if all were even. Neither negative nor subnormal.
+    pub share: &'a [Lanes<8>],
+    /// By window: weight, above 0, the largest being 1.
+    pub weight: &'a [f32],
+}
+
+impl Shares<'_> {
+    /// By expert: what it has in each window.
+    fn experts(&self) -> impl Iterator<Item = &[f32]> {
+        let stride = blocks::<8>(self.weight.len()) * 8;
+        self.share.as_flattened().chunks(stride.max(1))
+    }
+
+    /// Fills in the mean over the windows of every expert.
+    pub fn mean(&self, mean: &mut [f32]) {
+        let all = self.weight.iter().fold(0.0, |sum, &w| sum + f64::from(w));
+        for (mean, share) in mean.iter_mut().zip(self.experts()) {
+            let pairs = self.weight.iter().zip(share);
+            let sum = pairs.fold(0.0, |sum, (&w, &x)| sum + f64::from(w) * f64::from(x));
+            *mean = (sum / all) as f32;
+        }
+    }
+
+    /// How much of the load is elsewhere in a window than on average.
+    pub fn apart(&self, mean: &[f32]) -> f64 {
+        let (mut apart, mut all) = (0.0, 0.0);
+        for (&mean, share) in mean.iter().zip(self.experts()) {
+            for (&w, &x) in self.weight.iter().zip(share) {
+                let off = f64::from(x) - f64::from(mean);
+                apart += f64::from(w) * if off > 0.0 { off } else { -off };
+                all += f64::from(w) * f64::from(x);
+            }
+        }
+        0.5 * apart / all
+    }
+}
 
 /// What counts in the layer at hand.
 #[derive(Debug)]
@@ -24,7 +66,7 @@ pub struct Windows<'a> {
     /// `[E]` weighted mean of the shares.
     mean: &'a mut [f32],
     /// `[E]` times blocks of windows: shares of the experts of a row.
-    shares: &'a mut [Block],
+    shares: &'a mut [Lanes<8>],
 }
 
 impl<'a> Windows<'a> {
@@ -45,7 +87,7 @@ impl<'a> Windows<'a> {
             count: 0,
             first: 0,
             mean: arena.f32s(experts),
-            shares: take_blocks(arena, experts.saturating_mul(blocks(windows))),
+            shares: take_lanes(arena, experts.saturating_mul(blocks::<8>(windows))),
         }
     }
 
@@ -121,10 +163,10 @@ impl<'a> Windows<'a> {
     /// The shares of `experts`, each together with the `size - 1` that follow it, as many blocks to each as
     /// the windows that count need; and the weights.
     pub fn gather(&mut self, layer: &Layer, experts: &[u32], size: usize) -> Shares<'_> {
-        let n = blocks(self.count);
+        let n = blocks::<8>(self.count);
         let windows = self.number.iter().copied().zip(self.unit.iter().copied()).take(self.count);
         let share = part_mut(self.shares, 0, experts.len() * n);
-        share.fill([0.0; WIDE]);
+        share.fill([0.0; 8]);
         for (shares, &expert) in share.chunks_exact_mut(n.max(1)).zip(experts) {
             for (to, window) in shares.as_flattened_mut().iter_mut().zip(windows.clone()) {
                 let members = expert as usize..expert as usize + size;
@@ -132,6 +174,6 @@ impl<'a> Windows<'a> {
                     as f32;
             }
         }
-        Shares { share, weight: part(self.weight, 0, self.count) }
+        Shares { share, weight: part(self.weight, 0, self.count), experts: experts.len() }
     }
 }

@@ -3,6 +3,7 @@
 use crate::balanced::improve::instance::Instance;
 use crate::balanced::improve::lanes::Lanes;
 use crate::balanced::improve::packing::Packing;
+use crate::balanced::improve::score::mean_of;
 
 /// By slot: experts of the best placement so far, and of the one that first steps are tried from.
 pub struct Kept<'a> {
@@ -25,12 +26,7 @@ impl<const N: usize> Incumbent<'_, '_, N> {
     /// Weighted mean over the windows of mean / largest time.
     pub fn balance(&mut self, packing: &Packing<N>) -> f64 {
         packing.peaks_seen(self.peaks);
-        let (mut sum, mut all) = (0.0, 0.0);
-        for (&weight, &peak) in self.instance.weight.iter().zip(self.peaks.as_flattened()) {
-            sum += f64::from(weight) / f64::from(if peak > 1.0 { peak } else { 1.0 });
-            all += f64::from(weight);
-        }
-        sum / all
+        mean_of(self.instance.weight, self.peaks.as_flattened())
     }
 
     /// Keeps the placement if it is better than the best.

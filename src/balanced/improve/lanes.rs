@@ -242,6 +242,19 @@ pub fn cost<const N: usize>(gpu: &Gpu<N>) -> (f32, usize) {
     (all, at)
 }
 
+/// The largest load over the windows after `plus` came.
+#[inline(always)]
+pub fn largest_with(load: &[Lanes<8>], plus: &[Lanes<8>]) -> f32 {
+    let mut most = [0.0; 8];
+    for (load, plus) in load.iter().zip(plus) {
+        for ((most, &load), &plus) in most.iter_mut().zip(load).zip(plus) {
+            let now = load + plus;
+            *most = if now > *most { now } else { *most };
+        }
+    }
+    largest_of(&most)
+}
+
 /// `load + x * by`, into `load`.
 #[inline(always)]
 pub fn add<const N: usize>(load: &mut [Lanes<N>], x: &[Lanes<N>], by: f32) {
