@@ -142,15 +142,8 @@ impl Planner<'_> {
         self.fresh(layer, turns, maps);
         let slots = maps.slots_mut(shape, layer);
         if self.how.survive != Survive::Nothing {
-            let task = self.task(layer, &[]);
-            let effort = match self.options.effort {
-                0 => EFFORT_SLOT.saturating_mul(slots.len() as u32),
-                effort => effort,
-            };
-            let layer = Layer { effort, ..task.layer };
             keep(slots, scratch.kept);
-            // there is room: see `places_for_two`
-            let _possible = Task { layer, ..task }.search(Goal::Balanced, scratch.kept, turns);
+            self.make_survive(layer, scratch.kept, turns);
             write(scratch.kept, slots);
         }
         if let Some(old) = old
@@ -162,6 +155,28 @@ impl Planner<'_> {
         if self.how.balanced {
             maps.number(shape, layer, turns);
         }
+    }
+
+    #[inline(never)] // its task is on the stack only while it searches
+    fn make_survive(&self, layer: usize, kept: &mut [u32], turns: &mut Arena) {
+        let mut task = self.task(layer, &[]);
+        if task.layer.effort == 0 {
+            task.layer.effort = EFFORT_SLOT.saturating_mul(kept.len() as u32);
+        }
+        // there is room: see `places_for_two`
+        let _possible = task.search(Goal::Balanced, kept, turns);
+    }
+
+    #[inline(never)] // its task is on the stack only while it searches
+    fn search(
+        &self,
+        layer: usize,
+        old: &[i32],
+        goal: Goal,
+        kept: &mut [u32],
+        turns: &mut Arena,
+    ) -> Option<u32> {
+        self.task(layer, old).search(goal, kept, turns)
     }
 
     /// Whether the placement in force, its empty slots filled, can stay: it keeps all rules and is balanced as well as
@@ -181,7 +196,7 @@ impl Planner<'_> {
         }
         keep(slots, scratch.from);
         keep(old, scratch.kept);
-        if self.task(layer, old).search(Goal::Filled, scratch.kept, turns).is_some() {
+        if self.search(layer, old, Goal::Filled, scratch.kept, turns).is_some() {
             write(scratch.kept, slots);
             if self.balance(layer, slots, turns) >= planned {
                 return true;
@@ -201,7 +216,7 @@ impl Planner<'_> {
     ) -> bool {
         keep(old, kept);
         self.keeps_rules(layer, old, kept, turns)
-            && self.task(layer, old).search(Goal::Filled, kept, turns) == Some(0)
+            && self.search(layer, old, Goal::Filled, kept, turns) == Some(0)
     }
 
     /// Whether the experts are where they must be, and no more often than they may.

@@ -113,15 +113,28 @@ impl Task<'_> {
             self.note_shares(windows.first(), prepared.slots.len(), loads);
             self.run::<1>(prepared, (loads, &[1.0]), goal, &mut arena)
         } else {
-            let experts = arena.u32s(shape.num_logical_experts());
-            experts.iter_mut().enumerate().for_each(|(number, expert)| *expert = number as u32);
-            let shares = windows.gather(&self.layer, experts, 1);
-            self.run::<8>(prepared, (shares.share, shares.weight), goal, &mut arena)
+            self.search_windows(prepared, windows, goal, &mut arena)
         };
         self.give_back(prepared.expert_at, kept);
         moved
     }
 
+    #[inline(never)] // off the stack of one window
+    fn search_windows(
+        &self,
+        prepared: &mut Prepared,
+        windows: &mut Windows,
+        goal: Goal,
+        arena: &mut Arena,
+    ) -> Option<u32> {
+        let mut arena = arena.rest();
+        let experts = arena.u32s(self.layer.shape().num_logical_experts());
+        experts.iter_mut().enumerate().for_each(|(number, expert)| *expert = number as u32);
+        let shares = windows.gather(&self.layer, experts, 1);
+        self.run::<8>(prepared, (shares.share, shares.weight), goal, &mut arena)
+    }
+
+    #[inline(always)] // no frame of its own
     fn run<const N: usize>(
         &self,
         prepared: &mut Prepared,

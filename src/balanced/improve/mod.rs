@@ -27,6 +27,7 @@ mod swaps;
 use crate::balanced::improve::incumbent::Incumbent;
 use crate::balanced::improve::instance::{Goal, Instance};
 use crate::balanced::improve::limits::Limits;
+use crate::balanced::improve::pilot_method::Descent;
 use crate::balanced::improve::scratch::Scratch;
 use crate::base::arena::{Arena, Need};
 use crate::base::cells::NONE;
@@ -61,8 +62,8 @@ pub fn improve<'a, const N: usize>(
         fill::fill(packing, marks);
     }
     if goal == Goal::Balanced {
-        let mut incumbent = Incumbent { instance, peaks, best: -1.0 };
-        pilot_method::settle(packing, &mut incumbent, marks, kept);
+        let incumbent = Incumbent { instance, peaks, best: -1.0 };
+        Descent { packing, marks, incumbent, kept }.settle();
         if fills {
             // what was at its most replicas may have fewer now
             fill::fill(packing, marks);

@@ -14,114 +14,110 @@ const EFFORT: u64 = 400_000;
 /// First steps that are made for good, at most.
 const ROUNDS: usize = 8;
 
-/// Makes it as good as can be.
-pub fn settle<const N: usize>(
-    packing: &mut Packing<N>,
-    incumbent: &mut Incumbent<N>,
-    marks: &mut Marks,
-    kept: &mut Kept,
-) {
-    if packing.expert_at.len() <= SMALL {
-        let rest = marks.left.saturating_sub(EFFORT);
-        marks.left -= rest;
-        pilot(packing, incumbent, marks, kept);
-        marks.left += rest;
-    } else {
-        descend(packing, incumbent, marks, kept);
-    }
-    let same = packing.expert_at.iter().zip(kept.best.iter()).all(|(a, b)| a == b);
-    if !same {
-        restore(packing, marks, kept.best);
-    }
+/// A search to the end.
+pub struct Descent<'s, 'p, 'i, const N: usize> {
+    pub packing: &'s mut Packing<'p, N>,
+    pub marks: &'s mut Marks<'p>,
+    pub incumbent: Incumbent<'s, 'i, N>,
+    pub kept: &'s mut Kept<'p>,
 }
 
-/// Searches until nothing is left; answers the balance then.
-fn descend<const N: usize>(
-    packing: &mut Packing<N>,
-    incumbent: &mut Incumbent<N>,
-    marks: &mut Marks,
-    kept: &mut Kept,
-) -> f64 {
-    marks.seen.fill(0);
-    incumbent.keep(packing, kept);
-    while scaling::scale(packing, incumbent.instance, incumbent.peaks) {
-        let end = search::search(packing, marks, |packing| incumbent.keep(packing, kept));
-        if end != End::Lower {
-            break;
+impl<const N: usize> Descent<'_, '_, '_, N> {
+    /// Makes it as good as can be.
+    pub fn settle(&mut self) {
+        if self.packing.expert_at.len() <= SMALL {
+            let rest = self.marks.left.saturating_sub(EFFORT);
+            self.marks.left -= rest;
+            self.pilot();
+            self.marks.left += rest;
+        } else {
+            self.descend();
+        }
+        let mut pairs = self.packing.expert_at.iter().zip(self.kept.best.iter());
+        if !pairs.all(|(a, b)| a == b) {
+            self.restore(true);
         }
     }
-    incumbent.keep(packing, kept);
-    incumbent.balance(packing)
-}
 
-fn restore<const N: usize>(packing: &mut Packing<N>, marks: &mut Marks, from: &[u32]) {
-    copy(packing.expert_at, from);
-    packing.rebuild();
-    marks.budget = packing.budget_left();
-    let changed = packing.expert_at.len() + packing.gpus();
-    marks.left = marks.left.saturating_sub((changed * packing.blocks) as u64);
-}
-
-/// Improves what it holds; the best is kept.
-#[inline(never)]
-fn pilot<const N: usize>(
-    packing: &mut Packing<N>,
-    incumbent: &mut Incumbent<N>,
-    marks: &mut Marks,
-    kept: &mut Kept,
-) {
-    copy(kept.root, packing.expert_at);
-    descend(packing, incumbent, marks, kept);
-    for round in 0..ROUNDS {
-        let before = incumbent.best;
-        let Some(step) = first_step(packing, incumbent, marks, kept) else { return };
-        if incumbent.best <= before && round > 0 || marks.left == 0 {
-            return;
-        }
-        restore(packing, marks, kept.root);
-        apply(packing, marks, step);
-        copy(kept.root, packing.expert_at);
-    }
-}
-
-/// The first step from which the search gets furthest.
-fn first_step<const N: usize>(
-    packing: &mut Packing<N>,
-    incumbent: &mut Incumbent<N>,
-    marks: &mut Marks,
-    kept: &mut Kept,
-) -> Option<Step> {
-    let (slots, experts) = (packing.expert_at.len(), packing.empty() as usize);
-    let mut first = None;
-    let mut level = f64::NEG_INFINITY;
-    for slot in 0..slots {
-        for other in 0..experts + slots {
-            let step = match other.checked_sub(experts) {
-                None => Step::Recount(slot, other as u32),
-                Some(partner) => Step::Swap(slot, partner),
-            };
-            if matches!(step, Step::Swap(a, b) if a >= b) || marks.left == 0 {
-                continue;
+    /// Searches until nothing is left; answers the balance then.
+    #[inline(never)]
+    fn descend(&mut self) -> f64 {
+        let Descent { packing, marks, incumbent, kept } = self;
+        marks.seen.fill(0);
+        incumbent.keep(packing, kept);
+        while scaling::scale(packing, incumbent.instance, incumbent.peaks) {
+            let end = search::search(packing, marks, |packing| incumbent.keep(packing, kept));
+            if end != End::Lower {
+                break;
             }
-            restore(packing, marks, kept.root);
-            if apply(packing, marks, step) {
-                let now = descend(packing, incumbent, marks, kept);
-                if now > level + ALIKE {
-                    (first, level) = (Some(step), now);
+        }
+        incumbent.keep(packing, kept);
+        incumbent.balance(packing)
+    }
+
+    /// Goes back to the best, or to the root.
+    fn restore(&mut self, best: bool) {
+        let Descent { packing, marks, kept, .. } = self;
+        copy(packing.expert_at, if best { kept.best } else { kept.root });
+        packing.rebuild();
+        marks.budget = packing.budget_left();
+        let changed = packing.expert_at.len() + packing.gpus();
+        marks.left = marks.left.saturating_sub((changed * packing.blocks) as u64);
+    }
+
+    /// Improves what it holds; the best is kept.
+    #[inline(never)]
+    fn pilot(&mut self) {
+        copy(self.kept.root, self.packing.expert_at);
+        self.descend();
+        for round in 0..ROUNDS {
+            let before = self.incumbent.best;
+            let Some(step) = self.first_step() else { return };
+            if self.incumbent.best <= before && round > 0 || self.marks.left == 0 {
+                return;
+            }
+            self.restore(false);
+            self.apply(step);
+            copy(self.kept.root, self.packing.expert_at);
+        }
+    }
+
+    /// The first step from which the search gets furthest.
+    fn first_step(&mut self) -> Option<Step> {
+        let (slots, experts) = (self.packing.expert_at.len(), self.packing.empty() as usize);
+        let mut first = None;
+        let mut level = f64::NEG_INFINITY;
+        for slot in 0..slots {
+            for other in 0..experts + slots {
+                let step = match other.checked_sub(experts) {
+                    None => Step::Recount(slot, other as u32),
+                    Some(partner) => Step::Swap(slot, partner),
+                };
+                if matches!(step, Step::Swap(a, b) if a >= b) || self.marks.left == 0 {
+                    continue;
+                }
+                self.restore(false);
+                if self.apply(step) {
+                    let now = self.descend();
+                    if now > level + ALIKE {
+                        (first, level) = (Some(step), now);
+                    }
                 }
             }
         }
+        first
     }
-    first
-}
 
-/// Makes a step if limits allow it.
-fn apply<const N: usize>(packing: &mut Packing<N>, marks: &mut Marks, step: Step) -> bool {
-    let price = Neighborhood::only(packing, 0, marks.budget).price(step);
-    let Some(price) = price.filter(|&price| !packing.priced || price <= marks.budget) else {
-        return false;
-    };
-    packing.make(step);
-    marks.budget -= price;
-    true
+    /// Makes a step if limits allow it.
+    #[inline(never)]
+    fn apply(&mut self, step: Step) -> bool {
+        let Descent { packing, marks, .. } = self;
+        let price = Neighborhood::only(packing, 0, marks.budget).price(step);
+        let Some(price) = price.filter(|&price| !packing.priced || price <= marks.budget) else {
+            return false;
+        };
+        packing.make(step);
+        marks.budget -= price;
+        true
+    }
 }
