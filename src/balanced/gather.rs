@@ -156,6 +156,11 @@ impl Gathered<'_> {
         self.gpus.node_of.iter().filter(|node| **node != NONE).count()
     }
 
+    /// GPUs that take part, and their mean speed.
+    pub fn gpus_and_speed(&self) -> (usize, f64) {
+        (self.num_gpus(), self.gpus.mean_speed)
+    }
+
     /// Plans for one load, and writes the slots.
     pub fn plan_load(
         &mut self,
@@ -276,6 +281,30 @@ impl Gathered<'_> {
             let time = load / f64::from(speed);
             if time > worst { time } else { worst }
         })
+    }
+
+    /// Weighted mean over the windows of the balance of what all slots hold.
+    #[inline(never)]
+    pub fn balance(
+        &mut self,
+        layer: &Layer,
+        windows: &mut Windows,
+        arena: &mut Arena,
+        slots: &[i32],
+    ) -> f64 {
+        let shape = layer.shape();
+        self.experts = 0;
+        self.add_group(0, shape.num_logical_experts());
+        self.gpus.count = 0;
+        for gpu in 0..shape.topology().num_gpus() {
+            self.gpus.add(gpu, shape.topology().slots(gpu), shape.topology().speed(gpu));
+        }
+        for (to, &expert) in self.expert_at.iter_mut().zip(slots) {
+            *to = expert as u32;
+        }
+        let shares = windows.gather(layer, part(self.expert, 0, self.experts), 1);
+        let instance = self.gpus.instance(layer, shares, 0);
+        many_windows::balance(&instance, arena, part(self.expert_at, 0, slots.len()))
     }
 
     /// Swaps groups between the nodes where that is better over the windows: nodes are taken for GPUs, groups

@@ -4,7 +4,8 @@ use crate::balanced::construct;
 use crate::balanced::gather::{Experts, Gathered};
 use crate::balanced::layer::{Kept, Layer};
 use crate::balanced::windows::Windows;
-use crate::base::arena::{Arena, Carve};
+use crate::base::arena::{Arena, Carve, Need};
+use crate::base::cells::{copy, row, row_mut};
 use crate::groups::{Assignment, Room};
 use crate::problem::{Scope, Shape};
 
@@ -20,6 +21,11 @@ const ROOMIER: u32 = 1_000;
 const OTHERS: u32 = 5_000;
 /// Other assignments planned at most.
 const VISITS: u32 = 64;
+
+/// Assignments that are planned when windows differ.
+const PLANNED: usize = 3;
+/// Room is looked for up to this many times the least that the busiest node can do, in four halvings more.
+const HIGHEST: f64 = 16.0;
 
 /// Whether groups are to be assigned: on a single node there is nothing to assign.
 pub fn has_groups(shape: &Shape, scope: Scope) -> bool {
@@ -160,7 +166,8 @@ fn find_roomiest(
     roomiest: &mut [u32],
 ) -> bool {
     let mut found = false;
-    for _ in 0..HALVINGS {
+    let high = if most >= least * HIGHEST { 4 } else { 0 };
+    for _ in 0..HALVINGS + high {
         let time = 0.5 * (least + most);
         room.set_time(load, time);
         if groups.assign_within(time, room.pieces(), ROOMIER) {
@@ -173,8 +180,20 @@ fn find_roomiest(
     found
 }
 
-/// Plans a layer for windows that differ: groups go to nodes by the mean over the windows, then swap nodes as
-/// experts swap GPUs.
+/// How groups go to nodes when windows differ.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// By their mean over the windows, then they swap nodes as experts swap GPUs.
+    Mean,
+    /// So that their nodes have slots for small replicas, by the mean or by the peak over the windows.
+    RoomAtMean,
+    RoomAtPeak,
+}
+
+/// Plans a layer for windows that differ: several assignments of groups, each planned; the best over the windows stays.
+///
+/// A window of a node is measured in what the busiest node would have if it were even: no GPU needs to be better.
+#[inline(never)]
 pub fn plan_windows(
     layer: &Layer,
     windows: &mut Windows,
@@ -183,12 +202,45 @@ pub fn plan_windows(
     slots: &mut [i32],
 ) {
     let shape = layer.shape();
-    let groups = &mut Assignment::carve(arena, shape, shape.num_groups());
+    let Nodes { groups, roomiest, room, kept } = &mut Nodes::carve(arena, shape);
+    let planned = arena.u32s(shape.num_groups() * PLANNED);
+    let (mut tried, mut best) = (0, -1.0);
     note_nodes(layer, groups);
-    groups.assign(windows.mean(layer), ASSIGNMENTS);
-    gathered.swap_groups(layer, windows, groups, arena);
-    for node in 0..shape.topology().num_nodes() {
-        let experts = Experts::OfNode(node as u32, groups.node_of(), groups.size());
-        gathered.plan_windows(layer, windows, experts, arena, slots);
+    for by in [By::Mean, By::RoomAtMean, By::RoomAtPeak] {
+        windows.measure(layer, gathered.gpus_and_speed(), None);
+        let load = if by == By::RoomAtPeak { windows.peak(layer) } else { windows.mean(layer) };
+        let floor = groups.assign(load, ASSIGNMENTS).floor;
+        if by == By::Mean {
+            gathered.swap_groups(layer, windows, groups, arena);
+        } else if find_roomiest(load, (floor, floor * HIGHEST), groups, room, roomiest) {
+            roomiest.iter().enumerate().for_each(|(group, &node)| groups.put(group, node));
+        } else {
+            continue;
+        }
+        let mut before = (0..tried).map(|index| row(planned, index, shape.num_groups()));
+        // not by ==, which may call bcmp
+        if before.any(|before| before.iter().zip(groups.node_of()).all(|(a, b)| a == b)) {
+            continue;
+        }
+        copy(row_mut(planned, tried, shape.num_groups()), groups.node_of());
+        tried += 1;
+        windows.measure(layer, gathered.gpus_and_speed(), Some(groups));
+        slots.fill(-1);
+        for node in 0..shape.topology().num_nodes() {
+            let experts = Experts::OfNode(node as u32, groups.node_of(), groups.size());
+            gathered.plan_windows(layer, windows, experts, arena, slots);
+        }
+        windows.measure(layer, gathered.gpus_and_speed(), None);
+        let balance = gathered.balance(layer, windows, arena, slots);
+        if balance > best {
+            best = balance;
+            kept.keep(slots);
+        }
     }
+    kept.restore(slots);
+}
+
+/// What [`plan_windows`] needs beside [`Nodes`].
+pub fn need_of_windows(shape: &Shape) -> Need {
+    Need { u32s: shape.num_groups().saturating_mul(PLANNED), ..Need::default() }
 }

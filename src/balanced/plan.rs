@@ -35,6 +35,9 @@ fn need_of_slots(shape: &Shape, scope: Scope) -> Need {
         return need.plus(solver);
     }
     Windows::list(&mut need, shape);
+    if has_groups(shape, scope) {
+        need = need.plus(nodes::need_of_windows(shape));
+    }
     need.plus(solver.max(many_windows::need(experts, slots, gpus, windows)))
 }
 

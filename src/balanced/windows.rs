@@ -3,8 +3,9 @@
 use crate::balanced::improve::lanes::{Lanes, blocks, take_lanes};
 use crate::balanced::layer::Layer;
 use crate::base::arena::{Arena, Carve};
-use crate::base::cells::{at, part, part_mut, put};
+use crate::base::cells::{at, part, part_mut, put, row};
 use crate::base::keys::widen;
+use crate::groups::Assignment;
 use crate::problem::Shape;
 
 /// A share below this is none: nothing may be subnormal.
@@ -143,6 +144,44 @@ impl<'a> Windows<'a> {
             let share = Self::share(layer, first, expert) as f32;
             others.clone().all(|window| Self::share(layer, window, expert) as f32 == share)
         })
+    }
+
+    /// Takes for the unit of each window what a GPU of mean speed would have if all were even, or, with groups on nodes, if
+    /// those of the busiest node were.
+    #[inline(never)]
+    pub fn measure(
+        &mut self,
+        layer: &Layer,
+        (gpus, mean_speed): (usize, f64),
+        groups: Option<&Assignment>,
+    ) {
+        for (&number, unit) in self.number.iter().zip(self.unit.iter_mut()).take(self.count) {
+            let load = layer.load(number as usize);
+            *unit = load.iter().fold(0.0, |sum, &x| sum + widen(x.abs())) / gpus as f64;
+            let Some(groups) = groups else { continue };
+            for node in 0..layer.shape().topology().num_nodes() {
+                let here =
+                    groups.node_of().iter().enumerate().filter(|(_, of)| **of == node as u32);
+                let sum = here.fold(0.0, |sum, (group, _)| {
+                    let load = row(load, group, groups.size());
+                    load.iter().fold(sum, |sum, &x| sum + widen(x.abs()))
+                });
+                let even = sum * mean_speed / groups.node_speed(node);
+                *unit = if sum > 0.0 && even > *unit { even } else { *unit };
+            }
+        }
+    }
+
+    /// Fills in the largest share of every expert and gives it.
+    pub fn peak(&mut self, layer: &Layer) -> &[f32] {
+        let windows = self.number.iter().copied().zip(self.unit.iter().copied()).take(self.count);
+        for (expert, peak) in self.mean.iter_mut().enumerate() {
+            *peak = windows.clone().fold(0.0, |most, window| {
+                let share = Self::share(layer, window, expert);
+                if share > most { share } else { most }
+            }) as f32;
+        }
+        self.mean
     }
 
     /// Fills in the mean of every expert and gives it.

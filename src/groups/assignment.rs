@@ -1,6 +1,6 @@
 //! The groups of a layer and the nodes that may take them: what bound and plan ask the search.
 
-use crate::base::arena::{Arena, Carve};
+use crate::base::arena::Carve;
 use crate::base::cells::{add, at, put};
 use crate::base::keys::widen;
 use crate::groups::nodes::Task;
@@ -37,12 +37,6 @@ impl Given<'_> {
 
 impl<'a> Assignment<'a> {
     /// Takes the memory, O(K + N), for the groups of the shape; for 0 groups none.
-    #[inline(never)] // what building takes is off the stack while assigning
-    pub fn carve(arena: &mut Arena<'a>, shape: &Shape, groups: usize) -> Self {
-        Assignment::list(arena, shape, groups)
-    }
-
-    /// The same from memory or from a count.
     #[inline(always)]
     pub fn list(arena: &mut impl Carve<'a>, shape: &Shape, groups: usize) -> Self {
         let nodes = if groups > 0 { shape.topology().num_nodes() } else { 0 };
