@@ -67,13 +67,13 @@ without() { # PART
       "small-without-$1=$target/broken/small-without-$1/libeplb.a"
 }
 
-ffi=src/ffi/mod.rs
+ffi=src/ffi/version.rs
 
 sabotage "a panic within reach" src/ffi/check.rs 's/placement::digest(slots)/placement::digest(\&slots[slots[0] as usize..])/'
 sees "undefined reference to .eplb_panic_is_reachable" proof_of_traps release
 mend
 
-sabotage "a panic within reach where code is small" src/balanced/one_load/road.rs 's/let slots = NonZero::new.*/let slots = aim.slots.max(1);/'
+sabotage "a panic within reach where code is small" src/balanced/construct/solver.rs 's/let slots = self.slots;/let slots = self.slots.get() \& 3;/'
 sees "undefined reference to .eplb_panic_is_reachable" proof_of_traps small SMALL=1
 mend
 
@@ -184,7 +184,7 @@ sabotage "a workspace too small by a byte" src/ffi/memory.rs 's/if given >= need
 sees "workspace.c:[0-9]*: .*failed" topic workspace
 mend
 
-sabotage "metrics written beyond their array" src/ffi/call.rs 's/layer \* metrics_size), metrics_size, metrics)/layer * metrics_size), metrics_size + 8, metrics)/'
+sabotage "metrics written beyond their array" src/ffi/structs.rs 's/write_bytes(0, self.size - known)/write_bytes(0, self.size - known + 8)/'
 sees "wrote beyond an output" topic null
 sees "Segmentation fault" topic workspace
 if command -v valgrind > /dev/null; then
@@ -193,7 +193,7 @@ fi
 mend
 
 sabotage "an output written before the checks" src/ffi/plan.rs \
-  's/^        let maps = memory.read("placement", call.placement)?;/&\n        maps.physical_to_logical.cast::<u8>().write(0);/'
+  's/^            let maps = memory.read("placement", self.placement)?;/&\n            maps.physical_to_logical.cast::<u8>().write(0);/'
 sees "touched an output although it failed" topic load
 mend
 
@@ -215,14 +215,14 @@ sabotage "an explanation that names the place beside" src/explain/load.rs 's/at 
 sees "explain.c:[0-9]*: .*failed" topic explain
 mend
 
-sabotage "an explanation with a status of its own" src/explain/call.rs \
+sabotage "an explanation with a status of its own" src/explain/content.rs \
   's/^    slots.say_entry(text);$/&\n    if slots.shape.num_layers() > 0 {\n        return Err(Status::PlacementMissing);\n    }/'
 sees "panicked at tests.library.explain.rs" rust_test library explain::
 sees "not so: said == status" replay
 mend
 
 sabotage "explanations linked where nobody asks for them" $ffi \
-  's/^    const UNKNOWN: .*/    core::hint::black_box(crate::explain::Text::new()).say(core::hint::black_box("[layer %]"), \&[]);\n&/'
+  's/^    const UNKNOWN: .*/    core::hint::black_box(crate::explain::text::Text::default()).say(core::hint::black_box("[layer %]"), \&[]);\n&/'
 sees "explanations are in a program that does not call them: [0-9]* [0-9]*" topic unlinked
 mend
 
@@ -238,7 +238,7 @@ sabotage "a dead GPU that is numbered" src/placement/number.rs 's/Some(count) if
 sees "number.c:[0-9]*: .*failed" topic number
 mend
 
-sabotage "rows of a newer caller read as our own" src/ffi/rows.rs 's/add(row \* self.size)/add(row * size_of::<T>())/'
+sabotage "rows of a newer caller read as our own" src/ffi/structs.rs 's/add(row \* self.size)/add(row * size_of::<T>())/'
 sees "gate.c:[0-9]*: .*failed" topic gate
 mend
 
@@ -260,24 +260,24 @@ mend
 
 # --- BALANCED ---
 
-joint=src/balanced/one_load
-sabotage "packing that lets replicas meet" $joint/lpt.rs 's/hit |= at(b.expert, r as usize) == e;/hit |= (r, e) == (u32::MAX, 0);/'
+construct=src/balanced/construct
+sabotage "packing that lets replicas meet" $construct/lpt.rs 's/hit |= at(self.packing.expert_of, item) == expert;/hit |= (item, expert) == (u32::MAX, 0);/'
 sees "plans.c:[0-9]*: policy 0: failed" topic balanced
 mend
 
-sabotage "swaps that let replicas meet" $joint/board.rs 's/e & SPLIT != 0 && self.has_beside/e == u32::MAX \&\& self.has_beside/'
+sabotage "swaps that let replicas meet" $construct/packing.rs 's/expert & SPLIT != 0 && self.has_beside/expert == u32::MAX \&\& self.has_beside/'
 sees "plans.c:[0-9]*: policy 0: failed" topic balanced
 mend
 
-sabotage "a tie the other way" $joint/lpt.rs 's/if t < best && !(e & SPLIT/if t <= best \&\& !(e \& SPLIT/'
+sabotage "a tie the other way" $construct/lpt.rs 's/if t < best && !(expert & SPLIT/if t <= best \&\& !(expert \& SPLIT/'
 sees "policy 0: failed: pin [0-9]*$" topic balanced
 mend
 
-sabotage "subnormals scaled as if they were normal" $joint/scale.rs 's/if top >= 100 << 23 {/if top > 0 {/'
+sabotage "subnormals scaled as if they were normal" $construct/loads.rs 's/if top >= 100 << 23 {/if top > 0 {/'
 sees "failed: digest_of(&p, \"times a power of two\") == digest" topic balanced
 mend
 
-sabotage "loads read by the floating-point unit" $joint/scale.rs 's/let bits = x.to_bits() &/let bits = (x * 2.0).to_bits() \&/'
+sabotage "loads read by the floating-point unit" $construct/loads.rs 's/let bits = |x: f32| x.to_bits() &/let bits = |x: f32| (x * 2.0).to_bits() \&/'
 sees "policy 0: failed: pin [0-9]*, flush to zero$" topic balanced
 mend
 
@@ -285,7 +285,7 @@ sabotage "a bound 1 % too high" src/score/measure.rs 's/let bound = lower::lower
 sees "evaluate.c:[0-9]*: .*failed: best >= 0 && bound <= best" topic evaluate
 mend
 
-sabotage "a limit on replicas that is not kept" src/balanced/mod.rs 's/let most_replicas = if maps.max_replicas == 0 {/let most_replicas = if maps.max_replicas < 1000 {/'
+sabotage "a limit on replicas that is not kept" src/balanced/layer.rs 's/if max_replicas == 0 {/if max_replicas < 1000 {/'
 sees "policy 0: failed: max_replicas" topic topology
 mend
 
@@ -293,11 +293,11 @@ sabotage "a dead GPU in use" src/problem/shape.rs 's/if self.topology.receives(g
 sees "plans.c:[0-9]*: policy 0: failed: c.problem.gpu_state" topic topology
 mend
 
-sabotage "groups that fit nowhere" src/balanced/layer.rs 's/return Err(Status::Infeasible);/return Err(Status::TooFewSlots);/'
+sabotage "groups that fit nowhere" src/balanced/admit.rs 's/return Err(Status::Infeasible);/return Err(Status::TooFewSlots);/'
 sees "found -32, expected -70" topic balanced
 mend
 
-sabotage "slots that are just enough" src/balanced/layer.rs 's/if slots_in_use(shape) < experts {/if slots_in_use(shape) <= experts {/'
+sabotage "slots that are just enough" src/balanced/admit.rs 's/if slots_in_use(shape) < experts {/if slots_in_use(shape) <= experts {/'
 sees "found -32, expected 0" topic balanced
 mend
 
@@ -309,7 +309,7 @@ sabotage "ties on one node that fall otherwise than in DEEPSEEK" src/balanced/ne
 sees "not so: .*ours.max_gpu_load <= theirs" replay
 mend
 
-sabotage "groups on nodes by their loads alone" src/balanced/layer.rs 's/^const HALVINGS: u32 = .*;/const HALVINGS: u32 = 0;/'
+sabotage "groups on nodes by their loads alone" src/balanced/nodes.rs 's/^const HALVINGS: u32 = .*;/const HALVINGS: u32 = 0;/'
 sees "failed: ours >= floor" rust_test library quality::many_groups
 mend
 
@@ -317,8 +317,8 @@ sabotage "zero as the optimiser compares it" src/problem/loads.rs 's/core::hint:
 sees "found 0, expected -42" topic balanced
 mend
 
-sabotage "a strategy that reaches for the C face" $joint/road.rs '$a #[allow(unused)]\nuse super::super::super::ffi::EPLB_VERSION;'
-sees ".plan. may not import .ffi." rust_test project architecture::
+sabotage "a strategy that reaches for the C face" $construct/solver.rs '$a #[allow(unused)]\nuse super::super::super::ffi::EPLB_VERSION;'
+sees ".balanced. may not import .ffi." rust_test project architecture::
 mend
 
 sabotage "a counter that starts again" src/load/tracker.rs 's/let sum = counter.saturating_add(count);/let sum = counter.wrapping_add(count);/'

@@ -45,7 +45,7 @@ pub fn admit(shape: &Shape, options: &Options) -> Result<Way, Status> {
     }
     match options.recipe.or(policy::recipe(options.policy)) {
         Some(recipe) => policy::admit(shape, options.scope).map(|()| Way::Recipe(recipe)),
-        None => balanced::layer::admit(shape, options.scope).map(|()| Way::Balanced),
+        None => balanced::admit(shape, options.scope).map(|()| Way::Balanced),
     }
 }
 

@@ -6,11 +6,7 @@
 use core::ffi::CStr;
 use core::fmt;
 
-/// What a call answers: EPLB_STATUS_OK or a negative code.
-///
-/// Every function that can fail returns one of these as an int32_t. On anything but
-/// EPLB_STATUS_OK no output has been touched, unless the function says otherwise.
-/// eplb_status_string() gives the text that says what to change.
+/// What a call answers, as an int32_t. eplb_status_string has a text of each, eplb_explain says what it is about.
 #[allow(non_camel_case_types)] // the C name; Rust code sees it as `eplb::Status`
 #[repr(i32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

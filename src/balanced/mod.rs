@@ -1,49 +1,18 @@
 //! BALANCED: counts and packing decided together, on any topology.
+//!
+//! [`plan`] has the way of a layer. What a solver gets is an [`instance`]; `construct` solves it for one load,
+//! `many_loads` for several windows.
 
-pub mod layer;
-pub mod many_loads;
-pub mod never_worse;
-pub mod one_load;
-pub mod rows;
-pub mod windows;
+mod admit;
+mod construct;
+mod gather;
+mod instance;
+mod layer;
+mod many_loads;
+mod never_worse;
+mod nodes;
+mod plan;
+mod windows;
 
-use crate::base::arena::{Arena, Need};
-use crate::options::Options;
-use crate::options::flags::Flags;
-use crate::placement::PlacementMut;
-use crate::problem::{Problem, Scope, Shape};
-use layer::Layer;
-
-/// What a layer needs.
-pub fn need(shape: &Shape, scope: Scope) -> Need {
-    let numbers = Need { u32s: shape.num_logical_experts(), ..Need::default() };
-    layer::need(shape, scope).max(never_worse::need(shape, scope)).max(numbers)
-}
-
-/// Plans a layer and writes its maps.
-#[inline(never)] // the stack holds one of the two ways
-pub fn plan_layer(
-    problem: &Problem,
-    options: &Options,
-    index: usize,
-    arena: &mut Arena,
-    maps: &mut PlacementMut,
-) {
-    let (shape, scope) = (problem.shape(), options.scope);
-    let most_replicas = if maps.max_replicas == 0 { usize::MAX } else { maps.max_replicas };
-    let row = Layer {
-        problem,
-        index,
-        most_replicas,
-        effort: options.effort,
-        may_stay_empty: options.flags.contains(Flags::EMPTY_SLOTS),
-    };
-    let slots = maps.slots_mut(shape, index);
-    if let Some(window) = layer::plan_layer(&row, scope, arena, slots)
-        && never_worse::concerns(shape, scope)
-        && most_replicas > shape.num_physical_experts() - shape.num_logical_experts()
-    {
-        never_worse::or_deepseek(problem, window, index, scope, arena, slots);
-    }
-    maps.number(shape, index, arena);
-}
+pub use admit::{admit, groups_that_fit, slots_in_use};
+pub use plan::{need, plan_layer};

@@ -1,18 +1,19 @@
 //! The promise that BALANCED is never worse than DEEPSEEK, kept in hierarchical scope.
 //!
-//! On one row the joint planner sees to it, as long as experts come in the same order: of equal loads the
-//! first decides. So on one node groups come as DEEPSEEK takes them. On several, the assignment of groups that
+//! On one node the solver sees to it, as long as experts come in the same order: of equal loads the
+//! first decides. So there groups come as DEEPSEEK takes them. On several, the assignment of groups that
 //! leaves the busiest node the least to do need not be the one whose nodes pack best: where GPUs have few
 //! slots, DEEPSEEK's can be luckier. So its plan is made, too, and taken when it is better and keeps replicas
 //! apart.
 
-use crate::balanced::one_load::scale::scale;
+use crate::balanced::construct::loads::scale;
+use crate::balanced::layer::{Kept, Layer};
 use crate::base::arena::{Arena, Carve, Need};
 use crate::base::keys::{descending, sort, sort_buffer};
 use crate::compat::hierarchy;
 use crate::compat::policy::{self, Policy};
 use crate::placement::LayerMaps;
-use crate::problem::{Problem, Scope, Shape};
+use crate::problem::{Scope, Shape};
 use crate::score;
 
 /// Whether it is a hierarchy that DEEPSEEK can plan, if only a window of it.
@@ -52,15 +53,10 @@ pub fn need_of_order(shape: &Shape, scope: Scope) -> [Need; 2] {
 }
 
 /// Keys of the groups in the order in which DEEPSEEK takes them on one node: heaviest first, loads summed as it
-/// does, scaled as the joint planner scales them. None where that is not one node. O(E + K).
-#[inline(never)] // off the stack while a row is planned
-pub fn order_groups<'a>(
-    shape: &Shape,
-    scope: Scope,
-    load: &[f32],
-    arena: &mut Arena<'a>,
-) -> &'a [u64] {
-    let groups = ordered_groups(shape, scope);
+/// does, scaled as the solver scales them. None where that is not one node. O(E + K).
+#[inline(never)] // off the stack while an instance is solved
+pub fn order_groups<'a>(layer: &Layer, load: &[f32], arena: &mut Arena<'a>) -> &'a [u64] {
+    let groups = ordered_groups(layer.shape(), layer.scope);
     if groups <= 1 {
         return &[];
     }
@@ -87,35 +83,24 @@ fn is_plain(load: &[f32]) -> bool {
     load.iter().all(|&load| plain(load) && load <= limit)
 }
 
-/// Puts DEEPSEEK's plan of a window of a layer in the place of `slots` where it is better.
+/// Puts DEEPSEEK's plan of a window in the place of `slots` where it is better.
 #[inline(never)]
-pub fn or_deepseek(
-    problem: &Problem,
-    window: usize,
-    layer: usize,
-    scope: Scope,
-    arena: &mut Arena,
-    slots: &mut [i32],
-) {
-    let shape = problem.shape();
+pub fn or_deepseek(layer: &Layer, window: usize, arena: &mut Arena, slots: &mut [i32]) {
+    let (shape, scope, load) = (layer.shape(), layer.scope, layer.load(window));
     let Some(recipe) = policy::recipe(Policy::Deepseek) else { return };
-    if !is_plain(problem.load(window, layer)) {
+    if !is_plain(load) {
         return;
     }
     let mut arena = arena.rest();
-    let kept = arena.u32s(slots.len());
-    for (kept, &slot) in kept.iter_mut().zip(slots.iter()) {
-        *kept = slot as u32;
-    }
-    let (ours, _) = score::largest_load(problem, window, layer, scope, &mut arena, slots);
-    let mut maps = LayerMaps::of(slots);
-    let load = problem.load(window, layer);
-    hierarchy::plan_layer(shape, scope, recipe, load, &mut arena, &mut maps);
-    let (theirs, duplicates) =
-        score::largest_load(problem, window, layer, scope, &mut arena, slots);
+    let mut kept = Kept(arena.u32s(slots.len()));
+    kept.keep(slots);
+    let largest_load = |slots: &[i32], arena: &mut Arena| {
+        score::largest_load(layer.problem, window, layer.index, scope, arena, slots)
+    };
+    let (ours, _) = largest_load(slots, &mut arena);
+    hierarchy::plan_layer(shape, scope, recipe, load, &mut arena, &mut LayerMaps::of(slots));
+    let (theirs, duplicates) = largest_load(slots, &mut arena);
     if duplicates > 0 || theirs >= ours {
-        for (slot, &kept) in slots.iter_mut().zip(kept.iter()) {
-            *slot = kept as i32;
-        }
+        kept.restore(slots);
     }
 }

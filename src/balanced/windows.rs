@@ -1,9 +1,11 @@
 //! The windows of a layer that count, and their loads as shares.
 
-use crate::balanced::many_loads::{Block, WIDE, blocks, take_blocks};
+use crate::balanced::layer::Layer;
+use crate::balanced::many_loads::{Block, Shares, WIDE, blocks, take_blocks};
 use crate::base::arena::{Arena, Carve};
+use crate::base::cells::{at, part, part_mut, put};
 use crate::base::keys::widen;
-use crate::problem::{Problem, Shape};
+use crate::problem::Shape;
 
 /// A share below this is none: nothing may be subnormal.
 const TINY: f64 = f64::from_bits((1023 - 80) << 52);
@@ -48,12 +50,12 @@ impl<'a> Windows<'a> {
     }
 
     /// Notes the windows of a layer that have weight and load. `gpus`: how many take part.
-    pub fn note(&mut self, problem: &Problem, layer: usize, gpus: usize) {
+    pub fn note(&mut self, layer: &Layer, gpus: usize) {
+        let weight_of = |window| widen(layer.problem.window_weight(window, layer.index).abs());
         self.count = 0;
         let mut heaviest = 0.0;
-        for window in 0..problem.shape().num_windows() {
-            let weight = widen(problem.window_weight(window, layer).abs());
-            let total = problem.load(window, layer).iter().fold(0.0, |sum, &x| sum + widen(x));
+        for window in 0..layer.shape().num_windows() {
+            let weight = weight_of(window);
             if weight == 0.0 {
                 continue;
             }
@@ -61,19 +63,15 @@ impl<'a> Windows<'a> {
                 self.first = window;
             }
             heaviest = if weight > heaviest { weight } else { heaviest };
-            if total == 0.0 {
-                continue;
-            }
-            if let (Some(number), Some(unit)) =
-                (self.number.get_mut(self.count), self.unit.get_mut(self.count))
-            {
-                *number = window as u32;
-                *unit = total / gpus as f64;
+            let total = layer.load(window).iter().fold(0.0, |sum, &x| sum + widen(x));
+            if total > 0.0 {
+                put(self.number, self.count, window as u32);
+                put(self.unit, self.count, total / gpus as f64);
                 self.count += 1;
             }
         }
         for (to, &number) in self.weight.iter_mut().zip(self.number.iter()).take(self.count) {
-            let weight = widen(problem.window_weight(number as usize, layer).abs()) / heaviest;
+            let weight = weight_of(number as usize) / heaviest;
             // not 0, and not subnormal
             *to = if weight > TINY { weight as f32 } else { TINY as f32 };
         }
@@ -81,41 +79,39 @@ impl<'a> Windows<'a> {
 
     /// The first window that counts; where none has load, the first with weight.
     pub fn first(&self) -> usize {
-        if self.count == 0 {
-            self.first
-        } else {
-            self.number.first().map_or(0, |&number| number as usize)
-        }
+        if self.count == 0 { self.first } else { at(self.number, 0) as usize }
     }
 
-    fn share(problem: &Problem, layer: usize, window: u32, unit: f64, expert: usize) -> f64 {
-        let load = problem.load(window as usize, layer).get(expert).copied().unwrap_or(0.0);
-        let share = widen(load.abs()) / unit;
+    /// The windows that count, and the units of their loads.
+    fn counting(&self) -> impl Iterator<Item = (u32, f64)> + Clone {
+        let numbers = self.number.iter().copied();
+        numbers.zip(self.unit.iter().copied()).take(self.count)
+    }
+
+    fn share(layer: &Layer, (window, unit): (u32, f64), expert: usize) -> f64 {
+        let share = widen(at(layer.load(window as usize), expert).abs()) / unit;
         if share > TINY { share } else { 0.0 }
     }
 
     /// Whether all that count are the same but for the number of tokens: then any of them is as good as all.
-    pub fn alike(&self, problem: &Problem, layer: usize) -> bool {
-        let (Some(&first), Some(&first_unit)) = (self.number.first(), self.unit.first()) else {
-            return true;
-        };
-        let counting = || self.number.iter().zip(self.unit.iter()).take(self.count).skip(1);
-        (0..problem.shape().num_logical_experts()).all(|expert| {
-            let share = Self::share(problem, layer, first, first_unit, expert) as f32;
-            counting().all(|(&number, &unit)| {
-                Self::share(problem, layer, number, unit, expert) as f32 == share
-            })
+    pub fn alike(&self, layer: &Layer) -> bool {
+        let mut others = self.counting();
+        let Some(first) = others.next() else { return true };
+        (0..layer.shape().num_logical_experts()).all(|expert| {
+            let share = Self::share(layer, first, expert) as f32;
+            others.clone().all(|window| Self::share(layer, window, expert) as f32 == share)
         })
     }
 
     /// Fills in the mean of every expert and gives it.
-    pub fn mean(&mut self, problem: &Problem, layer: usize) -> &[f32] {
-        let weights = self.weight.iter().take(self.count);
-        let all = weights.fold(0.0, |sum, &weight| sum + f64::from(weight));
+    pub fn mean(&mut self, layer: &Layer) -> &[f32] {
+        let weights = part(self.weight, 0, self.count);
+        let all = weights.iter().fold(0.0, |sum, &weight| sum + f64::from(weight));
+        let windows = self.number.iter().copied().zip(self.unit.iter().copied());
+        let windows = windows.zip(weights);
         for (expert, mean) in self.mean.iter_mut().enumerate() {
-            let windows = self.number.iter().zip(self.unit.iter()).zip(self.weight.iter());
-            let sum = windows.take(self.count).fold(0.0, |sum, ((&number, &unit), &weight)| {
-                sum + f64::from(weight) * Self::share(problem, layer, number, unit, expert)
+            let sum = windows.clone().fold(0.0, |sum, (window, &weight)| {
+                sum + f64::from(weight) * Self::share(layer, window, expert)
             });
             *mean = (sum / all) as f32;
         }
@@ -124,24 +120,18 @@ impl<'a> Windows<'a> {
 
     /// The shares of `experts`, each together with the `size - 1` that follow it, as many blocks to each as
     /// the windows that count need; and the weights.
-    pub fn gather(
-        &mut self,
-        problem: &Problem,
-        layer: usize,
-        experts: &[u32],
-        size: usize,
-    ) -> (&mut [Block], &[f32]) {
+    pub fn gather(&mut self, layer: &Layer, experts: &[u32], size: usize) -> Shares<'_> {
         let n = blocks(self.count);
-        let shares = self.shares.get_mut(..experts.len() * n).unwrap_or_default();
-        shares.fill([0.0; WIDE]);
-        for (shares, &expert) in shares.chunks_exact_mut(n.max(1)).zip(experts) {
-            let windows = self.number.iter().zip(self.unit.iter()).take(self.count);
-            for (to, (&number, &unit)) in shares.as_flattened_mut().iter_mut().zip(windows) {
+        let windows = self.number.iter().copied().zip(self.unit.iter().copied()).take(self.count);
+        let share = part_mut(self.shares, 0, experts.len() * n);
+        share.fill([0.0; WIDE]);
+        for (shares, &expert) in share.chunks_exact_mut(n.max(1)).zip(experts) {
+            for (to, window) in shares.as_flattened_mut().iter_mut().zip(windows.clone()) {
                 let members = expert as usize..expert as usize + size;
-                let share = |expert| Self::share(problem, layer, number, unit, expert);
-                *to = members.fold(0.0, |sum, expert| sum + share(expert)) as f32;
+                *to = members.fold(0.0, |sum, expert| sum + Self::share(layer, window, expert))
+                    as f32;
             }
         }
-        (shares, self.weight.get(..self.count).unwrap_or_default())
+        Shares { share, weight: part(self.weight, 0, self.count) }
     }
 }

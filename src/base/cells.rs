@@ -76,6 +76,12 @@ where
     change(xs, i, |x| (Wrapping(x) - Wrapping(less)).0);
 }
 
+/// Copies as much as there is of both.
+#[inline]
+pub fn copy<T: Copy>(to: &mut [T], from: &[T]) {
+    to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
+}
+
 /// The part `from..to`, empty when out of range.
 #[inline(always)]
 pub fn part<T>(xs: &[T], from: usize, to: usize) -> &[T] {

@@ -76,20 +76,47 @@ impl<'a, K: Key> Tournament<'a, K> {
         node_at(self.tree, 1) // a single player is both leaf and root
     }
 
-    /// Gives `player` a new key; [`Key::OUT`] takes it out.
+    /// The key of a player.
     #[inline]
-    pub fn set(&mut self, player: usize, key: K) {
-        let mut node = self.leaves + player;
-        let mut winner = key;
-        while node > 1 {
-            let rival = node_at(self.tree, node ^ 1);
-            let Some(place) = self.tree.get_mut(node) else { return };
-            *place = winner;
+    pub fn key(&self, player: usize) -> K {
+        node_at(self.tree, self.leaves + player)
+    }
+
+    /// Gives `player` a new key, [`Key::OUT`] to take it out; answers the smallest key then.
+    #[inline]
+    pub fn set(&mut self, player: usize, key: K) -> K {
+        let (mut node, mut winner) = (self.leaves + player, key);
+        // the usual sizes without a bound to check, and all levels unrolled
+        if let Ok(tree) = self.tree.try_into() {
+            return replay::<K, 64>(tree, node, key);
+        }
+        if let Ok(tree) = self.tree.try_into() {
+            return replay::<K, 256>(tree, node, key);
+        }
+        while node > 1
+            && let Some(&rival) = self.tree.get(node ^ 1)
+        {
+            put(self.tree, node, winner);
             winner = winner.smaller(rival);
-            node >>= 1;
+            node /= 2;
         }
         put(self.tree, 1, winner);
+        winner
     }
+}
+
+/// Plays the matches of a leaf again. `N`: a power of two.
+#[inline(always)]
+fn replay<K: Key, const N: usize>(tree: &mut [K; N], mut node: usize, key: K) -> K {
+    let mut winner = key;
+    for _ in 1..N.ilog2() {
+        let rival = node_at(tree, (node ^ 1) % N);
+        put(tree, node % N, winner);
+        winner = winner.smaller(rival);
+        node /= 2;
+    }
+    put(tree, 1, winner);
+    winner
 }
 
 #[inline(always)]

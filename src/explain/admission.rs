@@ -1,14 +1,15 @@
-//! What a policy, a scope or a flag rules out, whatever the loads: what `workspace` refuses.
+//! What a policy, a scope, a flag or the build rules out, whatever the loads: what `workspace` refuses.
 
-use crate::balanced::layer::{groups_that_fit, slots_in_use};
+use crate::afresh::FROM_NOTHING;
+use crate::balanced::{groups_that_fit, slots_in_use};
 use crate::compat::policy::Policy;
-use crate::explain::left_out;
-use crate::explain::text::Text;
+use crate::explain::text::{Text, say};
 use crate::options::Options;
 use crate::options::flags::Flags;
 use crate::options::operation::Operation;
+use crate::parts;
 use crate::problem::Shape;
-use crate::problem::topology::{EPLB_GPU_DEAD, Topology};
+use crate::problem::topology::{EPLB_GPU_DEAD, EPLB_GPU_LEAVING, Topology};
 use crate::rebalance::limits::Survive;
 use crate::rebalance::mode::{places_for_two, survive_of};
 use crate::status::Status;
@@ -21,24 +22,55 @@ pub struct Admission<'a> {
     pub options: &'a Options<'a>,
 }
 
-/// The C name of a policy.
-fn name_of(options: &Options) -> &'static str {
-    if options.recipe.is_some() {
-        return "the recipe";
-    }
-    match options.policy {
-        Policy::Balanced => "EPLB_POLICY_BALANCED",
-        Policy::Deepseek => "EPLB_POLICY_DEEPSEEK",
-        Policy::MultiSwap => "EPLB_POLICY_MULTI_SWAP",
-        Policy::K2Hybrid => "EPLB_POLICY_K2_HYBRID",
-        Policy::HybridArgmax => "EPLB_POLICY_HYBRID_ARGMAX",
-        Policy::PeakAware => "EPLB_POLICY_PEAK_AWARE",
-        Policy::Waterfill => "EPLB_POLICY_WATERFILL",
-        Policy::WaterfillFixup => "EPLB_POLICY_WATERFILL_FIXUP",
-    }
-}
-
 impl Admission<'_> {
+    /// Says what is ruled out.
+    pub fn say(&self, text: &mut Text, status: Status) {
+        if let Some(part) = self.part_left_out(status) {
+            return say!(text; "this library was built without the part \"%\", which the call needs: build it with", part);
+        }
+        match status {
+            Status::UnsupportedWindows
+            | Status::UnsupportedSpeed
+            | Status::UnsupportedSlots
+            | Status::UnsupportedState
+            | Status::UnsupportedNodes => self.say_topology(text, status),
+            Status::GroupsNotDivisible | Status::ExpertsNotDivisible | Status::GpusNotDivisible => {
+                self.say_indivisible(text, status)
+            }
+            Status::TooFewSlots => self.say_too_few(text),
+            Status::MovesWithoutPrevious | Status::UnsupportedPrevious => {
+                self.say_limit(text, status);
+            }
+            Status::UnsupportedFlag => self.say_flag(text),
+            Status::ShapeTooLarge if self.operation == Operation::Transfers => {
+                say!(text; "problem.num_physical_experts is %: eplb_transfers takes fewer than 2^30 slots",
+                    self.shape.num_physical_experts());
+            }
+            Status::ShapeTooLarge => {
+                say!(text; "problem.num_gpus is %: EPLB_POLICY_BALANCED, eplb_dispatch and EPLB_FLAG_DISPATCH take 65535",
+                    self.topology().num_gpus());
+            }
+            Status::Infeasible => self.say_infeasible(text),
+            _ => {}
+        }
+    }
+
+    /// The part that the status is about, when the build does without it.
+    fn part_left_out(&self, status: Status) -> Option<&'static str> {
+        let (previous, dispatch) = ((parts::PREVIOUS, "previous"), (parts::DISPATCH, "dispatch"));
+        let flags = self.options.flags;
+        let (is_there, name) = match (status, self.operation) {
+            (Status::UnsupportedPolicy, _) => (parts::COMPAT, "compat"),
+            (Status::UnsupportedPrevious, _) => previous,
+            (Status::UnsupportedFlag, _) if !FROM_NOTHING.contains(flags) => previous,
+            (Status::UnsupportedFlag, _) if flags.contains(Flags::DISPATCH) => dispatch,
+            (Status::UnknownOperation, Operation::Dispatch) => dispatch,
+            (Status::UnknownOperation, _) => previous,
+            _ => return None,
+        };
+        (!is_there).then_some(name)
+    }
+
     fn topology(&self) -> &Topology<'_> {
         self.shape.topology()
     }
@@ -47,229 +79,143 @@ impl Admission<'_> {
         self.options.recipe.is_none() && self.options.policy == Policy::Balanced
     }
 
-    /// Says what is ruled out.
-    pub fn say(&self, text: &mut Text, status: Status) {
-        left_out::say(text, self.operation, self.options, status);
-        if !text.is_empty() {
-            return;
-        }
-        match status {
-            Status::UnsupportedWindows
-            | Status::UnsupportedSpeed
-            | Status::UnsupportedSlots
-            | Status::UnsupportedState
-            | Status::UnsupportedNodes => self.say_topology(text, status),
-            Status::TooFewSlots
-            | Status::GroupsNotDivisible
-            | Status::ExpertsNotDivisible
-            | Status::GpusNotDivisible => self.say_sizes(text, status),
-            Status::MovesWithoutPrevious | Status::UnsupportedPrevious => {
-                self.say_limit(text, status);
-            }
-            Status::UnsupportedFlag => self.say_flag(text),
-            Status::ShapeTooLarge => self.say_too_large(text),
-            Status::Infeasible => self.say_infeasible(text),
-            _ => {}
+    /// The C name of the policy.
+    fn policy(&self) -> &'static str {
+        match self.options.policy {
+            _ if self.options.recipe.is_some() => "the recipe",
+            Policy::Balanced => "EPLB_POLICY_BALANCED",
+            Policy::Deepseek => "EPLB_POLICY_DEEPSEEK",
+            Policy::MultiSwap => "EPLB_POLICY_MULTI_SWAP",
+            Policy::K2Hybrid => "EPLB_POLICY_K2_HYBRID",
+            Policy::HybridArgmax => "EPLB_POLICY_HYBRID_ARGMAX",
+            Policy::PeakAware => "EPLB_POLICY_PEAK_AWARE",
+            Policy::Waterfill => "EPLB_POLICY_WATERFILL",
+            Policy::WaterfillFixup => "EPLB_POLICY_WATERFILL_FIXUP",
         }
     }
 
     /// What the compatibility policies do not honour.
     fn say_topology(&self, text: &mut Text, status: Status) {
-        let (topology, policy) = (self.topology(), name_of(self.options).into());
-        let mut others = 0..topology.num_gpus();
+        let (topology, policy) = (self.topology(), self.policy());
+        let contiguous = Topology::contiguous(topology);
+        let first =
+            |wrong: &dyn Fn(usize) -> bool| (0..topology.num_gpus()).find(|&gpu| wrong(gpu));
+        let (speed, slots) = (|gpu| topology.speed(gpu), |gpu| topology.slots(gpu));
+        let found = match status {
+            Status::UnsupportedSpeed => first(&|gpu| speed(gpu) != speed(0)),
+            Status::UnsupportedSlots => first(&|gpu| slots(gpu) != slots(0)),
+            Status::UnsupportedState => first(&|gpu| !topology.receives(gpu)),
+            Status::UnsupportedNodes => first(&|gpu| topology.node(gpu) != contiguous.node(gpu)),
+            _ => {
+                return say!(text; "problem.num_windows is %, % plans a single one: set it to 1, or plan with \
+                    EPLB_POLICY_BALANCED", self.shape.num_windows(), policy);
+            }
+        };
+        let Some(gpu) = found else { return };
         match status {
-            Status::UnsupportedWindows => text.say(
-                "problem.num_windows is %, % plans a single one: set it to 1, or plan with \
-                 EPLB_POLICY_BALANCED",
-                &[self.shape.num_windows().into(), policy],
-            ),
             Status::UnsupportedSpeed => {
-                let first = topology.speed(0);
-                if let Some(gpu) = others.find(|&gpu| topology.speed(gpu) != first) {
-                    text.say(
-                        "problem.gpu_speed[gpu %] is %, that of GPU 0 %, % takes all as equally \
-                         fast: make gpu_speed NULL, or plan with EPLB_POLICY_BALANCED",
-                        &[gpu.into(), topology.speed(gpu).into(), first.into(), policy],
-                    );
-                }
+                say!(text; "problem.gpu_speed[gpu %] is %, that of GPU 0 %, % takes all as equally fast: make gpu_speed \
+                    NULL, or plan with EPLB_POLICY_BALANCED", gpu, speed(gpu), speed(0), policy);
             }
             Status::UnsupportedSlots => {
-                let first = topology.slots(0);
-                if let Some(gpu) = others.find(|&gpu| topology.slots(gpu) != first) {
-                    text.say(
-                        "problem.gpu_slots[gpu %] is %, that of GPU 0 %, % needs the same on every \
-                         GPU: make gpu_slots NULL, or plan with EPLB_POLICY_BALANCED",
-                        &[gpu.into(), topology.slots(gpu).into(), first.into(), policy],
-                    );
-                }
+                say!(text; "problem.gpu_slots[gpu %] is %, that of GPU 0 %, % needs the same on every GPU: make \
+                    gpu_slots NULL, or plan with EPLB_POLICY_BALANCED", gpu, slots(gpu), slots(0), policy);
             }
             Status::UnsupportedState => {
-                if let Some(gpu) = others.find(|&gpu| !topology.receives(gpu)) {
-                    let dead = !topology.serves(gpu);
-                    let state = if dead { "EPLB_GPU_DEAD" } else { "EPLB_GPU_LEAVING" };
-                    text.say(
-                        "problem.gpu_state[gpu %] is % (%), % needs every GPU alive: leave it out, \
-                         or plan with EPLB_POLICY_BALANCED",
-                        &[
-                            gpu.into(),
-                            state.into(),
-                            if dead {
-                                EPLB_GPU_DEAD
-                            } else {
-                                crate::problem::topology::EPLB_GPU_LEAVING
-                            }
-                            .into(),
-                            policy,
-                        ],
-                    );
-                }
+                let (name, state) = match topology.serves(gpu) {
+                    false => ("EPLB_GPU_DEAD", EPLB_GPU_DEAD),
+                    true => ("EPLB_GPU_LEAVING", EPLB_GPU_LEAVING),
+                };
+                say!(text; "problem.gpu_state[gpu %] is % (%), % needs every GPU alive: leave it out, or plan with \
+                    EPLB_POLICY_BALANCED", gpu, name, state, policy);
             }
             _ => {
-                let contiguous = Topology::contiguous(topology);
-                if let Some(gpu) = others.find(|&gpu| topology.node(gpu) != contiguous.node(gpu)) {
-                    text.say(
-                        "problem.gpu_node[gpu %] is %, in blocks of num_gpus / num_nodes it is %: \
-                         in hierarchical scope % needs those; or plan with EPLB_POLICY_BALANCED",
-                        &[
-                            gpu.into(),
-                            topology.node(gpu).into(),
-                            contiguous.node(gpu).into(),
-                            policy,
-                        ],
-                    );
-                }
+                say!(text; "problem.gpu_node[gpu %] is %, in blocks of num_gpus / num_nodes it is %: in hierarchical \
+                    scope % needs those; or plan with EPLB_POLICY_BALANCED",
+                    gpu, topology.node(gpu), contiguous.node(gpu), policy);
             }
         }
     }
 
-    fn say_sizes(&self, text: &mut Text, status: Status) {
-        let (shape, topology) = (self.shape, self.topology());
-        let (experts, groups) = (shape.num_logical_experts(), shape.num_groups());
-        let (nodes, gpus) = (topology.num_nodes(), topology.num_gpus());
-        let mut indivisible =
-            |what: &'static str, value: usize, by: &'static str, divisor: usize| {
-                text.say(
-                "problem.% is %, no multiple of %, %, as hierarchical scope needs: change one, or \
-                 set options.scope to EPLB_SCOPE_GLOBAL",
-                &[what.into(), value.into(), by.into(), divisor.into()],
-            );
-            };
-        match status {
-            Status::GroupsNotDivisible => indivisible("num_groups", groups, "num_nodes", nodes),
-            Status::ExpertsNotDivisible => {
-                indivisible("num_logical_experts", experts, "num_groups", groups);
-            }
-            Status::GpusNotDivisible => indivisible("num_gpus", gpus, "num_nodes", nodes),
-            _ if self.is_balanced() => text.say(
-                "GPUs that are alive have room for % experts, each once on a GPU, \
-                 problem.num_logical_experts is %: give more slots, or living GPUs",
-                &[slots_in_use(shape).into(), experts.into()],
-            ),
-            _ => text.say(
-                "problem.num_physical_experts is %, problem.num_logical_experts is %: give every \
-                 expert a slot at least",
-                &[topology.num_slots().into(), experts.into()],
-            ),
+    fn say_indivisible(&self, text: &mut Text, status: Status) {
+        let groups = ("num_groups", self.shape.num_groups());
+        let nodes = ("num_nodes", self.topology().num_nodes());
+        let experts = ("num_logical_experts", self.shape.num_logical_experts());
+        let ((name, value), (by, divisor)) = match status {
+            Status::GroupsNotDivisible => (groups, nodes),
+            Status::ExpertsNotDivisible => (experts, groups),
+            _ => (("num_gpus", self.topology().num_gpus()), nodes),
+        };
+        say!(text; "problem.% is %, no multiple of %, %, as hierarchical scope needs: change one, or set options.scope \
+            to EPLB_SCOPE_GLOBAL", name, value, by, divisor);
+    }
+
+    fn say_too_few(&self, text: &mut Text) {
+        let (shape, experts) = (self.shape, self.shape.num_logical_experts());
+        if self.is_balanced() {
+            say!(text; "GPUs that are alive have room for % experts, each once on a GPU, problem.num_logical_experts is \
+                %: give more slots, or living GPUs", slots_in_use(shape), experts);
+        } else {
+            say!(text; "problem.num_physical_experts is %, problem.num_logical_experts is %: give every expert a slot \
+                at least", shape.num_physical_experts(), experts);
         }
     }
 
     fn say_limit(&self, text: &mut Text, status: Status) {
         let options = self.options;
-        let (name, value) = if options.max_moves != 0 {
-            ("max_moves", options.max_moves)
+        let (name, value, with) = if options.max_moves != 0 {
+            ("max_moves", options.max_moves, "")
         } else if options.max_moves_per_gpu_pair != 0 {
-            ("max_moves_per_gpu_pair", options.max_moves_per_gpu_pair)
+            ("max_moves_per_gpu_pair", options.max_moves_per_gpu_pair, "")
         } else {
-            ("flags", options.flags.bits())
+            ("flags", options.flags.bits(), ", with EPLB_FLAG_FILL_ONLY")
         };
-        text.say("options.% is %", &[name.into(), value.into()]);
-        if name == "flags" {
-            text.say(", with EPLB_FLAG_FILL_ONLY", &[]);
-        }
+        say!(text; "options.% is %%, ", name, value, with);
         if status == Status::MovesWithoutPrevious {
-            text.say(", but options.previous is NULL: set it, or leave the limit at 0", &[]);
-            return;
+            say!(text; "but options.previous is NULL: set it, or leave the limit at 0");
+        } else {
+            say!(text; "a limit that % cannot keep: set it to 0, or plan with EPLB_POLICY_BALANCED", self.policy());
         }
-        text.say(
-            ", a limit that % cannot keep: set it to 0, or plan with EPLB_POLICY_BALANCED",
-            &[name_of(options).into()],
-        );
     }
 
     fn say_flag(&self, text: &mut Text) {
         let own = match self.operation {
             Operation::Transfers => Flags::EXTERNAL_SOURCE,
-            _ => Flags::ALL.into_iter().fold(Flags::NONE, |flags, (flag, _)| {
-                let two_places = Flags::SURVIVE_GPU | Flags::SURVIVE_NODE | Flags::FILL_ONLY;
-                if two_places.contains(flag) { flags } else { flags | flag }
-            }),
+            _ => Flags::EXTERNAL_SOURCE | Flags::DISPATCH | Flags::EMPTY_SLOTS,
         };
-        let set = |&(flag, _): &(Flags, &str)| self.options.flags.contains(flag);
-        let mut others = Flags::ALL.into_iter().filter(set).filter(|&(f, _)| !own.contains(f));
-        let Some((flag, name)) = others.next() else { return };
-        text.say("options.flags has % (%), ", &[name.into(), flag.bits().into()]);
-        match self.operation {
-            Operation::Transfers => {
-                text.say("eplb_transfers knows EPLB_FLAG_EXTERNAL_SOURCE alone: clear it", &[])
-            }
-            _ if self.is_balanced() => text.say(
-                "which in hierarchical scope needs a limit on moves: set options.max_moves, or \
-                 options.scope to EPLB_SCOPE_GLOBAL",
-                &[],
-            ),
-            _ => text.say(
-                "which % does not know: clear it, or plan with EPLB_POLICY_BALANCED",
-                &[name_of(self.options).into()],
-            ),
-        }
-    }
-
-    fn say_too_large(&self, text: &mut Text) {
-        let (gpus, slots) = (self.topology().num_gpus(), self.topology().num_slots());
-        match self.operation {
-            Operation::Transfers => text.say(
-                "problem.num_physical_experts is %: eplb_transfers takes fewer than 2^30 slots",
-                &[slots.into()],
-            ),
-            _ => text.say(
-                "problem.num_gpus is %: EPLB_POLICY_BALANCED, eplb_dispatch and EPLB_FLAG_DISPATCH \
-                 take 65535",
-                &[gpus.into()],
-            ),
+        let flags = self.options.flags;
+        let foreign = |&(flag, _): &(Flags, &str)| flags.contains(flag) && !own.contains(flag);
+        let Some((flag, name)) = Flags::ALL.into_iter().find(foreign) else { return };
+        say!(text; "options.flags has % (%), ", name, flag.bits());
+        if self.operation == Operation::Transfers {
+            say!(text; "eplb_transfers knows EPLB_FLAG_EXTERNAL_SOURCE alone: clear it");
+        } else if self.is_balanced() {
+            say!(text; "which in hierarchical scope needs a limit on moves: set options.max_moves, or options.scope to \
+                EPLB_SCOPE_GLOBAL");
+        } else {
+            say!(text; "which % does not know: clear it, or plan with EPLB_POLICY_BALANCED", self.policy());
         }
     }
 
     fn say_infeasible(&self, text: &mut Text) {
-        let shape = self.shape;
-        let survive = survive_of(self.options);
+        let (shape, survive) = (self.shape, survive_of(self.options));
         let flag = match survive {
             Survive::Node => "EPLB_FLAG_SURVIVE_NODE",
             _ => "EPLB_FLAG_SURVIVE_GPU",
         };
-        let groups = groups_that_fit(shape, self.options.scope);
-        if groups < shape.num_groups() {
-            let size = shape.num_logical_experts().checked_div(shape.num_groups()).unwrap_or(0);
-            text.say(
-                "problem.num_groups is %, the living GPUs of the nodes have room for % groups of \
-                 % experts: give more slots, or set options.scope to EPLB_SCOPE_GLOBAL",
-                &[shape.num_groups().into(), groups.into(), size.into()],
-            );
+        let fitting = groups_that_fit(shape, self.options.scope);
+        let (experts, groups) = (shape.num_logical_experts(), shape.num_groups());
+        if fitting < groups {
+            say!(text; "problem.num_groups is %, the living GPUs of the nodes have room for % groups of % experts: give \
+                more slots, or set options.scope to EPLB_SCOPE_GLOBAL",
+                groups, fitting, experts.checked_div(groups).unwrap_or(0));
         } else if survive == Survive::Node && shape.is_hierarchical(self.options.scope) {
-            text.say(
-                "options.flags has %, and hierarchical scope keeps each expert on one node: set \
-                 options.scope to EPLB_SCOPE_GLOBAL, or clear it",
-                &[flag.into()],
-            );
+            say!(text; "options.flags has %, and hierarchical scope keeps each expert on one node: set options.scope to \
+                EPLB_SCOPE_GLOBAL, or clear it", flag);
         } else if survive != Survive::Nothing {
-            text.say(
-                "options.flags has %, which takes 2 places for each of % experts, and living GPUs \
-                 have % (an expert counts once a place): give more slots, or clear it",
-                &[
-                    flag.into(),
-                    shape.num_logical_experts().into(),
-                    places_for_two(shape, survive).into(),
-                ],
-            );
+            say!(text; "options.flags has %, which takes 2 places for each of % experts, and living GPUs have % (an \
+                expert counts once a place): give more slots, or clear it",
+                flag, experts, places_for_two(shape, survive));
         }
     }
 }

@@ -1,8 +1,8 @@
 //! A batch that cannot be split over a placement.
 
 use crate::dispatch::{Batch, MOST_TOKENS};
-use crate::explain::placement::{Copies, Each, Slots};
-use crate::explain::text::Text;
+use crate::explain::placement::{Copies, Count, Slots};
+use crate::explain::text::{Text, say};
 use crate::status::Status;
 
 /// A batch, and the slots that its tokens go to.
@@ -35,64 +35,56 @@ impl Dispatch<'_> {
 
     /// Says where the first layer that cannot be split is wrong.
     pub fn say(&self, text: &mut Text, status: Status) {
-        match status {
-            Status::PlacementExpert => self.slots.say_entry(text),
-            Status::DispatchDeadSource
-            | Status::DispatchNoReplica
-            | Status::DispatchTokens
-            | Status::MaxReplicas => {
-                for layer in 0..self.slots.shape.num_layers() {
-                    if text.is_empty() {
-                        self.say_layer(text, layer, status);
-                    }
+        if status == Status::PlacementExpert {
+            return self.slots.say_entry(text);
+        }
+        for layer in 0..self.slots.shape.num_layers() {
+            match status {
+                _ if !text.is_empty() => return,
+                Status::DispatchDeadSource => self.say_source(text, layer),
+                Status::DispatchTokens => self.say_sum(text, layer),
+                Status::DispatchNoReplica | Status::MaxReplicas => {
+                    self.say_copies(text, layer, status);
                 }
+                _ => {}
             }
-            _ => {}
         }
     }
 
-    fn say_layer(&self, text: &mut Text, layer: usize, status: Status) {
+    fn say_source(&self, text: &mut Text, layer: usize) {
         let topology = self.slots.shape.topology();
-        if status == Status::DispatchDeadSource {
-            let dead = (0..self.sources()).filter(|&source| !topology.serves(source));
-            let pairs = dead.flat_map(|s| (0..self.experts()).map(move |expert| (s, expert)));
-            let mut sent = pairs.map(|(s, expert)| (s, expert, self.tokens(layer, s, expert)));
-            if let Some((source, expert, tokens)) = sent.find(|&(_, _, tokens)| tokens > 0) {
-                text.say(
-                    "batch.tokens[layer %][gpu %][expert %] is %, and GPU % is EPLB_GPU_DEAD: set \
-                     its row to 0",
-                    &[layer.into(), source.into(), expert.into(), tokens.into(), source.into()],
-                );
+        for source in (0..self.sources()).filter(|&source| !topology.serves(source)) {
+            let tokens = |&expert: &usize| self.tokens(layer, source, expert);
+            if let Some(expert) = (0..self.experts()).find(|expert| tokens(expert) > 0) {
+                return say!(text; "batch.tokens[layer %][gpu %][expert %] is %, and GPU % is EPLB_GPU_DEAD: set its row \
+                    to 0", layer, source, expert, tokens(&expert), source);
             }
-            return;
         }
-        let serves = |gpu| topology.serves(gpu);
-        let width = self.max_replicas.unwrap_or(usize::MAX);
-        let found = self.slots.find_by(layer, Each::Once, &serves, &|expert, count| match status {
-            Status::DispatchNoReplica => count == 0 && self.total(layer, expert) > 0,
-            Status::MaxReplicas => count as usize > width,
-            _ => false,
-        });
-        if let Some(Copies { expert, count, .. }) = found {
-            if status == Status::MaxReplicas {
-                return text.say(
-                    "out.max_replicas is %, expert % of layer % is on % GPUs that serve: raise it",
-                    &[width.into(), expert.into(), layer.into(), count.into()],
-                );
-            }
-            return text.say(
-                "batch.tokens has % for expert % of layer %, which is on no GPU that serves: \
-                 repair the placement, or drop them",
-                &[self.total(layer, expert).into(), expert.into(), layer.into()],
-            );
-        }
+    }
+
+    fn say_sum(&self, text: &mut Text, layer: usize) {
         let totals = (0..self.experts()).map(|expert| self.total(layer, expert));
-        let all = totals.fold(0_u64, u64::saturating_add);
-        if status == Status::DispatchTokens && all > MOST_TOKENS {
-            text.say(
-                "batch.tokens of layer % sum to %, above 2^52: split the batch",
-                &[layer.into(), all.into()],
-            );
+        let all = totals.fold(0, u64::saturating_add);
+        if all > MOST_TOKENS {
+            say!(text; "batch.tokens of layer % sum to %, above 2^52: split the batch", layer, all);
+        }
+    }
+
+    fn say_copies(&self, text: &mut Text, layer: usize, status: Status) {
+        let (topology, width) = (self.slots.shape.topology(), self.max_replicas);
+        let by_gpu = Count { on: &|gpu| topology.serves(gpu), place: &|_, gpu| gpu, absent: true };
+        let too_many = |count| width.is_some_and(|width| count as usize > width);
+        let found = self.slots.find_by(layer, &by_gpu, &mut |expert, count| match status {
+            Status::MaxReplicas => too_many(count),
+            _ => count == 0 && self.total(layer, expert) > 0,
+        });
+        let Some(Copies { expert, count, .. }) = found else { return };
+        if let (Status::MaxReplicas, Some(width)) = (status, width) {
+            say!(text; "out.max_replicas is %, expert % of layer % is on % GPUs that serve: raise it",
+                width, expert, layer, count);
+        } else {
+            say!(text; "batch.tokens has % for expert % of layer %, which is on no GPU that serves: repair the \
+                placement, or drop them", self.total(layer, expert), expert, layer);
         }
     }
 }

@@ -5,42 +5,20 @@
 //! status is what remains. No memory but the caller's is needed: what the checks count in a workspace is counted a
 //! few experts at a time. A sentence ends with its status as a number, so that a log line has both.
 
-mod admission;
-mod argument;
+pub(crate) mod admission;
 mod call;
-mod dispatch;
+pub(crate) mod content;
+pub(crate) mod dispatch;
 mod float;
-mod gate;
-mod left_out;
-mod load;
-mod placement;
-mod previous;
-mod promise;
-mod shape;
-mod text;
-mod tracker;
-mod transfers;
-mod windows;
+pub(crate) mod gate;
+pub(crate) mod load;
+pub(crate) mod placement;
+pub(crate) mod previous;
+pub(crate) mod promise;
+pub(crate) mod shape;
+pub(crate) mod text;
+pub(crate) mod tracker;
+pub(crate) mod transfers;
+pub(crate) mod windows;
 
-pub(crate) use crate::explain::argument::{Fault, Numbers, say as argument};
 pub use crate::explain::call::{Refusal, explain};
-pub(crate) use crate::explain::call::{Stage, check_content};
-pub(crate) use crate::explain::dispatch::Dispatch;
-pub(crate) use crate::explain::gate::say as gate;
-pub(crate) use crate::explain::placement::Slots;
-pub(crate) use crate::explain::previous::{say_beyond_repair, say_moves};
-pub(crate) use crate::explain::shape::say as shape;
-pub use crate::explain::text::Text;
-pub(crate) use crate::explain::tracker::{Step, say_memory};
-pub(crate) use crate::explain::transfers::{Transfers, say_too_many};
-pub(crate) use crate::explain::windows::{Given, say_change, say_forecast, say_sizes};
-
-use crate::status::Status;
-
-/// Ends a sentence: with the text of the status where nothing has been said, and with its number.
-pub(crate) fn finish(text: &mut Text, status: Status) {
-    if text.is_empty() {
-        text.say(status.text().to_str().unwrap_or_default(), &[]);
-    }
-    text.say(" (status %)", &[status.code().into()]);
-}

@@ -1,11 +1,12 @@
 //! What the slots of a placement hold, without memory to count in: so many experts at a time.
 
-use crate::explain::text::Text;
+use crate::explain::text::{Text, say};
 use crate::placement::{each_slot, is_entry};
 use crate::problem::Shape;
+use core::convert::Infallible;
 
 /// Experts that are counted in one walk over the slots.
-pub const BLOCK: usize = 64;
+const BLOCK: usize = 64;
 
 /// A map `[L][P]`, and what the caller calls it.
 #[derive(Clone, Copy)]
@@ -23,15 +24,14 @@ pub struct Copies {
     pub count: u32,
 }
 
-/// Which experts a rule is about.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Each {
-    /// All.
-    Expert,
-    /// All, and of several copies on one GPU the first counts.
-    Once,
-    /// Those that a slot holds.
-    Held,
+/// What counts as a copy, and of which experts.
+pub struct Count<'f> {
+    /// GPUs whose slots count.
+    pub on: &'f dyn Fn(usize) -> bool,
+    /// Where a slot is, by its number and its GPU: copies that follow one another at one place count once.
+    pub place: &'f dyn Fn(usize, usize) -> usize,
+    /// Experts that no slot holds are looked at, too.
+    pub absent: bool,
 }
 
 impl<'a> Slots<'a> {
@@ -55,64 +55,54 @@ impl<'a> Slots<'a> {
         let mut entries = self.held.iter().enumerate();
         if let Some((at, &entry)) = entries.find(|&(_, &entry)| !is_entry(entry, experts)) {
             let layer = at.checked_div(slots).unwrap_or(0);
-            text.say(
-                "%[layer %][slot %] is %: a slot holds -1, or an expert below num_logical_experts, %",
-                &[
-                    self.name.into(),
-                    layer.into(),
-                    (at - layer * slots).into(),
-                    entry.into(),
-                    experts.into(),
-                ],
-            );
+            say!(text; "%[layer %][slot %] is %: a slot holds -1, or an expert below num_logical_experts, %",
+                self.name, layer, at - layer * slots, entry, experts);
         }
     }
 
-    /// The first expert of a layer whose copies, on the GPUs that `on` names, are `wrong`. O(P (P + E / 64)), and
-    /// O(P^2) where no copies at all are not wrong.
+    /// The first expert of a layer whose copies, on the GPUs that `on` names, are `wrong`.
     pub fn find(
         &self,
         layer: usize,
         on: &dyn Fn(usize) -> bool,
         wrong: &dyn Fn(u32) -> bool,
     ) -> Option<Copies> {
-        let each = if wrong(0) { Each::Expert } else { Each::Held };
-        self.find_by(layer, each, on, &|_, count| wrong(count))
+        let count = Count { on, place: &|slot, _| slot, absent: wrong(0) };
+        self.find_by(layer, &count, &mut |_, copies| wrong(copies))
     }
 
-    /// The same for a rule that knows the expert.
+    /// The same for a rule that knows the expert. O(P (P + E / 64)), and O(P^2) where absent experts are not looked at.
     #[inline(never)]
     pub fn find_by(
         &self,
         layer: usize,
-        each: Each,
-        on: &dyn Fn(usize) -> bool,
-        wrong: &dyn Fn(usize, u32) -> bool,
+        count: &Count,
+        wrong: &mut dyn FnMut(usize, u32) -> bool,
     ) -> Option<Copies> {
         let (topology, slots) = (self.shape.topology(), self.layer(layer));
         let experts = self.shape.num_logical_experts();
         let mut first = 0;
         while first < experts {
-            // copies, and one more than the GPU of the last
-            let mut counts = [(0_u32, 0_u32); BLOCK];
-            let mut next = if each == Each::Held { experts } else { first + BLOCK };
-            let _all: Result<(), ()> = each_slot(topology, slots, |_, gpu, entry| {
+            // copies, and one more than the place of the last
+            let mut counts = [(0_u32, 0_usize); BLOCK];
+            let mut next = if count.absent { first + BLOCK } else { experts };
+            let Ok(()) = each_slot(topology, slots, |slot, gpu, entry| {
                 let Ok(expert) = usize::try_from(entry) else { return Ok(()) };
-                let here = gpu as u32 + 1;
+                let here = (count.place)(slot, gpu) + 1;
                 if expert >= first + BLOCK {
                     next = next.min(expert);
                 }
-                if let Some((count, last)) = counts.get_mut(expert.wrapping_sub(first))
-                    && on(gpu)
-                    && !(each == Each::Once && *last == here)
+                if let Some((copies, last)) = counts.get_mut(expert.wrapping_sub(first))
+                    && (count.on)(gpu)
+                    && *last != here
                 {
-                    (*count, *last) = (*count + 1, here);
+                    (*copies, *last) = (*copies + 1, here);
                 }
-                Ok(())
+                Ok::<(), Infallible>(())
             });
             let counts = counts.iter().take(experts - first).enumerate();
-            let mut found = counts.map(|(at, &(count, _))| (first + at, count));
-            if let Some((expert, count)) = found.find(|&(expert, count)| wrong(expert, count)) {
+            let mut found = counts.map(|(at, &(copies, _))| (first + at, copies));
+            if let Some((expert, count)) = found.find(|&(expert, copies)| wrong(expert, copies)) {
                 return Some(Copies { layer, expert, count });
             }
             first = next;
@@ -120,36 +110,21 @@ impl<'a> Slots<'a> {
         None
     }
 
-    /// The same in the first layer that has one.
-    pub fn find_in_any(
-        &self,
-        on: &dyn Fn(usize) -> bool,
-        wrong: &dyn Fn(u32) -> bool,
-    ) -> Option<Copies> {
-        (0..self.shape.num_layers()).find_map(|layer| self.find(layer, on, wrong))
-    }
-
     /// An expert that no GPU that serves holds.
     pub fn say_missing(&self, text: &mut Text, found: Copies) {
-        text.say(
-            "% has expert % of layer % on no GPU that serves: give it a slot on a GPU that is not \
-             EPLB_GPU_DEAD",
-            &[self.name.into(), found.expert.into(), found.layer.into()],
-        );
+        say!(text; "% has expert % of layer % on no GPU that serves: give it a slot on a GPU that is not EPLB_GPU_DEAD",
+            self.name, found.expert, found.layer);
     }
 
-    /// An expert with more copies than may be.
-    pub fn say_copies(&self, text: &mut Text, found: Copies, limit: &'static str, value: usize) {
-        text.say(
-            "% is %, % has % copies of expert % in layer %: raise it to that",
-            &[
-                limit.into(),
-                value.into(),
-                self.name.into(),
-                found.count.into(),
-                found.expert.into(),
-                found.layer.into(),
-            ],
-        );
+    /// An expert that is needed, and that no GPU that can be read holds.
+    pub fn say_lost(&self, text: &mut Text, found: Copies) {
+        say!(text; "% has expert % of layer % on no GPU that can be read: set EPLB_FLAG_EXTERNAL_SOURCE if it can be \
+            loaded from outside", self.name, found.expert, found.layer);
+    }
+
+    /// An expert with more copies than `placement.max_replicas`.
+    pub fn say_copies(&self, text: &mut Text, found: Copies, max_replicas: usize) {
+        say!(text; "placement.max_replicas is %, % has % copies of expert % in layer %: raise it to that",
+            max_replicas, self.name, found.count, found.expert, found.layer);
     }
 }

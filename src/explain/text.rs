@@ -1,6 +1,7 @@
 //! A sentence with numbers in it, without core::fmt, which brings panics and kilobytes.
 
-use crate::explain::float::Decimal;
+use crate::explain::float::Float;
+use crate::status::Status;
 
 /// No sentence is longer; tests/library/explain.rs measures them.
 const LONGEST: usize = 400;
@@ -16,54 +17,39 @@ pub struct Text {
 #[derive(Clone, Copy, Debug)]
 pub enum Value<'v> {
     /// A whole number.
-    Whole(u64),
-    /// One with a sign.
-    Signed(i64),
-    /// A real one, with the fewest digits that tell it from its neighbours.
-    Real(Decimal),
+    Whole { negative: bool, size: u64 },
+    /// A real one.
+    Real(Float),
     /// A word.
     Word(&'v str),
 }
 
-impl From<u64> for Value<'_> {
-    fn from(number: u64) -> Self {
-        Value::Whole(number)
-    }
+macro_rules! unsigned {
+    ($($kind:ty),*) => { $(
+        impl From<$kind> for Value<'_> {
+            fn from(number: $kind) -> Self {
+                Value::Whole { negative: false, size: number as u64 }
+            }
+        }
+    )* };
 }
-
-impl From<u32> for Value<'_> {
-    fn from(number: u32) -> Self {
-        Value::Whole(u64::from(number))
-    }
-}
-
-impl From<u8> for Value<'_> {
-    fn from(number: u8) -> Self {
-        Value::Whole(u64::from(number))
-    }
-}
-
-impl From<usize> for Value<'_> {
-    fn from(number: usize) -> Self {
-        Value::Whole(number as u64)
-    }
-}
+unsigned!(u8, u32, u64, usize);
 
 impl From<i32> for Value<'_> {
     fn from(number: i32) -> Self {
-        Value::Signed(i64::from(number))
+        Value::Whole { negative: number < 0, size: number.unsigned_abs().into() }
     }
 }
 
 impl From<f32> for Value<'_> {
     fn from(number: f32) -> Self {
-        Value::Real(Decimal::of_single(number))
+        Value::Real(Float::from(number))
     }
 }
 
 impl From<f64> for Value<'_> {
     fn from(number: f64) -> Self {
-        Value::Real(Decimal::of_double(number))
+        Value::Real(Float::from(number))
     }
 }
 
@@ -73,18 +59,21 @@ impl<'v> From<&'v str> for Value<'v> {
     }
 }
 
+/// Adds a template to a text, with the next of the values for each `%`.
+macro_rules! say {
+    ($text:expr; $template:literal $(, $value:expr)*) => {
+        $text.say($template, &[$($crate::explain::text::Value::from($value)),*])
+    };
+}
+pub(crate) use say;
+
 impl Default for Text {
     fn default() -> Self {
-        Text::new()
+        Text { bytes: [0; LONGEST], len: 0 }
     }
 }
 
 impl Text {
-    /// Nothing said yet.
-    pub fn new() -> Self {
-        Text { bytes: [0; LONGEST], len: 0 }
-    }
-
     /// Whether nothing has been said.
     pub fn is_empty(&self) -> bool {
         self.len == 0
@@ -100,29 +89,32 @@ impl Text {
         core::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 
-    /// Adds a template, with the next of `values` for each `%`.
+    /// See [`say!`].
     pub fn say(&mut self, template: &str, values: &[Value]) {
         let mut values = values.iter();
         for &byte in template.as_bytes() {
             match byte {
-                b'%' => {
-                    if let Some(value) = values.next() {
-                        self.add(value);
-                    }
-                }
+                b'%' => values.next().into_iter().for_each(|value| self.add(value)),
                 _ => self.push(byte),
             }
         }
     }
 
+    /// Ends it: with the text of the status where nothing has been said, and with its number.
+    pub fn finish(&mut self, status: Status) {
+        if self.is_empty() {
+            self.say(status.text().to_str().unwrap_or_default(), &[]);
+        }
+        self.say(" (status %)", &[status.code().into()]);
+    }
+
     fn add(&mut self, value: &Value) {
-        match value {
-            Value::Whole(number) => self.whole(*number),
-            Value::Signed(number) => {
-                if *number < 0 {
+        match *value {
+            Value::Whole { negative, size } => {
+                if negative {
                     self.push(b'-');
                 }
-                self.whole(number.unsigned_abs());
+                self.whole(size);
             }
             Value::Real(number) => number.write(|byte| self.push(byte)),
             Value::Word(word) => word.bytes().for_each(|byte| self.push(byte)),
@@ -130,18 +122,12 @@ impl Text {
     }
 
     fn whole(&mut self, number: u64) {
-        let mut digits = [0; 20];
+        let mut digits = heapless::Vec::<u8, 20>::new();
         let mut rest = number;
-        let mut used = 0;
-        for digit in digits.iter_mut().rev() {
-            *digit = b'0' + (rest % 10) as u8;
+        while digits.push(b'0' + (rest % 10) as u8).is_ok() && rest > 9 {
             rest /= 10;
-            used += 1;
-            if rest == 0 {
-                break;
-            }
         }
-        digits.iter().skip(digits.len() - used).for_each(|&digit| self.push(digit));
+        digits.iter().rev().for_each(|&digit| self.push(digit));
     }
 
     fn push(&mut self, byte: u8) {
@@ -153,14 +139,13 @@ impl Text {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     extern crate std;
     use super::*;
     use std::format;
 
     fn said(template: &str, values: &[Value]) -> std::string::String {
-        let mut text = Text::new();
+        let mut text = Text::default();
         text.say(template, values);
         text.as_str().into()
     }
@@ -175,12 +160,12 @@ mod tests {
         }
         assert_eq!(said("% is %, % left", &["a".into(), 1_u32.into()]), "a is 1,  left");
         assert_eq!(said("", &[1_u32.into()]), "");
-        assert!(Text::new().is_empty());
+        assert!(Text::default().is_empty());
     }
 
     #[test]
     fn a_full_text_takes_no_more() {
-        let mut text = Text::new();
+        let mut text = Text::default();
         for _ in 0..100 {
             text.say("0123456789%", &[f64::MIN_POSITIVE.into()]);
         }

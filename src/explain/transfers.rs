@@ -2,7 +2,7 @@
 
 use crate::base::arena::Arena;
 use crate::explain::placement::Slots;
-use crate::explain::text::Text;
+use crate::explain::text::{Text, say};
 use crate::placement::each_slot;
 use crate::problem::Shape;
 use crate::status::Status;
@@ -10,8 +10,8 @@ use crate::transfers::list::{Transition, buffers_needed, first_refused};
 
 /// The placement that is left, and the one that is to come.
 pub struct Transfers<'a> {
-    pub from: Slots<'a>,
-    pub to: Slots<'a>,
+    from: Slots<'a>,
+    to: Slots<'a>,
 }
 
 impl<'a> Transfers<'a> {
@@ -31,20 +31,24 @@ impl<'a> Transfers<'a> {
             Status::PlacementExpert if !self.from.names_experts(layer) => self.from.say_entry(text),
             Status::PlacementExpert => self.to.say_entry(text),
             Status::PlacementMissing => {
-                if let Some(found) = self.to.find(layer, &|_| true, &|count| count == 0) {
+                if let Some(found) = self.to.find(layer, &|_| true, &|copies| copies == 0) {
                     self.to.say_missing(text, found);
                 }
             }
             Status::PlacementState => self.say_state(text, layer),
-            Status::SourceLost => self.say_lost(text, layer),
+            Status::SourceLost => {
+                let serves = |gpu| shape.topology().serves(gpu);
+                let lost = self.from.find(layer, &serves, &|copies| copies == 0);
+                let wanted = |expert| self.to.layer(layer).contains(&(expert as i32));
+                if let Some(lost) = lost.filter(|lost| wanted(lost.expert)) {
+                    self.from.say_lost(text, lost);
+                }
+            }
             Status::NeedsBuffer => {
-                text.say(
-                    "spare_buffers is %, layer % needs ",
-                    &[transition.spare_buffers.into(), layer.into()],
-                );
+                say!(text; "spare_buffers is %, layer % needs ", transition.spare_buffers, layer);
                 match buffers_needed(shape, transition, layer, arena) {
-                    Some(needed) => text.say("%: raise it to that", &[needed.into()]),
-                    None => text.say("more: raise it", &[]),
+                    Some(needed) => say!(text; "%: raise it to that", needed),
+                    None => say!(text; "more: raise it"),
                 }
             }
             _ => {}
@@ -55,44 +59,18 @@ impl<'a> Transfers<'a> {
     fn say_state(&self, text: &mut Text, layer: usize) {
         let topology = self.to.shape.topology();
         let old = self.from.layer(layer);
-        let _first: Result<(), ()> =
-            each_slot(topology, self.to.layer(layer), |slot, gpu, expert| {
-                let first = (0..gpu).fold(0, |sum, before| sum + topology.slots(before));
-                let held = old.get(first..).and_then(|rest| rest.get(..topology.slots(gpu)));
-                let leaving = topology.serves(gpu) && !topology.receives(gpu);
-                let new = !held.unwrap_or_default().contains(&expert);
-                if expert < 0 || topology.serves(gpu) && !(leaving && new) {
-                    return Ok(());
-                }
-                let state = if leaving { "EPLB_GPU_LEAVING" } else { "EPLB_GPU_DEAD" };
-                text.say(
-                    "to.physical_to_logical[layer %][slot %] is %, GPU % is %: plan with this \
-                     gpu_state",
-                    &[layer.into(), slot.into(), expert.into(), gpu.into(), state.into()],
-                );
-                Err(())
-            });
+        let _first = each_slot(topology, self.to.layer(layer), |slot, gpu, expert| {
+            let first = (0..gpu).fold(0, |sum, before| sum + topology.slots(before));
+            let held = old.get(first..).and_then(|rest| rest.get(..topology.slots(gpu)));
+            let leaving = topology.serves(gpu) && !topology.receives(gpu);
+            let new = !held.unwrap_or_default().contains(&expert);
+            if expert < 0 || topology.serves(gpu) && !(leaving && new) {
+                return Ok(());
+            }
+            let state = if leaving { "EPLB_GPU_LEAVING" } else { "EPLB_GPU_DEAD" };
+            say!(text; "to.physical_to_logical[layer %][slot %] is %, GPU % is %: plan with this gpu_state",
+                layer, slot, expert, gpu, state);
+            Err(())
+        });
     }
-
-    fn say_lost(&self, text: &mut Text, layer: usize) {
-        let topology = self.from.shape.topology();
-        let wanted = |expert: usize| self.to.layer(layer).contains(&(expert as i32));
-        let lost = self.from.find(layer, &|gpu| topology.serves(gpu), &|count| count == 0);
-        if let Some(lost) = lost.filter(|lost| wanted(lost.expert)) {
-            text.say(
-                "from.physical_to_logical has expert % of layer % on no GPU that can be read: set \
-                 EPLB_FLAG_EXTERNAL_SOURCE if it can be loaded from outside",
-                &[lost.expert.into(), layer.into()],
-            );
-        }
-    }
-}
-
-/// More transfers than there is room for.
-pub fn say_too_many(text: &mut Text, capacity: usize, entries: usize) {
-    text.say(
-        "list.capacity is %, there are % transfers: raise it (2 x L x P always suffice), or count \
-         them first with list.transfers NULL",
-        &[capacity.into(), entries.into()],
-    );
 }

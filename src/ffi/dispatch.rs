@@ -1,20 +1,23 @@
-//! The C face of dispatch: tokens of a batch in, quotas and a routing table out.
+//! eplb_dispatch: tokens of a batch in, quotas and a routing table out.
 
-use crate::base::arena::Need;
+use crate::base::table::TableMut;
 use crate::dispatch::{self, Batch, Lengths, QuotasMut, Split, SplitReport, eplb_split};
-use crate::ffi::call::{answer, checked_options, read_options, shape};
-use crate::ffi::memory::{self, Listen, Memory};
-use crate::ffi::read::{Plain, write};
+use crate::explain;
+use crate::explain::placement::Slots;
+use crate::explain::text::{Text, say};
+use crate::ffi::function::{Function, by_ref, function};
+use crate::ffi::maps::{self, SLOTS};
+use crate::ffi::memory::{self, Listen, Memory, Workspace};
+use crate::ffi::start::Given;
+use crate::ffi::structs::{Rows, plain};
 use crate::ffi::types::{eplb_options, eplb_placement, eplb_problem};
 use crate::options::operation::Operation;
-use crate::placement::{Placement, map_lengths};
-use crate::plan;
+use crate::placement::Placement;
 use crate::problem::Shape;
 use crate::status::Status;
 use core::ffi::c_void;
-use core::mem::offset_of;
 
-/// The tokens of a batch. EPLB_BATCH_INIT sets struct_size and zeroes the rest.
+/// The tokens of a batch.
 #[allow(non_camel_case_types)]
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -28,9 +31,7 @@ pub struct eplb_batch {
     pub tokens: *const u32,
 }
 
-/// Where eplb_dispatch writes. EPLB_QUOTAS_INIT sets the sizes and zeroes the rest. quota is always needed;
-/// NULL for the others means that they are not wanted. Every element of every array that is given is written, or
-/// none at all.
+/// Where eplb_dispatch writes. quota is always needed; NULL for the others: not wanted.
 ///
 /// The routing table says which tokens are whose: those of an expert (and source) are numbered from 0, in
 /// any order that all ranks agree on, and token i goes to the first place r of the row of route_end with
@@ -55,166 +56,150 @@ pub struct eplb_quotas {
     pub route_slot: *mut i32,
     /// [L] what is known of each layer.
     pub per_layer: *mut eplb_split,
-    /// sizeof(eplb_split); not looked at when per_layer is NULL.
+    /// sizeof(eplb_split).
     pub split_size: usize,
 }
 
-// All zero is a value of both: integers and raw pointers.
-// SAFETY: as said; and struct_size comes first.
-unsafe impl Plain for eplb_batch {
-    const FIRST_SIZE: usize = offset_of!(eplb_batch, tokens) + size_of::<*const u32>();
-    const INIT: &'static str = "EPLB_BATCH_INIT";
-}
-// SAFETY: as above.
-unsafe impl Plain for eplb_quotas {
-    const FIRST_SIZE: usize = offset_of!(eplb_quotas, split_size) + size_of::<usize>();
-    const INIT: &'static str = "EPLB_QUOTAS_INIT";
+plain! {
+    eplb_batch to tokens: *const u32, "EPLB_BATCH_INIT";
+    eplb_quotas to split_size: usize, "EPLB_QUOTAS_INIT";
+    eplb_split to busiest_gpu: u32;
 }
 
-/// The arguments of eplb_dispatch.
-#[derive(Clone, Copy)]
-pub struct DispatchCall {
-    pub problem: *const eplb_problem,
-    pub options: *const eplb_options,
-    pub workspace: *mut c_void,
-    pub workspace_size: usize,
-    pub placement: *const eplb_placement,
-    pub batch: *const eplb_batch,
-    pub out: *const eplb_quotas,
-}
-
-/// Splits the tokens of a batch over the replicas of their experts: whole tokens, exact, the same on every rank.
-///
-/// The largest time of a GPU (tokens / speed) is the smallest that any split into whole tokens has. Where the
-/// batch says which GPU sends what, the fewest tokens leave the node of their source, and among such splits the
-/// fewest leave its GPU. Of equally good splits the algorithm of docs/SPEC.md, "Dispatch", takes one: a function
-/// of its input alone. Dead GPUs get nothing, whatever their slots hold; GPUs that are leaving serve. Of several
-/// slots of an expert on one GPU the first gets all that the GPU gets.
-///
-/// problem         sizes and topology, of one layer or several; load may be NULL, groups do not matter.
-/// options         effort bounds the replicas looked at in a layer, 0 = 16,384 for each slot; when it runs out,
-///                 the split is even and marked so. Nothing else matters. NULL = all defaults.
-/// workspace       scratch, of the size and alignment that eplb_workspace(EPLB_OPERATION_DISPATCH) says: the
-///                 same with sources and without.
-/// workspace_size  its bytes.
-/// placement       in: physical_to_logical; nothing else is looked at.
-/// batch           in: tokens.
-/// out             out: quotas, routing table, a report a layer.
-///
-/// Returns EPLB_STATUS_OK, or a negative code with every output as it was: EPLB_STATUS_DISPATCH_NO_REPLICA,
-/// EPLB_STATUS_DISPATCH_DEAD_SOURCE, EPLB_STATUS_DISPATCH_TOKENS, EPLB_STATUS_DISPATCH_SOURCES,
-/// EPLB_STATUS_PLACEMENT_EXPERT, EPLB_STATUS_MAX_REPLICAS for this call alone; EPLB_STATUS_SHAPE_TOO_LARGE
-/// above 65,535 GPUs. About O(E + P + the ways found) a layer, with sources O(G P) more.
-///
-/// # Safety
-/// Pointers are NULL or point to as much memory as the struct fields say.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn eplb_dispatch(
-    problem: *const eplb_problem,
-    options: *const eplb_options,
-    workspace: *mut c_void,
-    workspace_size: usize,
-    placement: *const eplb_placement,
-    batch: *const eplb_batch,
-    out: *const eplb_quotas,
-) -> i32 {
-    // SAFETY: the caller's promise, passed on. The arena and the quotas are made of what has been checked.
-    answer(|| unsafe {
-        let call =
-            DispatchCall { problem, options, workspace, workspace_size, placement, batch, out };
-        let checked = &memory::unheard(|memory| checked_dispatch(&call, memory));
-        let Dispatch { shape, placement, batch, out, max_replicas, need } =
-            checked.as_ref().map_err(|status| *status)?;
-        let lengths = Lengths::new(shape, batch.by_source, *max_replicas)?;
-        let quotas = QuotasMut {
-            quota: memory::output(out.quota, lengths.quota).ok_or(Status::NullPointer)?,
-            route_end: memory::output(out.route_end, lengths.route_end),
-            route_slot: memory::output(out.route_slot, lengths.route_slot),
-            max_replicas: *max_replicas,
-        };
-        let (per_layer, size) = (out.per_layer, out.split_size);
-        let mut report = |layer: usize, split: &Split| {
-            write(per_layer.cast::<u8>().add(layer * size), size, split);
-        };
-        let report: Option<SplitReport> =
-            if per_layer.is_null() { None } else { Some(&mut report) };
-        let arena = memory::arena(workspace.cast(), need);
-        dispatch::dispatch(shape, arena, placement, batch, quotas, report)
-    })
+function! {
+    /// Splits the tokens of a batch over the replicas of their experts: whole tokens, exact, the same on every rank.
+    ///
+    /// The largest time of a GPU (tokens / speed) is the smallest that any split into whole tokens has. Where the batch says
+    /// which GPU sends what, the fewest tokens leave the node of their source, and among such splits the fewest leave its
+    /// GPU. Of equally good splits the algorithm of docs/SPEC.md, "Dispatch", takes one. Dead GPUs get nothing, whatever
+    /// their slots hold; GPUs that are leaving serve. Of several slots of an expert on one GPU the first gets all.
+    ///
+    /// problem    only sizes and topology matter, of one layer or several; load may be NULL.
+    /// options    only effort matters: it bounds the replicas looked at in a layer, 0 = 16,384 for each slot; when it runs
+    ///            out, the split is even and marked so.
+    /// placement  only physical_to_logical is read.
+    /// out        out: quotas, routing table, a report a layer.
+    ///
+    /// The workspace is the same with sources and without. EPLB_STATUS_DISPATCH_*, EPLB_STATUS_PLACEMENT_EXPERT,
+    /// EPLB_STATUS_MAX_REPLICAS; EPLB_STATUS_SHAPE_TOO_LARGE above 65,535 GPUs. About O(E + P + the ways found) a layer,
+    /// with sources O(G P) more.
+    pub unsafe extern "C" fn eplb_dispatch(
+        problem: *const eplb_problem,
+        options: *const eplb_options,
+        workspace: *mut c_void,
+        workspace_size: usize,
+        placement: *const eplb_placement,
+        batch: *const eplb_batch,
+        out: *const eplb_quotas,
+    ) -> i32;
+    DispatchCall, eplb_explain_dispatch
 }
 
 /// A call of [`eplb_dispatch`] that has been checked.
-pub struct Dispatch<'a> {
-    pub shape: Shape<'a>,
-    pub placement: Placement<'a>,
-    pub batch: Batch<'a>,
-    pub out: eplb_quotas,
-    /// 0 when no table is wanted.
-    pub max_replicas: usize,
-    pub need: Need,
+pub(crate) struct Dispatch<'a> {
+    shape: Shape<'a>,
+    placement: Placement<'a>,
+    batch: Batch<'a>,
+    quotas: QuotasMut<'a>,
+    per_layer: Rows<Split>,
+    workspace: Workspace,
 }
 
-/// Checks a call of [`eplb_dispatch`].
-///
-/// # Safety
-/// As for [`eplb_dispatch`].
-pub unsafe fn checked_dispatch<'a, H: Listen>(
-    call: &DispatchCall,
-    memory: &mut Memory<H>,
-) -> Result<Dispatch<'a>, Status> {
-    // SAFETY: the caller's promise, passed on. Slices are made of what `memory` has checked.
-    unsafe {
-        let problem = memory.read("problem", call.problem)?;
-        let options = read_options(call.options, memory)?;
-        let maps = memory.read("placement", call.placement)?;
-        let batch = memory.read("batch", call.batch)?;
-        let out = memory.read("out", call.out)?;
-        let shape = shape(&problem, memory)?;
-        let options = checked_options(&options, None, memory)?;
-        let need = plan::workspace(Operation::Dispatch, &shape, &options)?;
-        let by_source = batch.num_sources != 0;
-        if by_source && batch.num_sources != problem.num_gpus {
-            return Err(Status::DispatchSources);
+impl Function for DispatchCall {
+    type Checked<'a> = Dispatch<'a>;
+    const DEEP: bool = true;
+
+    unsafe fn check<'a, H: Listen>(&self, memory: &mut Memory<H>) -> Result<Dispatch<'a>, Status> {
+        // SAFETY: the caller's promise, passed on. Slices are made of what `memory` has checked.
+        unsafe {
+            let given = Given::read(self.problem, self.options, memory)?;
+            let maps = memory.read("placement", self.placement)?;
+            let batch = memory.read("batch", self.batch)?;
+            let out = memory.read("out", self.out)?;
+            let start = &given.start(memory);
+            let start = by_ref(start)?;
+            let need = start.need(Operation::Dispatch, memory)?;
+            let by_source = by_source(&batch, start.shape.topology().num_gpus(), memory)?;
+            let placement = Placement::of(maps::slots(SLOTS, &maps, &start.shape, memory)?);
+            let table = !out.route_end.is_null() || !out.route_slot.is_null();
+            let max_replicas = if table { out.max_replicas as usize } else { 0 };
+            let lengths = Lengths::new(&start.shape, by_source, max_replicas).ok();
+            let lengths = memory.fits("out.max_replicas", lengths)?;
+            let per_layer = note_quotas(&out, &lengths, start.shape.num_layers(), memory)?;
+            let tokens = memory.input("batch.tokens", batch.tokens, lengths.tokens)?;
+            let workspace = memory.workspace(self.workspace, self.workspace_size, need)?;
+            memory.check_overlap()?;
+            let quotas = QuotasMut {
+                quota: memory::output(out.quota, lengths.quota).ok_or(Status::NullPointer)?,
+                route_end: memory::output(out.route_end, lengths.route_end),
+                route_slot: memory::output(out.route_slot, lengths.route_slot),
+                max_replicas,
+            };
+            let batch = Batch { tokens, by_source, effort: start.options.effort };
+            let shape = start.shape;
+            Ok(Dispatch { shape, placement, batch, quotas, per_layer, workspace })
         }
-        let slots = map_lengths(&shape, 0)?[0];
-        let slots =
-            memory.input("placement.physical_to_logical", maps.physical_to_logical, slots)?;
-        let max_replicas = note_quotas(&out, &shape, by_source, memory)?;
-        let tokens = Lengths::new(&shape, by_source, max_replicas)?.tokens;
-        let tokens = memory.input("batch.tokens", batch.tokens, tokens)?;
-        memory.workspace(call.workspace.cast(), call.workspace_size, &need)?;
-        memory.check_overlap()?;
-        Ok(Dispatch {
-            shape,
-            placement: Placement::of(slots),
-            batch: Batch { tokens, by_source, effort: options.effort },
-            out,
-            max_replicas,
-            need,
+    }
+
+    unsafe fn run(&self, dispatch: &mut Dispatch) -> Result<(), Status> {
+        let Dispatch { shape, placement, batch, quotas, per_layer, workspace } = dispatch;
+        let wanted = per_layer.are_wanted();
+        let mut report = |layer: usize, split: &Split| per_layer.set(layer, *split);
+        let report: Option<SplitReport> = if wanted { Some(&mut report) } else { None };
+        // SAFETY: the call has been checked.
+        let arena = unsafe { workspace.arena() };
+        let quotas = QuotasMut {
+            quota: &mut *quotas.quota,
+            route_end: quotas.route_end.as_deref_mut(),
+            route_slot: quotas.route_slot.as_deref_mut(),
+            max_replicas: quotas.max_replicas,
+        };
+        dispatch::dispatch(shape, arena, placement, batch, quotas, report)
+    }
+
+    unsafe fn explain(&self, dispatch: &mut Dispatch, text: &mut Text) -> Result<(), Status> {
+        let Dispatch { shape, placement, batch, quotas, workspace, .. } = dispatch;
+        let table = quotas.route_end.is_some() || quotas.route_slot.is_some();
+        let max_replicas = table.then_some(quotas.max_replicas);
+        // SAFETY: the call has been checked.
+        let arena = unsafe { workspace.arena() };
+        dispatch::check(shape, arena, placement, batch, max_replicas).inspect_err(|&status| {
+            let slots = Slots { name: SLOTS, shape, held: placement.physical_to_logical };
+            explain::dispatch::Dispatch { slots, batch: *batch, max_replicas }.say(text, status);
         })
     }
 }
 
-/// Notes where the quotas go; answers the width of the table, 0 when none is wanted.
-fn note_quotas<H: Listen>(
-    out: &eplb_quotas,
-    shape: &Shape,
-    by_source: bool,
+/// Whether the tokens say where they come from.
+fn by_source<H: Listen>(
+    batch: &eplb_batch,
+    gpus: usize,
     memory: &mut Memory<H>,
-) -> Result<usize, Status> {
-    let table = !out.route_end.is_null() || !out.route_slot.is_null();
-    let max_replicas = if table { out.max_replicas as usize } else { 0 };
-    memory.listener.about("out.max_replicas");
-    let lengths = Lengths::new(shape, by_source, max_replicas)?;
+) -> Result<bool, Status> {
+    let sources = batch.num_sources;
+    if sources == 0 || sources as usize == gpus {
+        return Ok(sources != 0);
+    }
+    memory.refuse(Status::DispatchSources, |text| {
+        say!(text; "batch.num_sources is %: 0 for tokens [L][E], or problem.num_gpus, %, for tokens [L][G][E]",
+            sources, gpus);
+    })
+}
+
+/// Notes where the quotas go.
+///
+/// # Safety
+/// As for [`eplb_dispatch`].
+unsafe fn note_quotas<H: Listen>(
+    out: &eplb_quotas,
+    lengths: &Lengths,
+    layers: usize,
+    memory: &mut Memory<H>,
+) -> Result<Rows<Split>, Status> {
     memory.output("out.quota", out.quota, lengths.quota)?;
     memory.optional_output("out.route_end", out.route_end, lengths.route_end)?;
     memory.optional_output("out.route_slot", out.route_slot, lengths.route_slot)?;
-    if !out.per_layer.is_null() {
-        memory.pointer("out.per_layer", out.per_layer)?;
-        memory.stride("out.split_size", out.split_size, size_of::<Split>())?;
-        let bytes = shape.num_layers().checked_mul(out.split_size);
-        let bytes = bytes.ok_or(Status::ShapeTooLarge)?;
-        memory.output("out.per_layer", out.per_layer.cast::<u8>(), bytes)?;
-    }
-    Ok(max_replicas)
+    let names = ("out.per_layer", "out.split_size");
+    // SAFETY: passed on.
+    unsafe { memory.optional_rows(names, out.per_layer, out.split_size, layers) }
 }

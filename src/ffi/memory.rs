@@ -1,52 +1,43 @@
-//! The caller's arrays: noted one by one, checked against each other, then turned into slices. Everything that is
-//! checked has a name, which a call forgets and an explanation keeps: one list of checks serves both.
+//! The caller's memory: noted array by array, checked against each other, then turned into slices. One list of checks
+//! serves a call and its explanation: what is wrong is said where it is found, to who listens.
 
 use crate::base::arena::{Arena, Need};
-use crate::explain::Fault;
-use crate::ffi::read::check_pointer;
+use crate::explain::text::{Text, say};
 use crate::status::Status;
+use core::ffi::c_void;
 use core::slice;
 
-/// Who is told what is being checked, and what is wrong with it.
+/// Who is told why a call is refused.
 pub trait Listen: Default {
-    /// What is kept of a name.
+    /// What is kept of the name of an array.
     type Name: Copy;
-    /// The next check is about this argument.
-    fn about(&mut self, name: &'static str) -> Self::Name;
-    /// What the check has found, where the status does not say all.
-    fn found(&mut self, fault: impl FnOnce() -> Fault);
-    /// These two overlap.
-    fn overlap(&mut self, one: Self::Name, other: Self::Name);
+    fn keep(name: &'static str) -> Self::Name;
+    fn name(kept: Self::Name) -> &'static str;
+    fn hear(&mut self, say: impl FnOnce(&mut Text));
 }
 
 /// Nobody: a call. All of it is gone from the code.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Deaf;
 
 impl Listen for Deaf {
     type Name = ();
     #[inline(always)]
-    fn about(&mut self, _: &'static str) {}
+    fn keep(_: &'static str) {}
     #[inline(always)]
-    fn found(&mut self, _: impl FnOnce() -> Fault) {}
+    fn name((): ()) -> &'static str {
+        ""
+    }
     #[inline(always)]
-    fn overlap(&mut self, (): (), (): ()) {}
+    fn hear(&mut self, _: impl FnOnce(&mut Text)) {}
 }
 
 /// Where an array of the call starts and ends, and what it is called.
-/// What `check` finds, with nobody who listens. A frame of its own, so that what only checking needs is off the stack
-/// while the function works.
-#[inline(never)]
-pub fn unheard<T>(check: impl FnOnce(&mut Memory<Deaf>) -> T) -> T {
-    check(&mut Memory::default())
-}
-
 type Extent<N> = (usize, usize, N);
 
-/// All arrays of the call.
+/// All arrays of a call.
 #[derive(Default)]
-pub struct Memory<H: Listen = Deaf> {
-    /// Who is told.
+pub struct Memory<H: Listen> {
     pub listener: H,
     // the bounds are the signatures: topology and 4 maps, or loads and a placement; workspace, 4 maps, metrics
     read: heapless::Vec<Extent<H::Name>, 8>,
@@ -54,15 +45,37 @@ pub struct Memory<H: Listen = Deaf> {
 }
 
 impl<H: Listen> Memory<H> {
+    /// Refuses the call, and says why.
+    pub fn refuse<T>(&mut self, status: Status, say: impl FnOnce(&mut Text)) -> Result<T, Status> {
+        self.listener.hear(say);
+        Err(status)
+    }
+
     /// NULL and alignment of a pointer that is needed.
     pub fn pointer<T>(&mut self, name: &'static str, pointer: *const T) -> Result<(), Status> {
-        self.listener.about(name);
-        check_pointer(pointer).inspect_err(|_| {
-            self.listener.found(|| Fault::Alignment(align_of::<T>()));
+        if pointer.is_null() {
+            return self.refuse(Status::NullPointer, |text| {
+                say!(text; "% is NULL: pass what it is to point to", name);
+            });
+        }
+        if !pointer.is_aligned() {
+            return self.refuse(Status::MisalignedPointer, |text| {
+                say!(text; "% is at no multiple of % bytes: align it for its type", name, align_of::<T>());
+            });
+        }
+        Ok(())
+    }
+
+    /// Lengths of arrays, `None` or an error when they do not fit the address space.
+    pub fn fits<T>(&mut self, name: &'static str, length: Option<T>) -> Result<T, Status> {
+        length.ok_or(Status::ShapeTooLarge).inspect_err(|_| {
+            self.listener.hear(|text| {
+                say!(text; "% does not fit the address space: make the sizes that it depends on smaller", name);
+            });
         })
     }
 
-    fn note<T>(
+    pub fn note<T>(
         &mut self,
         name: &'static str,
         pointer: *const T,
@@ -70,11 +83,10 @@ impl<H: Listen> Memory<H> {
         written: bool,
     ) -> Result<(), Status> {
         self.pointer(name, pointer)?;
-        let name = self.listener.about(name);
         let start = pointer.addr();
         let bytes = len.checked_mul(size_of::<T>()).filter(|&n| n <= isize::MAX as usize);
-        let end = bytes.and_then(|n| start.checked_add(n)).ok_or(Status::ShapeTooLarge)?;
-        let extent = (start, end, name);
+        let end = self.fits(name, bytes.and_then(|n| start.checked_add(n)))?;
+        let extent = (start, end, H::keep(name));
         let noted = if written { self.written.push(extent) } else { self.read.push(extent) };
         noted.map_err(|_| Status::ShapeTooLarge)
     }
@@ -133,44 +145,40 @@ impl<H: Listen> Memory<H> {
     }
 
     /// Notes the workspace and checks it against the need.
-    pub fn workspace(&mut self, pointer: *mut u8, size: usize, need: &Need) -> Result<(), Status> {
-        self.listener.about("workspace");
-        if pointer.is_null() {
-            return Err(Status::NullPointer);
-        }
-        if !pointer.cast::<u64>().is_aligned() {
-            return Err(Status::WorkspaceMisaligned);
-        }
-        let bytes = need.bytes()?;
-        self.at_least("workspace_size", size, bytes, Status::WorkspaceTooSmall)?;
-        self.note("workspace", pointer, bytes, true)
-    }
-
-    /// Refuses a block of fewer bytes than are needed.
-    pub fn at_least(
+    pub fn workspace(
         &mut self,
-        name: &'static str,
-        given: usize,
-        needed: usize,
-        status: Status,
-    ) -> Result<(), Status> {
-        self.listener.about(name);
-        if given >= needed {
-            return Ok(());
+        pointer: *mut c_void,
+        size: usize,
+        need: Need,
+    ) -> Result<Workspace, Status> {
+        let block = pointer.cast::<u64>();
+        if !block.is_aligned() {
+            return self.refuse(Status::WorkspaceMisaligned, |text| {
+                say!(text; "workspace is at no multiple of 8 bytes: align it as eplb_workspace says");
+            });
         }
-        self.listener.found(|| Fault::Bytes { given, needed });
-        Err(status)
+        self.pointer("workspace", block)?;
+        let bytes = need.bytes()?;
+        if size < bytes {
+            return self.refuse(Status::WorkspaceTooSmall, |text| {
+                say!(text; "workspace_size is %, this call needs %: ask eplb_workspace for this operation, problem and \
+                    options", size, bytes);
+            });
+        }
+        self.output("workspace", pointer.cast::<u8>(), bytes)?;
+        Ok(Workspace { block, need })
     }
 
     /// Refuses a call in which anything that is written overlaps anything else.
     pub fn check_overlap(&mut self) -> Result<(), Status> {
-        for (i, &(start, end, name)) in self.written.iter().enumerate() {
-            let others = self.written.iter().skip(i + 1).chain(&self.read);
-            for &(other_start, other_end, other) in others {
-                if start < other_end && other_start < end {
-                    self.listener.overlap(name, other);
-                    return Err(Status::OverlappingArrays);
-                }
+        let Memory { listener, read, written } = self;
+        for (i, &(start, end, name)) in written.iter().enumerate() {
+            let mut others = written.iter().skip(i + 1).chain(read.iter());
+            if let Some(&(.., other)) = others.find(|other| start < other.1 && other.0 < end) {
+                listener.hear(|text| {
+                    say!(text; "% overlaps %: what is written needs memory of its own", H::name(name), H::name(other));
+                });
+                return Err(Status::OverlappingArrays);
             }
         }
         Ok(())
@@ -190,25 +198,35 @@ pub unsafe fn output<'a, T>(pointer: *mut T, len: usize) -> Option<&'a mut [T]> 
     Some(unsafe { slice::from_raw_parts_mut(pointer, len) })
 }
 
-/// Makes the pools of an arena of the caller's block: cleared, 8-byte elements first.
-///
-/// # Safety
-/// [`Memory::workspace`] and [`Memory::check_overlap`] have accepted the block for this `need`.
-pub unsafe fn arena<'a>(block: *mut u8, need: &Need) -> Arena<'a> {
-    // SAFETY: the block is 8-byte aligned and holds the four arrays one after another; clearing it
-    // makes every element a value.
-    unsafe {
-        let u64s = block.cast::<u64>();
-        let f64s = u64s.add(need.u64s).cast::<f64>();
-        let u32s = f64s.add(need.f64s).cast::<u32>();
-        let f32s = u32s.add(need.u32s).cast::<f32>();
-        let end = f32s.add(need.f32s).cast::<u8>();
-        core::ptr::write_bytes(block, 0, end.offset_from_unsigned(block));
-        Arena::new(
-            slice::from_raw_parts_mut(u64s, need.u64s),
-            slice::from_raw_parts_mut(f64s, need.f64s),
-            slice::from_raw_parts_mut(u32s, need.u32s),
-            slice::from_raw_parts_mut(f32s, need.f32s),
-        )
+/// A workspace that is large enough.
+#[derive(Clone, Copy)]
+pub struct Workspace {
+    block: *mut u64,
+    need: Need,
+}
+
+impl Workspace {
+    /// Makes the pools of an arena of it: cleared, 8-byte elements first.
+    ///
+    /// # Safety
+    /// [`Memory::check_overlap`] has accepted the call, and there is one arena at a time.
+    pub unsafe fn arena<'a>(&self) -> Arena<'a> {
+        let Workspace { block, need } = *self;
+        // SAFETY: the block is 8-byte aligned and holds the four arrays one after another; clearing it
+        // makes every element a value.
+        unsafe {
+            let f64s = block.add(need.u64s).cast::<f64>();
+            let u32s = f64s.add(need.f64s).cast::<u32>();
+            let f32s = u32s.add(need.u32s).cast::<f32>();
+            let end = f32s.add(need.f32s).cast::<u8>();
+            let bytes = block.cast::<u8>();
+            bytes.write_bytes(0, end.offset_from_unsigned(bytes));
+            Arena::new(
+                slice::from_raw_parts_mut(block, need.u64s),
+                slice::from_raw_parts_mut(f64s, need.f64s),
+                slice::from_raw_parts_mut(u32s, need.u32s),
+                slice::from_raw_parts_mut(f32s, need.f32s),
+            )
+        }
     }
 }

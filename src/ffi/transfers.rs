@@ -1,18 +1,21 @@
 //! eplb_transfers: the list of transfers in the caller's arrays.
 
-use crate::base::arena::Need;
-use crate::ffi::call::{answer, checked_options, read_options, shape};
-use crate::ffi::memory::{self, Listen, Memory};
-use crate::ffi::read::{Plain, write};
+use crate::base::cells::put;
+use crate::base::table::TableMut;
+use crate::explain::text::{Text, say};
+use crate::explain::transfers::Transfers;
+use crate::ffi::function::{Function, by_ref, function};
+use crate::ffi::maps;
+use crate::ffi::memory::{self, Listen, Memory, Workspace};
+use crate::ffi::start::Given;
+use crate::ffi::structs::{Rows, plain};
 use crate::ffi::types::{eplb_options, eplb_placement, eplb_problem};
 use crate::options::operation::Operation;
-use crate::placement::{Placement, map_lengths};
-use crate::plan;
+use crate::placement::Placement;
 use crate::problem::Shape;
 use crate::status::Status;
-use crate::transfers::list::{TransferEvent, TransferTotals, Transition, eplb_transfer, transfers};
+use crate::transfers::list::{TransferEvent, Transition, eplb_transfer, transfers, unreported};
 use core::ffi::c_void;
-use core::mem::offset_of;
 
 /// What a list of transfers comes to.
 #[allow(non_camel_case_types)]
@@ -29,8 +32,7 @@ pub struct eplb_transfer_totals {
     pub rounds: u32,
 }
 
-/// Where eplb_transfers writes. EPLB_TRANSFER_LIST_INIT sets the sizes and zeroes the rest. NULL for an array means
-/// that it is not wanted.
+/// Where eplb_transfers writes. An array that is NULL is not wanted.
 #[allow(non_camel_case_types)]
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +44,7 @@ pub struct eplb_transfer_list {
     /// [capacity] the first totals.count are written; layer by layer, in the order in which they happen. NULL: they
     /// are only counted.
     pub transfers: *mut eplb_transfer,
-    /// sizeof(eplb_transfer); not looked at when transfers is NULL.
+    /// sizeof(eplb_transfer).
     pub transfer_size: usize,
     /// [L + 1] the index of the first transfer of each layer, and their number at the end.
     pub layer_start: *mut u32,
@@ -52,203 +54,174 @@ pub struct eplb_transfer_list {
     pub layer_rounds: *mut u32,
     /// [1] what all layers come to.
     pub totals: *mut eplb_transfer_totals,
-    /// sizeof(eplb_transfer_totals); not looked at when totals is NULL.
+    /// sizeof(eplb_transfer_totals).
     pub totals_size: usize,
 }
 
-// SAFETY: integers and raw pointers, struct_size first.
-unsafe impl Plain for eplb_transfer_list {
-    const FIRST_SIZE: usize = offset_of!(eplb_transfer_list, totals_size) + size_of::<usize>();
-    const INIT: &'static str = "EPLB_TRANSFER_LIST_INIT";
+plain! {
+    eplb_transfer_list to totals_size: usize, "EPLB_TRANSFER_LIST_INIT";
+    eplb_transfer to commit: u32;
+    eplb_transfer_totals to rounds: u32;
 }
 
-/// The arguments of eplb_transfers.
-#[derive(Clone, Copy)]
-pub struct TransfersCall {
-    pub problem: *const eplb_problem,
-    pub options: *const eplb_options,
-    pub workspace: *mut c_void,
-    pub workspace_size: usize,
-    pub from: *const eplb_placement,
-    pub to: *const eplb_placement,
-    pub spare_buffers: u32,
-    pub list: *const eplb_transfer_list,
-}
-
-/// Lists the transfers that turn one placement into another: which expert goes from where to where, and in
-/// which round. Replayed in order the list is safe: in a round a GPU sends at most one expert and receives at
-/// most one, no slot is overwritten before its last reader, and every expert has a slot from which it can
-/// be read and served throughout. docs/SPEC.md ("Transfers") says what happens in and between rounds.
-///
-/// Sources are the nearest GPUs that hold the expert (same node, then any), and among these they are spread
-/// as evenly as can be. GPUs that leave are sources, dead ones are not.
-///
-/// problem         load may be NULL.
-/// options         flags: EPLB_FLAG_EXTERNAL_SOURCE allows source -1 for experts that no GPU can be read for. Nothing
-///                 else matters; options.previous is not looked at. NULL = all defaults.
-/// workspace       as eplb_workspace(EPLB_OPERATION_TRANSFERS) says.
-/// workspace_size  its bytes.
-/// from            in: the placement in force; only physical_to_logical is read.
-/// to              in: the new placement, likewise.
-/// spare_buffers   experts of a layer that a GPU can receive beside its slots; 0 and more.
-/// list            out: the list, its layers, its totals.
-///
-/// Returns EPLB_STATUS_OK; EPLB_STATUS_SOURCE_LOST, EPLB_STATUS_NEEDS_BUFFER, EPLB_STATUS_LIST_TOO_SMALL or
-/// another negative code with every output as it was; eplb_explain_transfers names the layer. Every layer is worked
-/// out twice, since all are checked before the first is written. A layer takes O(rounds (P + transfers x GPUs)) at
-/// most, up to 16 times when no order with as few rounds as one GPU has transfers is found.
-///
-/// # Safety
-/// Pointers are NULL or point to as much memory as the struct fields say.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn eplb_transfers(
-    problem: *const eplb_problem,
-    options: *const eplb_options,
-    workspace: *mut c_void,
-    workspace_size: usize,
-    from: *const eplb_placement,
-    to: *const eplb_placement,
-    spare_buffers: u32,
-    list: *const eplb_transfer_list,
-) -> i32 {
-    // SAFETY: the caller's promise, passed on. Written to where it has been checked.
-    answer(|| unsafe {
-        let call = TransfersCall {
-            problem,
-            options,
-            workspace,
-            workspace_size,
-            from,
-            to,
-            spare_buffers,
-            list,
-        };
-        let checked = &memory::unheard(|memory| checked_transfers(&call, memory));
-        let Listing { shape, transition, list, capacity, need } =
-            checked.as_ref().map_err(|status| *status)?;
-        let arena = memory::arena(workspace.cast(), need);
-        let mut report = |event: TransferEvent| list.write(event);
-        let totals = transfers(shape, transition, arena, *capacity, &mut report)?;
-        list.write_totals(&totals);
-        Ok(())
-    })
+function! {
+    /// Lists the transfers that turn one placement into another: which expert goes from where to where, and in which
+    /// round. Replayed in order the list is safe: in a round a GPU sends at most one expert and receives at most one, no
+    /// slot is overwritten before its last reader, and every expert has a slot from which it can be read and served
+    /// throughout. docs/SPEC.md ("Transfers") says what happens in and between rounds. Sources are the nearest GPUs that
+    /// hold the expert (same node, then any), spread as evenly as can be. GPUs that leave are sources, dead ones are not.
+    ///
+    /// problem        load may be NULL.
+    /// options        only EPLB_FLAG_EXTERNAL_SOURCE matters: it allows source -1 for experts that no GPU can be read for.
+    /// from           the placement in force; only physical_to_logical is read.
+    /// to             the new placement, likewise.
+    /// spare_buffers  experts of a layer that a GPU can receive beside its slots; 0 and more.
+    /// list           out: the list, its layers, its totals.
+    ///
+    /// EPLB_STATUS_SOURCE_LOST, EPLB_STATUS_NEEDS_BUFFER, EPLB_STATUS_LIST_TOO_SMALL: eplb_explain_transfers names the
+    /// layer. A layer takes O(rounds (P + transfers x GPUs)) at most, twice, since all are checked before the first is
+    /// written, and up to 16 times when no order with as few rounds as one GPU has transfers is found.
+    pub unsafe extern "C" fn eplb_transfers(
+        problem: *const eplb_problem,
+        options: *const eplb_options,
+        workspace: *mut c_void,
+        workspace_size: usize,
+        from: *const eplb_placement,
+        to: *const eplb_placement,
+        spare_buffers: u32,
+        list: *const eplb_transfer_list,
+    ) -> i32;
+    TransfersCall, eplb_explain_transfers
 }
 
 /// A call of [`eplb_transfers`] that has been checked.
-pub struct Listing<'a> {
-    pub shape: Shape<'a>,
-    pub transition: Transition<'a>,
-    pub list: eplb_transfer_list,
-    pub capacity: usize,
-    pub need: Need,
+pub(crate) struct Listing<'a> {
+    shape: Shape<'a>,
+    transition: Transition<'a>,
+    list: List<'a>,
+    workspace: Workspace,
 }
 
-/// Checks a call of [`eplb_transfers`].
-///
-/// # Safety
-/// As for [`eplb_transfers`].
-pub unsafe fn checked_transfers<'a, H: Listen>(
-    call: &TransfersCall,
-    memory: &mut Memory<H>,
-) -> Result<Listing<'a>, Status> {
-    // SAFETY: the caller's promise, passed on. Slices are made of what `memory` has checked.
-    unsafe {
-        let problem = memory.read("problem", call.problem)?;
-        let options = read_options(call.options, memory)?;
-        let from = memory.read("from", call.from)?;
-        let to = memory.read("to", call.to)?;
-        let list = memory.read("list", call.list)?;
-        let shape = shape(&problem, memory)?;
-        let options = checked_options(&options, None, memory)?;
-        let need = plan::workspace(Operation::Transfers, &shape, &options)?;
-        let [slots, ..] = map_lengths(&shape, 0)?;
-        let from = memory.input("from.physical_to_logical", from.physical_to_logical, slots)?;
-        let to = memory.input("to.physical_to_logical", to.physical_to_logical, slots)?;
-        let capacity = note_list(&list, &shape, memory)?;
-        memory.workspace(call.workspace.cast(), call.workspace_size, &need)?;
-        memory.check_overlap()?;
-        let transition = Transition {
-            from: Placement::of(from),
-            to: Placement::of(to),
-            spare_buffers: call.spare_buffers,
-            flags: options.flags,
-        };
-        Ok(Listing { shape, transition, list, capacity, need })
-    }
+/// Where the list goes, and what it can hold.
+struct List<'a> {
+    capacity: usize,
+    transfers: Rows<eplb_transfer>,
+    layer_start: Option<&'a mut [u32]>,
+    layer_moved: Option<&'a mut [u32]>,
+    layer_rounds: Option<&'a mut [u32]>,
+    totals: Rows<eplb_transfer_totals>,
 }
 
-/// Notes where the list goes; answers what it can hold.
-fn note_list<H: Listen>(
-    list: &eplb_transfer_list,
-    shape: &Shape,
-    memory: &mut Memory<H>,
-) -> Result<usize, Status> {
-    let layers = shape.num_layers();
-    let mut capacity = u32::MAX as usize;
-    if !list.transfers.is_null() {
-        capacity = list.capacity as usize;
-        memory.pointer("list.transfers", list.transfers)?;
-        memory.stride("list.transfer_size", list.transfer_size, size_of::<eplb_transfer>())?;
-        let bytes = capacity.checked_mul(list.transfer_size).ok_or(Status::ShapeTooLarge)?;
-        memory.output("list.transfers", list.transfers.cast::<u8>(), bytes)?;
-    }
-    memory.optional_output("list.layer_start", list.layer_start, layers + 1)?;
-    memory.optional_output("list.layer_moved", list.layer_moved, layers)?;
-    memory.optional_output("list.layer_rounds", list.layer_rounds, layers)?;
-    if !list.totals.is_null() {
-        memory.pointer("list.totals", list.totals)?;
-        let first = size_of::<eplb_transfer_totals>();
-        memory.stride("list.totals_size", list.totals_size, first)?;
-        memory.output("list.totals", list.totals.cast::<u8>(), list.totals_size)?;
-    }
-    Ok(capacity)
-}
+impl Function for TransfersCall {
+    type Checked<'a> = Listing<'a>;
+    const DEEP: bool = true;
 
-impl eplb_transfer_list {
-    /// Writes what has been told.
-    ///
-    /// # Safety
-    /// [`note_list`] and [`Memory::check_overlap`] have accepted the arrays, and the list fits.
-    unsafe fn write(&self, event: TransferEvent) {
-        let put = |array: *mut u32, index: usize, value: usize| {
-            if !array.is_null() {
-                // SAFETY: the arrays have a place for every layer.
-                unsafe { array.add(index).write(value as u32) };
-            }
-        };
-        match event {
-            TransferEvent::Transfer(index, transfer) => {
-                if !self.transfers.is_null() {
-                    // SAFETY: `index` is below the capacity.
-                    unsafe {
-                        let to = self.transfers.cast::<u8>().add(index * self.transfer_size);
-                        write(to, self.transfer_size, transfer);
-                    }
-                }
-            }
-            TransferEvent::Layer { layer, end, moved, rounds } => {
-                if layer == 0 {
-                    put(self.layer_start, 0, 0);
-                }
-                put(self.layer_start, layer + 1, end);
-                put(self.layer_moved, layer, moved);
-                put(self.layer_rounds, layer, rounds as usize);
-            }
+    unsafe fn check<'a, H: Listen>(&self, memory: &mut Memory<H>) -> Result<Listing<'a>, Status> {
+        // SAFETY: the caller's promise, passed on. Slices are made of what `memory` has checked.
+        unsafe {
+            let given = Given::read(self.problem, self.options, memory)?;
+            let (from, to) = (memory.read("from", self.from)?, memory.read("to", self.to)?);
+            let list = memory.read("list", self.list)?;
+            let start = &given.start(memory);
+            let start = by_ref(start)?;
+            let need = start.need(Operation::Transfers, memory)?;
+            let slots = |name, map: &eplb_placement, memory: &mut Memory<H>| {
+                maps::slots(name, map, &start.shape, memory).map(Placement::of)
+            };
+            let from = slots("from.physical_to_logical", &from, memory)?;
+            let to = slots("to.physical_to_logical", &to, memory)?;
+            let layers = start.shape.num_layers();
+            let (transfers, totals) = note_list(&list, layers, memory)?;
+            let workspace = memory.workspace(self.workspace, self.workspace_size, need)?;
+            memory.check_overlap()?;
+            let list = List {
+                capacity: if transfers.are_wanted() { list.capacity } else { u32::MAX } as usize,
+                transfers,
+                layer_start: memory::output(list.layer_start, layers + 1),
+                layer_moved: memory::output(list.layer_moved, layers),
+                layer_rounds: memory::output(list.layer_rounds, layers),
+                totals,
+            };
+            let (spare_buffers, flags) = (self.spare_buffers, start.options.flags);
+            let transition = Transition { from, to, spare_buffers, flags };
+            Ok(Listing { shape: start.shape, transition, list, workspace })
         }
     }
 
-    /// # Safety
-    /// As [`eplb_transfer_list::write`].
-    unsafe fn write_totals(&self, totals: &TransferTotals) {
+    unsafe fn run(&self, listing: &mut Listing) -> Result<(), Status> {
+        let Listing { shape, transition, list, workspace } = listing;
+        // SAFETY: the call has been checked.
+        let arena = unsafe { workspace.arena() };
+        let (capacity, report) = (list.capacity, &mut |event: TransferEvent| list.write(event));
+        let totals = transfers(shape, transition, arena, capacity, report)?;
         let told = eplb_transfer_totals {
             count: totals.entries as u32,
             moved: totals.moved as u32,
             moved_layers: totals.moved_layers as u32,
             rounds: totals.rounds,
         };
-        if !self.totals.is_null() {
-            // SAFETY: as said.
-            unsafe { write(self.totals.cast(), self.totals_size, &told) };
+        list.totals.set(0, told);
+        Ok(())
+    }
+
+    unsafe fn explain(&self, listing: &mut Listing, text: &mut Text) -> Result<(), Status> {
+        let Listing { shape, transition, list, workspace } = listing;
+        // SAFETY: the call has been checked; one at a time.
+        let arena = || unsafe { workspace.arena() };
+        // counted, and not yet held against the capacity
+        match transfers(shape, transition, arena(), usize::MAX, &mut unreported) {
+            Ok(totals) if totals.entries > list.capacity => {
+                say!(text; "list.capacity is %, there are % transfers: raise it (2 x L x P always suffice), or count them \
+                    first with list.transfers NULL", list.capacity, totals.entries);
+                Err(Status::ListTooSmall)
+            }
+            Ok(_) => Ok(()),
+            Err(status) => {
+                Transfers::of(shape, transition).say(text, transition, arena(), status);
+                Err(status)
+            }
+        }
+    }
+}
+
+/// Notes where the list goes.
+///
+/// # Safety
+/// As for [`eplb_transfers`].
+unsafe fn note_list<H: Listen>(
+    list: &eplb_transfer_list,
+    layers: usize,
+    memory: &mut Memory<H>,
+) -> Result<(Rows<eplb_transfer>, Rows<eplb_transfer_totals>), Status> {
+    let (names, capacity) = (("list.transfers", "list.transfer_size"), list.capacity as usize);
+    // SAFETY: passed on.
+    let transfers =
+        unsafe { memory.optional_rows(names, list.transfers, list.transfer_size, capacity)? };
+    memory.optional_output("list.layer_start", list.layer_start, layers + 1)?;
+    memory.optional_output("list.layer_moved", list.layer_moved, layers)?;
+    memory.optional_output("list.layer_rounds", list.layer_rounds, layers)?;
+    let names = ("list.totals", "list.totals_size");
+    // SAFETY: passed on.
+    let totals = unsafe { memory.optional_rows(names, list.totals, list.totals_size, 1)? };
+    Ok((transfers, totals))
+}
+
+impl List<'_> {
+    /// Writes what has been told.
+    fn write(&mut self, event: TransferEvent) {
+        let note = |array: &mut Option<&mut [u32]>, index: usize, value: usize| {
+            put(array.as_deref_mut().unwrap_or_default(), index, value as u32);
+        };
+        match event {
+            TransferEvent::Transfer(index, transfer) => self.transfers.set(index, *transfer),
+            TransferEvent::Layer { layer, end, moved, rounds } => {
+                if layer == 0 {
+                    note(&mut self.layer_start, 0, 0);
+                }
+                note(&mut self.layer_start, layer + 1, end);
+                note(&mut self.layer_moved, layer, moved);
+                note(&mut self.layer_rounds, layer, rounds as usize);
+            }
         }
     }
 }

@@ -1,15 +1,13 @@
 //! The structs of the C face, as a C compiler lays them out.
 
-use crate::ffi::read::Plain;
-use core::mem::offset_of;
+use crate::ffi::structs::plain;
+use crate::placement::eplb_violation;
+use crate::score::eplb_metrics;
 
-/// What to plan for: sizes, loads and the machine. EPLB_PROBLEM_INIT sets struct_size and zeroes the rest; layers,
-/// experts, slots and GPUs, each at most 2^31 - 1, and load must then be set.
-///
-/// Arrays are dense and row-major; the letters in brackets are the num_* fields. They are read only,
-/// and none is kept after the call. A slice of layers is a problem of its own: move the pointers
-/// (load by E per layer, window_weight by W per layer) and keep load_window_stride. Layers with
-/// another number of experts are another problem.
+/// What to plan for: sizes, loads and the machine. After EPLB_PROBLEM_INIT layers, experts, slots and GPUs, each at
+/// most 2^31 - 1, and load must be set. Nothing is kept after the call. A slice of layers is a problem of its own: move
+/// the pointers (load by E per layer, window_weight by W per layer) and keep load_window_stride. Layers with another
+/// number of experts are another problem.
 #[allow(non_camel_case_types)]
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -48,8 +46,7 @@ pub struct eplb_problem {
     pub gpu_state: *const u8,
 }
 
-/// How to plan. EPLB_OPTIONS_INIT sets struct_size and zeroes the rest, which is the default of every
-/// field; a NULL pointer to options means the same.
+/// How to plan. EPLB_OPTIONS_INIT is the default of every field.
 #[allow(non_camel_case_types)]
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -83,13 +80,10 @@ pub struct eplb_options {
     pub previous: *const i32,
 }
 
-/// The maps of a placement, in the caller's arrays. EPLB_PLACEMENT_INIT sets struct_size and zeroes the
-/// rest. physical_to_logical is always needed; NULL for the others means that they are not wanted.
-///
-/// One struct for what is written and what is read, told apart by the functions' arguments: one that takes an
-/// eplb_placement * (eplb_plan, eplb_number) writes the arrays, every element of every one that it says, or none at
-/// all. One that takes a const eplb_placement * never writes through it, so that read-only arrays may be behind it:
-/// eplb_placement_of makes it of const arrays. No array that is written may overlap another.
+/// The maps of a placement, in the caller's arrays. physical_to_logical is always needed; NULL for the others: not
+/// wanted. A function that takes an eplb_placement * (eplb_plan, eplb_number) writes the arrays. One that takes a const
+/// eplb_placement * never writes through it, so that read-only arrays may be behind it: eplb_placement_of makes it of
+/// const arrays.
 #[allow(non_camel_case_types)]
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -112,19 +106,10 @@ pub struct eplb_placement {
     pub physical_load: *const f32,
 }
 
-// All zero is a value of each: integers and raw pointers.
-// SAFETY: as said; and struct_size comes first.
-unsafe impl Plain for eplb_problem {
-    const FIRST_SIZE: usize = offset_of!(eplb_problem, gpu_state) + size_of::<*const u8>();
-    const INIT: &'static str = "EPLB_PROBLEM_INIT";
-}
-// SAFETY: as above.
-unsafe impl Plain for eplb_options {
-    const FIRST_SIZE: usize = offset_of!(eplb_options, previous) + size_of::<*const i32>();
-    const INIT: &'static str = "EPLB_OPTIONS_INIT";
-}
-// SAFETY: as above.
-unsafe impl Plain for eplb_placement {
-    const FIRST_SIZE: usize = offset_of!(eplb_placement, physical_load) + size_of::<*const f32>();
-    const INIT: &'static str = "EPLB_PLACEMENT_INIT";
+plain! {
+    eplb_problem to gpu_state: *const u8, "EPLB_PROBLEM_INIT";
+    eplb_options to previous: *const i32, "EPLB_OPTIONS_INIT";
+    eplb_placement to physical_load: *const f32, "EPLB_PLACEMENT_INIT";
+    eplb_metrics to dispatch_bound: f64;
+    eplb_violation to other_slot: i32;
 }

@@ -1,7 +1,7 @@
 //! What goes in and out of the gate, as C has it.
 
-/// Prices and times of the gate. EPLB_GATE_CONFIG_INIT sets struct_size and zeroes the rest; the num_* fields, both at
-/// least 1, step_seconds, steps and gpu_bandwidth must then be set. Numbers are 0 or from 2^-100 to 2^100.
+/// Prices and times of the gate. The num_* fields, both at least 1, step_seconds, steps and gpu_bandwidth must be set.
+/// Numbers are 0 or from 2^-100 to 2^100.
 #[allow(non_camel_case_types)] // the C name; Rust code sees it as `eplb::GateConfig`
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

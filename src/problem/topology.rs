@@ -3,11 +3,11 @@
 use crate::problem::spec::Spec;
 use crate::status::Status;
 
-/// gpu_state: the GPU serves and receives experts. What a NULL gpu_state means for all.
+/// gpu_state: the GPU serves and receives experts.
 pub const EPLB_GPU_ALIVE: u8 = 0;
 /// gpu_state: the GPU is gone. Its slots stay empty and what they held cannot be read.
 pub const EPLB_GPU_DEAD: u8 = 1;
-/// gpu_state: the GPU is about to leave. It can be read from and receives nothing.
+/// gpu_state: the GPU is about to leave: it can be read from, and its slots become empty.
 pub const EPLB_GPU_LEAVING: u8 = 2;
 
 /// The machine a plan is for: `num_gpus` GPUs on `num_nodes` nodes with `num_slots` slots in all.

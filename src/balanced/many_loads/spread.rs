@@ -1,8 +1,8 @@
 //! From the loads of the windows to what is planned on: every window brought to the same mean, then drawn
 //! away from the mean of all of them.
 //!
-//! A window counts by its weight and not by its tokens: the ruler averages balances, which do not know how
-//! many tokens there were. And the windows that come will not be among those that were: w + 0.5 (w - mean)
+//! A window counts by its weight and not by its tokens: the score averages balances, which do not know
+//! how many tokens there were. And the windows that come will not be among those that were: w + 0.5 (w - mean)
 //! stands for those that lie a little further out.
 
 use crate::balanced::many_loads::lanes::Block;
