@@ -326,9 +326,9 @@ fn circles(sources: &[Source]) -> Vec<Vec<String>> {
     };
     let reached: Vec<Vec<bool>> = (0..modules.len()).map(reach).collect();
     let mut found: Vec<Vec<String>> = Vec::new();
-    for from in 0..modules.len() {
+    for (from, there) in reached.iter().enumerate() {
         let circle: Vec<String> = (0..modules.len())
-            .filter(|&to| reached[from][to] && reached[to][from])
+            .filter(|&to| there[to] && reached[to][from])
             .map(|to| modules[to].join("::"))
             .collect();
         if !circle.is_empty() && !found.contains(&circle) {
