@@ -180,7 +180,7 @@ sabotage "a rank too high by one, seen by the corpus" src/compat/hierarchy.rs 's
 sees "plan.c:[0-9]*: not so: .*" replay
 mend
 
-sabotage "a workspace too small by a byte" src/ffi/memory.rs 's/if given >= needed {/if given + 1 >= needed {/'
+sabotage "a workspace too small by a byte" src/ffi/memory.rs 's/if size < bytes {/if size + 1 < bytes {/'
 sees "workspace.c:[0-9]*: .*failed" topic workspace
 mend
 

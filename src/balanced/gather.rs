@@ -162,6 +162,7 @@ impl Gathered<'_> {
     }
 
     /// Plans for one load, and writes the slots.
+    #[inline(always)] // no frame of its own
     pub fn plan_load(
         &mut self,
         layer: &Layer,

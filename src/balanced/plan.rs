@@ -63,7 +63,7 @@ pub fn plan_layer(
 }
 
 /// Windows that differ are planned for together; else any that counts stands for all, and the answer is which.
-#[inline(never)] // its scratch is on the stack only while BALANCED plans
+#[inline(always)] // no frame of its own
 fn fill_slots(layer: &Layer, arena: &mut Arena, slots: &mut [i32]) -> Option<usize> {
     let arena = &mut arena.rest();
     let (shape, scope) = (layer.shape(), layer.scope);

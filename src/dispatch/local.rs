@@ -306,15 +306,17 @@ impl<'a> Local<'a> {
 
     /// Whether the way to a GPU that the last search found can still be gone at its cost.
     fn stands(&self, to: usize, replicas: &Replicas, level: &Level) -> bool {
-        let mut steps = self.ways.steps(replicas.gpu, to);
-        let same = steps.all(|(giver, getter)| {
-            let (before, after) = (at(replicas.gpu, giver), at(replicas.gpu, getter));
+        let mut gpu = to;
+        for (giver, getter) in self.ways.steps(replicas.gpu, to) {
+            let before = at(replicas.gpu, giver) as usize;
             let pass = self.pass(replicas, giver, getter, self.leave(replicas, giver));
             let cost = at(self.cost, before) as i64 + pass;
-            at(replicas.tokens, giver) > 0 && cost == at(self.cost, after) as i64
-        });
-        let above = |gpu: usize| at(replicas.load, gpu) > at(level.capacity, gpu);
-        same && above(self.ways.origin(replicas.gpu, to))
+            if at(replicas.tokens, giver) == 0 || cost != at(self.cost, gpu) as i64 {
+                return false;
+            }
+            gpu = before;
+        }
+        at(replicas.load, gpu) > at(level.capacity, gpu)
     }
 
     /// The GPU below the level that is cheapest to get to, lowest first among equals.
@@ -334,7 +336,9 @@ impl<'a> Local<'a> {
     /// Sends along the way to `to` as much as goes at its cost.
     fn push(&mut self, to: usize, replicas: &mut Replicas, level: &Level) {
         let mut amount = at(level.capacity, to).saturating_sub(at(replicas.load, to));
+        let mut from = to;
         for (giver, getter) in self.ways.steps(replicas.gpu, to) {
+            from = at(replicas.gpu, giver) as usize;
             let (held, own) = (at(replicas.tokens, giver), at(self.own, giver));
             amount = amount.min(if held > own { held - own } else { held });
             let (held, own) = (at(replicas.tokens, getter), at(self.own, getter));
@@ -353,7 +357,6 @@ impl<'a> Local<'a> {
                 }
             }
         }
-        let from = self.ways.origin(replicas.gpu, to);
         amount = amount.min(at(replicas.load, from).saturating_sub(at(level.capacity, from)));
         self.ways.send(replicas, from, to, amount);
         for (giver, getter) in self.ways.steps(replicas.gpu, to) {

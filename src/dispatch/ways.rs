@@ -41,11 +41,6 @@ impl<'a> Ways<'a> {
         })
     }
 
-    /// Where a way starts.
-    pub fn origin(&self, gpu: &[u32], to: usize) -> usize {
-        self.steps(gpu, to).last().map_or(to, |(giver, _)| at(gpu, giver) as usize)
-    }
-
     /// Sends tokens along the way from one GPU to another.
     pub fn send(&self, replicas: &mut Replicas, from: usize, to: usize, amount: u64) {
         for (giver, getter) in self.steps(replicas.gpu, to) {

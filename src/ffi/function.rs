@@ -106,11 +106,11 @@ unsafe fn unheard<'a, F: Function>(call: &F) -> Result<F::Checked<'a>, Status> {
     unsafe { call.check(&mut Memory::<Deaf>::default()) }
 }
 
-/// Does, in a frame of its own.
+/// Does.
 ///
 /// # Safety
 /// As [`Function`] says.
-#[inline(never)]
+#[inline(always)]
 unsafe fn done<F: Function>(call: &F, checked: &mut F::Checked<'_>) -> Result<(), Status> {
     // SAFETY: passed on.
     unsafe { call.run(checked) }

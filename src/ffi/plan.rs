@@ -1,13 +1,13 @@
 //! eplb_workspace and eplb_plan.
 
-use crate::base::arena::Arena;
+use crate::base::arena::{Arena, Need};
 use crate::base::table::TableMut;
 use crate::explain::text::Text;
 use crate::explain::{content, previous};
 use crate::ffi::function::{Function, answer, by_ref, function};
 use crate::ffi::maps::{SLOTS, Written};
 use crate::ffi::memory::{Deaf, Listen, Memory};
-use crate::ffi::start::Given;
+use crate::ffi::start::{Given, Start};
 use crate::ffi::structs::Rows;
 use crate::ffi::types::{eplb_options, eplb_placement, eplb_problem};
 use crate::options::Options;
@@ -107,28 +107,7 @@ impl Function for PlanCall {
             let start = &Given { problem, options }.start(memory);
             let start = by_ref(start)?;
             let need = start.need(Operation::Plan, memory)?;
-            let previous = start.previous(memory)?;
-            let problem = &start.loads(memory);
-            let problem = by_ref(problem)?;
-            let maps = note_maps(&maps, &start.shape, memory)?;
-            let layers = start.shape.num_layers();
-            let names = ("per_layer", "metrics_size");
-            let per_layer =
-                memory.optional_rows(names, self.per_layer, self.metrics_size, layers)?;
-            let workspace = memory.workspace(self.workspace, self.workspace_size, need)?;
-            memory.check_overlap()?;
-            let physical_to_logical = maps.slots().ok_or(Status::NullPointer)?;
-            let Numbering { replica_rank, logical_count, logical_to_physical, max_replicas } =
-                maps.slices();
-            let maps = PlacementMut {
-                physical_to_logical,
-                replica_rank,
-                logical_count,
-                logical_to_physical,
-                max_replicas,
-            };
-            let options = Options { previous, ..start.options };
-            Ok(Plan { problem: *problem, options, maps, arena: workspace.arena(), per_layer })
+            self.arrays(start, &maps, need, memory)
         }
     }
 
@@ -153,6 +132,47 @@ impl Function for PlanCall {
                 previous::say_repair(text, options, layer);
             }
         })
+    }
+}
+
+impl PlanCall {
+    /// The arrays of a call whose problem and options are good.
+    ///
+    /// # Safety
+    /// As for [`eplb_plan`].
+    #[inline(never)] // what it takes and what `Given::start` takes are not on the stack together
+    unsafe fn arrays<'a, H: Listen>(
+        &self,
+        start: &Start<'a>,
+        maps: &eplb_placement,
+        need: Need,
+        memory: &mut Memory<H>,
+    ) -> Result<Plan<'a>, Status> {
+        // SAFETY: passed on. Slices are made of what `memory` has checked.
+        unsafe {
+            let previous = start.previous(memory)?;
+            let problem = &start.loads(memory);
+            let problem = by_ref(problem)?;
+            let maps = note_maps(maps, &start.shape, memory)?;
+            let layers = start.shape.num_layers();
+            let names = ("per_layer", "metrics_size");
+            let per_layer =
+                memory.optional_rows(names, self.per_layer, self.metrics_size, layers)?;
+            let workspace = memory.workspace(self.workspace, self.workspace_size, need)?;
+            memory.check_overlap()?;
+            let physical_to_logical = maps.slots().ok_or(Status::NullPointer)?;
+            let Numbering { replica_rank, logical_count, logical_to_physical, max_replicas } =
+                maps.slices();
+            let maps = PlacementMut {
+                physical_to_logical,
+                replica_rank,
+                logical_count,
+                logical_to_physical,
+                max_replicas,
+            };
+            let options = Options { previous, ..start.options };
+            Ok(Plan { problem: *problem, options, maps, arena: workspace.arena(), per_layer })
+        }
     }
 }
 
