@@ -99,18 +99,32 @@ impl Planner<'_> {
             best = self.balance(layer, slots, turns);
         }
         if self.may_change_half() {
-            keep(slots, scratch.kept);
-            self.fresh(layer, turns, maps);
-            let slots = maps.slots_mut(shape, layer);
-            let better = self.balance(layer, slots, turns) > best;
-            self.rename(old, slots, scratch.from, turns);
-            if !better || changed(shape, old, slots, scratch.from) > self.how.moves(self.options) {
-                write(scratch.kept, slots);
-            } else {
-                permute(scratch.from, scratch.kept, slots);
-            }
+            self.or_fresh(layer, (old, best), scratch, turns, maps);
         }
         maps.number(shape, layer, turns);
+    }
+
+    /// The plan from nothing, renamed, when that is within the limit and better.
+    #[inline(never)] // off the stack of steps
+    fn or_fresh(
+        &self,
+        layer: usize,
+        (old, best): (&[i32], f64),
+        scratch: &mut Scratch,
+        turns: &mut Arena,
+        maps: &mut PlacementMut,
+    ) {
+        let shape = self.problem.shape();
+        keep(maps.slots_mut(shape, layer), scratch.kept);
+        self.fresh(layer, turns, maps);
+        let slots = maps.slots_mut(shape, layer);
+        let better = self.balance(layer, slots, turns) > best;
+        self.rename(old, slots, scratch.from, turns);
+        if !better || changed(shape, old, slots, scratch.from) > self.how.moves(self.options) {
+            write(scratch.kept, slots);
+        } else {
+            permute(scratch.from, scratch.kept, slots);
+        }
     }
 
     /// Whether so many slots may change that a plan from nothing could be within the limit.
@@ -181,6 +195,7 @@ impl Planner<'_> {
 
     /// Whether the placement in force, its empty slots filled, can stay: it keeps all rules and is balanced as well as
     /// the one in `slots`, which it then takes the place of.
+    #[inline(never)] // off the stack of steps
     fn stays(
         &mut self,
         layer: usize,
@@ -207,6 +222,7 @@ impl Planner<'_> {
     }
 
     /// Whether it is as good as any to leave the placement in force as it is.
+    #[inline(never)] // off the stack of steps
     fn is_complete(
         &mut self,
         layer: usize,

@@ -1,9 +1,9 @@
 //! Empty slots are filled: those of the GPU that costs least first, each with the replica that makes the potential
 //! fall most, or rise least.
 
+use crate::balanced::improve::marks::Marks;
 use crate::balanced::improve::neighborhood::Neighborhood;
 use crate::balanced::improve::packing::Packing;
-use crate::balanced::improve::search::Marks;
 use crate::base::cells::at;
 
 /// Fills the empty slots as far as limits allow.

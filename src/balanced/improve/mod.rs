@@ -10,6 +10,7 @@ mod incumbent;
 pub mod instance;
 pub mod lanes;
 pub mod limits;
+mod marks;
 mod neighborhood;
 mod packing;
 mod pilot_method;

@@ -1,8 +1,8 @@
 //! The neighborhood of one GPU, and the best step in it: what it swaps with others, which slots take one of its experts,
 //! what its own slots take instead of theirs.
 
+use crate::balanced::improve::marks::Marks;
 use crate::balanced::improve::packing::{Packing, Step};
-use crate::balanced::improve::search::Marks;
 use crate::base::cells::at;
 
 /// A gain below this part of what it is the difference of is not worth a step.

@@ -76,7 +76,7 @@ pub struct Packing<'a, const N: usize> {
     pub changed: &'a mut [u32],
     /// GPUs touched by the step at hand.
     pub touched: &'a mut [u32],
-    pub touches: usize,
+    pub touches: u32,
 }
 
 /// One of 64.

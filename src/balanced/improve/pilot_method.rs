@@ -2,10 +2,11 @@
 //! the best is made, every second step tried, and so on.
 
 use crate::balanced::improve::incumbent::{ALIKE, Incumbent, Kept, copy};
+use crate::balanced::improve::marks::Marks;
 use crate::balanced::improve::neighborhood::Neighborhood;
 use crate::balanced::improve::packing::{Packing, Step};
 use crate::balanced::improve::scaling;
-use crate::balanced::improve::search::{self, End, Marks};
+use crate::balanced::improve::search::{self, End};
 
 /// Slots up to which this is tried.
 const SMALL: usize = 16;
@@ -56,6 +57,7 @@ impl<const N: usize> Descent<'_, '_, '_, N> {
     }
 
     /// Goes back to the best, or to the root.
+    #[inline(never)]
     fn restore(&mut self, best: bool) {
         let Descent { packing, marks, kept, .. } = self;
         copy(packing.expert_at, if best { kept.best } else { kept.root });

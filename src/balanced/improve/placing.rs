@@ -1,8 +1,8 @@
 //! Steps that a placement cannot do without: an expert gets a place, an empty slot an expert.
 
+use crate::balanced::improve::marks::Marks;
 use crate::balanced::improve::neighborhood::Neighborhood;
 use crate::balanced::improve::packing::{Packing, Step};
-use crate::balanced::improve::search::Marks;
 use crate::base::cells::at;
 
 impl<'s, 'p, const N: usize> Neighborhood<'s, 'p, N> {

@@ -3,9 +3,9 @@
 //! all slots that can be given away lie where the expert already is, another swaps or trades places with it: two moves.
 
 use crate::balanced::improve::limits::Survive;
+use crate::balanced::improve::marks::Marks;
 use crate::balanced::improve::neighborhood::Neighborhood;
 use crate::balanced::improve::packing::{Packing, Step};
-use crate::balanced::improve::search::Marks;
 use crate::base::cells::{at, part_mut, put};
 use crate::base::keys::{descending, index_of, sort};
 

@@ -3,8 +3,8 @@
 use crate::balanced::improve::incumbent::Kept;
 use crate::balanced::improve::lanes::{Lanes, blocks, take_lanes};
 use crate::balanced::improve::limits::Limits;
+use crate::balanced::improve::marks::Marks;
 use crate::balanced::improve::packing::Packing;
-use crate::balanced::improve::search::Marks;
 use crate::base::arena::{Arena, Carve, Need};
 use crate::base::keys::sort_buffer;
 
@@ -40,7 +40,6 @@ fn list<'a, const N: usize>(
         seen: arena.u32s(gpus),
         order: arena.u64s(gpus),
         keys: arena.u64s(slots.max(experts)),
-        mine: arena.f32s(slots),
         there: arena.f32s(slots),
         fare: arena.u32s(slots),
         buffer: arena.u64s(sort_buffer(slots.max(experts))),

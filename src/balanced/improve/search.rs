@@ -1,28 +1,10 @@
 //! The search: the GPU that costs most and is not marked gets the step that lowers the potential most for its
 //! price; when there is none, it is marked until another GPU changes, and the next one looks.
 
+use crate::balanced::improve::marks::Marks;
 use crate::balanced::improve::neighborhood;
 use crate::balanced::improve::packing::Packing;
 use crate::base::cells::put;
-
-/// Don't-look marks, and room for a look.
-pub struct Marks<'a> {
-    /// By GPU: when it had seen all others and found no step.
-    pub seen: &'a mut [u32],
-    /// Partners by rising time in the worst window of the GPU at hand.
-    pub order: &'a mut [u64],
-    /// Of the GPU at hand: keys of its slots by falling load in its worst window, and those loads; their loads in the
-    /// worst window of the partner at hand, and what it costs to send each there.
-    pub keys: &'a mut [u64],
-    pub mine: &'a mut [f32],
-    pub there: &'a mut [f32],
-    pub fare: &'a mut [u32],
-    pub buffer: &'a mut [u64],
-    /// Units of effort left.
-    pub left: u64,
-    /// Slots that may still newly differ.
-    pub budget: i32,
-}
 
 /// A GPU that costs less than this part of the one that costs most is not worth a look.
 const FLOOR: f32 = 1.0 / 8.0;

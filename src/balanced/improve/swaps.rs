@@ -3,9 +3,9 @@
 
 use crate::balanced::improve::lanes;
 use crate::balanced::improve::limits::Survive;
+use crate::balanced::improve::marks::Marks;
 use crate::balanced::improve::neighborhood::Neighborhood;
 use crate::balanced::improve::packing::Step;
-use crate::balanced::improve::search::Marks;
 use crate::base::cells::{at, part, part_mut, put};
 use crate::base::keys::{descending, heap, index_of, load_of_descending, sort};
 
@@ -91,9 +91,6 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
             *key = descending(p.share_in(at(p.expert_at, slot), lane), slot);
         }
         sort(keys, marks.buffer);
-        for (mine, &key) in marks.mine.iter_mut().zip(keys.iter()) {
-            *mine = load_of_descending(key);
-        }
     }
 
     fn swaps_with(&mut self, marks: &mut Marks, q: usize) {
@@ -119,8 +116,8 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
             let y = p.share_in(coming, bounds.lane);
             let cap = bounds.cap + p.share_in(coming, bounds.there);
             let theirs = part(marks.there, 0, others);
-            for (i, &x) in part(marks.mine, 0, slots).iter().enumerate() {
-                let crossing = x - y;
+            for (i, &key) in part(marks.keys, 0, slots).iter().enumerate() {
+                let crossing = load_of_descending(key) - y;
                 if crossing >= bounds.most || theirs.get(i).is_some_and(|&x| x >= cap) {
                     continue;
                 }
@@ -128,7 +125,7 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
                     break;
                 }
                 let price = if p.priced { at(marks.fare, i) as i32 + price } else { 0 };
-                self.score_swap((index_of(at(marks.keys, i)), take), price);
+                self.score_swap((index_of(key), take), price);
             }
         }
     }
