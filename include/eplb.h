@@ -1044,18 +1044,18 @@ EPLB_INLINE eplb_placement eplb_placement_of_maps(const int32_t *physical_to_log
   (EPLB_WORKSPACE_BOUND(E, P, G) + sizeof(uint64_t) * (((P) + 1) / 2) + sizeof(uint64_t) * 7 * (K) + \
    sizeof(uint64_t) * 7 * (N))
 
-/* The same for W > 1 windows, which EPLB_POLICY_BALANCED alone plans: about 68 E + 36 G for each eight of them, and
-   56 E + 36 P + 64 G more. */
+/* The same for W > 1 windows, which EPLB_POLICY_BALANCED alone plans: about 64 E + 64 G for each eight of them, and
+   56 E + 40 P + 64 G + 16 K more. */
 #define EPLB_WORKSPACE_BOUND_WINDOWS(E, P, G, K, N, W) \
   (EPLB_WORKSPACE_BOUND_GROUPS(E, P, G, K, N) + sizeof(uint64_t) * 2 * (W) + \
-   sizeof(uint64_t) * 8 * (((W) + 7) / 8) * ((E) + ((G) + 9) / 2) + sizeof(uint64_t) * 7 * (E) + \
-   sizeof(uint64_t) * 5 * (P) + sizeof(uint64_t) * 8 * (G) + sizeof(uint64_t) * 16)
+   sizeof(uint64_t) * 8 * (((W) + 7) / 8) * ((E) + (G) + 5) + sizeof(uint64_t) * 7 * (E) + \
+   sizeof(uint64_t) * (5 * (P) + 8 * (G) + 2 * (K) + 16))
 
-/* The same for EPLB_OPERATION_REBALANCE, W >= 1: all of the above, and about 28 E + 48 P + 56 G, 24 E + 8 G for each
-   window, and 4 for each pair of GPUs (of at most 256) more. */
+/* The same for EPLB_OPERATION_REBALANCE, W >= 1: all of the above, and about 28 E + 48 P + 56 G, and 4 for each pair
+   of GPUs (of at most 256) more. */
 #define EPLB_WORKSPACE_BOUND_REBALANCE(E, P, G, K, N, W) \
   (((W) > 1 ? EPLB_WORKSPACE_BOUND_WINDOWS(E, P, G, K, N, W) : EPLB_WORKSPACE_BOUND_GROUPS(E, P, G, K, N)) + \
-   sizeof(uint64_t) * (3 * (E) + (G) + 1) * (W) + sizeof(uint64_t) * (3 * (E) + 6 * (P) + 7 * (G) + (N) + (K)) + \
+   sizeof(uint64_t) * (4 * (E) + 6 * (P) + 7 * (G) + (N) + (K)) + \
    sizeof(uint64_t) * (EPLB_SMALLER(G, 256) * (EPLB_SMALLER(G, 256) + 10) / 2 + \
                        EPLB_SMALLER(N, 256) * (EPLB_SMALLER(N, 256) + 10) / 2 + 16))
 

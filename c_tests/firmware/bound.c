@@ -84,6 +84,12 @@ static void try_shape(uint32_t experts, uint32_t slots, uint32_t gpus, uint32_t 
     expect(&p, scope, need, grouped);
     if ((groups == 1 && nodes == 1) || (scope == EPLB_SCOPE_GLOBAL && groups <= experts && nodes <= gpus))
       expect(&p, scope, need, plain);
+    for (uint32_t windows = 2; windows <= 66; windows *= 2, windows += windows == 8) {
+      eplb_problem w = p;
+      w.num_windows = windows;
+      expect(&p, scope, bytes_of(EPLB_OPERATION_PLAN, &w, EPLB_POLICY_BALANCED, scope),
+             EPLB_WORKSPACE_BOUND_WINDOWS(experts, slots, gpus, groups, nodes, windows));
+    }
     for (uint32_t windows = 1; windows <= 9; windows += 4) {
       eplb_problem w = p;
       size_t bound = EPLB_WORKSPACE_BOUND_REBALANCE(experts, slots, gpus, groups, nodes, windows);

@@ -81,6 +81,7 @@ impl<'a> Windows<'a> {
     #[inline(always)]
     pub fn list(arena: &mut impl Carve<'a>, shape: &Shape) -> Self {
         let (windows, experts) = (shape.num_windows(), shape.num_logical_experts());
+        let blocks = if windows > 1 { blocks::<8>(windows) } else { 0 };
         Windows {
             number: arena.u32s(windows),
             unit: arena.f64s(windows),
@@ -88,7 +89,7 @@ impl<'a> Windows<'a> {
             count: 0,
             first: 0,
             mean: arena.f32s(experts),
-            shares: take_lanes(arena, experts.saturating_mul(blocks::<8>(windows))),
+            shares: take_lanes(arena, experts.saturating_mul(blocks)),
         }
     }
 
