@@ -5,3 +5,4 @@ pub mod cells;
 pub mod keys;
 pub mod table;
 pub mod tournament;
+pub mod used;

@@ -5,6 +5,7 @@
 
 use crate::balanced::construct::packing::{Packing, SPLIT};
 use crate::base::cells::at;
+use crate::base::used::{Part, used};
 
 /// Part of the excess over the bound that a chain must remove.
 pub const STEP: u64 = 100;
@@ -57,6 +58,7 @@ pub fn ejection_chain<const SPEEDS: bool>(
                 if let Some((a, b)) = mend(packing, &ejection, room, limit, &mut looked) {
                     packing.swap(give, take);
                     packing.swap(a, b);
+                    used(Part::EjectionChain);
                     *effort = effort.saturating_sub(looked);
                     return true;
                 }

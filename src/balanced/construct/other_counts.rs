@@ -4,6 +4,7 @@ use crate::balanced::construct::pairs;
 use crate::balanced::construct::solver::Solver;
 use crate::balanced::construct::state::State;
 use crate::base::cells::{add, subtract};
+use crate::base::used::{Part, used};
 
 /// Caps tried: 1, 1 - 40/1024, 1 - 80/1024, ... of the bound, each with two limits for the slots left over.
 const CAPS: u64 = 16;
@@ -37,6 +38,7 @@ impl<const SPEEDS: bool> Solver<'_, SPEEDS> {
                 time = self.recount();
             }
             if time.saturating_add(self.tolerance()) < self.best {
+                used(Part::OtherCounts);
                 self.keep(time);
             }
         }
@@ -90,6 +92,7 @@ impl<const SPEEDS: bool> Solver<'_, SPEEDS> {
             subtract(counts.of, from, 1);
             add(counts.of, to, 1);
             counts.note_extras(loads);
+            used(Part::CountsOfPairs);
             self.state.set_items();
         }
     }

@@ -4,6 +4,7 @@
 use crate::balanced::construct::packing::Packing;
 use crate::base::cells::{at, put};
 use crate::base::keys::sort;
+use crate::base::used::{Part, used};
 
 /// Each GPU offers the item of its slot `pick(gpu)`. Not applied where it has a collision that it could not undo, or
 /// where the largest load would be above `limit`. `rest`, `offer`: one a GPU, `buffer` for [`sort`].
@@ -51,6 +52,7 @@ pub fn rematch<const SPEEDS: bool>(
     if pairs().any(|(rest, item)| load(packing, rest, item) > limit) {
         return;
     }
+    used(Part::Rematch);
     for (rest, item) in pairs() {
         let gpu = (rest & 0xffff) as u32;
         let slot = slot(packing, gpu as usize);

@@ -5,6 +5,7 @@ use crate::balanced::construct::recount::Recount;
 use crate::balanced::construct::solver::Solver;
 use crate::balanced::instance::Instance;
 use crate::base::cells::NONE;
+use crate::base::used::{Part, used};
 
 /// Recounts tried that make things worse at first.
 const PERTURBATIONS: usize = 4;
@@ -33,7 +34,9 @@ impl<const SPEEDS: bool> Solver<'_, SPEEDS> {
         let mut time = u64::MAX;
         // Counts that cannot be packed within the target wait until others have been tried.
         let packed = first <= self.target() || slots == 1;
-        if packed {
+        if !packed {
+            used(Part::PackingBound);
+        } else {
             time = self.pack();
             floor = self.greedy;
         }
@@ -50,6 +53,7 @@ impl<const SPEEDS: bool> Solver<'_, SPEEDS> {
                 self.state.adopt(self.incumbent);
                 let time = self.recount();
                 if time < self.best {
+                    used(Part::Recount);
                     self.keep(time);
                 }
                 self.perturb();
@@ -60,7 +64,9 @@ impl<const SPEEDS: bool> Solver<'_, SPEEDS> {
             self.prefer_plain();
         }
         let held = small && self.search_all();
-        if !held {
+        if held {
+            used(Part::Exhaustive);
+        } else {
             self.state.adopt(self.incumbent);
         }
         held
@@ -81,6 +87,7 @@ impl<const SPEEDS: bool> Solver<'_, SPEEDS> {
                 self.improve_after(recount);
                 let time = self.recount();
                 if time.saturating_add(self.tolerance()) < self.best {
+                    used(Part::Perturbation);
                     self.keep(time);
                     continue 'incumbents;
                 }
@@ -102,6 +109,7 @@ impl<const SPEEDS: bool> Solver<'_, SPEEDS> {
         if self.state.lpt() {
             let time = self.longest();
             if time <= self.best.saturating_add(self.tolerance()) {
+                used(Part::PreferPlain);
                 self.keep(time);
             }
         }

@@ -13,6 +13,7 @@ use crate::base::arena::Carve;
 use crate::base::cells::{add, at, put};
 use crate::base::keys::sort_buffer;
 use crate::base::tournament::Tournament;
+use crate::base::used::{Part, used};
 
 pub struct State<'a, const SPEEDS: bool> {
     pub packing: Packing<'a, SPEEDS>,
@@ -103,6 +104,7 @@ impl<const SPEEDS: bool> State<'_, SPEEDS> {
         if fit {
             let (keys, buffer) = (&mut *self.items.keys, &mut *self.items.buffer);
             let (counts, first) = (&*self.counts.of, &*self.packing.first);
+            used(Part::Construct);
             gale_ryser::construct(counts, first, keys, buffer, self.fill, expert_at);
             self.adopt(expert_at);
         }

@@ -6,6 +6,7 @@
 
 use crate::balanced::construct::packing::Packing;
 use crate::base::cells::at;
+use crate::base::used::{Part, used};
 
 /// Two items that take each other's place, if there are such, and how many were looked at.
 type Found = (Option<(usize, usize)>, u64);
@@ -35,6 +36,7 @@ pub fn swaps<const SPEEDS: bool>(
         *effort = effort.saturating_sub(looked);
         let Some((give, take)) = pair else { return false };
         packing.swap(give, take);
+        used(Part::Swap);
         if *effort == 0 {
             return false;
         }
