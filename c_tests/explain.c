@@ -143,7 +143,7 @@ static void pointers_and_structs(void) {
 
 static void numbers(void) {
   SAYS(SIZES, EPLB_STATUS_UNKNOWN_OPERATION, "operation is 99|EPLB_OPERATION_*", c.arg.operation = 99);
-  SAYS(SHAPED | STRUCTS, EPLB_STATUS_UNKNOWN_POLICY, "options.policy is 8|EPLB_POLICY_*", c.options.policy = 8);
+  SAYS(SHAPED | STRUCTS, EPLB_STATUS_UNKNOWN_POLICY, "options.policy is 1000|EPLB_POLICY_*", c.options.policy = 1000);
   SAYS(SHAPED | STRUCTS, EPLB_STATUS_UNKNOWN_SCOPE, "options.scope is 3|EPLB_SCOPE_*", c.options.scope = 3);
   SAYS(SHAPED | STRUCTS, EPLB_STATUS_UNKNOWN_FLAG, "options.flags is 2147483649, in which 2147483648",
        c.options.flags = 0x80000001u);

@@ -86,7 +86,7 @@ static void of_dispatch(void) {
   SAYS(dispatch, EPLB_STATUS_STRUCT_SIZE, "out.split_size is 48|56", c.out.split_size = 48);
   SAYS(dispatch, EPLB_STATUS_OVERLAPPING_ARRAYS, "out.quota overlaps batch.tokens", c.out.quota = c.tokens);
   SAYS(dispatch, EPLB_STATUS_WORKSPACE_TOO_SMALL, "workspace_size is 8, this call needs ", c.size = 8);
-  SAYS(dispatch, EPLB_STATUS_UNKNOWN_POLICY, "options.policy is 9", c.options.policy = 9);
+  SAYS(dispatch, EPLB_STATUS_UNKNOWN_POLICY, "options.policy is 1000", c.options.policy = 1000);
   SAYS(dispatch, EPLB_STATUS_TOO_MANY_NODES, "problem.num_nodes is 3", c.problem.num_nodes = 3);
   SAYS(dispatch, EPLB_STATUS_DISPATCH_SOURCES, "batch.num_sources is 3|problem.num_gpus, 2", c.batch.num_sources = 3);
   SAYS(dispatch, EPLB_STATUS_PLACEMENT_EXPERT, "placement.physical_to_logical[layer 1][slot 3] is 7", c.slots[7] = 7);

@@ -94,7 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (way & 4) edit(m->logical_count, num_experts(&c), &in);
     if (way & 8) edit(m->logical_to_physical, table_len(&c), &in);
     if (way & 16) m->replica_rank = NULL;
-    if (way % 64 >= 56) c.options.policy = take_byte(&in) % 8; /* by the rules of another policy */
+    if (way % 64 >= 56) c.options.policy = take_byte(&in) % NUM_POLICIES; /* by the rules of another policy */
   } else {
     decode_outputs(&c, &in, 0);
     garbage(c.placement.physical_to_logical, num_slots(&c), &in);

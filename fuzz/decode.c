@@ -268,7 +268,7 @@ void decode_options(call *c, input *in) {
   eplb_options *o = &c->options;
   *o = (eplb_options)EPLB_OPTIONS_INIT;
   uint8_t way = take_byte(in);
-  o->policy = way & 8 ? EPLB_POLICY_BALANCED : way % 8;
+  o->policy = way & 8 ? EPLB_POLICY_BALANCED : way % NUM_POLICIES;
   o->scope = way / 16 % 3;
   uint8_t effort = take_byte(in); /* the default now and then only: it costs a millisecond and more */
   o->effort = effort < 248 ? efforts[effort % 8] : effort < 250 ? 0xffffffffu / 0x10000 : 0;

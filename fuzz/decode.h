@@ -26,6 +26,8 @@ uint32_t take_word(input *in);
 /* One time in `of`, and never when the bytes have run out. */
 int rarely(input *in, uint32_t of);
 
+/* How many policies there are, BALANCED among them. */
+enum { NUM_POLICIES = 8 };
 enum { MAX_BLOCKS = 40, LARGEST_BLOCK = 1 << 16 };
 
 typedef struct call {

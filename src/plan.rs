@@ -82,16 +82,16 @@ pub(crate) fn plan_into(
     maps: &mut PlacementMut,
     report: Option<Report>,
 ) -> Result<(), Status> {
-    let on_course = options.previous.is_some() || !FROM_NOTHING.contains(options.flags);
-    if parts::PREVIOUS && on_course {
-        return plan_on_course(problem, options, arena, maps, report);
+    let from_placement = options.previous.is_some() || !FROM_NOTHING.contains(options.flags);
+    if parts::PREVIOUS && from_placement {
+        return plan_from_placement(problem, options, arena, maps, report);
     }
     afresh::plan(problem, options, arena, maps, report)
 }
 
 /// Plans what [`admit`] decides on.
 #[inline(never)] // off the stack of plans from nothing
-fn plan_on_course(
+fn plan_from_placement(
     problem: &Problem,
     options: &Options,
     arena: &mut Arena,

@@ -12,7 +12,7 @@ pub enum Part {
     OtherCounts,
     CountsOfPairs,
     Recount,
-    Perturbation,
+    UphillRecount,
     PreferPlain,
     Exhaustive,
 }

@@ -171,7 +171,8 @@ fn read_numbers<'a>(given: &eplb_options) -> Result<Options<'a>, Status> {
 fn say_numbers(text: &mut Text, given: &eplb_options, status: Status) {
     match status {
         Status::UnknownPolicy => {
-            say!(text; "options.policy is %: use one of EPLB_POLICY_*, 0 to 7", given.policy);
+            let last = Policy::ALL.len() - 1;
+            say!(text; "options.policy is %: use one of EPLB_POLICY_*, 0 to %", given.policy, last);
         }
         Status::UnknownScope => {
             say!(text; "options.scope is %: use one of EPLB_SCOPE_*, 0 to 2", given.scope);

@@ -3,8 +3,8 @@
 use crate::base::arena::Carve;
 use crate::base::cells::{add, at, put};
 use crate::base::keys::widen;
-use crate::groups::nodes::Task;
 use crate::groups::search::{Outcome, Scratch, Search};
+use crate::groups::task::Task;
 use crate::problem::Shape;
 
 /// Groups, nodes, and the memory of the search.

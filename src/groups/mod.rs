@@ -1,10 +1,10 @@
 //! Which node each group of experts goes to. The planner asks, and so does the bound.
 
 mod assignment;
-mod nodes;
 mod polish;
 mod search;
 mod slots;
+mod task;
 #[cfg(test)]
 #[allow(clippy::indexing_slicing)]
 mod tests;

@@ -1,7 +1,7 @@
 //! The last touch on an assignment of groups: moves and swaps between two nodes that lower the busier.
 
 use crate::base::cells::{NONE, at, put};
-use crate::groups::nodes::{TIE, Task};
+use crate::groups::task::{TIE, Task};
 
 /// An assignment, and the slots that each node has left.
 struct Polish<'a> {

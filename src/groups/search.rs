@@ -8,8 +8,8 @@
 
 use crate::base::arena::Carve;
 use crate::base::cells::{at, put};
-use crate::groups::nodes::{TIE, Task, largest_time};
 use crate::groups::polish::polish;
+use crate::groups::task::{TIE, Task, largest_time};
 
 /// What an assignment is worth: the groups in the order of the search, the node of each, the largest node
 /// time.

@@ -2,8 +2,8 @@
 
 extern crate std;
 use crate::base::arena::{Arena, Need};
-use crate::groups::nodes::Task;
 use crate::groups::search::{Scratch, Search};
+use crate::groups::task::Task;
 use std::vec;
 use std::vec::Vec;
 

@@ -77,5 +77,10 @@ fn every_byte_is_as_it_was() {
     for (expected, found) in &differ {
         println!("expected {expected}\n   found {found}");
     }
-    assert!(differ.is_empty(), "{} of {} lines differ", differ.len(), found.len());
+    assert!(
+        differ.is_empty(),
+        "{} of {} lines differ; where that is meant, EPLB_NET=write makes the list anew",
+        differ.len(),
+        found.len()
+    );
 }

@@ -146,7 +146,7 @@ mod tests {
             (Part::OtherCounts, 234),
             (Part::CountsOfPairs, 57),
             (Part::Recount, 45),
-            (Part::Perturbation, 121),
+            (Part::UphillRecount, 121),
             (Part::PreferPlain, 8),
             (Part::Exhaustive, 22),
         ];

@@ -28,7 +28,7 @@ pub struct Solver<'a, const SPEEDS: bool> {
     pub incumbent: &'a mut [u32],
     expert_at: &'a mut [u32],
     pub may_stay_empty: bool,
-    /// The least time that any packing of D'Hondt's counts can have.
+    /// No placement has a smaller largest time.
     pub bound: u64,
     /// How far above it is not worth other counts.
     patience: u64,

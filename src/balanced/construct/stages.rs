@@ -8,7 +8,7 @@ use crate::base::cells::NONE;
 use crate::base::used::{Part, used};
 
 /// Recounts tried that make things worse at first.
-const PERTURBATIONS: usize = 4;
+const UPHILL: usize = 4;
 
 impl<const SPEEDS: bool> Solver<'_, SPEEDS> {
     /// Solves an instance. Gives what is left of the effort.
@@ -56,7 +56,7 @@ impl<const SPEEDS: bool> Solver<'_, SPEEDS> {
                     used(Part::Recount);
                     self.keep(time);
                 }
-                self.perturb();
+                self.recount_uphill();
             }
         }
         let margin = self.tolerance() + if packed { 0 } else { floor >> 20 };
@@ -75,8 +75,8 @@ impl<const SPEEDS: bool> Solver<'_, SPEEDS> {
     /// From the incumbent, when no recount helps by itself: recounts that overload another GPU at first, each
     /// followed by swaps and recounts; the first that ends better is kept, and so on.
     #[inline(never)]
-    fn perturb(&mut self) {
-        let mut list = [Recount::none(0); PERTURBATIONS];
+    fn recount_uphill(&mut self) {
+        let mut list = [Recount::none(0); UPHILL];
         'incumbents: while self.stuck(self.best) && self.left > 0 {
             // From the incumbent each time: recounts name items, and adopting numbers equal replicas anew.
             self.state.adopt(self.incumbent);
@@ -87,7 +87,7 @@ impl<const SPEEDS: bool> Solver<'_, SPEEDS> {
                 self.improve_after(recount);
                 let time = self.recount();
                 if time.saturating_add(self.tolerance()) < self.best {
-                    used(Part::Perturbation);
+                    used(Part::UphillRecount);
                     self.keep(time);
                     continue 'incumbents;
                 }

@@ -1,6 +1,6 @@
 //! What a rule writes: the replicas of one row.
 
-/// The replicas of one row: which expert each physical expert is, and the how manieth.
+/// The replicas of one row: which expert each physical expert is, and its rank.
 #[derive(Debug)]
 pub struct Replicas<'a> {
     /// `[P']` expert of each physical expert.
