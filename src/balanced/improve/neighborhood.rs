@@ -97,8 +97,6 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
                 let (x, y) = (at(p.expert_at, a), at(p.expert_at, b));
                 let possible = gpu(a) != gpu(b)
                     && x != y
-                    && x != p.empty()
-                    && y != p.empty()
                     && !p.holds(gpu(a), y)
                     && !p.holds(gpu(b), x)
                     && self.allowed(gpu(a), y)

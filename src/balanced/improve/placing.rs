@@ -52,13 +52,14 @@ impl<'s, 'p, const N: usize> Neighborhood<'s, 'p, N> {
         let (h, x) = (at(p.gpu_of, mine) as usize, at(p.expert_at, mine));
         for (slot, &y) in p.expert_at.iter().enumerate() {
             let q = at(p.gpu_of, slot) as usize;
-            if y == p.empty() || y == x {
+            if y == x {
                 continue;
             }
+            let placed = y == p.empty() || p.survives(y, slot, mine);
             let together = at(p.cost, h) + at(p.cost, q);
             let gain = together - p.cost_of_swap((h, x), (q, y));
             let Some(price) = self.price(Step::Swap(mine, slot)) else { continue };
-            if gain > self.enough(price) && p.survives(x, mine, slot) && p.survives(y, slot, mine) {
+            if gain > self.enough(price) && placed && p.survives(x, mine, slot) {
                 self.offer(Step::Swap(mine, slot), (gain, together), price);
             }
         }
