@@ -29,7 +29,7 @@ impl TryFrom<u32> for Scope {
 }
 
 /// What the caller says, unchecked: sizes and arrays, row-major. The C struct `eplb_problem`
-/// with slices for pointers; [`Problem::new`] checks it.
+/// with slices for pointers; [`Problem::new`](crate::Problem::new) checks it.
 ///
 /// Letters used throughout: L layers, E logical experts, P physical experts (slots), G GPUs,
 /// N nodes, K groups, W windows.
