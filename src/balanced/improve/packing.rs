@@ -291,9 +291,9 @@ impl<const N: usize> Packing<'_, N> {
         self.fresh.iter().sum()
     }
 
-    /// Slots that may still newly differ.
+    /// Slots that may still newly differ; without a limit so many that neither what is spent nor what is got back counts.
     pub fn budget_left(&self) -> i32 {
-        self.limits.moves.saturating_sub(self.moved()).min(i32::MAX as u32) as i32
+        self.limits.moves.saturating_sub(self.moved()).min(1 << 30) as i32
     }
 
     /// Largest time in each window, the mean being 1; of loads as they are.
