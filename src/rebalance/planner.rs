@@ -10,7 +10,7 @@ use crate::placement::PlacementMut;
 use crate::problem::{Problem, Shape};
 use crate::rebalance::mode::{Mode, Rebalance, most_replicas};
 use crate::rebalance::search::Task;
-use crate::rebalance::slots::{changed, has_duplicates, keep, permute, permute_maps, stay, write};
+use crate::rebalance::slots::{changed, keep, permute, permute_maps, stay, write};
 use crate::rebalance::{rename, ruler};
 
 /// Units of effort of a search for a slot of what must survive something, when the caller does not say.
@@ -206,10 +206,7 @@ impl Planner<'_> {
     ) -> bool {
         let planned = self.balance(layer, slots, turns);
         let in_force = self.balance(layer, old, turns);
-        if planned > in_force
-            || has_duplicates(self.problem.shape(), old)
-            || !self.keeps_rules(layer, old, scratch.kept, turns)
-        {
+        if planned > in_force || !self.keeps_rules(layer, old, scratch.kept, turns) {
             return false;
         }
         keep(slots, scratch.from);

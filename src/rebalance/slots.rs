@@ -74,16 +74,3 @@ pub fn permute_maps(from: &[u32], aside: &mut [u32], maps: &mut LayerMaps) {
         }
     }
 }
-
-/// Whether some GPU that receives holds an expert twice.
-pub fn has_duplicates(shape: &Shape, slots: &[i32]) -> bool {
-    let topology = shape.topology();
-    let mut rest = slots;
-    (0..topology.num_gpus()).any(|gpu| {
-        let Some((held, after)) = rest.split_at_checked(topology.slots(gpu)) else { return false };
-        rest = after;
-        let twice =
-            |(i, expert): (usize, &i32)| *expert >= 0 && held.iter().take(i).any(|e| e == expert);
-        topology.receives(gpu) && held.iter().enumerate().any(twice)
-    })
-}
