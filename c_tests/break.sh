@@ -334,7 +334,7 @@ sees "failed: s.counted\[layer\] == TIMES - cut" topic forecast
 mend
 
 sabotage "an import upward" src/base/keys.rs '$a #[allow(unused)]\nuse crate::plan::plan;'
-sees ".order. may not import .plan." rust_test project architecture::
+sees ".base. may not import .plan." rust_test project architecture::
 mend
 
 sabotage "unsafe in the core" src/base/keys.rs '$a #[allow(unsafe_code, dead_code)]\nunsafe fn planted() {}'
