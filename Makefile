@@ -90,7 +90,8 @@ parts: flavours
 
 ## make test      the Rust tests, then the C tests and what fuzzing found against the release archive and the checked one
 test: lib checked
-	$(CARGO) test --lib --tests --example demo
+	$(CARGO) build --example demo
+	$(CARGO) test --lib --tests
 	$(CARGO) test --doc
 	$(MAKE) -C c_tests test TARGET=$(TARGET) PROFILE=release
 	$(MAKE) -C c_tests test TARGET=$(TARGET) PROFILE=checked

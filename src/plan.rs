@@ -116,7 +116,7 @@ pub(crate) fn check(
 ) -> Result<(), Status> {
     match &admit(problem.shape(), options, options.previous.is_some())? {
         Some(how) => {
-            let mut planner = rebalance::check(problem, options, how, arena, maps)?;
+            let planner = rebalance::check(problem, options, how, arena, maps)?;
             planner.check_layers(&mut arena.rest())
         }
         None => afresh::check_plan(problem, &from_nothing(options), arena, maps),

@@ -137,6 +137,14 @@ impl<'a> Windows<'a> {
         if share > TINY { share } else { 0.0 }
     }
 
+    /// The shares in the first that counts; none where none does.
+    pub fn note_first(&self, layer: &Layer, shares: &mut [Lanes<1>]) {
+        let first = self.counting().next();
+        for (expert, share) in shares.iter_mut().enumerate() {
+            *share = [first.map_or(0.0, |first| Self::share(layer, first, expert) as f32)];
+        }
+    }
+
     /// Whether all that count are the same but for the number of tokens: then any of them is as good as all.
     pub fn alike(&self, layer: &Layer) -> bool {
         let mut others = self.counting();

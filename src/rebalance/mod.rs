@@ -47,7 +47,7 @@ pub fn plan(
     mut report: Option<Report>,
 ) -> Result<(), Status> {
     let shape = problem.shape();
-    let mut planner = check(problem, options, how, arena, maps)?;
+    let planner = check(problem, options, how, arena, maps)?;
     let mut turns = arena.rest();
     let scratch = &mut Scratch::carve(&mut turns, shape);
     planner.check_layers(&mut turns)?;

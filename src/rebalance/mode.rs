@@ -33,7 +33,7 @@ pub struct Rebalance<'a> {
     pub hierarchical: bool,
 }
 
-/// The how; `None` when there is nothing to start from and nothing to survive. `has_previous`: there is a placement
+/// How a plan goes; `None` when there is nothing to start from and nothing to survive. `has_previous`: there is a placement
 /// in force, or memory is asked for as if there were one.
 pub fn admit<'a>(
     shape: &Shape,

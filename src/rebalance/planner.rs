@@ -44,7 +44,7 @@ pub struct Planner<'p> {
 impl Planner<'_> {
     /// Plans a layer: from `old`, or what must survive something.
     pub fn plan_layer(
-        &mut self,
+        &self,
         layer: usize,
         old: Option<&[i32]>,
         scratch: &mut Scratch,
@@ -73,7 +73,7 @@ impl Planner<'_> {
     /// Steps from the placement in force; where half of the slots may change, the plan from nothing, renamed,
     /// when that is within the limit and better.
     fn improve(
-        &mut self,
+        &self,
         layer: usize,
         old: &[i32],
         scratch: &mut Scratch,
@@ -145,7 +145,7 @@ impl Planner<'_> {
 
     /// The plan from nothing, made to survive what it must, and renamed.
     fn plan_anew(
-        &mut self,
+        &self,
         layer: usize,
         old: Option<&[i32]>,
         scratch: &mut Scratch,
@@ -197,7 +197,7 @@ impl Planner<'_> {
     /// the one in `slots`, which it then takes the place of.
     #[inline(never)] // off the stack of steps
     fn stays(
-        &mut self,
+        &self,
         layer: usize,
         old: &[i32],
         slots: &mut [i32],
@@ -223,13 +223,7 @@ impl Planner<'_> {
 
     /// Whether it is as good as any to leave the placement in force as it is.
     #[inline(never)] // off the stack of steps
-    fn is_complete(
-        &mut self,
-        layer: usize,
-        old: &[i32],
-        kept: &mut [u32],
-        turns: &mut Arena,
-    ) -> bool {
+    fn is_complete(&self, layer: usize, old: &[i32], kept: &mut [u32], turns: &mut Arena) -> bool {
         keep(old, kept);
         self.keeps_rules(layer, old, kept, turns)
             && self.search(layer, old, Goal::Filled, kept, turns) == Some(0)

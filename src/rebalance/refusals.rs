@@ -35,7 +35,7 @@ impl<'p> Planner<'p> {
     }
 
     /// Refuses a placement from which some layer cannot be planned.
-    pub fn check_layers(&mut self, turns: &mut Arena) -> Result<(), Status> {
+    pub fn check_layers(&self, turns: &mut Arena) -> Result<(), Status> {
         let Some(previous) = self.options.previous else { return Ok(()) };
         let shape = self.problem.shape();
         (0..shape.num_layers()).try_for_each(|layer| {
@@ -45,7 +45,7 @@ impl<'p> Planner<'p> {
 
     /// Refuses a layer that cannot be planned from its placement.
     #[inline(never)]
-    pub fn check(&mut self, layer: usize, old: &[i32], turns: &mut Arena) -> Result<(), Status> {
+    pub fn check(&self, layer: usize, old: &[i32], turns: &mut Arena) -> Result<(), Status> {
         let shape = self.problem.shape();
         let experts = shape.num_logical_experts();
         if !old.iter().all(|&entry| is_entry(entry, experts)) {
@@ -73,7 +73,7 @@ impl<'p> Planner<'p> {
     }
 }
 
-/// Refuses maps and loads that a plan on this how cannot have.
+/// Refuses maps and loads that a plan which goes so cannot have.
 pub(crate) fn check_maps(
     problem: &Problem,
     how: &Rebalance,
@@ -101,7 +101,7 @@ pub(crate) fn beyond_repair(
 ) -> Option<(usize, Option<u32>)> {
     let previous = Placement::of(options.previous?);
     let how: &Rebalance = &admit(problem.shape(), options, true).ok()??;
-    let mut planner = Planner { problem, options, how, max_replicas };
+    let planner = Planner { problem, options, how, max_replicas };
     let shape = problem.shape();
     let layer = (0..shape.num_layers()).find(|&layer| {
         let old = previous.layer(shape, layer);

@@ -8,7 +8,6 @@ use crate::balanced::layer::Layer;
 use crate::balanced::windows::Windows;
 use crate::base::arena::{Arena, Carve, Need};
 use crate::base::cells::{NONE, at, part_mut, put};
-use crate::base::keys::widen;
 use crate::parts;
 use crate::problem::Shape;
 use crate::rebalance::homes;
@@ -16,8 +15,6 @@ use crate::rebalance::mode::Rebalance;
 
 /// How far beyond their mean windows are searched with: what comes will not be among what was.
 const BEYOND: f32 = 0.3;
-/// A share below this is none: nothing may be subnormal.
-const TINY: f64 = f64::from_bits((1023 - 80) << 52);
 
 /// What is searched, and within what.
 #[derive(Clone, Copy)]
@@ -110,7 +107,7 @@ impl Task<'_> {
         windows.note(&self.layer, prepared.slots.len());
         let moved = if !parts::WINDOWS || windows.alike(&self.layer) {
             let loads = take_lanes(&mut arena, shape.num_logical_experts());
-            self.note_shares(windows.first(), prepared.slots.len(), loads);
+            windows.note_first(&self.layer, loads);
             self.run::<1>(prepared, (loads, &[1.0]), goal, &mut arena)
         } else {
             self.search_windows(prepared, windows, goal, &mut arena)
@@ -234,16 +231,6 @@ impl Task<'_> {
                 put(noted.next, slot, *head);
                 *head = slot as u32;
             }
-        }
-    }
-
-    /// The shares of one window.
-    fn note_shares(&self, window: usize, gpus: usize, shares: &mut [Lanes<1>]) {
-        let load = self.layer.load(window);
-        let unit = load.iter().fold(0.0, |sum, &load| sum + widen(load.abs())) / gpus as f64;
-        for (share, &load) in shares.iter_mut().zip(load) {
-            let part = if unit > 0.0 { widen(load.abs()) / unit } else { 0.0 };
-            *share = [if part > TINY { part as f32 } else { 0.0 }];
         }
     }
 

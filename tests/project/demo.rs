@@ -82,7 +82,7 @@ fn says_what_is_wrong_with_a_header() {
     }
 }
 
-/// Runs the example as built, which `cargo test` does; picture and placement go to `folder`.
+/// Runs the example as built, which `cargo test` and `make test` do; picture and placement go to `folder`.
 fn demo(folder: &Path, arguments: &[&str]) -> Output {
     demo_in("C.UTF-8", folder, arguments)
 }

@@ -82,19 +82,7 @@ fn sum<const N: usize>(lanes: &Lanes<N>) -> f32 {
     }
 }
 
-/// What a GPU costs with an item more: the sum over the windows of weight * time^24.
-#[inline(always)]
-pub fn cost_plus<const N: usize>(gpu: &Gpu<N>, x: Item<N>) -> f32 {
-    let mut all = 0.0;
-    for ((load, item), weight) in gpu.load.iter().zip(x.load).zip(gpu.weight) {
-        let mut costs = [0.0; N];
-        powers_plus(&mut costs, (load, gpu.slowness), (item, x.part), weight);
-        all += sum(&costs);
-    }
-    all
-}
-
-/// What it costs with two.
+/// What a GPU costs with two items more: the sum over the windows of weight * time^24.
 #[inline(always)]
 pub fn cost_with<const N: usize>(gpu: &Gpu<N>, x: Item<N>, y: Item<N>) -> f32 {
     let mut all = 0.0;
@@ -120,109 +108,38 @@ pub fn cost_of_swap<const N: usize>(here: &Gpu<N>, there: &Gpu<N>, x: Item<N>, y
     all
 }
 
-/// By window. Out of line, and through memory, because that is what compilers turn into vectors; a single lane is
-/// inlined.
-#[inline(always)]
-fn powers_plus<const N: usize>(
-    costs: &mut Lanes<N>,
-    gpu: (&Lanes<N>, f32),
-    x: (&Lanes<N>, f32),
-    weight: &Lanes<N>,
-) {
-    #[inline(always)]
-    fn each<const N: usize>(
-        costs: &mut Lanes<N>,
-        (load, slowness): (&Lanes<N>, f32),
-        (x, by): (&Lanes<N>, f32),
-        weight: &Lanes<N>,
-    ) {
-        for (((cost, load), x), weight) in costs.iter_mut().zip(load).zip(x).zip(weight) {
-            *cost = power((load + x * by) * slowness, *weight);
-        }
-    }
-    #[inline(never)]
-    fn apart<const N: usize>(
-        costs: &mut Lanes<N>,
-        gpu: (&Lanes<N>, f32),
-        x: (&Lanes<N>, f32),
-        weight: &Lanes<N>,
-    ) {
-        each(costs, gpu, x, weight);
-    }
-    if N == 1 { each(costs, gpu, x, weight) } else { apart(costs, gpu, x, weight) }
-}
-
-#[inline(always)]
+/// By window. Out of line, and through memory, because that is what compilers turn into vectors.
+#[inline(never)]
 fn powers_with<const N: usize>(
     costs: &mut Lanes<N>,
-    gpu: (&Lanes<N>, f32),
-    x: (&Lanes<N>, f32),
-    y: (&Lanes<N>, f32),
+    (load, slowness): (&Lanes<N>, f32),
+    (x, by): (&Lanes<N>, f32),
+    (y, with): (&Lanes<N>, f32),
     weight: &Lanes<N>,
 ) {
-    #[inline(always)]
-    fn each<const N: usize>(
-        costs: &mut Lanes<N>,
-        (load, slowness): (&Lanes<N>, f32),
-        (x, by): (&Lanes<N>, f32),
-        (y, with): (&Lanes<N>, f32),
-        weight: &Lanes<N>,
-    ) {
-        let items = x.iter().zip(y);
-        for (((cost, load), (x, y)), weight) in costs.iter_mut().zip(load).zip(items).zip(weight) {
-            *cost = power((load + (x * by + y * with)) * slowness, *weight);
-        }
+    let items = x.iter().zip(y);
+    for (((cost, load), (x, y)), weight) in costs.iter_mut().zip(load).zip(items).zip(weight) {
+        *cost = power((load + (x * by + y * with)) * slowness, *weight);
     }
-    #[inline(never)]
-    fn apart<const N: usize>(
-        costs: &mut Lanes<N>,
-        gpu: (&Lanes<N>, f32),
-        x: (&Lanes<N>, f32),
-        y: (&Lanes<N>, f32),
-        weight: &Lanes<N>,
-    ) {
-        each(costs, gpu, x, y, weight);
-    }
-    if N == 1 { each(costs, gpu, x, y, weight) } else { apart(costs, gpu, x, y, weight) }
 }
 
 /// Two GPUs: load and slowness of each.
 type Pair<'a, const N: usize> = ((&'a Lanes<N>, f32), (&'a Lanes<N>, f32));
 
-#[inline(always)]
+/// As [`powers_with`].
+#[inline(never)]
 fn powers_of_swap<const N: usize>(
     costs: &mut Lanes<N>,
-    gpus: Pair<N>,
-    x: (&Lanes<N>, f32),
-    y: (&Lanes<N>, f32),
+    (here, there): Pair<N>,
+    (x, by): (&Lanes<N>, f32),
+    (y, with): (&Lanes<N>, f32),
     weight: &Lanes<N>,
 ) {
-    #[inline(always)]
-    fn each<const N: usize>(
-        costs: &mut Lanes<N>,
-        (here, there): Pair<N>,
-        (x, by): (&Lanes<N>, f32),
-        (y, with): (&Lanes<N>, f32),
-        weight: &Lanes<N>,
-    ) {
-        let loads = here.0.iter().zip(there.0).zip(x.iter().zip(y));
-        for ((cost, ((h, q), (x, y))), weight) in costs.iter_mut().zip(loads).zip(weight) {
-            let crossing = x * by - y * with;
-            *cost =
-                power((h - crossing) * here.1, *weight) + power((q + crossing) * there.1, *weight);
-        }
+    let loads = here.0.iter().zip(there.0).zip(x.iter().zip(y));
+    for ((cost, ((h, q), (x, y))), weight) in costs.iter_mut().zip(loads).zip(weight) {
+        let crossing = x * by - y * with;
+        *cost = power((h - crossing) * here.1, *weight) + power((q + crossing) * there.1, *weight);
     }
-    #[inline(never)]
-    fn apart<const N: usize>(
-        costs: &mut Lanes<N>,
-        gpus: Pair<N>,
-        x: (&Lanes<N>, f32),
-        y: (&Lanes<N>, f32),
-        weight: &Lanes<N>,
-    ) {
-        each(costs, gpus, x, y, weight);
-    }
-    if N == 1 { each(costs, gpus, x, y, weight) } else { apart(costs, gpus, x, y, weight) }
 }
 
 /// What a GPU costs, and in which window most, as an index into the lanes; the first of equals.
@@ -230,7 +147,7 @@ pub fn cost<const N: usize>(gpu: &Gpu<N>) -> (f32, usize) {
     let (mut all, mut most, mut at) = (0.0, -1.0, 0);
     for (block, (load, weight)) in gpu.load.iter().zip(gpu.weight).enumerate() {
         let mut costs = [0.0; N];
-        powers_plus(&mut costs, (load, gpu.slowness), (load, 0.0), weight);
+        powers_with(&mut costs, (load, gpu.slowness), (load, 0.0), (load, 0.0), weight);
         for (i, &cost) in costs.iter().enumerate() {
             if cost > most {
                 most = cost;

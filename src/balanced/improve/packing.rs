@@ -219,7 +219,7 @@ impl<const N: usize> Packing<'_, N> {
         if N == 1 {
             return self.cost_of_one(gpu, self.load_of_one(x) * by);
         }
-        lanes::cost_plus(&self.gpu(gpu), self.item(x, by))
+        lanes::cost_with(&self.gpu(gpu), self.item(x, by), self.item(x, 0.0))
     }
 
     /// Cost of a GPU when parts of two are added.

@@ -80,7 +80,7 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
         }
     }
 
-    /// Weighs one such step, unless price or limits forbid it; `most` is what giving the slot away gains at most.
+    /// Scores one such step, unless price or limits forbid it; `most` is what giving the slot away gains at most.
     #[inline(always)]
     fn try_recount(&mut self, slot: usize, x: u32, most: f32) {
         let p = self.p;
