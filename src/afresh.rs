@@ -36,7 +36,7 @@ pub fn admit(shape: &Shape, options: &Options) -> Result<Way, Status> {
     if !FROM_NOTHING.contains(options.flags) {
         return Err(Status::UnsupportedFlag);
     }
-    score::admit(shape, options.judges_dispatch())?;
+    score::admit(shape, options.measures_dispatch())?;
     if options.previous.is_some() {
         return Err(Status::UnsupportedPrevious);
     }
@@ -50,16 +50,16 @@ pub fn admit(shape: &Shape, options: &Options) -> Result<Way, Status> {
 }
 
 impl Way {
-    /// What a layer needs: road and ruler take turns on the same memory.
+    /// What a layer needs: planning and measuring take turns on the same memory.
     #[inline(never)] // sizing is over before planning takes the stack
     pub fn need(self, shape: &Shape, options: &Options) -> Need {
         let scope = options.scope;
-        let road = match self {
+        let planning = match self {
             Way::Balanced => balanced::need(shape, scope),
             Way::Recipe(recipe) if parts::COMPAT => compat::need(shape, scope, recipe),
             Way::Recipe(_) => Need::default(), // refused by `admit`
         };
-        road.max(score::need(shape, scope, options.judges_dispatch()))
+        planning.max(score::need(shape, scope, options.measures_dispatch()))
     }
 }
 
@@ -111,7 +111,7 @@ pub fn plan(
     for layer in 0..problem.shape().num_layers() {
         plan_layer(way, problem, options, layer, arena, maps);
         if let Some(report) = report.as_mut() {
-            let (scope, dispatch) = (options.scope, options.judges_dispatch());
+            let (scope, dispatch) = (options.scope, options.measures_dispatch());
             let slots = maps.slots(problem.shape(), layer);
             let layer = Layer { problem, index: layer, slots, slot_load: None };
             score::report_layer(&layer, scope, dispatch, 0, arena, report);

@@ -31,7 +31,7 @@ pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Resu
         }
         Operation::Plan => afresh::need(shape, options),
         Operation::Evaluate => {
-            let dispatch = options.judges_dispatch();
+            let dispatch = options.measures_dispatch();
             score::admit(shape, dispatch)?;
             let need = score::need(shape, options.scope, dispatch);
             Ok(need.max(score::need_measured(shape, options.scope, dispatch)))

@@ -1,4 +1,4 @@
-//! A layer, what limits its plan, and a plan that is put aside.
+//! A layer, what limits its plan, and slots that are put aside.
 
 use crate::options::Options;
 use crate::options::flags::Flags;
@@ -46,15 +46,12 @@ impl<'a> Layer<'a> {
     }
 }
 
-/// The slots of a layer, put aside.
-pub struct Kept<'a>(pub &'a mut [u32]);
+/// Puts the slots of a layer aside; -1 becomes [`NONE`](crate::base::cells::NONE).
+pub fn keep(slots: &[i32], kept: &mut [u32]) {
+    kept.iter_mut().zip(slots).for_each(|(kept, &slot)| *kept = slot as u32);
+}
 
-impl Kept<'_> {
-    pub fn keep(&mut self, slots: &[i32]) {
-        self.0.iter_mut().zip(slots).for_each(|(kept, &slot)| *kept = slot as u32);
-    }
-
-    pub fn restore(&self, slots: &mut [i32]) {
-        slots.iter_mut().zip(self.0.iter()).for_each(|(slot, &kept)| *slot = kept as i32);
-    }
+/// Slots as they were put aside.
+pub fn restore(kept: &[u32], slots: &mut [i32]) {
+    slots.iter_mut().zip(kept).for_each(|(slot, &kept)| *slot = kept as i32);
 }

@@ -7,7 +7,7 @@
 //! apart.
 
 use crate::balanced::construct::loads::scale;
-use crate::balanced::layer::{Kept, Layer};
+use crate::balanced::layer::{Layer, keep, restore};
 use crate::base::arena::{Arena, Carve, Need};
 use crate::base::keys::{descending, sort, sort_buffer};
 use crate::compat::hierarchy;
@@ -92,8 +92,8 @@ pub fn or_deepseek(layer: &Layer, window: usize, arena: &mut Arena, slots: &mut 
         return;
     }
     let mut arena = arena.rest();
-    let mut kept = Kept(arena.u32s(slots.len()));
-    kept.keep(slots);
+    let kept = arena.u32s(slots.len());
+    keep(slots, kept);
     let largest_load = |slots: &[i32], arena: &mut Arena| {
         score::largest_load(layer.problem, window, layer.index, scope, arena, slots)
     };
@@ -101,6 +101,6 @@ pub fn or_deepseek(layer: &Layer, window: usize, arena: &mut Arena, slots: &mut 
     hierarchy::plan_layer(shape, scope, recipe, load, &mut arena, &mut LayerMaps::of(slots));
     let (theirs, duplicates) = largest_load(slots, &mut arena);
     if duplicates > 0 || theirs >= ours {
-        kept.restore(slots);
+        restore(kept, slots);
     }
 }

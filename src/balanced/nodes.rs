@@ -2,7 +2,7 @@
 
 use crate::balanced::construct;
 use crate::balanced::gather::{Experts, Gathered};
-use crate::balanced::layer::{Kept, Layer};
+use crate::balanced::layer::{Layer, keep, restore};
 use crate::balanced::windows::Windows;
 use crate::base::arena::{Arena, Carve, Need};
 use crate::base::cells::{copy, row, row_mut};
@@ -39,7 +39,7 @@ pub struct Nodes<'a> {
     roomiest: &'a mut [u32],
     room: Room<'a>,
     /// The best plan so far.
-    kept: Kept<'a>,
+    kept: &'a mut [u32],
 }
 
 impl<'a> Nodes<'a> {
@@ -48,7 +48,7 @@ impl<'a> Nodes<'a> {
     pub fn list(arena: &mut impl Carve<'a>, shape: &Shape) -> Self {
         Nodes {
             groups: Assignment::list(arena, shape, shape.num_groups()),
-            kept: Kept(arena.u32s(shape.num_physical_experts())),
+            kept: arena.u32s(shape.num_physical_experts()),
             room: Room::carve(arena, shape),
             roomiest: arena.u32s(shape.num_groups()),
         }
@@ -110,11 +110,11 @@ pub fn plan(
         }
         search.best
     });
-    search.kept.restore(search.slots);
+    restore(search.kept, search.slots);
 }
 
 /// The search for an assignment.
-struct Search<'s, 'g, 'k> {
+struct Search<'s, 'g> {
     layer: &'s Layer<'s>,
     load: &'s [f32],
     /// Experts of a group.
@@ -122,11 +122,11 @@ struct Search<'s, 'g, 'k> {
     gathered: &'s mut Gathered<'g>,
     slots: &'s mut [i32],
     /// The best plan so far, and its largest GPU time.
-    kept: &'s mut Kept<'k>,
+    kept: &'s mut [u32],
     best: f64,
 }
 
-impl Search<'_, '_, '_> {
+impl Search<'_, '_> {
     /// Plans every node with the groups that it has; gives up when that does not get better. Whether it did.
     fn plan(&mut self, node_of: &[u32], arena: &mut Arena) -> bool {
         self.slots.fill(-1);
@@ -141,7 +141,7 @@ impl Search<'_, '_, '_> {
             }
         }
         self.best = worst;
-        self.kept.keep(self.slots);
+        keep(self.slots, self.kept);
         true
     }
 }
@@ -234,10 +234,10 @@ pub fn plan_windows(
         let balance = gathered.balance(layer, windows, arena, slots);
         if balance > best {
             best = balance;
-            kept.keep(slots);
+            keep(slots, kept);
         }
     }
-    kept.restore(slots);
+    restore(kept, slots);
 }
 
 /// What [`plan_windows`] needs beside [`Nodes`].

@@ -1,5 +1,5 @@
-//! The one road of every recipe: groups onto nodes, each node's experts to replicas, replicas onto
-//! the node's GPUs, and the maps. Global is the same road with one node and one group.
+//! The stages of every recipe: groups onto nodes, each node's experts to replicas, replicas onto
+//! the node's GPUs, and the maps. Global is the same with one node and one group.
 //!
 //! Source: deepseek-ai/EPLB, `rebalance_experts_hierarchical`.
 
@@ -12,9 +12,9 @@ use crate::compat::replicate::replicas::Replicas;
 use crate::placement::LayerMaps;
 use crate::problem::{Scope, Shape};
 
-/// The sizes of the road: all divide evenly, which `policy::admit` has seen to.
+/// Sizes: all divide evenly, which `policy::admit` has seen to.
 #[derive(Clone, Copy, Debug)]
-pub struct Road {
+pub struct Sizes {
     nodes: usize,
     groups: usize,
     group_size: usize,
@@ -24,8 +24,8 @@ pub struct Road {
     gpu_slots: usize,
 }
 
-impl Road {
-    /// The road of a shape: sizes are per node, but for `nodes` and `groups`.
+impl Sizes {
+    /// Those of a shape: sizes are per node, but for `nodes` and `groups`.
     pub fn new(shape: &Shape, scope: Scope) -> Self {
         let (nodes, groups) = if shape.is_hierarchical(scope) {
             (shape.topology().num_nodes(), shape.num_groups())
@@ -34,7 +34,7 @@ impl Road {
         };
         let share = |a: usize, b: usize| a.checked_div(b).unwrap_or(0);
         let gpus = shape.topology().num_gpus();
-        Road {
+        Sizes {
             nodes,
             groups,
             group_size: share(shape.num_logical_experts(), groups),
@@ -46,7 +46,7 @@ impl Road {
     }
 }
 
-/// Scratch of the road.
+/// Scratch of the stages.
 #[derive(Debug)]
 pub struct Scratch<'a> {
     /// `[K]` load, node and rank on the node of each group.
@@ -69,32 +69,32 @@ pub struct Scratch<'a> {
 }
 
 impl<'a> Scratch<'a> {
-    /// Takes the scratch of a road: O(E + P + K).
+    /// Takes the scratch: O(E + P + K).
     #[inline(never)] // what building takes is off the stack while planning
-    fn carve(arena: &'a mut Arena, road: &Road, recipe: Recipe) -> Self {
-        Scratch::list(&mut arena.rest(), road, recipe)
+    fn carve(arena: &'a mut Arena, sizes: &Sizes, recipe: Recipe) -> Self {
+        Scratch::list(&mut arena.rest(), sizes, recipe)
     }
 
     #[inline(always)]
-    fn list(arena: &mut impl Carve<'a>, road: &Road, recipe: Recipe) -> Self {
+    fn list(arena: &mut impl Carve<'a>, sizes: &Sizes, recipe: Recipe) -> Self {
         Scratch {
-            group_load: arena.f32s(road.groups),
-            group_node: arena.u32s(road.groups),
-            group_rank: arena.u32s(road.groups),
-            meta: arena.u32s(road.groups.saturating_mul(road.group_size)),
-            load: arena.f32s(road.experts),
-            count: arena.u32s(road.experts),
-            expert: arena.u32s(road.slots),
-            rank: arena.u32s(road.slots),
-            replica_load: arena.f32s(road.slots),
-            gpu: arena.u32s(road.slots),
-            gpu_rank: arena.u32s(road.slots),
-            replicate: replicate::Scratch::carve(arena, road.experts),
+            group_load: arena.f32s(sizes.groups),
+            group_node: arena.u32s(sizes.groups),
+            group_rank: arena.u32s(sizes.groups),
+            meta: arena.u32s(sizes.groups.saturating_mul(sizes.group_size)),
+            load: arena.f32s(sizes.experts),
+            count: arena.u32s(sizes.experts),
+            expert: arena.u32s(sizes.slots),
+            rank: arena.u32s(sizes.slots),
+            replica_load: arena.f32s(sizes.slots),
+            gpu: arena.u32s(sizes.slots),
+            gpu_rank: arena.u32s(sizes.slots),
+            replicate: replicate::Scratch::carve(arena, sizes.experts),
             pack: pack::scratch::Scratch::carve(
                 arena,
                 recipe.packing == Packing::Diverse,
-                road.slots.max(road.groups),
-                road.gpus.max(road.nodes),
+                sizes.slots.max(sizes.groups),
+                sizes.gpus.max(sizes.nodes),
             ),
         }
     }
@@ -104,7 +104,7 @@ impl<'a> Scratch<'a> {
 #[inline(never)]
 pub fn need(shape: &Shape, scope: Scope, recipe: Recipe) -> Need {
     let mut need = Need::default();
-    Scratch::list(&mut need, &Road::new(shape, scope), recipe);
+    Scratch::list(&mut need, &Sizes::new(shape, scope), recipe);
     need
 }
 
@@ -118,25 +118,25 @@ pub fn plan_layer(
     arena: &mut Arena,
     maps: &mut LayerMaps,
 ) {
-    let road = &Road::new(shape, scope);
-    let scratch = &mut Scratch::carve(arena, road, recipe);
-    groups_onto_nodes(road, recipe, load, scratch);
+    let sizes = &Sizes::new(shape, scope);
+    let scratch = &mut Scratch::carve(arena, sizes, recipe);
+    groups_onto_nodes(sizes, recipe, load, scratch);
     maps.logical_to_physical.fill(-1);
     let mut first_expert = 0;
     let mut first_slot = 0;
-    for _ in 0..road.nodes {
-        plan_node(road, recipe, load, scratch, first_expert);
-        write_node(road, scratch, maps, first_expert, first_slot);
-        first_expert += road.experts;
-        first_slot += road.slots;
+    for _ in 0..sizes.nodes {
+        plan_node(sizes, recipe, load, scratch, first_expert);
+        write_node(sizes, scratch, maps, first_expert, first_slot);
+        first_expert += sizes.experts;
+        first_slot += sizes.slots;
     }
 }
 
 /// Decides the node of each group, and with it the meta-logical order of the experts.
 #[inline(never)]
-fn groups_onto_nodes(road: &Road, recipe: Recipe, load: &[f32], scratch: &mut Scratch) {
-    let size = road.group_size.max(1);
-    if road.groups == 1 {
+fn groups_onto_nodes(sizes: &Sizes, recipe: Recipe, load: &[f32], scratch: &mut Scratch) {
+    let size = sizes.group_size.max(1);
+    if sizes.groups == 1 {
         // one group on one node: no need to weigh it
         for (expert, meta) in scratch.meta.iter_mut().enumerate() {
             *meta = expert as u32;
@@ -151,12 +151,12 @@ fn groups_onto_nodes(road: &Road, recipe: Recipe, load: &[f32], scratch: &mut Sc
         recipe.packing,
         recipe.refinement,
         scratch.group_load,
-        road.nodes,
+        sizes.nodes,
         &mut packed,
         &mut scratch.pack,
     );
 
-    let per_node = road.groups.checked_div(road.nodes).unwrap_or(0);
+    let per_node = sizes.groups.checked_div(sizes.nodes).unwrap_or(0);
     for (group, (&node, &rank)) in packed.pack.iter().zip(packed.rank.iter()).enumerate() {
         let first = (node as usize * per_node + rank as usize) * size;
         let members = scratch.meta.iter_mut().skip(first).take(size);
@@ -169,7 +169,7 @@ fn groups_onto_nodes(road: &Road, recipe: Recipe, load: &[f32], scratch: &mut Sc
 /// Replicates and packs the experts of the node whose first meta-logical expert is given.
 #[inline(never)]
 fn plan_node(
-    road: &Road,
+    sizes: &Sizes,
     recipe: Recipe,
     load: &[f32],
     scratch: &mut Scratch,
@@ -201,7 +201,7 @@ fn plan_node(
         recipe.packing,
         recipe.refinement,
         Items { load: scratch.replica_load, expert: replicas.expert },
-        road.gpus,
+        sizes.gpus,
         &mut packed,
         &mut scratch.pack,
     );
@@ -210,7 +210,7 @@ fn plan_node(
 /// Writes what `plan_node` decided into the maps of the layer.
 #[inline(never)]
 fn write_node(
-    road: &Road,
+    sizes: &Sizes,
     scratch: &Scratch,
     maps: &mut LayerMaps,
     first_expert: usize,
@@ -225,7 +225,7 @@ fn write_node(
     let replicas = scratch.expert.iter().zip(scratch.rank.iter());
     let places = scratch.gpu.iter().zip(scratch.gpu_rank.iter());
     for ((&expert, &rank), (&gpu, &gpu_rank)) in replicas.zip(places) {
-        let slot = first_slot + gpu as usize * road.gpu_slots + gpu_rank as usize;
+        let slot = first_slot + gpu as usize * sizes.gpu_slots + gpu_rank as usize;
         let expert = meta.get(expert as usize).copied().unwrap_or(0);
         if let Some(entry) = maps.physical_to_logical.get_mut(slot) {
             *entry = expert as i32;

@@ -1,5 +1,5 @@
 //! The compatibility policies: what other programs do, bit for bit. Each is a recipe: how many replicas
-//! ([`replicate`]), which GPU ([`pack`]), on one road ([`hierarchy`]).
+//! ([`replicate`]), which GPU ([`pack`]), in the same stages ([`hierarchy`]).
 
 pub mod hierarchy;
 pub mod pack;

@@ -73,7 +73,7 @@ pub(crate) unsafe fn arrays<'a, H: Listen>(
             Some(measured) => Loads::Slots(start.shape, measured),
             None => Loads::Experts(start.loads(memory)?),
         };
-        let (scope, dispatch) = (start.options.scope, start.options.judges_dispatch());
+        let (scope, dispatch) = (start.options.scope, start.options.measures_dispatch());
         Ok(Measured { loads, slots, scope, dispatch })
     }
 }

@@ -35,7 +35,7 @@ pub fn decide(
     if verdicts.rows() != layers.rows() {
         return Err(Status::ArrayLength);
     }
-    weigh(config, layers, states, verdicts);
+    measure(config, layers, states, verdicts);
     let evidence = (0..states.rows()).fold(0.0, |sum, layer| sum + states.row(layer).evidence);
     let mut total = GateTotal::default();
     if evidence >= or_default(config.evidence, EVIDENCE) {
@@ -72,7 +72,7 @@ fn wait(layer: &GateLayer) -> f64 {
 }
 
 /// Gain, cost and debt of each layer; brings debt and evidence up to date.
-fn weigh(
+fn measure(
     config: &GateConfig,
     layers: &impl Table<GateLayer>,
     states: &mut impl TableMut<GateState>,

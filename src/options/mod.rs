@@ -32,7 +32,7 @@ pub struct Options<'a> {
 
 impl Options<'_> {
     /// Whether the metrics are to say what dispatch makes of the placement.
-    pub fn judges_dispatch(&self) -> bool {
+    pub fn measures_dispatch(&self) -> bool {
         self.flags.contains(Flags::DISPATCH)
     }
 

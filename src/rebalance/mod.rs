@@ -1,12 +1,12 @@
 //! From the placement in force: within limits, renamed, or repaired alone.
 
+pub mod balance;
 mod homes;
 pub mod hungarian;
 pub mod mode;
 pub mod planner;
 pub mod refusals;
 pub mod rename;
-pub mod ruler;
 pub mod search;
 pub mod slots;
 
@@ -76,7 +76,7 @@ fn report_layer(
     let old = options.previous.map(|previous| Placement::of(previous).layer(shape, index));
     let moved_slots = old.map_or(0, |old| differing(shape, old, slots));
     let layer = Layer { problem, index, slots, slot_load: None };
-    let (scope, dispatch) = (options.scope, options.judges_dispatch());
+    let (scope, dispatch) = (options.scope, options.measures_dispatch());
     score::report_layer(&layer, scope, dispatch, moved_slots, arena, report);
 }
 

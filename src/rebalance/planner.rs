@@ -3,15 +3,15 @@
 use crate::afresh;
 use crate::balanced::improve::instance::Goal;
 use crate::balanced::improve::limits::Survive;
-use crate::balanced::layer::Layer;
+use crate::balanced::layer::{Layer, keep, restore};
 use crate::base::arena::{Arena, Carve};
 use crate::options::Options;
 use crate::placement::PlacementMut;
 use crate::problem::{Problem, Shape};
 use crate::rebalance::mode::{Mode, Rebalance, most_replicas};
 use crate::rebalance::search::Task;
-use crate::rebalance::slots::{changed, keep, permute, permute_maps, stay, write};
-use crate::rebalance::{rename, ruler};
+use crate::rebalance::slots::{changed, permute, permute_maps, stay};
+use crate::rebalance::{balance, rename};
 
 /// Units of effort of a search for a slot of what must survive something, when the caller does not say.
 const EFFORT_SLOT: u32 = 400;
@@ -87,7 +87,7 @@ impl Planner<'_> {
         let goal = if limited { Goal::Balanced } else { Goal::Repaired };
         // `check` has seen that this is possible
         let _possible = self.task(layer, old).search(goal, scratch.kept, turns);
-        write(scratch.kept, slots);
+        restore(scratch.kept, slots);
         self.arrange(old, slots, scratch.from, turns);
         permute(scratch.from, scratch.kept, slots);
         let mut best = self.balance(layer, slots, turns);
@@ -121,7 +121,7 @@ impl Planner<'_> {
         let better = self.balance(layer, slots, turns) > best;
         self.rename(old, slots, scratch.from, turns);
         if !better || changed(shape, old, slots, scratch.from) > self.how.moves(self.options) {
-            write(scratch.kept, slots);
+            restore(scratch.kept, slots);
         } else {
             permute(scratch.from, scratch.kept, slots);
         }
@@ -158,7 +158,7 @@ impl Planner<'_> {
         if self.how.survive != Survive::Nothing {
             keep(slots, scratch.kept);
             self.make_survive(layer, scratch.kept, turns);
-            write(scratch.kept, slots);
+            restore(scratch.kept, slots);
         }
         if let Some(old) = old
             && !(self.how.balanced && self.stays(layer, old, slots, scratch, turns))
@@ -212,12 +212,12 @@ impl Planner<'_> {
         keep(slots, scratch.from);
         keep(old, scratch.kept);
         if self.search(layer, old, Goal::Filled, scratch.kept, turns).is_some() {
-            write(scratch.kept, slots);
+            restore(scratch.kept, slots);
             if self.balance(layer, slots, turns) >= planned {
                 return true;
             }
         }
-        write(scratch.from, slots);
+        restore(scratch.from, slots);
         false
     }
 
@@ -234,7 +234,7 @@ impl Planner<'_> {
         let shape = self.problem.shape();
         let topology = shape.topology();
         let count = turns.rest().u32s(shape.num_logical_experts());
-        ruler::count_copies(topology, old, |gpu| topology.receives(gpu), count);
+        balance::count_copies(topology, old, |gpu| topology.receives(gpu), count);
         if count.iter().any(|&count| count == 0 || count > most_replicas(self.max_replicas)) {
             return false;
         }
@@ -257,10 +257,10 @@ impl Planner<'_> {
         rename::Scratch::carve(turns, shape, self.how.by_node()).arrange(shape, old, new, from);
     }
 
-    /// By the ruler; -1 when an expert is missing.
+    /// On the GPUs that stay; -1 when an expert is missing.
     #[inline(never)]
     fn balance(&self, layer: usize, slots: &[i32], turns: &mut Arena) -> f64 {
         let count = turns.rest().u32s(self.problem.shape().num_logical_experts());
-        ruler::balance(self.problem, layer, slots, count).unwrap_or(-1.0)
+        balance::balance(self.problem, layer, slots, count).unwrap_or(-1.0)
     }
 }

@@ -3,17 +3,17 @@
 use crate::afresh::{self, Way};
 use crate::balanced::improve::instance::Goal;
 use crate::balanced::improve::limits::Survive;
+use crate::balanced::layer::keep;
 use crate::base::arena::{Arena, Carve};
 use crate::compat::policy;
 use crate::options::Options;
 use crate::options::flags::Flags;
 use crate::placement::{Placement, PlacementMut, is_entry};
 use crate::problem::Problem;
+use crate::rebalance::balance;
 use crate::rebalance::mode::{Mode, Rebalance, admit, most_replicas};
 use crate::rebalance::planner::Planner;
-use crate::rebalance::ruler;
 use crate::rebalance::search::Task;
-use crate::rebalance::slots::keep;
 use crate::status::Status;
 
 impl<'p> Planner<'p> {
@@ -54,14 +54,14 @@ impl<'p> Planner<'p> {
         let topology = shape.topology();
         let external = self.options.flags.contains(Flags::EXTERNAL_SOURCE);
         let copies = turns.rest().u32s(experts);
-        ruler::count_copies(topology, old, |gpu| topology.serves(gpu), copies);
+        balance::count_copies(topology, old, |gpu| topology.serves(gpu), copies);
         if !external && copies.contains(&0) {
             return Err(Status::SourceLost);
         }
         if self.how.mode == Mode::Anew {
             return Ok(());
         }
-        ruler::count_copies(topology, old, |gpu| topology.receives(gpu), copies);
+        balance::count_copies(topology, old, |gpu| topology.receives(gpu), copies);
         if copies.iter().any(|&count| count > most_replicas(self.max_replicas)) {
             return Err(Status::MaxReplicas);
         }

@@ -1,5 +1,6 @@
 //! Slots that take over the experts of others: copied, permuted, compared.
 
+use crate::balanced::layer::keep;
 use crate::base::cells::{at, put};
 use crate::placement::LayerMaps;
 use crate::problem::Shape;
@@ -27,18 +28,6 @@ pub fn changed(shape: &Shape, old: &[i32], new: &[i32], from: &[u32]) -> u32 {
     count_changed(shape, |slot| old.get(slot) == new.get(at(from, slot) as usize))
 }
 
-pub fn keep(slots: &[i32], kept: &mut [u32]) {
-    for (kept, &expert) in kept.iter_mut().zip(slots) {
-        *kept = expert as u32;
-    }
-}
-
-pub fn write(kept: &[u32], slots: &mut [i32]) {
-    for (slot, &kept) in slots.iter_mut().zip(kept) {
-        *slot = kept as i32;
-    }
-}
-
 /// The placement in force, without the GPUs that do not receive.
 pub fn stay(shape: &Shape, old: &[i32], slots: &mut [i32]) {
     let topology = shape.topology();
@@ -53,9 +42,7 @@ pub fn stay(shape: &Shape, old: &[i32], slots: &mut [i32]) {
 
 /// Every slot takes over what `from` says. `aside` is scratch.
 pub fn permute(from: &[u32], aside: &mut [u32], slots: &mut [i32]) {
-    for (aside, &slot) in aside.iter_mut().zip(slots.iter()) {
-        *aside = slot as u32;
-    }
+    keep(slots, aside);
     for (slot, &from) in slots.iter_mut().zip(from) {
         *slot = at(aside, from as usize) as i32;
     }

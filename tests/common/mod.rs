@@ -85,6 +85,27 @@ pub fn plan(spec: &Spec, options: &Options) -> Result<Plan, Status> {
     Ok(plan)
 }
 
+/// Plans with a limit on replicas, 0 = none.
+pub fn plan_limited(
+    spec: &Spec,
+    options: &Options,
+    max_replicas: usize,
+) -> Result<Vec<i32>, Status> {
+    let problem = Problem::new(spec)?;
+    let shape = problem.shape();
+    let mut memory = Memory::new(&eplb::workspace(Operation::Plan, shape, options)?);
+    let mut slots = vec![-7; shape.num_layers() * shape.num_physical_experts()];
+    let maps = PlacementMut {
+        physical_to_logical: &mut slots,
+        replica_rank: None,
+        logical_count: None,
+        logical_to_physical: None,
+        max_replicas,
+    };
+    eplb::plan(&problem, options, memory.arena(), maps, None)?;
+    Ok(slots)
+}
+
 /// Measures a placement.
 pub fn evaluate(spec: &Spec, placement: &Placement) -> Result<Vec<Metrics>, Status> {
     evaluate_with(spec, placement, Flags::NONE)
@@ -101,7 +122,7 @@ pub fn evaluate_with(
     let need = eplb::workspace(Operation::Evaluate, problem.shape(), &options)?;
     let mut metrics = Vec::new();
     let mut memory = Memory::new(&need);
-    let (dispatch, arena) = (options.judges_dispatch(), memory.arena());
+    let (dispatch, arena) = (options.measures_dispatch(), memory.arena());
     let report = &mut |_: usize, m: &Metrics| metrics.push(*m);
     eplb::evaluate(&problem, Scope::Auto, dispatch, arena, placement, report)?;
     Ok(metrics)

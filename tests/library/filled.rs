@@ -4,31 +4,11 @@
 //! EPLB_LONG=1 runs many more problems, EPLB_SEED=n others.
 
 use crate::common;
-use crate::common::{Memory, plan};
+use crate::common::{plan, plan_limited};
 use crate::problems::General;
 use crate::problems::loads::{self, Rng, seed, times};
 use crate::unfilled::{first_unfilled, gpus_of_slots};
-use eplb::{
-    EPLB_GPU_ALIVE, EPLB_GPU_DEAD, EPLB_MOVES_NONE, Flags, Operation, Options, PlacementMut,
-    Problem, Scope, Spec, Status,
-};
-
-/// Plans with a limit on replicas, 0 = none.
-fn plan_limited(spec: &Spec, options: &Options, max_replicas: usize) -> Result<Vec<i32>, Status> {
-    let problem = Problem::new(spec)?;
-    let shape = problem.shape();
-    let mut memory = Memory::new(&eplb::workspace(Operation::Plan, shape, options)?);
-    let mut slots = vec![-7; shape.num_layers() * shape.num_physical_experts()];
-    let maps = PlacementMut {
-        physical_to_logical: &mut slots,
-        replica_rank: None,
-        logical_count: None,
-        logical_to_physical: None,
-        max_replicas,
-    };
-    eplb::plan(&problem, options, memory.arena(), maps, None)?;
-    Ok(slots)
-}
+use eplb::{EPLB_GPU_ALIVE, EPLB_GPU_DEAD, EPLB_MOVES_NONE, Flags, Options, Scope, Spec};
 
 /// A problem with its windows, and the placement in force, if any.
 struct Call {

@@ -4,13 +4,13 @@
 //! EPLB_TRACE names the published trace, EPLB_LONG=1 runs many more problems, EPLB_SEED=n others.
 
 use crate::common;
-use crate::common::{Memory, Plan, check, plan};
+use crate::common::{Plan, check, plan, plan_limited};
 use crate::problems::General;
 use crate::problems::loads::{self, Rng, seed, times};
 use crate::reference::judge;
 use crate::reference::judge::{State, Topology};
 use crate::trace;
-use eplb::{Operation, Options, Placement, PlacementMut, Problem, Promises, Scope, Spec, Status};
+use eplb::{Options, Placement, Promises, Scope, Spec};
 
 /// A problem and its windows `[W][L][E]`, weights `[L][W]`.
 struct Windows {
@@ -68,23 +68,6 @@ impl Windows {
                 .collect(),
         }
     }
-}
-
-/// Plans with a limit on replicas, 0 = none.
-fn plan_limited(spec: &Spec, options: &Options, max_replicas: usize) -> Result<Vec<i32>, Status> {
-    let problem = Problem::new(spec)?;
-    let shape = problem.shape();
-    let mut memory = Memory::new(&eplb::workspace(Operation::Plan, shape, options)?);
-    let mut slots = vec![-7; shape.num_layers() * shape.num_physical_experts()];
-    let maps = PlacementMut {
-        physical_to_logical: &mut slots,
-        replica_rank: None,
-        logical_count: None,
-        logical_to_physical: None,
-        max_replicas,
-    };
-    eplb::plan(&problem, options, memory.arena(), maps, None)?;
-    Ok(slots)
 }
 
 fn some_options(rng: &mut Rng) -> Options<'static> {

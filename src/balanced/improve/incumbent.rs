@@ -4,6 +4,7 @@ use crate::balanced::improve::instance::Instance;
 use crate::balanced::improve::lanes::Lanes;
 use crate::balanced::improve::packing::Packing;
 use crate::balanced::improve::score::mean_of;
+use crate::base::cells::copy;
 
 /// By slot: experts of the best placement so far, and of the one that first steps are tried from.
 pub struct Kept<'a> {
@@ -37,8 +38,4 @@ impl<const N: usize> Incumbent<'_, '_, N> {
             copy(kept.best, packing.expert_at);
         }
     }
-}
-
-pub fn copy(to: &mut [u32], from: &[u32]) {
-    to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
 }

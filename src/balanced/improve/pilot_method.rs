@@ -1,12 +1,13 @@
 //! Searches to the end. The pilot method for small instances: every first step is tried, each followed by the search;
 //! the best is made, every second step tried, and so on.
 
-use crate::balanced::improve::incumbent::{ALIKE, Incumbent, Kept, copy};
+use crate::balanced::improve::incumbent::{ALIKE, Incumbent, Kept};
 use crate::balanced::improve::marks::Marks;
 use crate::balanced::improve::neighborhood::Neighborhood;
 use crate::balanced::improve::packing::{Packing, Step};
 use crate::balanced::improve::scaling;
 use crate::balanced::improve::search::{self, End};
+use crate::base::cells::copy;
 
 /// Slots up to which this is tried.
 const SMALL: usize = 16;

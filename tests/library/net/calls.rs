@@ -282,7 +282,7 @@ pub fn measured(rng: &mut Rng, answer: &mut Answer) {
     let result = eplb::evaluate_measured(
         &Measured { shape: &shape, physical_load: &physical },
         rng.pick(&SCOPES),
-        options.judges_dispatch(),
+        options.measures_dispatch(),
         Memory::new(&need).arena(),
         &Placement::of(&slots),
         &mut |_, metrics| answer.metrics(metrics),

@@ -1,4 +1,4 @@
-//! The ruler, on the GPUs that stay: what a plan is compared by with the one in force.
+//! Balance on the GPUs that stay: what a plan is compared by with the one in force.
 
 use crate::base::cells::at;
 use crate::base::keys::widen;
