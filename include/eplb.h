@@ -203,10 +203,12 @@ typedef struct eplb_options {
   uint32_t effort;                 /* Bound on the candidates that EPLB_POLICY_BALANCED looks at in a layer; the step at
                                       hand is finished. 0 = 200,000. In hierarchical scope the N nodes share N times
                                       that, and other assignments of groups to nodes, tried where slots are few, twice
-                                      as much again. With several windows a unit is a pair of slots looked at; a swap
-                                      weighed in all windows counts 8 for each 8 windows or part of 8; the default is G
-                                      * (1,500 + 8 * G), six times that is high; in hierarchical scope each node has as
-                                      much. The compatibility policies do a fixed amount of work and accept any value.
+                                      as much again. With several windows, or from a placement, a unit is two pairs of
+                                      slots looked at, and a change scored counts 8 for each 8 windows or part of 8.
+                                      With several windows each of up to four searches has that much, by default 20,000
+                                      + G * (1,000 + 8 * G), and each node in hierarchical scope for each of three
+                                      assignments; eight times that is high. From a placement within limits 0 means no
+                                      bound. The compatibility policies do a fixed amount of work and accept any value.
                                       For eplb_dispatch see there. */
   uint32_t max_moves;              /* With previous: slots that may change per layer; 0 = no limit, EPLB_MOVES_NONE =
                                       only what must. EPLB_POLICY_BALANCED only. */
@@ -317,15 +319,16 @@ typedef struct eplb_metrics {
 
    With options.previous the plan starts from the placement in force, and slots that keep their expert keep their place.
    EPLB_POLICY_BALANCED, in this order and as far as max_moves goes: the fewest moves that give every expert a slot on
-   a GPU that is alive (EPLB_STATUS_INFEASIBLE when the limit does not allow them); copies into empty slots; then step
-   by step what brings most balance per slot, where a slot that changes must bring 2^-20 of balance, and 0.99976 is
-   enough. Without a limit: the plan from nothing with GPUs (of the same slots and speed; in hierarchical scope of the
-   same node, and nodes) renamed so that the fewest slots change, or the placement in force where the plan is no
-   better. A layer is not less balanced than it was on the GPUs that stay, unless it had empty slots; duplicates may
+   a GPU that is alive (EPLB_STATUS_INFEASIBLE when the limit does not allow them); copies into empty slots; then the
+   steps that relieve the busiest GPUs most for each slot that changes, until none is left, the effort is spent, or
+   the balance is 0.99976. Without a limit: the plan from nothing with GPUs (of the same slots and speed; in
+   hierarchical scope of the same node, and nodes) renamed so that the fewest slots change, or the placement in force
+   where the plan is no better. A layer is not less balanced than it was on the GPUs that stay, unless it had empty slots; duplicates may
    remain, but none is added. The other policies: their plan, renamed. EPLB_STATUS_SOURCE_LOST: an expert was on dead
    GPUs alone, which cannot be read from, and EPLB_FLAG_EXTERNAL_SOURCE is not set.
 
-   Time of a layer: see the policy, and O(P + E log E) for the metrics. */
+   Time of a layer: see the policy, and O(P + E log E) for the metrics. Within limits a step takes O(P S W) at most, for
+   S slots a GPU; effort bounds their sum, and without it the steps go on as long as they help. */
 int32_t eplb_plan(const eplb_problem *problem, const eplb_options *options, void *workspace, size_t workspace_size,
                   eplb_placement *placement, eplb_metrics *per_layer, size_t metrics_size);
 

@@ -64,15 +64,16 @@ function! {
     ///
     /// With options.previous the plan starts from the placement in force, and slots that keep their expert keep their place.
     /// EPLB_POLICY_BALANCED, in this order and as far as max_moves goes: the fewest moves that give every expert a slot on
-    /// a GPU that is alive (EPLB_STATUS_INFEASIBLE when the limit does not allow them); copies into empty slots; then step
-    /// by step what brings most balance per slot, where a slot that changes must bring 2^-20 of balance, and 0.99976 is
-    /// enough. Without a limit: the plan from nothing with GPUs (of the same slots and speed; in hierarchical scope of the
-    /// same node, and nodes) renamed so that the fewest slots change, or the placement in force where the plan is no
-    /// better. A layer is not less balanced than it was on the GPUs that stay, unless it had empty slots; duplicates may
+    /// a GPU that is alive (EPLB_STATUS_INFEASIBLE when the limit does not allow them); copies into empty slots; then the
+    /// steps that relieve the busiest GPUs most for each slot that changes, until none is left, the effort is spent, or
+    /// the balance is 0.99976. Without a limit: the plan from nothing with GPUs (of the same slots and speed; in
+    /// hierarchical scope of the same node, and nodes) renamed so that the fewest slots change, or the placement in force
+    /// where the plan is no better. A layer is not less balanced than it was on the GPUs that stay, unless it had empty slots; duplicates may
     /// remain, but none is added. The other policies: their plan, renamed. EPLB_STATUS_SOURCE_LOST: an expert was on dead
     /// GPUs alone, which cannot be read from, and EPLB_FLAG_EXTERNAL_SOURCE is not set.
     ///
-    /// Time of a layer: see the policy, and O(P + E log E) for the metrics.
+    /// Time of a layer: see the policy, and O(P + E log E) for the metrics. Within limits a step takes O(P S W) at most, for
+    /// S slots a GPU; effort bounds their sum, and without it the steps go on as long as they help.
     pub unsafe extern "C" fn eplb_plan(
         problem: *const eplb_problem,
         options: *const eplb_options,

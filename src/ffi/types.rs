@@ -59,9 +59,10 @@ pub struct eplb_options {
     pub scope: u32,
     /// Bound on the candidates that EPLB_POLICY_BALANCED looks at in a layer; the step at hand is finished. 0 =
     /// 200,000. In hierarchical scope the N nodes share N times that, and other assignments of groups to nodes,
-    /// tried where slots are few, twice as much again. With several windows a unit is a pair of slots looked at;
-    /// a swap weighed in all windows counts 8 for each 8 windows or part of 8; the default is
-    /// G * (1,500 + 8 * G), six times that is high; in hierarchical scope each node has as much. The
+    /// tried where slots are few, twice as much again. With several windows, or from a placement, a unit is two pairs
+    /// of slots looked at, and a change scored counts 8 for each 8 windows or part of 8. With several windows each of up
+    /// to four searches has that much, by default 20,000 + G * (1,000 + 8 * G), and each node in hierarchical scope for
+    /// each of three assignments; eight times that is high. From a placement within limits 0 means no bound. The
     /// compatibility policies do a fixed amount of work and accept any value. For eplb_dispatch see there.
     pub effort: u32,
     /// With previous: slots that may change per layer; 0 = no limit, EPLB_MOVES_NONE = only what must.

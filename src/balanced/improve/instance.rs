@@ -18,7 +18,7 @@ pub struct Instance<'a, const N: usize> {
     pub slots: &'a [u32],
     pub speed: &'a [f32],
     pub mean_speed: f64,
-    /// Units of effort: one is four pairs of slots looked at, or an eighth of a change scored in eight windows.
+    /// Units of effort: one is two pairs of slots looked at, or an eighth of a change scored in eight windows.
     pub effort: u64,
 }
 
