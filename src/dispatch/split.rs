@@ -49,6 +49,7 @@ pub fn need(shape: &Shape) -> Result<Need, Status> {
 /// [`Status::ShapeTooLarge`], [`Status::ArrayLength`], [`Status::WorkspaceTooSmall`],
 /// [`Status::PlacementExpert`], [`Status::DispatchNoReplica`], [`Status::DispatchDeadSource`],
 /// [`Status::DispatchTokens`], [`Status::MaxReplicas`].
+#[inline(never)] // off the stack while the call is checked
 pub fn dispatch(
     shape: &Shape,
     mut arena: Arena,

@@ -82,11 +82,8 @@ pub fn answer(body: impl FnOnce() -> Result<(), Status>) -> i32 {
 pub(crate) unsafe fn run<F: Function>(call: &F) -> i32 {
     // SAFETY: passed on.
     answer(|| unsafe {
-        if F::DEEP {
-            let mut checked = unheard(call);
-            return done(call, checked.as_mut().map_err(|status| *status)?);
-        }
-        let mut checked = call.check(&mut Memory::<Deaf>::default());
+        let mut checked =
+            if F::DEEP { unheard(call) } else { call.check(&mut Memory::<Deaf>::default()) };
         call.run(checked.as_mut().map_err(|status| *status)?)
     })
 }
@@ -104,16 +101,6 @@ pub fn by_ref<T>(result: &Result<T, Status>) -> Result<&T, Status> {
 unsafe fn unheard<'a, F: Function>(call: &F) -> Result<F::Checked<'a>, Status> {
     // SAFETY: passed on.
     unsafe { call.check(&mut Memory::<Deaf>::default()) }
-}
-
-/// Does.
-///
-/// # Safety
-/// As [`Function`] says.
-#[inline(always)]
-unsafe fn done<F: Function>(call: &F, checked: &mut F::Checked<'_>) -> Result<(), Status> {
-    // SAFETY: passed on.
-    unsafe { call.run(checked) }
 }
 
 /// Who keeps what is said.
