@@ -65,19 +65,30 @@ unoptimised:
 trap:
 	$(OPT_LEVEL) $(call archive,trap-$(FLAVOUR),release,--release --crate-type staticlib,--cfg panic_trap $(LEFT_OUT_CFG))
 
-## make demo      [TRACE=file.csv] [SLOTS=288 GPUS=32 NODES=4 GROUPS=8] [SCOPE=auto] [POLICY=..] [OUT=plan.json] [SVG=file.svg HTML=file.html]
+## make demo      [TRACE="a.csv b.csv"] [SLOTS= GPUS= NODES= GROUPS=] [SCOPE=] [POLICY=] [SEED=] [WINDOWS=] [SVG= HTML=]
 ##                plans every window of a trace of expert loads: balance before and after, time, distance to the bound;
 ##                writes a picture and a report for a browser to target/demo/
-##                REPLAY=time [WINDOWS=8] or leave-one-out: what plans bring on windows they have not seen; TRACE=a.csv,b.csv
-DEMO_ARGS = $(foreach name,TRACE SLOTS GPUS NODES GROUPS SCOPE POLICY OUT SVG HTML REPLAY WINDOWS,\
-  $(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) '$($(name))'))
+##                REPLAY=time or leave-one-out: what plans bring on windows they have not seen
+##                OUT=plan.json [ENGINE= DENSE_LAYERS=]: one placement for all windows, for an engine
+##                `cargo run --release -p eplb-cli -- --help` has the rest
+EPLB := $(CARGO) run --release -p eplb-cli --
+# $(call flags,NAMES): --name 'value' for each variable that is set; several traces have blanks or commas between them.
+flags = $(foreach name,$(1),$(if $($(name)),--$(subst _,-,$(shell echo $(name) | tr A-Z a-z)) '$($(name))')) $(subst $(comma), ,$(TRACE))
+MACHINE_FLAGS := SLOTS GPUS NODES GROUPS SCOPE SEED
+POLICY_FLAG = $(if $(POLICY),--policy '$(POLICY)')
 demo:
-	$(CARGO) run --release --example demo -- $(strip $(DEMO_ARGS))
+	$(if $(OUT),$(EPLB) plan $(if $(filter-out all,$(POLICY)),$(POLICY_FLAG)) $(strip $(call flags,$(MACHINE_FLAGS) OUT ENGINE DENSE_LAYERS)))
+	$(if $(REPLAY),$(EPLB) replay --order $(REPLAY) $(POLICY_FLAG) $(strip $(call flags,$(MACHINE_FLAGS) WINDOWS SVG)),$(EPLB) report $(POLICY_FLAG) $(strip $(call flags,$(MACHINE_FLAGS) WINDOWS SVG HTML)))
 
 ## make report-check  opens the demo's report in headless Chromium: charts, console, screenshots in target/demo/
 .PHONY: report-check
 report-check:
-	CARGO='$(CARGO)' examples/demo/browser.sh $(TARGET)
+	CARGO='$(CARGO)' cli/browser.sh $(TARGET)
+
+## make tool      the tests of the tool behind the demo, cli/
+.PHONY: tool
+tool:
+	$(CARGO) test -p eplb-cli
 
 ## make parts     every part left out, one at a time and all: what is refused, the same plans, no panic, their symbols
 FLAVOURS := small $(PARTS:%=small-without-%) small-without-all
@@ -90,7 +101,6 @@ parts: flavours
 
 ## make test      the Rust tests, then the C tests and what fuzzing found against the release archive and the checked one
 test: lib checked
-	$(CARGO) build --example demo
 	$(CARGO) test --lib --tests
 	$(CARGO) test --doc
 	$(MAKE) -C c_tests test TARGET=$(TARGET) PROFILE=release
@@ -173,7 +183,7 @@ abi-update:
 ##                C++ (three minutes), writes what it finds into docs/BENCHMARKS.md and README.md, and checks the figures
 ##                that the text quotes; without a trace: generated loads, and the page goes to target/bench/BENCHMARKS.md
 .PHONY: readme traced pages versus
-PAGES := $(CARGO) run -q --release --example pages --
+PAGES := $(CARGO) run -q --release -p eplb-pages --
 bench: lib
 	benches/measure.sh $(TARGET)/release/libeplb.a $(TARGET)/bench
 ifdef EPLB_TRACE

@@ -1,7 +1,7 @@
 #!/bin/bash
 # usage: measure.sh libeplb.a BUILD_DIRECTORY
 # Measures all that docs/BENCHMARKS.md and README.md quote, and leaves it in BUILD_DIRECTORY/figures, a CSV a topic;
-# examples/pages writes it into the pages. Three minutes on two cores. Loads: the trace at EPLB_TRACE, else generated.
+# docs/pages writes it into the pages. Three minutes on two cores. Loads: the trace at EPLB_TRACE, else generated.
 set -euo pipefail
 export LC_ALL=C
 cd "$(dirname "$0")/.."
@@ -85,6 +85,6 @@ else
   echo "measured     valgrind or g++ is missing: no instructions" >&2
 fi
 # as it would be in a fresh clone, wherever the build's files are here
-demo() { cargo run -q --release --example demo -- "$@" | sed 's|^.*/\(demo/[a-z]*\.[a-z]*:\)|target/\1|'; }
+demo() { cargo run -q --release -p eplb-cli -- report "$@" | sed 's|^.*/\(demo/[a-z]*\.[a-z]*:\)|target/\1|'; }
 demo > "$out/demo.txt"
 demo --scope global > "$out/demo-global.txt"

@@ -6,13 +6,13 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 #[allow(dead_code)] // the demo uses more of it
-#[path = "../examples/demo/generate.rs"]
+#[path = "../cli/src/generate.rs"]
 mod generate;
 #[allow(dead_code)]
 #[path = "../tests/common/moves.rs"]
 mod moves;
 #[allow(dead_code)]
-#[path = "../examples/demo/trace.rs"]
+#[path = "../cli/src/trace.rs"]
 mod trace;
 #[path = "../tests/common/unseen.rs"]
 mod unseen;

@@ -10,14 +10,14 @@
 
 mod cases;
 #[allow(dead_code)] // the demo uses more of it
-#[path = "../../examples/demo/generate.rs"]
+#[path = "../../cli/src/generate.rs"]
 mod generate;
 #[path = "../../tests/common/loads.rs"]
 mod loads;
 mod modes;
 mod planner;
 #[allow(dead_code)]
-#[path = "../../examples/demo/trace.rs"]
+#[path = "../../cli/src/trace.rs"]
 mod trace;
 
 use std::hint::black_box;

@@ -24,7 +24,7 @@ mod vectors;
 #[path = "../common/mod.rs"]
 mod common;
 #[allow(dead_code)] // the demo uses more of it
-#[path = "../../examples/demo/generate.rs"]
+#[path = "../../cli/src/generate.rs"]
 mod generate;
 #[allow(dead_code)] // benches/quality.rs uses more of it
 #[path = "../common/moves.rs"]
@@ -34,7 +34,7 @@ mod problems;
 #[path = "../reference/mod.rs"]
 mod reference;
 #[allow(dead_code)]
-#[path = "../../examples/demo/trace.rs"]
+#[path = "../../cli/src/trace.rs"]
 mod trace;
 #[path = "../common/unfilled.rs"]
 mod unfilled;

@@ -109,7 +109,7 @@ fn planted_faults_are_found() {
         assert!(!faults(text).is_empty(), "not found: {text}");
     }
     for text in [
-        "```sh\nmake test   # the tests\nmake fuzz SECONDS=9\nmake -C fuzz replay\ncargo fmt --check\n```",
+        "```sh\nmake test   # the tests\nmake fuzz SECONDS=9\nmake -C fuzz replay\ncargo fmt --all --check\n```",
         "```sh\ncargo test --release --test project docs -- --nocapture\ncargo test\n```",
         "```sh\nEPLB_LONG=1 cargo test --release --test library quality -- --nocapture\n```",
         "```sh\n# not run in CI: it takes a night\nrm x \\\n  y\nrm z\n```",

@@ -9,7 +9,7 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-use super::cli::Cluster;
+use super::cluster::Cluster;
 use super::moves::Moves;
 use super::plan::{Contiguous, Run};
 use super::replay::Replay;

@@ -1,6 +1,6 @@
 //! Writes what benches/measure.sh measured into pages: the blocks between their markers, the plots, and a check of
 //! the figures that the text quotes. `make bench` and `make pages` run it:
-//! `cargo run --release --example pages -- --figures target/bench [--plots docs/plots] PAGE..`
+//! `cargo run --release -p eplb-pages -- --figures target/bench [--plots docs/plots] PAGE..`
 
 mod blocks;
 mod claims;

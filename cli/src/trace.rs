@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 pub struct Trace {
     /// Where it comes from, in a few words: for titles.
     pub source: String,
+    /// Made up, of DeepSeek-V3's shape.
+    pub generated: bool,
     /// Windows of each of the traces that were joined.
     pub parts: Vec<usize>,
     /// Names of the windows, in order of first appearance.
@@ -108,6 +110,7 @@ impl Trace {
             }
         }
         Ok(Trace {
+            generated: false,
             parts: vec![windows.len()],
             source: path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
             windows: windows.into_iter().map(|(name, _)| name).collect(),

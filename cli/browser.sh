@@ -3,7 +3,7 @@
 # screen, every chart there, screenshots that are not blank. Then breaks copies of the report and sees the same
 # look fail. usage: browser.sh TARGET
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/.."
 target=$1
 out=$target/demo
 browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)
@@ -69,7 +69,7 @@ must_fail() {
   grep -q "$2" "$work/said" || { echo "report-check: with $1 it fails otherwise:"; cat "$work/said"; exit 1; }
 }
 
-${CARGO:-cargo} run -q --release --example demo -- --html "$out/report.html" --svg "$out/balance.svg" > "$out/report.txt"
+${CARGO:-cargo} run -q --release -p eplb-cli -- report --html "$out/report.html" --svg "$out/balance.svg" > "$out/report.txt"
 page=$(realpath "$out/report.html")
 # two heat maps and their scale, balance of the layers, drift, moves and their balance
 look "$page" 7 "$out/report" || { echo "report-check: failed"; exit 1; }

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use eplb::{Options, Policy, Status};
 
-use super::cli::Cluster;
+use super::cluster::Cluster;
 use super::error::Refused;
 use super::plan::{Summary, evaluate, place};
 use super::progress::Progress;

@@ -2,7 +2,8 @@
 
 use eplb::Metrics;
 
-use super::super::cli::{Cluster, Order, policy_name};
+use super::super::args::{Order, policy_name};
+use super::super::cluster::Cluster;
 use super::super::figures::{gpu_loads, over_windows, ratio};
 use super::super::picture::Picture;
 use super::super::plan::{Run, Summary};
@@ -148,7 +149,7 @@ impl Report<'_> {
         let slots = vec![cluster.slots / cluster.gpus; cluster.gpus as usize];
         let was = rows(&before.placement, &before.slots, experts);
         let is = rows(&best.windows[0].placement, &slots, cluster.slots as usize);
-        let nodes = if is_hierarchical(cluster) { cluster.nodes() as usize } else { 1 };
+        let nodes = if is_hierarchical(cluster) { cluster.nodes as usize } else { 1 };
         let map = |name: &str, label: &str, rows: &[Vec<f64>], metrics: &[Metrics]| {
             let Summary { mean, worst, .. } = Summary::of(metrics);
             let most = rows.iter().flatten().copied().fold(0.0, f64::max);
@@ -287,7 +288,7 @@ impl Report<'_> {
     /// How to make it again.
     pub fn made(self) -> String {
         let Report { trace, cluster, best, .. } = self;
-        let mut command = "cargo run --release --example demo --".to_string();
+        let mut command = "cargo run --release -p eplb-cli --".to_string();
         std::env::args().skip(1).for_each(|argument| command += &format!(" {}", quoted(&argument)));
         let facts = [
             ("loads", format!("{}: {}", trace.source, extent(trace))),
@@ -295,7 +296,7 @@ impl Report<'_> {
             ("slots", cluster.slots.to_string()),
             (
                 "GPUs, nodes, groups",
-                format!("{}, {}, {}", cluster.gpus, cluster.nodes(), cluster.groups),
+                format!("{}, {}, {}", cluster.gpus, cluster.nodes, cluster.groups),
             ),
             ("scope", scope_name(cluster).to_string()),
             ("policy", policy_name(best.policy)),

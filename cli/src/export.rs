@@ -18,17 +18,17 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::cli::{Cluster, Engine};
+use super::args::{Engine, Form};
+use super::cluster::Cluster;
 use super::error::Error;
 use super::trace::Trace;
 
 /// Writes a placement `[L][P]` to `path`; returns how many rows the file has.
 pub fn write(
     path: &Path,
-    engine: Engine,
+    form: Form,
     trace: &Trace,
     cluster: &Cluster,
-    dense_layers: usize,
     placement: &[i32],
 ) -> Result<usize, Error> {
     let rows: Vec<&[i32]> = placement.chunks(cluster.slots as usize).collect();
@@ -38,11 +38,12 @@ pub fn write(
             "slot {slot} of layer {layer} is empty, which no engine can take"
         )));
     }
-    let (value, len) = match engine {
+    let (value, len) = match form.engine {
         Engine::Sglang => {
             let in_order: Vec<i32> =
                 (0..trace.experts as i32).cycle().take(cluster.slots as usize).collect();
-            let mut all = vec![in_order.as_slice(); dense_layers];
+            let mut all =
+                vec![in_order.as_slice(); form.dense_layers(trace.layers.len(), trace.experts)];
             all.extend(rows);
             (json!({ "physical_to_logical_map": all }), all.len())
         }

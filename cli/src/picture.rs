@@ -5,7 +5,8 @@ use std::path::Path;
 use eplb::Metrics;
 use plotters::prelude::*;
 
-use super::cli::{Cluster, policy_name};
+use super::args::policy_name;
+use super::cluster::Cluster;
 use super::figures::{gpu_loads, over_windows, ratio};
 use super::paint::{AFTER, Area, BEFORE, FAINT, INK, Key, Outcome, Panel, axes, mesh, text};
 use super::plan::{Contiguous, Run, Summary};

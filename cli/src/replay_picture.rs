@@ -4,7 +4,8 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
-use super::cli::{Cluster, Order, policy_name};
+use super::args::{Order, policy_name};
+use super::cluster::Cluster;
 use super::paint::{Area, FAINT, INK, Key, Outcome, Panel, axes, mesh, names, text};
 use super::replay::{Replay, Strategy, mean};
 use super::table::{extent, scope_name};

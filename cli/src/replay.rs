@@ -10,7 +10,8 @@ use eplb::{
     forecast, window_weights,
 };
 
-use super::cli::{Cluster, Order};
+use super::args::Order;
+use super::cluster::Cluster;
 use super::error::{Error, Refused};
 use super::plan::{Summary, evaluate, place};
 use super::progress::Progress;
@@ -156,7 +157,7 @@ impl Replay {
 
 impl Strategy {
     /// The placement `[L][P]` that it makes of the windows `seen`, the oldest first.
-    fn plan(
+    pub fn plan(
         self,
         trace: &Trace,
         cluster: &Cluster,

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::cli::policy_name;
+use super::args::policy_name;
 use super::moves::Moves;
 use super::replay::{Replay, mean};
 

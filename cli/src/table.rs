@@ -4,17 +4,18 @@ use std::io::{self, Write};
 
 use eplb::Scope;
 
-use super::cli::{Cluster, policy_name};
+use super::args::policy_name;
+use super::cluster::Cluster;
 use super::plan::{Contiguous, Run, Summary};
 use super::trace::Trace;
 
 /// What is planned, and where.
 pub fn heading(out: &mut impl Write, trace: &Trace, cluster: &Cluster) -> io::Result<()> {
-    let Cluster { slots, gpus, groups, scope, .. } = cluster;
-    let nodes = cluster.nodes();
+    let Cluster { slots, gpus, nodes, groups, scope } = cluster;
     writeln!(out, "{}: {}, {} experts", trace.source, extent(trace), trace.experts)?;
     write!(out, "on {slots} slots, {gpus} GPUs; scope {}", scope_name(cluster))?;
     match scope {
+        _ if *groups == 1 => writeln!(out),
         Scope::Global => writeln!(out),
         _ => writeln!(out, " ({groups} groups, {nodes} nodes)"),
     }
@@ -31,7 +32,7 @@ pub fn scope_name(cluster: &Cluster) -> &'static str {
     match cluster.scope {
         Scope::Hierarchical => "hierarchical",
         Scope::Global => "global",
-        Scope::Auto if cluster.groups.is_multiple_of(cluster.nodes()) => "auto: hierarchical",
+        Scope::Auto if cluster.groups.is_multiple_of(cluster.nodes) => "auto: hierarchical",
         Scope::Auto => "auto: global",
     }
 }

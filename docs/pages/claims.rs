@@ -158,7 +158,7 @@ fn fault(words: &str, claim: &Claim) -> Option<String> {
         .find_map(|(at, first)| quotes(&words[at + first.len()..], &parts[1..]));
     let Some(quoted) = found else {
         return Some(format!(
-            "is there no more, or otherwise (examples/pages/claims.rs): {:?}",
+            "is there no more, or otherwise (docs/pages/claims.rs): {:?}",
             claim.text
         ));
     };

@@ -7,7 +7,7 @@ use eplb::{
     Spec, Status,
 };
 
-use super::cli::Cluster;
+use super::cluster::Cluster;
 use super::error::Refused;
 use super::trace::Trace;
 
@@ -190,7 +190,7 @@ impl Summary {
 }
 
 /// The memory behind an arena.
-struct Memory {
+pub struct Memory {
     u64s: Vec<u64>,
     f64s: Vec<f64>,
     u32s: Vec<u32>,
@@ -198,7 +198,8 @@ struct Memory {
 }
 
 impl Memory {
-    fn new(need: Need) -> Self {
+    /// Enough for `need`.
+    pub fn new(need: Need) -> Self {
         Memory {
             u64s: vec![0; need.u64s],
             f64s: vec![0.0; need.f64s],
@@ -207,7 +208,8 @@ impl Memory {
         }
     }
 
-    fn arena(&mut self) -> Arena<'_> {
+    /// All of it.
+    pub fn arena(&mut self) -> Arena<'_> {
         Arena::new(&mut self.u64s, &mut self.f64s, &mut self.u32s, &mut self.f32s)
     }
 }
