@@ -889,8 +889,9 @@ EPLB_ENUM(eplb_status, int32_t) {
   EPLB_STATUS_WORKSPACE_TOO_SMALL = -20,    /* The workspace is smaller than eplb_workspace() says. */
   EPLB_STATUS_WORKSPACE_MISALIGNED = -21,   /* The workspace is not aligned as eplb_workspace() says. */
   EPLB_STATUS_SHAPE_ZERO = -30,             /* One of the num_* fields is 0 that must be set. */
-  EPLB_STATUS_SHAPE_TOO_LARGE = -31,        /* A num_* field is above 2^31 - 1, or a product of sizes does not fit the
-                                               machine. */
+  EPLB_STATUS_SHAPE_TOO_LARGE = -31,        /* A num_* field is above 2^31 - 1, or an array is beyond the address space;
+                                               EPLB_POLICY_BALANCED and eplb_dispatch: above 65,535 GPUs;
+                                               eplb_transfers: 2^30 slots or more; eplb_gate: above 4,096 layers. */
   EPLB_STATUS_TOO_FEW_SLOTS = -32,          /* There are fewer slots than experts; for EPLB_POLICY_BALANCED, fewer on
                                                GPUs that are alive. */
   EPLB_STATUS_SLOTS_NOT_DIVISIBLE = -33,    /* num_physical_experts is not a multiple of num_gpus (and gpu_slots does
@@ -899,7 +900,8 @@ EPLB_ENUM(eplb_status, int32_t) {
   EPLB_STATUS_EXPERTS_NOT_DIVISIBLE = -35,  /* Hierarchical scope: num_logical_experts is not a multiple of
                                                num_groups. */
   EPLB_STATUS_GPUS_NOT_DIVISIBLE = -36,     /* Hierarchical scope: num_gpus is not a multiple of num_nodes. */
-  EPLB_STATUS_WINDOW_STRIDE = -37,          /* load_window_stride is below num_layers * num_logical_experts. */
+  EPLB_STATUS_WINDOW_STRIDE = -37,          /* load_window_stride is neither 0 nor at least num_layers *
+                                               num_logical_experts. */
   EPLB_STATUS_ARRAY_LENGTH = -38,           /* An array given from Rust or C++ has the wrong length, or (C++) a selected
                                                layer does not exist. */
   EPLB_STATUS_TOO_MANY_NODES = -39,         /* There are more nodes than GPUs. */
@@ -917,14 +919,18 @@ EPLB_ENUM(eplb_status, int32_t) {
   EPLB_STATUS_NO_ALIVE_GPU = -54,           /* No GPU is alive. */
   EPLB_STATUS_PLACEMENT_EXPERT = -60,       /* A slot holds a number that is neither -1 nor an expert. */
   EPLB_STATUS_PLACEMENT_INVALID = -61,      /* eplb_check: the placement breaks a rule; *first says which and where. */
-  EPLB_STATUS_PLACEMENT_MISSING = -62,      /* eplb_evaluate: an expert has no replica on a GPU that serves. */
-  EPLB_STATUS_MAX_REPLICAS = -63,           /* max_replicas is too small for logical_to_physical, or below 2 where every
-                                               expert must be on two places. */
+  EPLB_STATUS_PLACEMENT_MISSING = -62,      /* eplb_evaluate: an expert has no replica on a GPU that serves;
+                                               eplb_transfers: the new placement leaves one out. */
+  EPLB_STATUS_MAX_REPLICAS = -63,           /* max_replicas is too small for logical_to_physical: below P - E + 1
+                                               (EPLB_POLICY_BALANCED: 0), the serving GPUs of an expert (eplb_dispatch),
+                                               its replicas (eplb_number); or 1 where every expert must be on two
+                                               places. */
   EPLB_STATUS_PLACEMENT_STATE = -69,        /* The new placement puts an expert on a GPU that is not alive and does not
                                                have it. */
-  EPLB_STATUS_INFEASIBLE = -70,             /* No placement can keep the rules. */
+  EPLB_STATUS_INFEASIBLE = -70,             /* No placement can keep the rules: groups do not fit onto the nodes, or
+                                               limits or survival cannot be kept. */
   EPLB_STATUS_SOURCE_LOST = -71,            /* An expert is on no GPU that can be read. */
-  EPLB_STATUS_NEEDS_BUFFER = -72,           /* eplb_transfers: no order of the transfers is safe without more spare
+  EPLB_STATUS_NEEDS_BUFFER = -72,           /* eplb_transfers: no safe order of the transfers was found with these spare
                                                buffers. */
   EPLB_STATUS_LIST_TOO_SMALL = -73,         /* eplb_transfers: the list has more entries than capacity. */
   EPLB_STATUS_UNSUPPORTED_POLICY = -80,     /* This policy is not served by this version. */
@@ -952,12 +958,13 @@ EPLB_ENUM(eplb_status, int32_t) {
   EPLB_STATUS_TRACKER_EMPTY = -96,          /* eplb_tracker_close, eplb_tracker_windows: there is no step, no window
                                                yet. */
   EPLB_STATUS_OLDEST_WINDOW = -115,         /* oldest is not below num_windows. */
-  EPLB_STATUS_TOO_MANY_WINDOWS = -116,      /* eplb_window_weights: more windows than it judges. */
-  EPLB_STATUS_CHANGE_OPTION = -117,         /* eplb_window_weights: an option is not finite, negative, or out of its
-                                               range. */
+  EPLB_STATUS_TOO_MANY_WINDOWS = -116,      /* eplb_window_weights: more windows than the 32 that it judges. */
+  EPLB_STATUS_CHANGE_OPTION = -117,         /* eplb_window_weights: ratio, distance or tokens_per_load is neither 0 nor
+                                               finite and at least 2^-126, before not 0 to 1, or each_layer not 0 or
+                                               1. */
   EPLB_STATUS_UNKNOWN_FORECAST = -118,      /* The forecast's method is not one of EPLB_FORECAST_METHOD_*. */
-  EPLB_STATUS_FORECAST_OPTION = -119,       /* eplb_forecast: half_life or sigmas is not finite, negative, or out of its
-                                               range. */
+  EPLB_STATUS_FORECAST_OPTION = -119,       /* eplb_forecast: half_life is neither 0 nor finite and at least 2^-10, or
+                                               sigmas neither 0 nor finite and at least 2^-126. */
   EPLB_STATUS_GATE_TIME = -110,             /* eplb_gate: a time, a number of steps or a factor of the config is NaN,
                                                infinite or negative, or stall is above 1. */
   EPLB_STATUS_GATE_BANDWIDTH = -111,        /* eplb_gate: bytes_per_expert or a bandwidth is NaN, infinite or negative,

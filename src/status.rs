@@ -42,7 +42,8 @@ pub enum eplb_status {
 
     /// One of the num_* fields is 0 that must be set.
     ShapeZero = -30,
-    /// A num_* field is above 2^31 - 1, or a product of sizes does not fit the machine.
+    /// A num_* field is above 2^31 - 1, or an array is beyond the address space; EPLB_POLICY_BALANCED and eplb_dispatch:
+    /// above 65,535 GPUs; eplb_transfers: 2^30 slots or more; eplb_gate: above 4,096 layers.
     ShapeTooLarge = -31,
     /// There are fewer slots than experts; for EPLB_POLICY_BALANCED, fewer on GPUs that are alive.
     TooFewSlots = -32,
@@ -54,7 +55,7 @@ pub enum eplb_status {
     ExpertsNotDivisible = -35,
     /// Hierarchical scope: num_gpus is not a multiple of num_nodes.
     GpusNotDivisible = -36,
-    /// load_window_stride is below num_layers * num_logical_experts.
+    /// load_window_stride is neither 0 nor at least num_layers * num_logical_experts.
     WindowStride = -37,
     /// An array given from Rust or C++ has the wrong length, or (C++) a selected layer does not exist.
     ArrayLength = -38,
@@ -87,18 +88,19 @@ pub enum eplb_status {
     PlacementExpert = -60,
     /// eplb_check: the placement breaks a rule; *first says which and where.
     PlacementInvalid = -61,
-    /// eplb_evaluate: an expert has no replica on a GPU that serves.
+    /// eplb_evaluate: an expert has no replica on a GPU that serves; eplb_transfers: the new placement leaves one out.
     PlacementMissing = -62,
-    /// max_replicas is too small for logical_to_physical, or below 2 where every expert must be on two places.
+    /// max_replicas is too small for logical_to_physical: below P - E + 1 (EPLB_POLICY_BALANCED: 0), the serving GPUs of
+    /// an expert (eplb_dispatch), its replicas (eplb_number); or 1 where every expert must be on two places.
     MaxReplicas = -63,
     /// The new placement puts an expert on a GPU that is not alive and does not have it.
     PlacementState = -69,
 
-    /// No placement can keep the rules.
+    /// No placement can keep the rules: groups do not fit onto the nodes, or limits or survival cannot be kept.
     Infeasible = -70,
     /// An expert is on no GPU that can be read.
     SourceLost = -71,
-    /// eplb_transfers: no order of the transfers is safe without more spare buffers.
+    /// eplb_transfers: no safe order of the transfers was found with these spare buffers.
     NeedsBuffer = -72,
     /// eplb_transfers: the list has more entries than capacity.
     ListTooSmall = -73,
@@ -145,13 +147,15 @@ pub enum eplb_status {
 
     /// oldest is not below num_windows.
     OldestWindow = -115,
-    /// eplb_window_weights: more windows than it judges.
+    /// eplb_window_weights: more windows than the 32 that it judges.
     TooManyWindows = -116,
-    /// eplb_window_weights: an option is not finite, negative, or out of its range.
+    /// eplb_window_weights: ratio, distance or tokens_per_load is neither 0 nor finite and at least 2^-126, before not 0
+    /// to 1, or each_layer not 0 or 1.
     ChangeOption = -117,
     /// The forecast's method is not one of EPLB_FORECAST_METHOD_*.
     UnknownForecast = -118,
-    /// eplb_forecast: half_life or sigmas is not finite, negative, or out of its range.
+    /// eplb_forecast: half_life is neither 0 nor finite and at least 2^-10, or sigmas neither 0 nor finite and at least
+    /// 2^-126.
     ForecastOption = -119,
     /// eplb_gate: a time, a number of steps or a factor of the config is NaN, infinite or negative, or stall is above 1.
     GateTime = -110,
