@@ -294,6 +294,13 @@ static size_t closing_explain(closing *c, char *text, size_t size) {
   return eplb_explain_tracker_close(c->memory, c->size, text, size);
 }
 #define closing_AGAIN(text, size) closing_explain(&c, text, size)
+typedef tracker discarding;
+#define discarding_init tracker_init
+static int32_t discarding_run(discarding *c) { return eplb_tracker_discard(c->memory, c->size); }
+static size_t discarding_explain(discarding *c, char *text, size_t size) {
+  return eplb_explain_tracker_discard(c->memory, c->size, text, size);
+}
+#define discarding_AGAIN(text, size) discarding_explain(&c, text, size)
 typedef tracker telling;
 #define telling_init tracker_init
 static int32_t telling_run(telling *c) { return eplb_tracker_windows(c->memory, c->size, &c->windows, c->windows_size); }
@@ -323,6 +330,7 @@ static void of_the_tracker(void) {
   SAYS(tracker, EPLB_STATUS_TRACKER_TOO_SMALL, "memory_size is 79, the load tracker takes 80", c.size = 79);
 
   SAYS(closing, EPLB_STATUS_TRACKER_EMPTY, "memory has observed no step|eplb_tracker_observe", (void)0);
+  SAYS(discarding, EPLB_STATUS_TRACKER_FOREIGN, "memory holds no load tracker", c.memory[0] ^= 1);
   SAYS(telling, EPLB_STATUS_TRACKER_EMPTY, "memory has closed no window yet", (void)0);
   SAYS(telling, EPLB_STATUS_TRACKER_TORN, "sums do not fit", c.memory[25] ^= 1);
   SAYS(telling, EPLB_STATUS_STRUCT_SIZE, "windows_size is 8", c.windows_size = 8);

@@ -1,5 +1,6 @@
 // The snippets of docs/guides/cpp.md that no example has; tests/guide_cpp.rs compares. C++20 for the first.
 #include <eplb.hpp>
+#include <eplb_balancer.hpp>
 
 #undef NDEBUG
 #include <cassert>
@@ -43,6 +44,22 @@ static void save_and_restore(eplb::span<std::byte> memory) {
   assert(restored.windows());
 }
 
+static bool move_weights(eplb::span<const eplb::transfer> moves) { return !moves.empty(); }
+
+static void one_round(eplb::balancer &loop, const eplb::balancer_config &config, const std::vector<uint32_t> &counts) {
+  for (uint32_t layer = 0; layer < config.machine.num_layers; layer++) assert(loop.observe(layer, counts));
+  assert(loop.close_window() && loop.plan());
+  while (!loop.waiting().empty()) {
+    const uint32_t layer = loop.waiting()[0];
+    const auto moves = loop.prepare(layer);
+    if (!moves || !move_weights(*moves)) {
+      assert(loop.abort(layer)); // what was in force stays
+      continue;
+    }
+    assert(loop.commit(layer));
+  }
+}
+
 int main() {
   std::vector<float> load(58 * 256, 1);
   load[3] = 20;
@@ -53,6 +70,17 @@ int main() {
   assert(on_error(problem, {}, *workspace, {expert_of}) == outcome::moved);
   const std::vector<float> short_load(58 * 255);
   assert(on_error(in_one_expression(short_load), {}, *workspace, {expert_of}) == outcome::broken);
+
+  eplb::balancer_config loop_of;
+  loop_of.machine.num_layers = 2;
+  loop_of.machine.num_logical_experts = 4;
+  loop_of.machine.num_physical_experts = 6;
+  loop_of.machine.num_gpus = 2;
+  const auto block = eplb::allocate(eplb::balancer::memory_layout(loop_of));
+  auto loop = eplb::balancer::start(loop_of, std::vector<int32_t>{0, 1, 2, 3, 0, 1, 0, 1, 2, 3, 0, 1}, *block);
+  assert(loop);
+  one_round(*loop, loop_of, {9, 1, 1, 7});
+  assert(loop->progress().committed + loop->progress().aborted > 0);
 
   eplb::tracker_config config;
   config.num_windows = config.num_layers = 1;

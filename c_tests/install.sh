@@ -53,6 +53,7 @@ abi=$(readlink "$PREFIX/lib/libeplb.so" | sed 's/^libeplb.so.//')
 diff <(cd "$STAGE/opt/eplb" && find . ! -type d | sort) <(sort << LIST
 ./include/eplb.h
 ./include/eplb.hpp
+./include/eplb_balancer.hpp
 ./lib/cmake/eplb/eplb-config-version.cmake
 ./lib/cmake/eplb/eplb-config.cmake
 ./lib/libeplb.a

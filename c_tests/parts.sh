@@ -16,8 +16,8 @@ of_part() {
     previous) echo 'transfers gate explain_transfers explain_gate' ;;
     dispatch) echo 'dispatch explain_dispatch' ;;
     load)
-      echo 'tracker_size tracker_init tracker_observe tracker_close tracker_windows window_weights forecast'
-      echo 'explain_tracker_init explain_tracker_observe explain_tracker_close explain_tracker_windows'
+      echo 'tracker_size tracker_init tracker_observe tracker_close tracker_discard tracker_windows window_weights forecast'
+      echo 'explain_tracker_init explain_tracker_observe explain_tracker_close explain_tracker_discard explain_tracker_windows'
       echo 'explain_window_weights explain_forecast'
       ;;
     explain)

@@ -104,6 +104,9 @@ static void pointers(void) {
   CHECK_EQUAL(eplb_tracker_observe(memory, SIZE, 0, one_step, EXPERTS, (int32_t *)memory),
               EPLB_STATUS_OVERLAPPING_ARRAYS);
   CHECK_EQUAL(eplb_tracker_close(NULL, SIZE), EPLB_STATUS_NULL_POINTER);
+  CHECK_EQUAL(eplb_tracker_discard(NULL, SIZE), EPLB_STATUS_NULL_POINTER);
+  CHECK_EQUAL(eplb_tracker_discard(odd, SIZE), EPLB_STATUS_MISALIGNED_POINTER);
+  CHECK_EQUAL(eplb_tracker_discard(memory, SIZE - 1), EPLB_STATUS_TRACKER_TOO_SMALL);
   CHECK_EQUAL(eplb_tracker_windows(NULL, SIZE, &windows, sizeof(eplb_windows)), EPLB_STATUS_NULL_POINTER);
   CHECK_EQUAL(eplb_tracker_windows(memory, SIZE, NULL, sizeof(eplb_windows)), EPLB_STATUS_NULL_POINTER);
   CHECK_EQUAL(eplb_tracker_windows(memory, SIZE, &windows, sizeof windows - 8), EPLB_STATUS_STRUCT_SIZE);
@@ -210,6 +213,31 @@ static void closed_by_steps(void) {
   CHECK_EQUAL(closed_windows(memory), 6);
 }
 
+/* A warm-up is forgotten, in the middle of a window too; what is closed stays, and the next window is counted as if
+   the warm-up had not been. */
+static void discarded(void) {
+  uint32_t memory[WORDS], fresh[WORDS];
+  eplb_tracker_config config = config_of(WINDOWS, LAYERS, EXPERTS, 2);
+  CHECK_EQUAL(eplb_tracker_init(&config, memory, SIZE), EPLB_STATUS_OK);
+  memcpy(fresh, memory, sizeof fresh);
+  CHECK_EQUAL(eplb_tracker_discard(memory, SIZE), EPLB_STATUS_OK); /* nothing there */
+  CHECK(memcmp(memory, fresh, sizeof fresh) == 0);
+  for (uint32_t layer = 0; layer < LAYERS; layer++) /* one layer has both its steps, the others one */
+    for (uint32_t step = 0; step < (layer == 0 ? 2 : 1); step++)
+      CHECK_EQUAL(eplb_tracker_observe(memory, SIZE, layer, one_step, EXPERTS, NULL), EPLB_STATUS_OK);
+  CHECK_EQUAL(eplb_tracker_discard(memory, SIZE), EPLB_STATUS_OK);
+  CHECK(memcmp(memory, fresh, sizeof fresh) == 0);
+  CHECK_EQUAL(eplb_tracker_close(memory, SIZE), EPLB_STATUS_TRACKER_EMPTY);
+  for (uint32_t step = 0; step < 2; step++)
+    for (uint32_t layer = 0; layer < LAYERS; layer++)
+      CHECK_EQUAL(eplb_tracker_observe(memory, SIZE, layer, one_step, EXPERTS, NULL), EPLB_STATUS_OK);
+  CHECK_EQUAL(closed_windows(memory), 1);
+  memcpy(fresh, memory, sizeof fresh);
+  CHECK_EQUAL(eplb_tracker_observe(memory, SIZE, 0, one_step, EXPERTS, NULL), EPLB_STATUS_OK);
+  CHECK_EQUAL(eplb_tracker_discard(memory, SIZE), EPLB_STATUS_OK);
+  CHECK(memcmp(memory, fresh, sizeof fresh) == 0);
+}
+
 /* Windows in the order of time, whatever the ring's; the ring is a problem's load as it is. */
 static void ring(void) {
   uint32_t memory[WORDS];
@@ -299,6 +327,7 @@ static void saved(void) {
   /* nothing is counted into memory that is not a tracker's */
   CHECK_EQUAL(eplb_tracker_observe(bad, SIZE, 0, one_step, EXPERTS, NULL), EPLB_STATUS_TRACKER_FOREIGN);
   CHECK_EQUAL(eplb_tracker_close(bad, SIZE), EPLB_STATUS_TRACKER_FOREIGN);
+  CHECK_EQUAL(eplb_tracker_discard(bad, SIZE), EPLB_STATUS_TRACKER_FOREIGN);
   for (int word = 0; word < WORDS; word++) CHECK(bad[word] == UINT32_MAX);
 
   /* saved in the middle of a call: one half from before, the other from after */
@@ -322,6 +351,7 @@ int main(void) {
   bad_steps();
   limits();
   closed_by_steps();
+  discarded();
   ring();
   saved();
   return finish("tracker");

@@ -23,12 +23,16 @@ static int anything(const model *m, const eplb_tracker_config *k) {
   return 0;
 }
 
+static void model_discard(model *m) {
+  memset(m->counter, 0, sizeof m->counter);
+  memset(m->steps, 0, sizeof m->steps);
+}
+
 static void model_close(model *m, const eplb_tracker_config *k) {
   uint32_t matrix = k->num_layers * k->num_logical_experts;
   if (m->filled == k->num_windows) memmove(m->ring, m->ring + matrix, sizeof(float) * matrix * --m->filled);
   for (uint32_t i = 0; i < matrix; i++) m->ring[m->filled * matrix + i] = (float)(m->counter[i] > UINT32_MAX ? UINT32_MAX : m->counter[i]);
-  memset(m->counter, 0, sizeof m->counter);
-  memset(m->steps, 0, sizeof m->steps);
+  model_discard(m);
   m->filled++;
   m->closed++;
 }
@@ -114,6 +118,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       REQUIRE(said == status);
       REQUIRE(status == (anything(m, &config) ? EPLB_STATUS_OK : EPLB_STATUS_TRACKER_EMPTY));
       if (status == EPLB_STATUS_OK) model_close(m, &config);
+    } else if (way < 228) {
+      status = eplb_tracker_discard(memory, bytes);
+      REQUIRE(explained(eplb_explain_tracker_discard(memory, bytes, sentence, sizeof sentence)) == EPLB_STATUS_OK);
+      REQUIRE(status == EPLB_STATUS_OK);
+      model_discard(m);
     } else if (way < 240) { /* to another address, and on from there */
       uint32_t *moved = malloc(bytes);
       REQUIRE(moved != NULL);

@@ -461,6 +461,9 @@ int32_t eplb_tracker_observe(void *memory, size_t memory_size, uint32_t layer, c
    Counts up to 2^24 are kept exactly, larger ones rounded to nearest. EPLB_STATUS_TRACKER_EMPTY when nothing was
    observed since the last window. O(L E). */
 int32_t eplb_tracker_close(void *memory, size_t memory_size);
+/* Forgets what the open window has observed, if anything: after a warm-up, or traffic that is not like what is to come.
+   The closed windows stay. O(L E). */
+int32_t eplb_tracker_discard(void *memory, size_t memory_size);
 
 /* Load windows, as eplb_tracker_windows tells them or as the caller keeps them. The num_* fields, all at
    least 1, and load must be set.
@@ -841,6 +844,9 @@ size_t eplb_explain_tracker_observe(void *memory, size_t memory_size, uint32_t l
 
 /* Explains a call of eplb_tracker_close. */
 size_t eplb_explain_tracker_close(void *memory, size_t memory_size, char *text, size_t size);
+
+/* Explains a call of eplb_tracker_discard. */
+size_t eplb_explain_tracker_discard(void *memory, size_t memory_size, char *text, size_t size);
 
 /* Explains a call of eplb_tracker_windows. */
 size_t eplb_explain_tracker_windows(void *memory, size_t memory_size, eplb_windows *windows, size_t windows_size,

@@ -867,6 +867,11 @@ class tracker {
   explanation explain_close() const noexcept {
     return detail::ask{::eplb_explain_tracker_close}(detail::lengths(0), memory_.data(), memory_.size());
   }
+  /* Forgets what the open window has observed. */
+  result<> discard() noexcept { return detail::answer(::eplb_tracker_discard(memory_.data(), memory_.size())); }
+  explanation explain_discard() const noexcept {
+    return detail::ask{::eplb_explain_tracker_discard}(detail::lengths(0), memory_.data(), memory_.size());
+  }
 
   /* The closed windows, where they lie; checks the whole memory. They change when a window closes. */
   result<eplb::windows> windows() const noexcept {

@@ -77,6 +77,7 @@ int main() {
   the_lengths();
   CHECK(allocations == before); // nothing allocates unless asked to
   the_memory();
+  the_balancer();
   the_explanations();
   return failed == 0 ? 0 : 1;
 }

@@ -25,6 +25,7 @@ void the_face();
 void the_lengths();
 void the_explanations();
 void the_memory();
+void the_balancer();
 
 constexpr std::uint32_t L = 3, E = 8, P = 12, K = 4, N = 2, G = 4, W = 2, R = P - E + 1;
 

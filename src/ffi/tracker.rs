@@ -196,6 +196,31 @@ impl Function for CloseCall {
 }
 
 function! {
+    /// Forgets what the open window has observed, if anything: after a warm-up, or traffic that is not like what is to come.
+    /// The closed windows stay. O(L E).
+    pub unsafe extern "C" fn eplb_tracker_discard(memory: *mut c_void, memory_size: usize) -> i32;
+    DiscardCall, eplb_explain_tracker_discard
+}
+
+impl Function for DiscardCall {
+    type Checked<'a> = Tracker<'a>;
+
+    unsafe fn check<'a, H: Listen>(&self, arrays: &mut Memory<H>) -> Result<Tracker<'a>, Status> {
+        // SAFETY: the caller's promise, passed on.
+        unsafe { open(self.memory, self.memory_size, arrays) }
+    }
+
+    unsafe fn run(&self, tracker: &mut Tracker) -> Result<(), Status> {
+        tracker.discard();
+        Ok(())
+    }
+
+    unsafe fn explain(&self, _: &mut Tracker, _: &mut Text) -> Result<(), Status> {
+        Ok(())
+    }
+}
+
+function! {
     /// Tells the closed windows: where they lie, how many, and which is the oldest. Checks the whole memory, so call it once
     /// after restoring a saved tracker (EPLB_STATUS_TRACKER_TORN).
     ///

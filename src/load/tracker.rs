@@ -163,7 +163,6 @@ impl<'a> Tracker<'a> {
         let mut header = self.header;
         let TrackerConfig { num_windows, num_layers, num_logical_experts, .. } = header.config;
         let matrix = num_layers as usize * num_logical_experts as usize;
-        let first = HEADER + num_layers as usize;
         let start = header.next as usize * matrix;
         let place = self.words.len() + start; // of the window among all words
         let (Some(open), Some(window)) = (
@@ -172,25 +171,26 @@ impl<'a> Tracker<'a> {
         ) else {
             return Err(Status::TrackerTorn);
         };
-        let (steps, counters) = open.split_at_mut_checked(num_layers as usize).unwrap_or_default();
-        for (at, (counter, load)) in counters.iter_mut().zip(window).enumerate() {
+        let counters = open.get(num_layers as usize..).unwrap_or_default();
+        for (at, (counter, load)) in counters.iter().zip(window).enumerate() {
             let tokens = *counter as f32;
             header.sums.change(place + at, load.to_bits(), tokens.to_bits());
-            header.sums.change(first + at, *counter, 0);
             *load = tokens;
-            *counter = 0;
         }
-        for (at, steps) in steps.iter_mut().enumerate() {
-            header.sums.change(HEADER + at, *steps, 0);
-            *steps = 0;
-        }
+        empty(&mut header, open);
         header.next = if header.next + 1 >= num_windows { 0 } else { header.next + 1 };
         header.filled = num_windows.min(header.filled.saturating_add(1));
-        header.complete = 0;
-        header.observed = 0;
         header.closed = header.closed.saturating_add(1);
         self.save(header);
         Ok(())
+    }
+
+    /// Forgets what the open window has observed, if anything: after a warm-up, or traffic that is not like what is to
+    /// come. The closed windows stay. O(L E).
+    pub fn discard(&mut self) {
+        let mut header = self.header;
+        empty(&mut header, self.words.get_mut(HEADER..).unwrap_or_default());
+        self.save(header);
     }
 
     /// The windows in the ring, all of them filled: while it is not full, as many as have been closed. Checks
@@ -213,6 +213,16 @@ impl<'a> Tracker<'a> {
         let sizes = [filled, config.num_layers, config.num_logical_experts];
         Windows::new(WindowsShape::new(sizes, oldest, 0)?, self.ring, None)
     }
+}
+
+/// Empties the open window: its steps and counters, which are the words behind the header.
+fn empty(header: &mut Header, open: &mut [u32]) {
+    for (at, word) in open.iter_mut().enumerate() {
+        header.sums.change(HEADER + at, *word, 0);
+        *word = 0;
+    }
+    header.complete = 0;
+    header.observed = 0;
 }
 
 /// Every slot holds an expert or is empty, and an empty one has no tokens.

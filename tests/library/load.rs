@@ -61,6 +61,11 @@ fn tracker_against_lists() {
                 assert!(closed.is_ok() || closed == Err(Status::TrackerEmpty));
                 continue;
             }
+            if rng.random_ratio(1, 16) {
+                memory.open().discard();
+                lists.discard();
+                continue;
+            }
             // in order of the layers, mostly
             let layer =
                 if rng.random_ratio(1, 10) { rng.random_range(0..layers) } else { call % layers };

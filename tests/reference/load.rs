@@ -46,9 +46,13 @@ impl Tracker {
         let stopped = |&count: &u128| count.min(u128::from(u32::MAX)) as f32;
         let window = self.counters.iter().map(|row| row.iter().map(stopped).collect()).collect();
         self.closed.push(window);
+        self.discard();
+        true
+    }
+
+    pub fn discard(&mut self) {
         self.counters.iter_mut().for_each(|row| row.fill(0));
         self.steps.fill(0);
-        true
     }
 
     /// The last windows, the oldest first.

@@ -1,0 +1,287 @@
+/* The loop as one object: what it does is what the same calls do by hand, what ends in the middle loses nothing, and it
+   goes on after saving, losses, growth and shrinking. */
+#include "eplb_balancer.hpp"
+
+#include "small.hpp"
+
+namespace {
+
+constexpr std::uint32_t LAYERS = 3, EXPERTS = 32, SLOTS = 40, GPUS = 8;
+
+/* Tokens of a step: a few experts are hot, others in each phase. */
+std::vector<std::uint32_t> tokens(std::uint32_t layer, std::uint32_t phase, std::uint32_t step) {
+  std::uint32_t x = 2463534242u + layer * 977 + phase * 7919;
+  std::vector<std::uint32_t> counts(EXPERTS);
+  for (std::uint32_t &count : counts) {
+    const std::uint32_t bits = random_next(x);
+    count = 100 + bits % 200 + (bits % 7 == 0 ? 1500 : 0) + (bits >> 8) * (step + 1) % 9;
+  }
+  return counts;
+}
+
+eplb::balancer_config config_of(std::uint32_t max_moves) {
+  eplb::balancer_config config;
+  config.machine.num_layers = LAYERS;
+  config.machine.num_logical_experts = EXPERTS;
+  config.machine.num_physical_experts = SLOTS;
+  config.machine.num_nodes = 2;
+  config.machine.num_gpus = GPUS;
+  config.how.scope = eplb::scope::global;
+  config.how.max_moves = max_moves;
+  config.num_windows = 4;
+  config.spare_buffers = SLOTS / GPUS;
+  return config;
+}
+
+/* An engine's first map: experts in order, then the first ones again. */
+std::vector<std::int32_t> in_order(std::uint32_t slots = SLOTS) {
+  std::vector<std::int32_t> map;
+  for (std::uint32_t layer = 0; layer < LAYERS; layer++)
+    for (std::uint32_t slot = 0; slot < slots; slot++) map.push_back(static_cast<std::int32_t>(slot % EXPERTS));
+  return map;
+}
+
+struct loop {
+  eplb::memory memory;
+  eplb::balancer at;
+
+  explicit loop(const eplb::balancer_config &config, const std::vector<std::int32_t> &map = in_order()) {
+    auto block = eplb::allocate(eplb::balancer::memory_layout(config));
+    CHECK(block);
+    memory = std::move(*block);
+    auto made = eplb::balancer::start(config, map, memory);
+    CHECK(made);
+    at = *made;
+  }
+  explicit loop(eplb::span<const std::byte> saved) {
+    auto block = eplb::allocate(eplb::balancer::memory_layout(saved));
+    CHECK(block);
+    memory = std::move(*block);
+    auto made = eplb::balancer::resume(saved, memory);
+    CHECK(made);
+    at = *made;
+  }
+  void window(std::uint32_t phase) {
+    for (std::uint32_t step = 0; step < 3; step++)
+      for (std::uint32_t layer = 0; layer < LAYERS; layer++) CHECK(at.observe(layer, tokens(layer, phase, step)));
+    CHECK(at.close_window());
+  }
+  /* Moves what waits, as the list says, in slots of its own; what is then there is what is in force. */
+  void move() {
+    while (!at.waiting().empty()) {
+      const std::uint32_t layer = at.waiting()[0];
+      const std::size_t slots = at.in_force().size() / LAYERS;
+      const auto moves = at.prepare(layer);
+      CHECK(moves);
+      std::vector<std::int32_t> held(at.in_force().begin(), at.in_force().end());
+      for (const eplb::transfer &one : *moves) {
+        CHECK(one.layer == static_cast<std::int32_t>(layer));
+        if (one.source_slot >= 0)
+          held[layer * slots + static_cast<std::size_t>(one.destination_slot)] = one.expert;
+      }
+      const std::vector<std::int32_t> next(at.proposed().begin(), at.proposed().end());
+      for (std::size_t slot = 0; slot < slots; slot++) {
+        const std::size_t here = layer * slots + slot;
+        if (next[here] >= 0) CHECK(held[here] == next[here] || !moves->empty());
+      }
+      CHECK(at.commit(layer));
+      CHECK(same_bytes(std::vector<std::int32_t>(next.begin() + static_cast<long>(layer * slots),
+                                                 next.begin() + static_cast<long>((layer + 1) * slots)),
+                       std::vector<std::int32_t>(at.in_force().begin() + static_cast<long>(layer * slots),
+                                                 at.in_force().begin() + static_cast<long>((layer + 1) * slots))));
+    }
+  }
+  double balance(std::uint32_t phase) {
+    std::vector<float> load;
+    for (std::uint32_t layer = 0; layer < LAYERS; layer++)
+      for (std::uint32_t count : tokens(layer, phase, 0)) load.push_back(static_cast<float>(count));
+    eplb::problem p = at.machine();
+    p.load = load;
+    auto workspace = eplb::allocate(eplb::workspace_layout({eplb::operation::evaluate}, p));
+    std::array<eplb::metrics, LAYERS> metrics;
+    CHECK(eplb::evaluate(p, {}, *workspace, at.in_force(), metrics));
+    return (metrics[0].balance + metrics[1].balance + metrics[2].balance) / LAYERS;
+  }
+  std::uint32_t lost(std::uint32_t layer) {
+    std::vector<bool> there(EXPERTS);
+    const std::size_t slots = at.in_force().size() / LAYERS, width = slots / at.machine().num_gpus;
+    for (std::size_t slot = 0; slot < slots; slot++) {
+      const std::int32_t expert = at.in_force()[layer * slots + slot];
+      const bool dead = !at.machine().gpu_state.empty() && at.machine().gpu_state[slot / width] != EPLB_GPU_ALIVE;
+      if (expert >= 0 && !dead) there[static_cast<std::size_t>(expert)] = true;
+    }
+    std::uint32_t missing = 0;
+    for (bool is : there) missing += is ? 0 : 1;
+    return missing;
+  }
+};
+
+void it_follows_the_load() {
+  for (std::uint32_t max_moves : {0u, 8u}) {
+    loop l(config_of(max_moves));
+    CHECK(l.at.plan().status() == EPLB_STATUS_TRACKER_EMPTY);
+    const double before = l.balance(0);
+    for (std::uint32_t phase = 0; phase < 6; phase++) {
+      l.window(phase / 3);
+      CHECK(l.at.plan());
+      const std::uint64_t moved = l.at.progress().moved_slots;
+      const std::size_t layers = l.at.waiting().size();
+      l.move();
+      if (max_moves != 0) CHECK(l.at.progress().moved_slots - moved <= max_moves * layers);
+      CHECK(l.balance(phase / 3) > before);
+    }
+    CHECK(l.balance(1) > 0.9);
+    CHECK(l.at.progress().plans == 6 && l.at.progress().steps == 18 && l.at.progress().aborted == 0);
+  }
+}
+
+void the_gate_keeps_what_does_not_pay() {
+  eplb::balancer_config config = config_of(0);
+  config.gated = true;
+  config.prices.step_seconds = 0.05;
+  config.prices.steps = 100000;
+  config.prices.gpu_bandwidth = 50e9;
+  config.prices.bytes_per_expert = 44e6;
+  config.prices.node_bandwidth = 100e9;
+  loop cheap(config);
+  config.prices.steps = 1; /* no time to earn anything */
+  loop dear(config);
+  for (loop *l : {&cheap, &dear})
+    for (std::uint32_t window = 0; window < 3; window++) l->window(0);
+  CHECK(cheap.at.plan() && cheap.at.waiting().size() == LAYERS);
+  const eplb::result<> none = dear.at.plan();
+  CHECK((none && dear.at.waiting().empty()) || none.status() == EPLB_STATUS_GATE_NEVER);
+  CHECK(std::memcmp(dear.at.in_force().data(), dear.at.proposed().data(), sizeof(std::int32_t) * LAYERS * SLOTS) == 0);
+  cheap.move();
+  cheap.window(0);
+  CHECK(cheap.at.plan() && cheap.at.waiting().empty()); /* the same load: nothing to gain */
+}
+
+void what_ends_in_the_middle_loses_nothing() {
+  loop l(config_of(0));
+  l.window(0);
+  CHECK(l.at.plan());
+  const std::vector<std::int32_t> before(l.at.in_force().begin(), l.at.in_force().end());
+  const std::uint32_t layer = l.at.waiting()[0];
+  CHECK(l.at.commit(layer).status() == EPLB_STATUS_ARRAY_LENGTH); /* not prepared */
+  CHECK(l.at.prepare(layer));
+  const std::vector<std::byte> saved(l.at.saved().begin(), l.at.saved().end());
+  CHECK(l.at.abort(layer));
+  CHECK(l.at.abort(layer).status() == EPLB_STATUS_ARRAY_LENGTH && l.at.prepare(LAYERS).status() == EPLB_STATUS_ARRAY_LENGTH);
+  CHECK(same_bytes(before, std::vector<std::int32_t>(l.at.in_force().begin(), l.at.in_force().end())));
+  /* another process takes it up, at another address, and the weights had arrived */
+  loop again{eplb::span<const std::byte>(saved)};
+  CHECK(same_bytes(before, std::vector<std::int32_t>(again.at.in_force().begin(), again.at.in_force().end())));
+  CHECK(again.at.waiting().size() == l.at.waiting().size() + 1 && again.at.commit(layer));
+  again.move();
+  l.window(1);
+  CHECK(l.at.plan()); /* aborts what waits */
+  l.at.commit_all();
+  again.window(1);
+  CHECK(again.at.plan());
+  again.at.abort_all();
+  CHECK(again.at.waiting().empty() && again.at.progress().aborted >= 1);
+  /* damage is seen, wherever it is told apart */
+  for (std::size_t size : {std::size_t{0}, std::size_t{8}, saved.size() - 1})
+    CHECK(!eplb::balancer::memory_layout(eplb::span<const std::byte>(saved.data(), size)) ||
+          !eplb::balancer::resume({saved.data(), size}, again.memory));
+  std::vector<std::byte> bad = saved;
+  bad[0] ^= std::byte{1};
+  CHECK(eplb::balancer::resume(bad, again.memory).status() == EPLB_STATUS_TRACKER_FOREIGN);
+  bad = saved;
+  bad.back() ^= std::byte{1};
+  CHECK(eplb::balancer::resume(bad, again.memory).status() == EPLB_STATUS_TRACKER_TORN);
+}
+
+void a_warm_up_is_forgotten() {
+  loop one(config_of(0)), two(config_of(0));
+  CHECK(one.at.observe(0, tokens(0, 9, 0)) && one.at.discard_window());
+  one.window(0);
+  two.window(0);
+  CHECK(one.at.plan() && two.at.plan());
+  CHECK(std::memcmp(one.at.proposed().data(), two.at.proposed().data(), sizeof(std::int32_t) * LAYERS * SLOTS) == 0);
+}
+
+void gpus_die_and_ranks_come_and_go() {
+  loop l(config_of(8));
+  std::vector<std::uint8_t> state(GPUS, EPLB_GPU_ALIVE);
+  state[3] = EPLB_GPU_LEAVING; /* before any window: loads that are all alike */
+  CHECK(l.at.repair(state));
+  l.move();
+  for (std::uint32_t layer = 0; layer < LAYERS; layer++) CHECK(l.lost(layer) == 0);
+  state[3] = EPLB_GPU_DEAD;
+  CHECK(l.at.repair(state));
+  l.move();
+  l.window(0);
+  const std::vector<std::int32_t> before(l.at.in_force().begin(), l.at.in_force().end());
+  std::vector<std::uint8_t> gone(GPUS, EPLB_GPU_DEAD);
+  gone[7] = EPLB_GPU_ALIVE;
+  CHECK(!l.at.repair(gone)); /* one GPU has no room for all */
+  CHECK(l.at.repair({}).status() == EPLB_STATUS_ARRAY_LENGTH);
+  CHECK(same_bytes(before, std::vector<std::int32_t>(l.at.in_force().begin(), l.at.in_force().end())));
+  CHECK(l.at.machine().gpu_state[6] == EPLB_GPU_ALIVE);
+
+  /* more GPUs: the new slots are filled, whatever the limit */
+  eplb::balancer_config more = config_of(8);
+  more.machine.num_gpus = GPUS + 4;
+  more.machine.num_physical_experts = SLOTS + 20;
+  auto block = eplb::allocate(eplb::balancer::memory_layout(more));
+  auto grown = eplb::balancer::resized(l.at, more, *block);
+  CHECK(grown);
+  loop big(more, in_order(SLOTS + 20));
+  big.memory = std::move(*block);
+  big.at = *grown;
+  big.move();
+  for (std::int32_t expert : big.at.in_force()) CHECK(expert >= 0);
+  CHECK(big.at.progress().steps == l.at.progress().steps);
+  big.window(0);
+  CHECK(big.at.plan());
+  big.move();
+  /* fewer: what was only on the ranks that go comes from outside, or is refused */
+  eplb::balancer_config fewer = config_of(8);
+  fewer.machine.num_gpus = GPUS - 1;
+  fewer.machine.num_nodes = 1;
+  fewer.machine.num_physical_experts = SLOTS - 5;
+  auto small = eplb::allocate(eplb::balancer::memory_layout(fewer));
+  auto refused = eplb::balancer::resized(big.at, fewer, *small);
+  CHECK(!refused && refused.status() == EPLB_STATUS_SOURCE_LOST);
+  auto shrunk = eplb::balancer::resized(big.at, fewer, *small, true);
+  CHECK(shrunk);
+  shrunk->commit_all();
+  std::vector<bool> there(EXPERTS);
+  for (std::int32_t expert : shrunk->in_force().subspan(0, SLOTS - 5)) there[static_cast<std::size_t>(expert)] = true;
+  for (bool is : there) CHECK(is);
+  fewer.num_windows = 5;
+  CHECK(eplb::balancer::resized(big.at, fewer, big.memory).status() == EPLB_STATUS_ARRAY_LENGTH);
+}
+
+void bad_loops_are_refused() {
+  eplb::balancer_config config = config_of(0);
+  loop l(config);
+  CHECK(eplb::balancer::start(config, in_order(3), l.memory).status() == EPLB_STATUS_ARRAY_LENGTH);
+  std::vector<std::int32_t> bad = in_order();
+  bad[7] = EXPERTS;
+  CHECK(eplb::balancer::start(config, bad, l.memory).status() == EPLB_STATUS_PLACEMENT_EXPERT);
+  const eplb::span<std::byte> whole = l.memory;
+  CHECK(eplb::balancer::start(config, in_order(), whole.subspan(0, 100)).status() == EPLB_STATUS_WORKSPACE_TOO_SMALL);
+  CHECK(eplb::balancer::start(config, in_order(), whole.subspan(8, whole.size() - 8)).status() == EPLB_STATUS_WORKSPACE_TOO_SMALL);
+  config.num_windows = 33;
+  CHECK(eplb::balancer::memory_layout(config).status() == EPLB_STATUS_TOO_MANY_WINDOWS);
+  config = config_of(0);
+  config.half_life = -1;
+  CHECK(eplb::balancer::memory_layout(config).status() == EPLB_STATUS_FORECAST_OPTION);
+  config = config_of(0);
+  config.machine.num_gpus = 0;
+  CHECK(eplb::balancer::memory_layout(config).status() == EPLB_STATUS_SHAPE_ZERO);
+}
+
+} // namespace
+
+void the_balancer() {
+  it_follows_the_load();
+  the_gate_keeps_what_does_not_pay();
+  what_ends_in_the_middle_loses_nothing();
+  a_warm_up_is_forgotten();
+  gpus_die_and_ranks_come_and_go();
+  bad_loops_are_refused();
+}
