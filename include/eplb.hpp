@@ -811,7 +811,45 @@ inline std::int32_t route(const problem &p, const quotas &table, std::uint32_t l
                       table.route_slot.data() + (layer * experts + expert) * width, table.max_replicas, token);
 }
 
+/*
+ The slots of each expert of one layer, as sparse rows: expert e is in slot_of[begin[e]] to slot_of[begin[e + 1] - 1],
+ in order of the slots. physical_to_logical is the layer's row, [P]; begin [E + 1], slot_of [P], of which those after
+ begin[E] are -1. EPLB_STATUS_PLACEMENT_EXPERT: a slot holds neither -1 nor an expert; nothing is written then. O(P + E).
+ */
+inline result<> slots_by_expert(span<const std::int32_t> physical_to_logical, span<std::int32_t> begin,
+                                span<std::int32_t> slot_of) noexcept {
+  const std::size_t slots = physical_to_logical.size();
+  if (begin.empty() || slot_of.size() != slots || slots > INT32_MAX) return EPLB_STATUS_ARRAY_LENGTH;
+  const std::size_t experts = begin.size() - 1;
+  for (std::int32_t expert : physical_to_logical)
+    if (expert < -1 || (expert >= 0 && static_cast<std::size_t>(expert) >= experts)) return EPLB_STATUS_PLACEMENT_EXPERT;
+  for (std::int32_t &first : begin) first = 0;
+  for (std::int32_t expert : physical_to_logical)
+    if (expert >= 0) begin[static_cast<std::size_t>(expert)]++;
+  std::int32_t end = 0;
+  for (std::int32_t &first : begin) first = end += first; // where the row ends; filled from the back
+  for (std::int32_t &slot : slot_of) slot = -1;
+  for (std::size_t slot = slots; slot-- > 0;)
+    if (const std::int32_t expert = physical_to_logical[slot]; expert >= 0)
+      slot_of[static_cast<std::size_t>(--begin[static_cast<std::size_t>(expert)])] = static_cast<std::int32_t>(slot);
+  return EPLB_STATUS_OK;
+}
+
 // --- loads -----------------------------------------------------------------------------------------
+
+/*
+ Counts of any integer type as loads, rounded to the nearest float. EPLB_STATUS_ARRAY_LENGTH: other lengths;
+ EPLB_STATUS_LOAD_NEGATIVE: a count is below 0, as one that wrapped around is; nothing is written then.
+ */
+template <class Counts>
+result<> loads_of(const Counts &counts, span<float> load) noexcept {
+  if (counts.size() != load.size()) return EPLB_STATUS_ARRAY_LENGTH;
+  for (const auto &count : counts)
+    if (count < std::remove_reference_t<decltype(count)>{}) return EPLB_STATUS_LOAD_NEGATIVE;
+  std::size_t at = 0;
+  for (const auto &count : counts) load[at++] = static_cast<float>(count);
+  return EPLB_STATUS_OK;
+}
 
 /* What the memory of a tracker must be: eplb_tracker_size. */
 inline result<layout> tracker_layout(const tracker_config &config) noexcept {

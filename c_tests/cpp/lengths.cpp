@@ -226,6 +226,27 @@ static void others() {
   CHECK(std::memcmp(&before, &plan, sizeof plan) == 0);
 }
 
+/* Loads of integers, and the slots of each expert: written whole, or not at all. */
+static void of_engines() {
+  std::array<float, 3> load = {7, 7, 7};
+  CHECK(eplb::loads_of(std::array<std::int64_t, 3>{1, 5000000000, 0}, load) && load[1] == 5e9f && load[2] == 0);
+  CHECK(eplb::loads_of(std::vector<std::uint32_t>{1, UINT32_MAX, 3}, load) && load[1] == 4294967296.0f);
+  CHECK(eplb::loads_of(std::array<std::int32_t, 3>{9, 9, -1}, load).status() == EPLB_STATUS_LOAD_NEGATIVE);
+  CHECK(eplb::loads_of(std::array<std::int32_t, 2>{9, 9}, load).status() == EPLB_STATUS_ARRAY_LENGTH);
+  CHECK(load[0] == 1 && load[2] == 3);
+
+  const std::array<std::int32_t, 6> map = {2, 0, -1, 2, 0, 2};
+  std::array<std::int32_t, 5> begin = {9, 9, 9, 9, 9};
+  std::array<std::int32_t, 6> slot_of = {9, 9, 9, 9, 9, 9};
+  CHECK(eplb::slots_by_expert({map.data(), 5}, begin, slot_of).status() == EPLB_STATUS_ARRAY_LENGTH);
+  CHECK(eplb::slots_by_expert(map, {}, slot_of).status() == EPLB_STATUS_ARRAY_LENGTH);
+  CHECK(eplb::slots_by_expert(map, {begin.data(), 3}, slot_of).status() == EPLB_STATUS_PLACEMENT_EXPERT);
+  CHECK(begin[0] == 9 && slot_of[0] == 9);
+  CHECK(eplb::slots_by_expert(map, begin, slot_of));
+  CHECK(begin == std::array<std::int32_t, 5>{0, 2, 2, 5, 5});
+  CHECK(slot_of == std::array<std::int32_t, 6>{1, 4, 0, 3, 5, -1});
+}
+
 void the_lengths() {
   planning();
   shapes();
@@ -233,4 +254,5 @@ void the_lengths() {
   other_windows();
   results();
   others();
+  of_engines();
 }
