@@ -1,34 +1,66 @@
 """Expert placement for Mixture-of-Experts serving: how many replicas each expert gets, and on which GPU.
 
 `rebalance_experts` takes and returns what DeepSeek EPLB's function of that name does; `plan` also says how good the
-plan is, `evaluate` measures any placement, `number` makes its other maps, `transfers` lists what moves between two. The
+plan is. Around it: `evaluate`, `check`, `number`, `digest` of any placement; `Tracker`, `window_weights`, `forecast` for
+load windows; `transfers`, `gate`, `dispatch`; `Balancer`, all of it as one loop; `readers` for the files of engines. The
 work is done by the eplb library through its C interface; numpy is all that is needed besides.
 
 Letters in shapes: W windows, L layers, E logical experts, P physical experts (slots), G GPUs.
 """
 
-from ._abi import MOVES_NONE, Flag, GpuState, Policy, Scope, Status
-from ._library import Error
+from . import readers
+from ._dispatch import Dispatch, dispatch, route
+from ._gate import Gate, GateTotal, Prices, gate
+from ._library import Error, status_string
 from ._library import library as _library
 from ._library import version_text as _version_text
-from ._planner import Numbers, Plan, Transfers, evaluate, number, plan, rebalance_experts, transfers
+from ._measure import Numbers, Violated, check, digest, evaluate, number
+from ._numbers import MOVES_NONE, Flag, Forecast, GpuState, Policy, Scope, Split, Status, Violation
+from ._plan import Plan, plan, rebalance_experts
+from ._tracker import Tracker, Windows
+from ._transfers import Transfers, transfers
+from ._windows import WindowWeights, forecast, window_weights
+from .balancer import Balancer, Progress, Proposal
 
 __all__ = [
+    "Balancer",
+    "Dispatch",
     "Error",
     "Flag",
+    "Forecast",
+    "Gate",
+    "GateTotal",
     "GpuState",
     "MOVES_NONE",
     "Numbers",
     "Plan",
     "Policy",
+    "Prices",
+    "Progress",
+    "Proposal",
     "Scope",
+    "Split",
     "Status",
+    "Tracker",
     "Transfers",
+    "Violated",
+    "Violation",
+    "WindowWeights",
+    "Windows",
+    "check",
+    "digest",
+    "dispatch",
     "evaluate",
+    "forecast",
+    "gate",
     "number",
     "plan",
+    "readers",
     "rebalance_experts",
+    "route",
+    "status_string",
     "transfers",
+    "window_weights",
 ]
 
 #: Version of the library that was found.

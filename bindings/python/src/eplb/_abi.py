@@ -1,13 +1,13 @@
-"""The C structs and numbers of include/eplb.h, as far as this package uses them.
+"""The C structs and functions of include/eplb.h: all but eplb_version and eplb_status_string, which _library.py opens.
 
-tests/test_abi.py compares every size, offset and number with the header.
+tests/test_abi.py compares every function, size and offset with the header.
 """
 
 from __future__ import annotations
 
 import ctypes
-from ctypes import c_double, c_int32, c_size_t, c_uint32, c_uint64, c_void_p
-from enum import IntEnum, IntFlag
+from ctypes import c_double, c_float, c_int32, c_size_t, c_uint32, c_uint64, c_void_p
+from typing import Any, Dict, List
 
 #: EPLB_VERSION of the header that this package was written for.
 VERSION = 512
@@ -128,152 +128,208 @@ class TransferTotals(ctypes.Structure):
     ]
 
 
+class Violated(ctypes.Structure):
+    """eplb_violation."""
+
+    _fields_ = [
+        ("kind", c_uint32),
+        ("layer", c_int32),
+        ("slot", c_int32),
+        ("expert", c_int32),
+        ("gpu", c_int32),
+        ("other_slot", c_int32),
+    ]
+
+
+class TrackerConfig(ctypes.Structure):
+    """eplb_tracker_config."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("num_windows", c_uint32),
+        ("num_layers", c_uint32),
+        ("num_logical_experts", c_uint32),
+        ("steps_per_window", c_uint32),
+        ("reserved", c_uint32),
+    ]
+
+
+class Windows(ctypes.Structure):
+    """eplb_windows."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("num_windows", c_uint32),
+        ("num_layers", c_uint32),
+        ("num_logical_experts", c_uint32),
+        ("oldest", c_uint32),
+        ("reserved", c_uint32),
+        ("load_window_stride", c_uint64),
+        ("closed", c_uint64),
+        ("load", c_void_p),
+        ("window_weight", c_void_p),
+    ]
+
+
+class Change(ctypes.Structure):
+    """eplb_change."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("each_layer", c_uint32),
+        ("ratio", c_float),
+        ("distance", c_float),
+        ("before", c_float),
+        ("tokens_per_load", c_float),
+    ]
+
+
+class ForecastOptions(ctypes.Structure):
+    """eplb_forecast_options."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("method", c_uint32),
+        ("half_life", c_float),
+        ("sigmas", c_float),
+    ]
+
+
+class GateConfig(ctypes.Structure):
+    """eplb_gate_config."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("num_layers", c_uint32),
+        ("num_gpus", c_uint32),
+        ("reserved", c_uint32),
+        ("step_seconds", c_double),
+        ("steps", c_double),
+        ("steps_since", c_double),
+        ("bytes_per_expert", c_double),
+        ("gpu_bandwidth", c_double),
+        ("node_bandwidth", c_double),
+        ("stall", c_double),
+        ("fixed_seconds", c_double),
+        ("certainty", c_double),
+        ("payback", c_double),
+        ("evidence", c_double),
+        ("max_cost_seconds", c_double),
+    ]
+
+
+class GateLayer(ctypes.Structure):
+    """eplb_gate_layer."""
+
+    _fields_ = [
+        ("mean", c_double),
+        ("now", c_double),
+        ("after", c_double),
+        ("tokens", c_double),
+        ("moved", c_uint32),
+        ("rounds", c_uint32),
+        ("node_rounds", c_uint32),
+        ("reserved", c_uint32),
+    ]
+
+
+class GateState(ctypes.Structure):
+    """eplb_gate_state."""
+
+    _fields_ = [("debt_seconds", c_double), ("seconds_per_step", c_double), ("evidence", c_double)]
+
+
+class GateVerdict(ctypes.Structure):
+    """eplb_gate_verdict."""
+
+    _fields_ = [
+        ("gain_seconds", c_double),
+        ("cost_seconds", c_double),
+        ("debt_seconds", c_double),
+        ("move_layer", c_uint32),
+        ("order", c_uint32),
+    ]
+
+
+class GateTotal(ctypes.Structure):
+    """eplb_gate_total."""
+
+    _fields_ = [
+        ("moved_layers", c_uint32),
+        ("moved", c_uint32),
+        ("gain_seconds", c_double),
+        ("cost_seconds", c_double),
+        ("bytes", c_double),
+        ("evidence", c_double),
+    ]
+
+
+class Batch(ctypes.Structure):
+    """eplb_batch."""
+
+    _fields_ = [("struct_size", c_uint32), ("num_sources", c_uint32), ("tokens", c_void_p)]
+
+
+class Split(ctypes.Structure):
+    """eplb_split."""
+
+    _fields_ = [
+        ("largest_time", c_double),
+        ("bound", c_double),
+        ("balance", c_double),
+        ("tokens", c_uint64),
+        ("leaving_node", c_uint64),
+        ("leaving_gpu", c_uint64),
+        ("kind", c_uint32),
+        ("busiest_gpu", c_uint32),
+    ]
+
+
+class Quotas(ctypes.Structure):
+    """eplb_quotas."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("max_replicas", c_uint32),
+        ("quota", c_void_p),
+        ("route_end", c_void_p),
+        ("route_slot", c_void_p),
+        ("per_layer", c_void_p),
+        ("split_size", c_size_t),
+    ]
+
+
+#: Arguments of most functions: problem, options, workspace and its size.
+_PROBLEM: List[Any] = [c_void_p, c_void_p, c_void_p, c_size_t]
+_MEMORY: List[Any] = [c_void_p, c_size_t]
+
 #: The functions that are called, which answer a status: argument types, in the order of the header.
-FUNCTIONS = {
+FUNCTIONS: Dict[str, List[Any]] = {
     "eplb_workspace": [c_uint32, c_void_p, c_void_p, c_void_p, c_void_p],
-    "eplb_plan": [c_void_p, c_void_p, c_void_p, c_size_t, c_void_p, c_void_p, c_size_t],
-    "eplb_evaluate": [c_void_p, c_void_p, c_void_p, c_size_t, c_void_p, c_void_p, c_size_t],
+    "eplb_plan": [*_PROBLEM, c_void_p, c_void_p, c_size_t],
+    "eplb_evaluate": [*_PROBLEM, c_void_p, c_void_p, c_size_t],
+    "eplb_check": [*_PROBLEM, c_void_p, c_void_p, c_size_t],
     "eplb_number": [c_void_p, c_void_p],
-    "eplb_transfers": [c_void_p, c_void_p, c_void_p, c_size_t, c_void_p, c_void_p, c_uint32, c_void_p],
+    "eplb_digest": [c_void_p, c_void_p, c_void_p],
+    "eplb_tracker_size": [c_void_p, c_void_p, c_void_p],
+    "eplb_tracker_init": [c_void_p, *_MEMORY],
+    "eplb_tracker_observe": [*_MEMORY, c_uint32, c_void_p, c_uint32, c_void_p],
+    "eplb_tracker_close": _MEMORY,
+    "eplb_tracker_windows": [*_MEMORY, c_void_p, c_size_t],
+    "eplb_window_weights": [c_void_p, c_void_p, c_void_p, c_void_p],
+    "eplb_forecast": [c_void_p, c_void_p, c_void_p],
+    "eplb_transfers": [*_PROBLEM, c_void_p, c_void_p, c_uint32, c_void_p],
+    "eplb_gate": [c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, c_void_p, c_size_t, c_void_p, c_size_t],
+    "eplb_dispatch": [*_PROBLEM, c_void_p, c_void_p, c_void_p],
 }
+#: Functions without one of their own that says why they refuse: eplb_explain does, by the operation.
+_BY_OPERATION = ("eplb_workspace", "eplb_number", "eplb_digest", "eplb_tracker_size")
 #: Those that say why one of them refuses: its arguments, then where the sentence goes. They answer its length.
-EXPLANATIONS = {
+EXPLANATIONS: Dict[str, List[Any]] = {
     "eplb_explain": [c_uint32, c_void_p, c_void_p, c_void_p, c_void_p, c_size_t],
     **{
-        name.replace("eplb_", "eplb_explain_"): [*FUNCTIONS[name], c_void_p, c_size_t]
-        for name in ("eplb_plan", "eplb_evaluate", "eplb_transfers")
+        name.replace("eplb_", "eplb_explain_"): [*arguments, c_void_p, c_size_t]
+        for name, arguments in FUNCTIONS.items()
+        if name not in _BY_OPERATION
     },
 }
-
-
-class Operation(IntEnum):
-    """EPLB_OPERATION_*: what a workspace is asked for."""
-
-    PLAN = 0
-    EVALUATE = 1
-    CHECK = 2
-    TRANSFERS = 3
-    DISPATCH = 4
-    REBALANCE = 5
-    NUMBER = 6
-    DIGEST = 7
-
-
-class Policy(IntEnum):
-    """EPLB_POLICY_*: how a plan is made. The names in lower case do as well."""
-
-    BALANCED = 0
-    DEEPSEEK = 1
-    MULTI_SWAP = 2
-    K2_HYBRID = 3
-    HYBRID_ARGMAX = 4
-    PEAK_AWARE = 5
-    WATERFILL = 6
-    WATERFILL_FIXUP = 7
-
-
-class Scope(IntEnum):
-    """EPLB_SCOPE_*: which hierarchy a plan keeps. The names in lower case do as well."""
-
-    AUTO = 0
-    HIERARCHICAL = 1
-    GLOBAL = 2
-
-
-class GpuState(IntEnum):
-    """EPLB_GPU_*: what `gpu_state` holds."""
-
-    ALIVE = 0
-    DEAD = 1
-    LEAVING = 2
-
-
-class Flag(IntFlag):
-    """EPLB_FLAG_*, to be or-ed."""
-
-    EXTERNAL_SOURCE = 1
-    SURVIVE_GPU = 2
-    SURVIVE_NODE = 4
-    DISPATCH = 8
-    EMPTY_SLOTS = 16
-    FILL_ONLY = 32
-
-
-#: max_moves: only what must move.
-MOVES_NONE = 0xFFFFFFFF
-
-
-class Status(IntEnum):
-    """EPLB_STATUS_*: what `Error.status` holds. Pinned for ever."""
-
-    OK = 0
-    NULL_POINTER = -1
-    MISALIGNED_POINTER = -2
-    STRUCT_SIZE = -3
-    RESERVED_NOT_ZERO = -4
-    OVERLAPPING_ARRAYS = -5
-    UNKNOWN_OPERATION = -6
-    UNKNOWN_POLICY = -7
-    UNKNOWN_SCOPE = -8
-    UNKNOWN_FLAG = -9
-    MOVES_WITHOUT_PREVIOUS = -10
-    WORKSPACE_TOO_SMALL = -20
-    WORKSPACE_MISALIGNED = -21
-    SHAPE_ZERO = -30
-    SHAPE_TOO_LARGE = -31
-    TOO_FEW_SLOTS = -32
-    SLOTS_NOT_DIVISIBLE = -33
-    GROUPS_NOT_DIVISIBLE = -34
-    EXPERTS_NOT_DIVISIBLE = -35
-    GPUS_NOT_DIVISIBLE = -36
-    WINDOW_STRIDE = -37
-    ARRAY_LENGTH = -38
-    TOO_MANY_NODES = -39
-    LOAD_NAN = -40
-    LOAD_INFINITE = -41
-    LOAD_NEGATIVE = -42
-    LOAD_TOO_LARGE = -43
-    WINDOW_WEIGHT = -44
-    GPU_SLOTS = -50
-    GPU_SPEED = -51
-    GPU_NODE = -52
-    GPU_STATE = -53
-    NO_ALIVE_GPU = -54
-    PLACEMENT_EXPERT = -60
-    PLACEMENT_INVALID = -61
-    PLACEMENT_MISSING = -62
-    MAX_REPLICAS = -63
-    PLACEMENT_STATE = -69
-    INFEASIBLE = -70
-    SOURCE_LOST = -71
-    NEEDS_BUFFER = -72
-    LIST_TOO_SMALL = -73
-    UNSUPPORTED_POLICY = -80
-    UNSUPPORTED_WINDOWS = -81
-    UNSUPPORTED_PREVIOUS = -82
-    UNSUPPORTED_SPEED = -83
-    UNSUPPORTED_SLOTS = -84
-    UNSUPPORTED_NODES = -85
-    UNSUPPORTED_STATE = -86
-    UNSUPPORTED_FLAG = -87
-    TRACKER_FOREIGN = -90
-    TRACKER_TORN = -91
-    TRACKER_TOO_SMALL = -92
-    TRACKER_LAYER = -93
-    TRACKER_COUNTS = -94
-    TRACKER_SLOT = -95
-    TRACKER_EMPTY = -96
-    DISPATCH_NO_REPLICA = -100
-    DISPATCH_DEAD_SOURCE = -101
-    DISPATCH_TOKENS = -102
-    DISPATCH_SOURCES = -103
-    GATE_TIME = -110
-    GATE_BANDWIDTH = -111
-    GATE_LOAD = -112
-    GATE_STATE = -113
-    GATE_NEVER = -114
-    OLDEST_WINDOW = -115
-    TOO_MANY_WINDOWS = -116
-    CHANGE_OPTION = -117
-    UNKNOWN_FORECAST = -118
-    FORECAST_OPTION = -119

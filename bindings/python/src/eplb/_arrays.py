@@ -8,24 +8,34 @@ from typing import Any, Optional, Sequence, Tuple, Type, Union
 
 import numpy as np
 
-from ._abi import Status
 from ._library import Error, saying
+from ._numbers import Status
+from ._types import Array, Floats, Ints32, Records, Words
 
 #: None, or the length that an axis must have; the rest is what messages say.
 Shape = Sequence[Tuple[str, Optional[int]]]
 
 
-def array(name: str, value: Any) -> np.ndarray:
-    """`value` as a numpy array: a numpy array as it is, anything with __array__, nested sequences."""
+def array(name: str, value: Any) -> Array:
+    """`value` as a numpy array: a numpy array as it is, a tensor, anything with __array__, nested sequences."""
     if isinstance(value, np.ma.MaskedArray):
         raise ValueError(f"{name} is a masked array: say what a masked element counts, with filled()")
     try:
-        return np.asarray(value)
-    except (TypeError, RuntimeError) as error:  # a tensor on a device, or one that asks for its gradient
+        return np.asarray(_tensor(value) if hasattr(value, "detach") else value)
+    except (TypeError, RuntimeError) as error:
         raise ValueError(f"{name} cannot be read as a numpy array: {error}") from error
 
 
-def floats(name: str, value: Any, status: Status) -> np.ndarray:
+def _tensor(value: Any) -> Any:
+    """What torch has, without torch: from any device, without its gradient; bfloat16 and float8 as float32."""
+    held = value.detach().cpu()
+    try:
+        return held.numpy()
+    except (TypeError, RuntimeError):  # numpy has no such type
+        return held.float().numpy()
+
+
+def floats(name: str, value: Any, status: Status) -> Floats:
     """Dense float32, rounded to nearest, ties to even; `status` is the error when one does not fit."""
     numbers = array(name, value)
     if numbers.dtype.kind not in "fiub":
@@ -36,30 +46,75 @@ def floats(name: str, value: Any, status: Status) -> np.ndarray:
         result = np.require(numbers, np.float32, ["C", "A"])
         too_large = np.isinf(result)
         if too_large.any() and (too_large := too_large & np.isfinite(numbers)).any():
-            place = tuple(np.argwhere(too_large)[0].tolist())
-            index = ", ".join(map(str, place))
-            raise Error(status, f"{name}[{index}] is {numbers[place]}, which does not fit float32: scale it down")
+            where = place(too_large)
+            raise Error(status, f"{name}{list(where)} is {numbers[where]}, which does not fit float32: scale it down")
     return result
 
 
-def integers(name: str, value: Any, kind: Type[np.generic], status: Status) -> np.ndarray:
+def integers(name: str, value: Any, kind: Type[np.generic], status: Status) -> Array:
     """Dense integers of type `kind`; `status` is the error when one does not fit."""
     numbers = array(name, value)
     if numbers.dtype.kind not in "iub":
         raise ValueError(f"{name} holds {numbers.dtype}, not integers")
-    result = np.require(numbers, kind, ["C", "A"])
+    result: Array = np.require(numbers, kind, ["C", "A"])
     if numbers.dtype != result.dtype and not np.array_equal(numbers, result):
-        place = tuple(np.argwhere(numbers != result)[0].tolist())
-        raise saying(status, f"{name}[{', '.join(map(str, place))}] is {numbers[place]}")
+        where = place(numbers != result)
+        raise saying(status, f"{name}{list(where)} is {numbers[where]}")
     return result
 
 
-def shaped(name: str, value: np.ndarray, shape: Shape) -> np.ndarray:
+def tokens(name: str, value: Any) -> Words:
+    """Dense uint32 counts of tokens, whole numbers of any type. What is negative has wrapped around somewhere."""
+    numbers = array(name, value)
+    if numbers.dtype.kind not in "fiub":
+        raise ValueError(f"{name} holds {numbers.dtype}, not numbers")
+    if numbers.dtype.kind == "b" or numbers.dtype == np.uint32:
+        return np.require(numbers, np.uint32, ["C", "A"])
+    for wrong, status, why in (
+        (~(numbers >= 0), Status.LOAD_NEGATIVE, "counts are at least 0, and a counter that wrapped is lost"),
+        (numbers > np.uint32(0xFFFFFFFF), Status.LOAD_TOO_LARGE, "counts are below 2^32: count in shorter steps"),
+        (numbers != np.trunc(numbers), Status.LOAD_NAN, "counts are whole numbers"),
+    ):
+        if wrong.any():
+            where = place(wrong)
+            raise Error(status, f"{name}{list(where)} is {numbers[where]}: {why}")
+    return np.require(numbers, np.uint32, ["C", "A"])
+
+
+def place(where: Array) -> Tuple[int, ...]:
+    """Where the first of an array of truths is."""
+    return tuple(np.argwhere(where)[0].tolist())
+
+
+def shaped(name: str, value: Array, shape: Shape) -> Any:
     """`value`, when its shape is `shape`."""
     if value.ndim != len(shape) or any(want not in (None, have) for (_, want), have in zip(shape, value.shape)):
         expected = ", ".join(letter if want is None else f"{letter} = {want}" for letter, want in shape)
         raise saying(Status.ARRAY_LENGTH, f"{name} has shape {value.shape}, not [{expected}]")
     return value
+
+
+def placement(name: str, value: Any, layers: Optional[int] = None, slots: Optional[int] = None) -> Ints32:
+    """[L, P] int32."""
+    held: Ints32 = shaped(
+        name, integers(name, value, np.int32, Status.PLACEMENT_EXPERT), [("L", layers), ("P", slots)]
+    )
+    return held
+
+
+def windows(name: str, value: Any) -> Floats:
+    """[W, L, E] float32 of what is [L, E] or [W, L, E]."""
+    load = floats(name, value, Status.LOAD_INFINITE)
+    if load.ndim == 2:
+        return load[np.newaxis]
+    if load.ndim == 3:
+        return load
+    raise saying(Status.ARRAY_LENGTH, f"{name} has shape {load.shape}, not [L, E] or [W, L, E]")
+
+
+def records(length: int, kind: Any) -> Records:
+    """`length` structs that C is to fill."""
+    return np.recarray(length, np.dtype(kind))
 
 
 def size(name: str, value: Any) -> int:
@@ -82,13 +137,13 @@ def choice(kind: Type[IntEnum], value: Union[str, int], status: Status) -> int:
     """The number of a policy or scope, given as its name, in any case, or as a number."""
     if isinstance(value, str):
         try:
-            return kind[value.upper()].value
+            return int(kind[value.upper()])
         except KeyError:
             names = ", ".join(member.name.lower() for member in kind)
             raise saying(status, f"{value!r} is not one of {names}") from None
     return word(kind.__name__.lower(), value)
 
 
-def address(value: Optional[np.ndarray]) -> Optional[int]:
+def address(value: Optional[Array]) -> Optional[int]:
     """Where the elements lie; None for NULL. The array must outlive the call."""
     return None if value is None else value.ctypes.data

@@ -9,9 +9,10 @@ import ctypes
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Tuple
 
 from . import _abi
+from ._numbers import Status
 
 NAME = "libeplb.dylib" if sys.platform == "darwin" else "libeplb.so"
 
@@ -29,6 +30,11 @@ NAMES = {
     "problem.": "",
     "options.": "",
     "placement.": "",
+    "windows.": "",
+    "change.": "",
+    "forecast.": "",
+    "batch.": "",
+    "config.": "",
 }
 
 
@@ -36,16 +42,16 @@ class Error(ValueError):
     """What was refused, and why: which argument, which element of it, what to do."""
 
     #: One of `Status`, or a plain int that this package does not know.
-    status: int
+    status: int  # an IntEnum is one
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
         try:
-            self.status = _abi.Status(status)
+            self.status = Status(status)
         except ValueError:
             self.status = status
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> Tuple[Any, ...]:
         # an exception is made again of its arguments: without this of its text, and no pool could hand it on
         return type(self), (int(self.status), str(self))
 
@@ -90,14 +96,26 @@ def status_string(status: int) -> str:
     return text.decode()
 
 
-def refused(status: int, explain: str, *arguments: Any) -> Error:
-    """The error for a call that was refused: what the function `explain` says of its arguments."""
-    sentence = ctypes.create_string_buffer(SENTENCE)
-    getattr(library, explain)(*arguments, ctypes.addressof(sentence), SENTENCE)
-    text = sentence.value.decode()
+def sentence(explain: str, *arguments: Any) -> str:
+    """What the function `explain` says of a call with these arguments, in the words of this package."""
+    said = ctypes.create_string_buffer(SENTENCE)
+    getattr(library, explain)(*arguments, ctypes.addressof(said), SENTENCE)
+    text = said.value.decode()
     for name, ours in NAMES.items():
         text = text.replace(name, ours)
-    return Error(status, text)
+    return text
+
+
+def refused(status: int, explain: str, *arguments: Any) -> Error:
+    """The error for a call that was refused."""
+    return Error(status, sentence(explain, *arguments))
+
+
+def called(function: str, *arguments: Any) -> None:
+    """Calls a function that has an explanation of its own, and raises what that says when it refuses."""
+    status = getattr(library, f"eplb_{function}")(*arguments)
+    if status != 0:
+        raise refused(status, f"eplb_explain_{function}", *arguments)
 
 
 def saying(status: int, about: str) -> Error:

@@ -1,0 +1,139 @@
+"""What a plan is for, and within which limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, Dict, Optional, Tuple, Union
+
+import numpy as np
+
+from .._arrays import choice, floats, integers, shaped, size
+from .._call import Call
+from .._numbers import GpuState, Operation, Scope, Status
+from .._types import Array, Ints32
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Slots, GPUs, nodes and groups, and what is said of each GPU."""
+
+    num_replicas: int
+    num_gpus: int
+    num_nodes: int = 1
+    num_groups: int = 1
+    scope: int = Scope.AUTO
+    gpu_speed: Optional[Array] = None
+    gpu_slots: Optional[Array] = None
+    gpu_node: Optional[Array] = None
+    gpu_state: Optional[Array] = None
+
+    @classmethod
+    def of(
+        cls,
+        num_replicas: int,
+        num_gpus: int,
+        num_nodes: int,
+        num_groups: Optional[int],
+        scope: Union[str, int],
+        **gpus: Any,
+    ) -> "Machine":
+        """A machine out of arguments; the arrays are copied."""
+        shape = [("G", size("num_gpus", num_gpus))]
+        kinds: Dict[str, Tuple[Any, Status]] = {
+            "gpu_slots": (np.uint32, Status.GPU_SLOTS),
+            "gpu_node": (np.uint32, Status.GPU_NODE),
+            "gpu_state": (np.uint8, Status.GPU_STATE),
+        }
+        kept: Dict[str, Array] = {}
+        for name, value in gpus.items():
+            if value is not None:
+                speeds = name == "gpu_speed"
+                numbers = floats(name, value, Status.GPU_SPEED) if speeds else integers(name, value, *kinds[name])
+                kept[name] = shaped(name, numbers, shape).copy()
+        groups = 1 if num_groups is None else size("num_groups", num_groups)
+        number = choice(Scope, scope, Status.UNKNOWN_SCOPE)
+        return cls(size("num_replicas", num_replicas), shape[0][1], size("num_nodes", num_nodes), groups, number, **kept)
+
+    @property
+    def gpus(self) -> Dict[str, Any]:
+        """The arguments of calls that are about each GPU."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name.startswith("gpu_")}
+
+    @property
+    def topology(self) -> Dict[str, Any]:
+        """The same without speeds, which placements do not know."""
+        return {name: value for name, value in self.gpus.items() if name != "gpu_speed"}
+
+    @property
+    def sizes(self) -> Tuple[int, int, int]:
+        """Groups, nodes, GPUs: how calls are told of them."""
+        return self.num_groups, self.num_nodes, self.num_gpus
+
+    @property
+    def slots_of(self) -> Array:
+        """[G] slots of each GPU."""
+        if self.gpu_slots is not None:
+            return self.gpu_slots
+        return np.full(self.num_gpus, self.num_replicas // self.num_gpus, np.uint32)
+
+    @property
+    def node_of(self) -> Array:
+        """[G] node of each GPU."""
+        if self.gpu_node is not None:
+            return self.gpu_node
+        return np.arange(self.num_gpus) * self.num_nodes // self.num_gpus
+
+    @property
+    def readable(self) -> Array:
+        """[P] whether a slot is on a GPU that is not dead."""
+        return self._slots_where(GpuState.DEAD, False)
+
+    @property
+    def alive(self) -> Array:
+        """[P] whether a slot is on a GPU that serves and stays."""
+        return self._slots_where(GpuState.ALIVE, True)
+
+    def _slots_where(self, state: int, equal: bool) -> Array:
+        if self.gpu_state is None:
+            return np.ones(self.num_replicas, bool)
+        each: Array = np.repeat((self.gpu_state == state) == equal, self.slots_of)
+        return each
+
+    def in_state(self, gpu_state: Any) -> "Machine":
+        """The same machine with other states of its GPUs."""
+        states = integers("gpu_state", gpu_state, np.uint8, Status.GPU_STATE)
+        return replace(self, gpu_state=shaped("gpu_state", states, [("G", self.num_gpus)]).copy())
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How a plan is made: options of every call."""
+
+    max_moves: int = 0
+    max_moves_per_gpu_pair: int = 0
+    max_replicas: int = 0
+    effort: int = 0
+    flags: int = 0
+
+    @property
+    def bounded(self) -> bool:
+        """Whether moves are limited at all."""
+        return bool(self.max_moves or self.max_moves_per_gpu_pair)
+
+
+def checked(machine: Machine, limits: Limits, layers: int, experts: int, in_force: Ints32) -> Machine:
+    """`machine`, when a plan for it could be made."""
+    call = Call(
+        (1, layers, experts, machine.num_replicas),
+        *machine.sizes,
+        None,
+        scope=machine.scope,
+        previous=in_force,
+        max_moves=limits.max_moves,
+        max_moves_per_gpu_pair=limits.max_moves_per_gpu_pair,
+        effort=limits.effort,
+        flags=limits.flags,
+        **machine.gpus,
+    )
+    call.arguments(Operation.PLAN)
+    return machine
