@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import eplb
-from eplb import _abi
+from eplb import _abi, _numbers
 
 STRUCTS = {
     "eplb_problem": _abi.Problem,
@@ -22,14 +22,30 @@ STRUCTS = {
     "eplb_transfer": _abi.Transfer,
     "eplb_transfer_list": _abi.TransferList,
     "eplb_transfer_totals": _abi.TransferTotals,
+    "eplb_violation": _abi.Violated,
+    "eplb_tracker_config": _abi.TrackerConfig,
+    "eplb_windows": _abi.Windows,
+    "eplb_change": _abi.Change,
+    "eplb_forecast_options": _abi.ForecastOptions,
+    "eplb_gate_config": _abi.GateConfig,
+    "eplb_gate_layer": _abi.GateLayer,
+    "eplb_gate_state": _abi.GateState,
+    "eplb_gate_verdict": _abi.GateVerdict,
+    "eplb_gate_total": _abi.GateTotal,
+    "eplb_batch": _abi.Batch,
+    "eplb_split": _abi.Split,
+    "eplb_quotas": _abi.Quotas,
 }
 ENUMS = {
     "EPLB_STATUS_": eplb.Status,
     "EPLB_POLICY_": eplb.Policy,
     "EPLB_SCOPE_": eplb.Scope,
-    "EPLB_OPERATION_": _abi.Operation,
+    "EPLB_OPERATION_": _numbers.Operation,
     "EPLB_GPU_": eplb.GpuState,
     "EPLB_FLAG_": eplb.Flag,
+    "EPLB_VIOLATION_KIND_": eplb.Violation,
+    "EPLB_SPLIT_KIND_": eplb.Split,
+    "EPLB_FORECAST_METHOD_": eplb.Forecast,
 }
 
 
@@ -51,6 +67,14 @@ def test_fields_are_the_headers(header):
     for name, struct in STRUCTS.items():
         body = re.search(rf"typedef struct {name} {{(.*?)}} {name};", header, re.S).group(1)
         assert re.findall(r"(\w+);", body) == [field[0] for field in struct._fields_], name
+
+
+def test_nothing_of_the_header_is_left_out(header):
+    """Each function, each struct; those that are not bound are said here."""
+    functions = set(re.findall(r"^(?:int32_t|size_t|uint32_t|const char \*)\s?\*?(eplb_\w+)\(", header, re.M))
+    opened = {"eplb_version", "eplb_status_string"}  # by _library.py
+    assert functions - opened == {*_abi.FUNCTIONS, *_abi.EXPLANATIONS}
+    assert set(re.findall(r"typedef struct (\w+) {", header)) == set(STRUCTS)
 
 
 def test_layouts_are_the_compilers(root, compiler, tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 from . import _abi
 from ._arrays import array, records, shaped, size
 from ._library import called
-from ._types import Array, Records
+from ._types import Records
 
 
 @dataclass(frozen=True)
@@ -90,15 +90,17 @@ def gate(
 
     It takes it that you do what it says. Raises `Error` (GATE_NEVER when no move is ever allowed).
     """
-    layers = len(np.atleast_1d(array("mean", mean)))
+    loads = {"mean": mean, "now": now, "after": after, "tokens": tokens}
+    counts = {"moved": moved, "rounds": rounds, "node_rounds": node_rounds}
+    columns = {name: array(name, value) for name, value in {**loads, **counts}.items()}
+    layers = next((len(column) for column in columns.values() if column.ndim), 1)
     told = np.zeros(layers, np.dtype(_abi.GateLayer))
-    for name, value in (("mean", mean), ("now", now), ("after", after), ("tokens", tokens)):
-        told[name] = _column(name, value, layers)
-    for name, value in (("moved", moved), ("rounds", rounds), ("node_rounds", node_rounds)):
-        column = _column(name, value, layers)
-        if ((column < 0) | (column >= 1 << 32)).any():
+    for name, column in columns.items():
+        if column.dtype.kind not in "fiub":
+            raise ValueError(f"{name} holds {column.dtype}, not numbers")
+        if name in counts and ((column < 0) | (column >= 1 << 32)).any():
             raise ValueError(f"{name} is not from 0 to 2^32 - 1")
-        told[name] = column
+        told[name] = shaped(name, column, [("L", layers)]) if column.ndim else column
     config = _abi.GateConfig(
         ctypes.sizeof(_abi.GateConfig), layers, size("num_gpus", num_gpus), steps_since=steps_since, **asdict(prices)
     )
@@ -115,11 +117,3 @@ def gate(
     )
     fields = (getattr(total, name) for name in GateTotal._fields)
     return Gate(verdicts, GateTotal(*fields), kept)
-
-
-def _column(name: str, value: Any, layers: int) -> Array:
-    """[L] of what is [L] or a number."""
-    numbers = array(name, value)
-    if numbers.dtype.kind not in "fiub":
-        raise ValueError(f"{name} holds {numbers.dtype}, not numbers")
-    return np.broadcast_to(numbers, layers) if numbers.ndim == 0 else shaped(name, numbers, [("L", layers)])

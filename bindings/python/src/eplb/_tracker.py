@@ -58,11 +58,10 @@ class Tracker:
     @classmethod
     def from_bytes(cls, saved: bytes) -> "Tracker":
         """A tracker as it was when `bytes(tracker)` was taken. What is damaged is refused: `Error`."""
-        if len(saved) < 4 * _HEADER:
+        if len(saved) < 4 * _HEADER or len(saved) % 4:
             raise saying(Status.TRACKER_FOREIGN, f"saved has {len(saved)} bytes")
         self = cls.__new__(cls)
-        self._memory = np.zeros(-(-len(saved) // 4), np.uint32)
-        self._memory.view(np.uint8)[: len(saved)] = np.frombuffer(saved, np.uint8)
+        self._memory = np.frombuffer(saved, np.uint32).copy()
         self._checked()
         return self
 
