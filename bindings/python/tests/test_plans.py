@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from replaying import replay
 
 import eplb
 
@@ -75,26 +76,6 @@ def test_previous_placement_and_limits(load):
     renamed = eplb.plan(drifted, *SIZES, policy="deepseek", previous=before)
     assert (renamed.physical_to_logical_map != before).sum() < (fresh.physical_to_logical_map != before).sum()
     assert np.allclose(renamed.metrics.balance, fresh.metrics.balance)
-
-
-def replay(rows, before, rounds):
-    """One layer as docs/SPEC.md ("Transfers") tells it: settle 0, round 0, settle 1, .. settle R."""
-    held, buffered = before.copy(), []
-    for round in range(rounds + 1):
-        for row in [row for row in buffered if row.commit == round]:
-            held[row.destination_slot] = row.expert
-        at = held.copy()  # what is read in a settle or a round stands there at its start
-        for row in rows[(rows["round"] == round) & (rows.source_gpu == rows.destination_gpu)]:
-            assert at[row.source_slot] == row.expert
-            held[row.destination_slot] = row.expert
-        at = held.copy()
-        for row in rows[(rows["round"] == round) & (rows.source_gpu != rows.destination_gpu)]:
-            assert at[row.source_slot] == row.expert
-            if row.commit:
-                buffered.append(row)
-            else:
-                held[row.destination_slot] = row.expert
-    return held
 
 
 def test_transfers_replayed_give_the_new_placement(load):
