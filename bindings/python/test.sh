@@ -13,6 +13,7 @@ cd "$outside"
 
 "${PYTHON:-python3}" -m venv --clear "$venv"
 "$venv/bin/pip" install -q numpy pytest
+"$venv/bin/pip" install -q mypy || echo "test.sh: mypy is not to be had: types are not checked"
 echo "\$ pip install $(basename "$target"/wheel/eplb-*.whl)"
 "$venv/bin/pip" install -q --no-deps "$target"/wheel/eplb-*.whl
 unset PYTHONPATH EPLB_LIBRARY
@@ -27,11 +28,16 @@ for policy in "balanced", "deepseek":
     print(policy, *(table.shape for table in plan[:3]), f"balance {plan.metrics.balance.mean():.4f}")
 END
 # from the sources: the library is built on the way; where it cannot be, one sentence says what to do
+echo "\$ pip install $(basename "$target"/sdist/eplb-*.tar.gz)"
+env -u CARGO_TARGET_DIR "$venv/bin/pip" install -q --no-deps --force-reinstall "$target"/sdist/eplb-*.tar.gz
+"$venv/bin/python" consumer.py
 echo "\$ pip install ./bindings/python"
 CARGO_TARGET_DIR=$target "$venv/bin/pip" install -q --no-deps --force-reinstall "$here"
 "$venv/bin/python" consumer.py
-! CARGO=no-cargo "$venv/bin/pip" install -q --no-deps --force-reinstall "$here" > refusal 2>&1
-grep -o 'eplb: libeplb.* has to be built, but no-cargo not found: install Rust, make and a C compiler, or .*' refusal
+for source in "$here" "$target"/sdist/eplb-*.tar.gz; do
+  ! CARGO=no-cargo "$venv/bin/pip" install -q --no-deps --force-reinstall "$source" > refusal 2>&1
+  grep -o 'eplb: libeplb.* has to be built, but no-cargo not found: install Rust .*, make and a C compiler, or .*' refusal
+done
 "$venv/bin/pip" install -q --no-deps --force-reinstall "$target"/wheel/eplb-*.whl
 echo "\$ python consumer.py    # in $outside"
 "$venv/bin/python" consumer.py

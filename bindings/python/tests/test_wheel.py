@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
+import tempfile
 from importlib import metadata
 from pathlib import Path
+
+import pytest
 
 import eplb
 
@@ -16,8 +21,26 @@ def test_it_is_the_installed_package(root):
 
 def test_the_wheel_knows_no_python_abi():
     tags = [line for line in metadata.distribution("eplb").read_text("WHEEL").splitlines() if line.startswith("Tag")]
-    assert len(tags) == 1
-    assert re.fullmatch(r"Tag: py3-none-\w+", tags[0]) and not tags[0].endswith("any")
+    assert tags
+    for tag in tags:
+        assert re.fullmatch(r"Tag: py3-none-\w+", tag) and not tag.endswith("any")
+
+
+def test_the_wheel_is_for_any_linux():
+    """That of `make wheel`, which auditwheel has looked at: the library asks nothing of a system but the oldest C library."""
+    if not sys.platform.startswith("linux"):
+        pytest.skip("not on Linux")
+    tags = metadata.distribution("eplb").read_text("WHEEL")
+    if "manylinux" not in tags and os.environ.get("CI") != "true":
+        pytest.skip("auditwheel was not to be had")
+    assert "Tag: py3-none-manylinux" in tags and "none-linux" not in tags
+
+
+def test_types_are_checked_strictly():
+    mypy = pytest.importorskip("mypy.api", reason="mypy is not installed")
+    with tempfile.TemporaryDirectory() as cache:
+        said, faults, code = mypy.run(["--strict", "--cache-dir", cache, "-p", "eplb"])
+    assert code == 0, said + faults
 
 
 def test_versions_agree(root):
