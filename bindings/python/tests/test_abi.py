@@ -22,7 +22,7 @@ STRUCTS = {
     "eplb_transfer": _abi.Transfer,
     "eplb_transfer_list": _abi.TransferList,
     "eplb_transfer_totals": _abi.TransferTotals,
-    "eplb_violation": _abi.Violated,
+    "eplb_violation": _abi.Violation,
     "eplb_tracker_config": _abi.TrackerConfig,
     "eplb_windows": _abi.Windows,
     "eplb_change": _abi.Change,
@@ -43,9 +43,9 @@ ENUMS = {
     "EPLB_OPERATION_": _numbers.Operation,
     "EPLB_GPU_": eplb.GpuState,
     "EPLB_FLAG_": eplb.Flag,
-    "EPLB_VIOLATION_KIND_": eplb.Violation,
-    "EPLB_SPLIT_KIND_": eplb.Split,
-    "EPLB_FORECAST_METHOD_": eplb.Forecast,
+    "EPLB_VIOLATION_KIND_": eplb.ViolationKind,
+    "EPLB_SPLIT_KIND_": eplb.SplitKind,
+    "EPLB_FORECAST_METHOD_": eplb.ForecastMethod,
 }
 
 

@@ -48,15 +48,15 @@ def test_check_names_the_first_broken_promise(held):
     twice = map.copy()
     twice[3, 10] = twice[3, 9]
     found = eplb.check(twice, 256, 1, 1, 32)
-    assert found.kind is eplb.Violation.DUPLICATE or found.kind is eplb.Violation.MISSING
+    assert found.kind is eplb.ViolationKind.DUPLICATE or found.kind is eplb.ViolationKind.MISSING
     assert found.layer == 3 and "layer 3" in found.sentence
     wrong = held.expert_count.copy()
     wrong[5, 6] += 1
     found = eplb.check(map, 256, 1, 1, 32, expert_count=wrong)
-    assert (found.kind, found.layer, found.expert) == (eplb.Violation.COUNT, 5, 6)
+    assert (found.kind, found.layer, found.expert) == (eplb.ViolationKind.COUNT, 5, 6)
     twice_in_deepseek = eplb.check(np.array([[0, 0, 1, 1]]), 2, 1, 1, 2, policy="deepseek")
     assert twice_in_deepseek is None
-    assert eplb.check(np.array([[0, 0, 1, 1]]), 2, 1, 1, 2).kind is eplb.Violation.DUPLICATE
+    assert eplb.check(np.array([[0, 0, 1, 1]]), 2, 1, 1, 2).kind is eplb.ViolationKind.DUPLICATE
     with pytest.raises(eplb.Error) as error:
         eplb.check(map, 0, 1, 1, 32)
     assert error.value.status is Status.SHAPE_ZERO
@@ -107,7 +107,7 @@ def test_forecasts(load):
     windows = np.stack([load, 3 * load, 2 * load]).astype(np.float32)
     assert (eplb.forecast(windows) == windows[2]).all()
     assert np.allclose(eplb.forecast(windows, "mean"), 2 * load)
-    assert np.allclose(eplb.forecast(windows, eplb.Forecast.HALF_LIFE, half_life=1), load * (0.25 + 1.5 + 2) / 1.75)
+    assert np.allclose(eplb.forecast(windows, eplb.ForecastMethod.HALF_LIFE, half_life=1), load * (0.25 + 1.5 + 2) / 1.75)
     assert np.allclose(eplb.forecast(windows, "mean_plus_sigma", sigmas=1), load * (2 + np.sqrt(2 / 3)))
     only = np.tile([0, 1, 0], (58, 1))
     assert np.allclose(eplb.forecast(windows, "mean", window_weight=only), 3 * load)
@@ -148,7 +148,7 @@ def test_dispatch_and_routes(load, held):
     tokens = np.random.default_rng(5).poisson(load / 100)
     split = eplb.dispatch(tokens, map, 1, 32)
     assert (split.quota.sum(axis=1) == tokens.sum(axis=1)).all()
-    assert (split.per_layer.kind == eplb.Split.EXACT).all()
+    assert (split.per_layer.kind == eplb.SplitKind.EXACT).all()
     assert (split.per_layer.largest_time == split.per_layer.bound).all()
     by_source = np.random.default_rng(6).poisson(0.5, (58, 32, 256))
     routed = eplb.dispatch(by_source, map, 4, 32)

@@ -14,8 +14,8 @@ from ._gate import Gate, GateTotal, Prices, gate
 from ._library import Error, status_string
 from ._library import library as _library
 from ._library import version_text as _version_text
-from ._measure import Numbers, Violated, check, digest, evaluate, number
-from ._numbers import MOVES_NONE, Flag, Forecast, GpuState, Policy, Scope, Split, Status, Violation
+from ._measure import Numbers, Violation, check, digest, evaluate, number
+from ._numbers import MOVES_NONE, Flag, ForecastMethod, GpuState, Policy, Scope, SplitKind, Status, ViolationKind
 from ._plan import Plan, plan, rebalance_experts
 from ._tracker import Tracker, Windows
 from ._transfers import Transfers, transfers
@@ -27,7 +27,7 @@ __all__ = [
     "Dispatch",
     "Error",
     "Flag",
-    "Forecast",
+    "ForecastMethod",
     "Gate",
     "GateTotal",
     "GpuState",
@@ -39,12 +39,12 @@ __all__ = [
     "Progress",
     "Proposal",
     "Scope",
-    "Split",
+    "SplitKind",
     "Status",
     "Tracker",
     "Transfers",
-    "Violated",
     "Violation",
+    "ViolationKind",
     "WindowWeights",
     "Windows",
     "check",

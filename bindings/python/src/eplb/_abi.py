@@ -128,7 +128,7 @@ class TransferTotals(ctypes.Structure):
     ]
 
 
-class Violated(ctypes.Structure):
+class Violation(ctypes.Structure):
     """eplb_violation."""
 
     _fields_ = [

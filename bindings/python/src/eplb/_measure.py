@@ -12,7 +12,7 @@ from ._arrays import floats, integers, placement, records, shaped, size, windows
 from ._call import Call, Held
 from ._library import library, refused, sentence
 from ._maps import tables
-from ._numbers import Flag, Operation, Policy, Scope, Status, Violation
+from ._numbers import Flag, Operation, Policy, Scope, Status, ViolationKind
 from ._types import Array, Ints, Ints32, Records
 
 
@@ -27,10 +27,10 @@ class Numbers(NamedTuple):
     replica_rank: Ints32
 
 
-class Violated(NamedTuple):
+class Violation(NamedTuple):
     """The first promise that a placement breaks. -1 where a field does not apply."""
 
-    kind: Violation
+    kind: ViolationKind
     layer: int
     slot: int
     expert: int
@@ -110,7 +110,7 @@ def check(
     gpu_slots: Any = None,
     gpu_node: Any = None,
     gpu_state: Any = None,
-) -> Optional[Violated]:
+) -> Optional[Violation]:
     """Checks that a placement [L, P] keeps the promises of a policy: None, or the first that it breaks.
 
     The other maps, as `Plan` has them, are checked as far as they are given.
@@ -143,7 +143,7 @@ def check(
         given("expert_count", expert_count, ("E", experts)),
         given("logical_to_physical_map", logical_to_physical_map, ("E", experts), ("X", None)),
     )
-    first = _abi.Violated()
+    first = _abi.Violation()
     arguments = call.arguments(Operation.CHECK, held, ctypes.addressof(first), ctypes.sizeof(first))
     status = library.eplb_check(*arguments)
     if status == Status.OK:
@@ -151,7 +151,7 @@ def check(
     if status != Status.PLACEMENT_INVALID:
         raise refused(status, "eplb_explain_check", *arguments)
     place = (first.layer, first.slot, first.expert, first.gpu, first.other_slot)
-    return Violated(Violation(first.kind), *place, sentence("eplb_explain_check", *arguments))
+    return Violation(ViolationKind(first.kind), *place, sentence("eplb_explain_check", *arguments))
 
 
 def number(

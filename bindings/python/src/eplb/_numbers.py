@@ -59,7 +59,7 @@ class Flag(IntFlag):
     FILL_ONLY = 32
 
 
-class Violation(IntEnum):
+class ViolationKind(IntEnum):
     """EPLB_VIOLATION_KIND_*: which promise a placement breaks."""
 
     NONE = 0
@@ -74,7 +74,7 @@ class Violation(IntEnum):
     TABLE = 9
 
 
-class Split(IntEnum):
+class SplitKind(IntEnum):
     """EPLB_SPLIT_KIND_*: how good the split of a batch is."""
 
     EXACT = 0
@@ -82,7 +82,7 @@ class Split(IntEnum):
     EVEN = 2
 
 
-class Forecast(IntEnum):
+class ForecastMethod(IntEnum):
     """EPLB_FORECAST_METHOD_*: how one load is made of windows. The names in lower case do as well."""
 
     LAST = 0

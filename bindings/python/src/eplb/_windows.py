@@ -10,7 +10,7 @@ import numpy as np
 from . import _abi
 from ._arrays import choice, floats, shaped, size, windows
 from ._library import called
-from ._numbers import Forecast, Status
+from ._numbers import ForecastMethod, Status
 from ._types import Floats, Words
 
 
@@ -53,7 +53,7 @@ def window_weights(
 
 def forecast(
     weight: Any,
-    method: Union[str, int] = Forecast.LAST,
+    method: Union[str, int] = ForecastMethod.LAST,
     *,
     half_life: float = 0,
     sigmas: float = 0,
@@ -70,7 +70,7 @@ def forecast(
     """
     load = windows("weight", weight)
     given, kept = _windows(load, window_weight)
-    number = choice(Forecast, method, Status.UNKNOWN_FORECAST)
+    number = choice(ForecastMethod, method, Status.UNKNOWN_FORECAST)
     options = _abi.ForecastOptions(ctypes.sizeof(_abi.ForecastOptions), number, half_life, sigmas)
     result = np.empty(load.shape[1:], np.float32)
     called("forecast", ctypes.addressof(given), ctypes.addressof(options), result.ctypes.data)

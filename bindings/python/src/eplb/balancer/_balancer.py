@@ -37,7 +37,8 @@ class Balancer:
     When GPUs die or leave:  repair. When there are more or fewer: resize. Both answer a proposal, as plan does.
 
     What is in force changes with `commit` alone: an exception, an abort or a kill before it loses nothing, and `bytes(balancer)`
-    may be taken between any two calls. `Balancer.from_bytes` takes it up.
+    may be taken between any two calls. `Balancer.from_bytes` takes it up. Ranks that are given the same calls hold the same
+    bytes, so each can run its own; `digest(balancer.placement)` compares them.
 
     There is no thread of its own. Calls from several threads wait for each other, but `observe` does not wait for a plan
     that is being made.
@@ -199,7 +200,8 @@ class Balancer:
         """
         with self._changing:
             machine = self._machine.in_state(gpu_state)
-            limits = self._with_source(replace(self._limits, max_moves=MOVES_NONE), external_source)
+            only_what_must = replace(self._limits, max_moves=MOVES_NONE, max_moves_per_gpu_pair=0)
+            limits = self._with_source(only_what_must, external_source)
             return self._replan(machine, limits, self._in_force)
 
     def resize(
@@ -217,7 +219,7 @@ class Balancer:
     ) -> Proposal:
         """Takes over another number of slots and GPUs, and plans for them: new ranks come after the old ones with empty
         slots, and the last ranks go. Slots that are empty, and experts that were only on ranks that went, do not count
-        against max_moves.
+        against max_moves; the limit on pairs does not hold. What is not said of the GPUs is as for a new balancer.
 
         Arguments:
             placement: [L, any] what is in force, in the engine's words: longer than the new one where ranks went, -1 for new
@@ -238,7 +240,7 @@ class Balancer:
             in_force = np.full((layers, machine.num_replicas), -1, np.int32)
             width = min(held.shape[1], machine.num_replicas)
             in_force[:, :width] = held[:, :width]
-            limits = self._with_source(self._limits, external_source)
+            limits = self._with_source(replace(self._limits, max_moves_per_gpu_pair=0), external_source)
             if limits.max_moves:
                 more = needed(machine, in_force, self._tracker.num_experts)
                 limits = replace(limits, max_moves=min(limits.max_moves + more, MOVES_NONE - 1))
