@@ -189,9 +189,11 @@ def test_dispatch_refuses_by_name(held):
 
 
 def test_a_refused_call_speaks_the_words_of_this_package(load):
-    with pytest.raises(eplb.Error) as error:
+    with pytest.raises(eplb.Error, match=r"^weight\[window 0\]\[layer 0\]\[expert 0\] is -1: ") as error:
         eplb.forecast(np.full((2, 1, 4), -1.0), "mean")
-    assert "windows." not in str(error.value) and error.value.status is Status.LOAD_NEGATIVE
+    assert error.value.status is Status.LOAD_NEGATIVE
+    with pytest.raises(eplb.Error, match="^the tracker has observed no step since its last window: call observe before"):
+        eplb.Tracker(1, 1, 1).close()
 
 
 def test_all_that_is_public_is_documented():

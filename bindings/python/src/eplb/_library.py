@@ -23,6 +23,11 @@ SENTENCE = 400
 #: What the C interface calls the arguments of this package.
 NAMES = {
     "problem.load": "weight",
+    "windows.load": "weight",
+    "memory has": "the tracker has",
+    "memory holds": "saved holds",
+    "eplb_tracker_init": "Tracker",
+    "eplb_tracker_": "",
     "num_physical_experts": "num_replicas",
     "placement.physical_to_logical": "physical_to_logical_map",
     "from.physical_to_logical": "previous",

@@ -9,6 +9,7 @@ import numpy as np
 
 from .._arrays import choice, floats, integers, shaped, size
 from .._call import Call
+from .._measure import number
 from .._numbers import GpuState, Operation, Scope, Status
 from .._types import Array, Ints32
 
@@ -136,4 +137,5 @@ def checked(machine: Machine, limits: Limits, layers: int, experts: int, in_forc
         **machine.gpus,
     )
     call.arguments(Operation.PLAN)
+    number(in_force, experts, machine.num_gpus, gpu_slots=machine.gpu_slots)  # looks at every slot
     return machine

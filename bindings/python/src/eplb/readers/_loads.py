@@ -6,7 +6,7 @@ from typing import Any, List
 
 import numpy as np
 
-from .._types import Array, Ints
+from .._types import Array
 from ._errors import ReadError
 
 
@@ -54,14 +54,13 @@ def of_experts(slots: Array, held: Array, experts: int, place: str, held_place: 
     if wrong.any():
         layer, slot = np.argwhere(wrong)[0].tolist()
         raise ReadError(f"is {held[layer, slot]}, no expert below {experts}", f"{held_place}[{layer}][{slot}]")
-    kind = np.float64 if slots.dtype.kind == "f" else np.int64
-    # an expert more, for the slots that are empty
-    result = np.zeros((*slots.shape[:-1], experts + 1), kind)
-    place_of: Ints = held.astype(np.int64) % (experts + 1)
-    for layer, row in enumerate(place_of):
-        for slot, expert in enumerate(row):
-            result[..., layer, expert] += slots[..., layer, slot]
-    return result[..., :experts]
+    layers, width = held.shape[0], experts + 1  # one more, for the slots that are empty
+    rows = slots.reshape(-1, held.size)
+    result = np.zeros((len(rows), layers * width), np.float64 if slots.dtype.kind == "f" else np.int64)
+    place_of = (held.astype(np.int64) % width + np.arange(layers)[:, np.newaxis] * width).ravel()
+    for row, sums in zip(rows, result):
+        np.add.at(sums, place_of, row)
+    return result.reshape(*slots.shape[:-2], layers, width)[..., :experts]
 
 
 def of_dict(value: Any, key: str, place: str) -> Any:
