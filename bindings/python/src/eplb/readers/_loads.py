@@ -55,8 +55,8 @@ def of_experts(slots: Array, held: Array, experts: int, place: str, held_place: 
         layer, slot = np.argwhere(wrong)[0].tolist()
         raise ReadError(f"is {held[layer, slot]}, no expert below {experts}", f"{held_place}[{layer}][{slot}]")
     layers, width = held.shape[0], experts + 1  # one more, for the slots that are empty
-    rows = slots.reshape(-1, held.size)
-    result = np.zeros((len(rows), layers * width), np.float64 if slots.dtype.kind == "f" else np.int64)
+    rows = slots.reshape(-1, held.size).astype(np.float64 if slots.dtype.kind == "f" else np.int64)
+    result = np.zeros((len(rows), layers * width), rows.dtype)
     place_of = (held.astype(np.int64) % width + np.arange(layers)[:, np.newaxis] * width).ravel()
     for row, sums in zip(rows, result):
         np.add.at(sums, place_of, row)
