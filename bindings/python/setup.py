@@ -1,7 +1,7 @@
 """What pyproject.toml cannot say: the wheel holds machine code, and none that knows CPython.
 
-`make wheel` lays libeplb.so beside the Python files; where it is not, as for `pip install ./bindings/python`, it is built
-from the project around this folder, or from its sources in a source distribution. Nothing is left in the tree.
+`make wheel` lays libeplb.so beside the Python files; where it is not, as for `pip install ./bindings/python`, it is
+built from the project around this folder, or from its sources in a source distribution. Nothing is left in the tree.
 """
 
 import os

@@ -1,4 +1,5 @@
-"""The loop: what it counts, plans, weighs and takes over; repair, growth, shrinking; nothing lost between any two calls."""
+"""The loop: what it counts, plans, weighs and takes over; repair, growth, shrinking; nothing lost between any two
+calls."""
 
 from __future__ import annotations
 
@@ -207,7 +208,9 @@ def test_the_gate_chooses(random, skewed):
     with pytest.raises(eplb.Error) as error:
         dear.plan()
     assert error.value.status is Status.GATE_NEVER
-    on_nodes = Balancer(L, E, P, G, num_nodes=2, scope="global", placement=start(), prices=eplb.Prices(0.05, 3000, 50e9, 44e6, 25e9))
+    on_nodes = Balancer(
+        L, E, P, G, num_nodes=2, scope="global", placement=start(), prices=eplb.Prices(0.05, 3000, 50e9, 44e6, 25e9)
+    )
     window(on_nodes, skewed, random)
     assert len(on_nodes.plan().layers) == L
 
@@ -229,7 +232,10 @@ def test_repair_after_death(random, skewed):
     waiting = balancer.plan().layers
     dead = np.zeros(G, bool)
     dead[[2, 5]] = True
-    alone = [set(row.reshape(G, -1)[[2, 5]].ravel()) - set(row.reshape(G, -1)[[0, 1, 3, 4, 6, 7]].ravel()) for row in placement]
+    alone = [
+        set(row.reshape(G, -1)[[2, 5]].ravel()) - set(row.reshape(G, -1)[[0, 1, 3, 4, 6, 7]].ravel())
+        for row in placement
+    ]
     assert any(alone)
     saved = bytes(balancer)
     with pytest.raises(eplb.Error) as error:  # what only they had is lost, and nothing changes by saying so
@@ -268,7 +274,9 @@ def test_scale_up_and_down(random, skewed, limit):
         balancer.commit(layer)
     grown = balancer.placement
     assert grown.shape == (L, P + 12) and (grown >= 0).all()
-    assert not limit or ((grown != np.pad(before, ((0, 0), (0, 12)), constant_values=-1)).sum(axis=1) <= limit + 12).all()
+    assert (
+        not limit or ((grown != np.pad(before, ((0, 0), (0, 12)), constant_values=-1)).sum(axis=1) <= limit + 12).all()
+    )
     window(balancer, skewed, random)
     balancer.observe_slots(np.ones((L, P + 12), int))
     # down, in order: the ranks that go are read from, then they go
@@ -394,7 +402,14 @@ def test_what_cannot_be_planned_is_refused_at_once():
         (Status.UNKNOWN_SCOPE, {"scope": "rack"}),
         (Status.UNKNOWN_FLAG, {"flags": 1 << 20}),
     ):
-        arguments = {"num_layers": L, "num_experts": E, "num_replicas": P, "num_gpus": G, "placement": start(), **change}
+        arguments = {
+            "num_layers": L,
+            "num_experts": E,
+            "num_replicas": P,
+            "num_gpus": G,
+            "placement": start(),
+            **change,
+        }
         with pytest.raises(eplb.Error) as error:
             Balancer(**arguments)
         assert error.value.status is status, status
@@ -420,7 +435,9 @@ def test_threads(random, skewed):
         shared = Balancer(L, E, P, G, placement=start(), steps_per_window=5, max_moves=6)
         shared.observe(loads[0])
         shared.close_window()
-        counting = [pool.submit(lambda: [shared.observe_slots(np.ones((L, P), int)) for _ in range(50)]) for _ in range(4)]
+        counting = [
+            pool.submit(lambda: [shared.observe_slots(np.ones((L, P), int)) for _ in range(50)]) for _ in range(4)
+        ]
         for _ in range(20):
             shared.plan()
             shared.commit()

@@ -21,7 +21,8 @@ def held(load):
 
 
 def test_tensors_of_every_kind(load):
-    """From a device, with a gradient, of a type that numpy has not: all go by .detach().cpu(), and .float() if need be."""
+    """From a device, with a gradient, of a type that numpy has not: all go by .detach().cpu(), and .float() if need
+    be."""
     expected = eplb.rebalance_experts(load.astype(np.float32), *SIZES)
     for strange in False, True:
         tensor = Tensor(load.astype(np.float32), strange=strange)
@@ -107,7 +108,9 @@ def test_forecasts(load):
     windows = np.stack([load, 3 * load, 2 * load]).astype(np.float32)
     assert (eplb.forecast(windows) == windows[2]).all()
     assert np.allclose(eplb.forecast(windows, "mean"), 2 * load)
-    assert np.allclose(eplb.forecast(windows, eplb.ForecastMethod.HALF_LIFE, half_life=1), load * (0.25 + 1.5 + 2) / 1.75)
+    assert np.allclose(
+        eplb.forecast(windows, eplb.ForecastMethod.HALF_LIFE, half_life=1), load * (0.25 + 1.5 + 2) / 1.75
+    )
     assert np.allclose(eplb.forecast(windows, "mean_plus_sigma", sigmas=1), load * (2 + np.sqrt(2 / 3)))
     only = np.tile([0, 1, 0], (58, 1))
     assert np.allclose(eplb.forecast(windows, "mean", window_weight=only), 3 * load)
@@ -122,7 +125,14 @@ def test_the_gate_takes_what_pays_and_remembers(load, held):
     start = np.tile(np.arange(288) % 256, (58, 1))
     before = eplb.evaluate(load, start, 1, 1, 32)
     moves = eplb.transfers(start, held.physical_to_logical_map, 1, 32, spare_buffers=9)
-    call = (32, before.mean_gpu_load, before.max_gpu_load, held.metrics.max_gpu_load, moves.layer_moved, moves.layer_rounds)
+    call = (
+        32,
+        before.mean_gpu_load,
+        before.max_gpu_load,
+        held.metrics.max_gpu_load,
+        moves.layer_moved,
+        moves.layer_rounds,
+    )
     first = eplb.gate(PRICES, *call)
     assert (first.verdicts.move_layer == 1).all() and first.total.moved_layers == 58
     assert sorted(first.verdicts.order) == list(range(58))
@@ -192,7 +202,9 @@ def test_a_refused_call_speaks_the_words_of_this_package(load):
     with pytest.raises(eplb.Error, match=r"^weight\[window 0\]\[layer 0\]\[expert 0\] is -1: ") as error:
         eplb.forecast(np.full((2, 1, 4), -1.0), "mean")
     assert error.value.status is Status.LOAD_NEGATIVE
-    with pytest.raises(eplb.Error, match="^the tracker has observed no step since its last window: call observe before"):
+    with pytest.raises(
+        eplb.Error, match="^the tracker has observed no step since its last window: call observe before"
+    ):
         eplb.Tracker(1, 1, 1).close()
 
 

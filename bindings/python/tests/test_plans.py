@@ -189,7 +189,14 @@ def test_threads_get_the_same_bytes(load):
 def test_every_slot_is_filled():
     """Shapes that 0.1 left slots of empty, lognormal loads."""
     random = np.random.default_rng(7)
-    shapes = [(8, 12, 1, 1, 4), (8, 12, 1, 1, 6), (16, 24, 4, 2, 4), (64, 80, 1, 1, 16), (128, 192, 16, 16, 64), (256, 384, 32, 32, 128)]
+    shapes = [
+        (8, 12, 1, 1, 4),
+        (8, 12, 1, 1, 6),
+        (16, 24, 4, 2, 4),
+        (64, 80, 1, 1, 16),
+        (128, 192, 16, 16, 64),
+        (256, 384, 32, 32, 128),
+    ]
     for experts, slots, groups, nodes, gpus in shapes:
         load = random.lognormal(size=(100, experts)) * 1000
         assert (eplb.rebalance_experts(load, slots, groups, nodes, gpus)[0] >= 0).all()

@@ -43,14 +43,15 @@ def text_files(folder, counts):
     """A good file of each format of text, and of numpy's, and what it holds."""
     slots = np.random.default_rng(10).permuted(np.tile(np.arange(P) % E, (L, 1)), axis=1)
     by_slot = np.random.default_rng(11).integers(0, 100, (2, L, P))
-    by_expert = np.stack([[np.bincount(slots[l], window[l], E) for l in range(L)] for window in by_slot])
+    by_expert = np.stack([[np.bincount(slots[row], window[row], E) for row in range(L)] for window in by_slot])
     snapshots = [
-        {"step": 7, "window_expert_load": window.tolist(), "physical_to_logical_map": slots.tolist()} for window in by_slot
+        {"step": 7, "window_expert_load": window.tolist(), "physical_to_logical_map": slots.tolist()}
+        for window in by_slot
     ]
     (folder / "vllm.json").write_text(json.dumps({"num_logical_experts": E, "snapshots": snapshots}))
     (folder / "sglang.json").write_text(json.dumps({"logical_count": counts.tolist()}))
     header = "window,layer," + ",".join(f"expert_{e}" for e in range(E))
-    rows = [f"w{w},{l + 3}," + ",".join(map(str, counts[w, l])) for l in range(L) for w in range(4)]
+    rows = [f"w{w},{row + 3}," + ",".join(map(str, counts[w, row])) for row in range(L) for w in range(4)]
     (folder / "windows.csv").write_text("\n".join([header, *rows]) + "\n")
     (folder / "matrix.csv").write_text("\n".join(",".join(map(str, row)) for row in counts[0]))
     np.savez(folder / "one.npz", anything=counts)
@@ -124,7 +125,11 @@ FAULTS = [
     ("a.json", '{"logical_count": [[1, 2], [3]]}', r"logical_count\[1\]: has shape \[1\], but \[0\] has \[2\]"),
     ("a.json", '{"logical_count": [[1, 2], [3, "4"]]}', r"logical_count\[1\]\[1\]: is str, not a number"),
     ("a.json", '{"logical_count": [[1, 2], [3, 1e999]]}', r"logical_count\[1\]\[1\]: is inf"),
-    ("a.json", '{"logical_count": [[1, 2], [3, 99999999999999999999]]}', r"logical_count\[1\]\[1\]: does not fit 64 bits"),
+    (
+        "a.json",
+        '{"logical_count": [[1, 2], [3, 99999999999999999999]]}',
+        r"logical_count\[1\]\[1\]: does not fit 64 bits",
+    ),
     ("a.json", '{"logical_count": null}', "logical_count: is null, not a list"),
     ("a.json", '{"load": 1}', "has no records: it has load"),
     ("a.json", "[" * 100000, "RecursionError"),

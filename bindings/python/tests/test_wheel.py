@@ -27,7 +27,8 @@ def test_the_wheel_knows_no_python_abi():
 
 
 def test_the_wheel_is_for_any_linux():
-    """That of `make wheel`, which auditwheel has looked at: the library asks nothing of a system but the oldest C library."""
+    """That of `make wheel`, which auditwheel has looked at: the library asks nothing of a system but the oldest C
+    library."""
     if not sys.platform.startswith("linux"):
         pytest.skip("not on Linux")
     tags = metadata.distribution("eplb").read_text("WHEEL")

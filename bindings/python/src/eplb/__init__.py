@@ -1,9 +1,9 @@
 """Expert placement for Mixture-of-Experts serving: how many replicas each expert gets, and on which GPU.
 
 `rebalance_experts` takes and returns what DeepSeek EPLB's function of that name does; `plan` also says how good the
-plan is. Around it: `evaluate`, `check`, `number`, `digest` of any placement; `Tracker`, `window_weights`, `forecast` for
-load windows; `transfers`, `gate`, `dispatch`; `Balancer`, all of it as one loop; `readers` for the files of engines. The
-work is done by the eplb library through its C interface; numpy is all that is needed besides.
+plan is. Around it: `evaluate`, `check`, `number`, `digest` of any placement; `Tracker`, `window_weights`, `forecast`
+for load windows; `transfers`, `gate`, `dispatch`; `Balancer`, all of it as one loop; `readers` for the files of
+engines. The work is done by the eplb library through its C interface; numpy is all that is needed besides.
 
 Letters in shapes: W windows, L layers, E logical experts, P physical experts (slots), G GPUs.
 """

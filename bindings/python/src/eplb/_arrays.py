@@ -96,9 +96,7 @@ def shaped(name: str, value: Array, shape: Shape) -> Any:
 
 def placement(name: str, value: Any, layers: Optional[int] = None, slots: Optional[int] = None) -> Ints32:
     """[L, P] int32."""
-    held: Ints32 = shaped(
-        name, integers(name, value, np.int32, Status.PLACEMENT_EXPERT), [("L", layers), ("P", slots)]
-    )
+    held: Ints32 = shaped(name, integers(name, value, np.int32, Status.PLACEMENT_EXPERT), [("L", layers), ("P", slots)])
     return held
 
 

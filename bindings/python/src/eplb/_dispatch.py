@@ -114,8 +114,6 @@ def _most_replicas(expert: Ints32, experts: int) -> int:
     wrong = (expert < -1) | (expert >= experts)
     if wrong.any():
         layer, slot = np.argwhere(wrong)[0].tolist()
-        raise saying(
-            Status.PLACEMENT_EXPERT, f"physical_to_logical_map[{layer}, {slot}] is {expert[layer, slot]}"
-        )
+        raise saying(Status.PLACEMENT_EXPERT, f"physical_to_logical_map[{layer}, {slot}] is {expert[layer, slot]}")
     place = (np.arange(len(expert))[:, np.newaxis] * experts + expert)[expert >= 0]
     return int(np.bincount(place, minlength=1).max(initial=1)) or 1

@@ -162,8 +162,8 @@ def number(
     gpu_slots: Any = None,
     gpu_state: Any = None,
 ) -> Numbers:
-    """Makes the other maps of a placement [L, P], from this library or not; -1 = empty. Slots on dead GPUs do not count,
-    whatever they hold: what is left of a placement when GPUs have died.
+    """Makes the other maps of a placement [L, P], from this library or not; -1 = empty. Slots on dead GPUs do not
+    count, whatever they hold: what is left of a placement when GPUs have died.
     """
     expert = placement("physical_to_logical_map", physical_to_logical_map)
     layers, slots = expert.shape

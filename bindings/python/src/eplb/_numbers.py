@@ -1,5 +1,4 @@
-"""The numbers of include/eplb.h: policies, scopes, states, flags, kinds, statuses. tests/test_abi.py compares them.
-"""
+"""The numbers of include/eplb.h: policies, scopes, states, flags, kinds, statuses. tests/test_abi.py compares them."""
 
 from __future__ import annotations
 

@@ -68,14 +68,14 @@ def rebalance_experts(
         window_weight: [L, W] how much each window counts; None: all the same.
 
     Returns three int64 arrays:
-        physical_to_logical_map: [L, P] the expert in each slot. Every slot has one, but for those (-1) that only a second
-            copy of an expert on its GPU, more than max_replicas, or more moves than allowed could fill.
+        physical_to_logical_map: [L, P] the expert in each slot. Every slot has one, but for those (-1) that only a
+            second copy of an expert on its GPU, more than max_replicas, or more moves than allowed could fill.
         logical_to_physical_map: [L, E, X] the slots of each expert in order of their replicas, padded with -1; X is
             the largest expert_count.
         expert_count: [L, E] replicas of each expert.
 
-    Raises ValueError (`Error`, which names the argument and the element, but for types). The GIL is free while the library works:
-    any number of threads can plan at once. Nothing may write to the arguments meanwhile.
+    Raises ValueError (`Error`, which names the argument and the element, but for types). The GIL is free while the
+    library works: any number of threads can plan at once. Nothing may write to the arguments meanwhile.
     """
     load = windows("weight", weight)
     call = Call(

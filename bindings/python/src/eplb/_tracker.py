@@ -120,7 +120,12 @@ class Tracker:
         numbers = shaped("counts", tokens("counts", counts), [("E" if physical_to_logical_map is None else "P", None)])
         row = None
         if physical_to_logical_map is not None:
-            row = placement("physical_to_logical_map", array("physical_to_logical_map", physical_to_logical_map)[None], 1, len(numbers))[0]
+            row = placement(
+                "physical_to_logical_map",
+                array("physical_to_logical_map", physical_to_logical_map)[None],
+                1,
+                len(numbers),
+            )[0]
         self._observe(layer, numbers, row)
 
     def close(self) -> None:

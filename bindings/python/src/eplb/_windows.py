@@ -62,8 +62,8 @@ def forecast(
     """Makes one load [L, E] float32 of windows [W, L, E], oldest first, for a policy that plans on one.
 
     Arguments:
-        method: "last" the newest window; "mean" the weighted mean; "half_life" the mean in which a window counts half as
-            much as one that is half_life windows younger; "mean_plus_sigma" the mean and so many standard deviations.
+        method: "last" the newest window; "mean" the weighted mean; "half_life" the mean in which a window counts half
+            as much as one that is half_life windows younger; "mean_plus_sigma" the mean and so many standard deviations.
         half_life: windows, at least 2^-10; 0 = 1.
         sigmas: standard deviations above the mean, at least 0.
         window_weight: [L, W]; None: all the same.
@@ -86,7 +86,5 @@ def _windows(load: Floats, window_weight: Any) -> Tuple[_abi.Windows, Optional[F
         weights = floats("window_weight", window_weight, Status.WINDOW_WEIGHT)
         shaped("window_weight", weights, [("L", layers), ("W", count)])
     where = None if weights is None else weights.ctypes.data
-    given = _abi.Windows(
-        ctypes.sizeof(_abi.Windows), count, layers, experts, 0, 0, 0, 0, load.ctypes.data, where
-    )
+    given = _abi.Windows(ctypes.sizeof(_abi.Windows), count, layers, experts, 0, 0, 0, 0, load.ctypes.data, where)
     return given, weights

@@ -36,12 +36,12 @@ class Balancer:
     When it is time:         plan, then for each of proposal.layers: prepare, move the weights, commit (or abort)
     When GPUs die or leave:  repair. When there are more or fewer: resize. Both answer a proposal, as plan does.
 
-    What is in force changes with `commit` alone: an exception, an abort or a kill before it loses nothing, and `bytes(balancer)`
-    may be taken between any two calls. `Balancer.from_bytes` takes it up. Ranks that are given the same calls hold the same
-    bytes, so each can run its own; `digest(balancer.placement)` compares them.
+    What is in force changes with `commit` alone: an exception, an abort or a kill before it loses nothing, and
+    `bytes(balancer)` may be taken between any two calls. `Balancer.from_bytes` takes it up. Ranks that are given the
+    same calls hold the same bytes, so each can run its own; `digest(balancer.placement)` compares them.
 
-    There is no thread of its own. Calls from several threads wait for each other, but `observe` does not wait for a plan
-    that is being made.
+    There is no thread of its own. Calls from several threads wait for each other, but `observe` does not wait for a
+    plan that is being made.
     """
 
     def __init__(
@@ -73,8 +73,8 @@ class Balancer:
     ) -> None:
         """
         Arguments, besides those of `plan`:
-            placement: [L, P] what is in force, -1 = empty: any map that an engine starts with. None: nothing is loaded yet,
-                and the first plan moves what it likes, from outside.
+            placement: [L, P] what is in force, -1 = empty: any map that an engine starts with. None: nothing is loaded
+                yet, and the first plan moves what it likes, from outside.
             windows: how many are kept, at most 32.
             steps_per_window: steps after which a window closes by itself; 0 = `close_window` alone does it.
             half_life: windows after which one counts half; 0 = all since the last change of domain count the same.
@@ -88,6 +88,8 @@ class Balancer:
         layers, experts = size("num_layers", num_layers), size("num_experts", num_experts)
         if not 0 < size("windows", windows) <= 32:
             raise ValueError(f"windows is {windows}, not from 1 to 32")
+        if not 0 <= half_life < float("inf"):
+            raise ValueError(f"half_life is {half_life}: it is 0 or more windows")
         self._limits = Limits(max_moves, max_moves_per_gpu_pair, max_replicas, effort, int(flags))
         self._half_life, self._before, self._prices, self._buffers = half_life, before, prices, spare_buffers
         if placement is None:
@@ -193,8 +195,8 @@ class Balancer:
 
         Arguments:
             gpu_state: [G] `GpuState`, or a mask of the dead; all of them, those that are back too.
-            external_source: experts of which no copy is left are loaded from outside; else they are an `Error` (SOURCE_LOST)
-                and nothing changes.
+            external_source: experts of which no copy is left are loaded from outside; else they are an `Error`
+                (SOURCE_LOST) and nothing changes.
 
         Layers of a plan at hand are aborted.
         """
@@ -222,10 +224,10 @@ class Balancer:
         against max_moves; the limit on pairs does not hold. What is not said of the GPUs is as for a new balancer.
 
         Arguments:
-            placement: [L, any] what is in force, in the engine's words: longer than the new one where ranks went, -1 for new
-                ranks. None: what is in force here.
-            external_source: experts that were only on ranks that went are loaded from outside (or by an engine that still
-                reads them there); else they are an `Error` (SOURCE_LOST) and nothing changes. `repair` with
+            placement: [L, any] what is in force, in the engine's words: longer than the new one where ranks went, -1
+                for new ranks. None: what is in force here.
+            external_source: experts that were only on ranks that went are loaded from outside (or by an engine that
+                still reads them there); else they are an `Error` (SOURCE_LOST) and nothing changes. `repair` with
                 `GpuState.LEAVING` first reads them from there.
 
         Layers of a plan at hand are aborted.
@@ -317,7 +319,11 @@ class Balancer:
         """A plan that must be, on loads that are all alike while none are known. Nothing changes when it is refused."""
         with self._counting:
             known = self._tracker.num_kept > 0
-            load = self._tracker.windows().load if known else np.ones((1, len(in_force), self._tracker.num_experts), np.float32)
+            load = (
+                self._tracker.windows().load
+                if known
+                else np.ones((1, len(in_force), self._tracker.num_experts), np.float32)
+            )
         proposal = propose(self._task(load, machine, limits, in_force))
         self.abort()
         with self._counting:

@@ -53,7 +53,9 @@ class Machine:
                 kept[name] = shaped(name, numbers, shape).copy()
         groups = 1 if num_groups is None else size("num_groups", num_groups)
         number = choice(Scope, scope, Status.UNKNOWN_SCOPE)
-        return cls(size("num_replicas", num_replicas), shape[0][1], size("num_nodes", num_nodes), groups, number, **kept)
+        return cls(
+            size("num_replicas", num_replicas), shape[0][1], size("num_nodes", num_nodes), groups, number, **kept
+        )
 
     @property
     def gpus(self) -> Dict[str, Any]:

@@ -69,7 +69,9 @@ def weighed(task: Task, proposal: Proposal, prices: Prices, states: Optional[Rec
         return proposal  # what is not served is loaded at any price
     newest = task.load[-1]
     before = evaluate(newest, task.in_force, *task.machine.sizes, scope=task.machine.scope, **task.machine.gpus)
-    after = evaluate(newest, _unseen(task, proposal), *task.machine.sizes, scope=task.machine.scope, **task.machine.gpus)
+    after = evaluate(
+        newest, _unseen(task, proposal), *task.machine.sizes, scope=task.machine.scope, **task.machine.gpus
+    )
     moves = moves_of(task.machine, task.in_force, proposal, None)
     verdict = gate(
         prices,
@@ -84,7 +86,9 @@ def weighed(task: Task, proposal: Proposal, prices: Prices, states: Optional[Rec
         steps_since=steps_since,
         states=states,
     )
-    moving = np.flatnonzero(verdict.verdicts.move_layer & (proposal.physical_to_logical_map != task.in_force).any(axis=1))
+    moving = np.flatnonzero(
+        verdict.verdicts.move_layer & (proposal.physical_to_logical_map != task.in_force).any(axis=1)
+    )
     order = moving[np.argsort(verdict.verdicts.order[moving], kind="stable")]
     new = task.in_force.copy()
     new[order] = proposal.physical_to_logical_map[order]

@@ -14,8 +14,8 @@ from ._vllm import vllm
 
 
 def read(*paths: Path) -> Array:
-    """Loads [L, E] or [W, L, E] of a file of SGLang's recorder (.pt, .json), of vLLM's load dump (.json), of CSV, .npz or
-    .npy. Several files are those of the ranks of SGLang's recorder."""
+    """Loads [L, E] or [W, L, E] of a file of SGLang's recorder (.pt, .json), of vLLM's load dump (.json), of CSV, .npz
+    or .npy. Several files are those of the ranks of SGLang's recorder."""
     if len(paths) != 1:
         return sglang(*paths)
     (path,) = paths

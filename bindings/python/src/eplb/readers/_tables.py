@@ -18,8 +18,8 @@ _NAMES = ("load", "logical_count", "weight", "expert_load", "arr_0")
 
 
 def csv(path: Path) -> Array:
-    """Loads of a CSV file. With a header `window,layer,expert_0,..`: a row for each window and layer, in any order; [W, L, E],
-    windows as they first appear, layers ascending. Without one: a row for each layer, [L, E]."""
+    """Loads of a CSV file. With a header `window,layer,expert_0,..`: a row for each window and layer, in any order;
+    [W, L, E], windows as they first appear, layers ascending. Without one: a row for each layer, [L, E]."""
     with reading(path), open(path, encoding="utf-8-sig", newline="") as file:
         lines = _csv.reader(file, strict=True)
         rows: List[Tuple[int, List[str]]] = []
@@ -109,7 +109,9 @@ def _member(names: List[str], wanted: Optional[str]) -> str:
 def _array(file: "IO[bytes]", length: int) -> Array:
     """An array of .npy format, not longer than its file."""
     version = np.lib.format.read_magic(file)
-    header: Any = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
+    header: Any = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(
+        version
+    )
     if header is None:
         raise ReadError(f"is of version {version}")
     shape, fortran, kind = header(file)
