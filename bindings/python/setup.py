@@ -5,6 +5,7 @@ built from the project around this folder, or from its sources in a source distr
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,8 +21,8 @@ HERE = Path(__file__).resolve().parent
 #: What the library is built of lies there in a source distribution.
 INSIDE = HERE / "project"
 PROJECT = INSIDE if INSIDE.exists() else HERE.parent.parent
-#: What of the project that is. Cargo.toml names the benches.
-SOURCES = ["Cargo.toml", "Cargo.lock", "LICENSE", "Makefile", "src", "benches", "bindings/archive.sh"]
+#: What of the project that is, besides Cargo.toml.
+SOURCES = ["Cargo.lock", "LICENSE", "Makefile", "src", "bindings/archive.sh"]
 NAME = "libeplb.dylib" if sys.platform == "darwin" else "libeplb.so"
 
 
@@ -48,6 +49,13 @@ def refuse(why):
     )
 
 
+def of_the_library(manifest):
+    """Cargo.toml without what is not in a source distribution: other packages, benches, what tests need."""
+    tables = re.split(r"^(?=\[)", manifest, flags=re.M)
+    others = ("[workspace]", "[[bench]]", "[dev-dependencies]")
+    return "".join(table for table in tables if not table.startswith(others)) + "\n[workspace]\n"
+
+
 class BuildPy(build_py):
     def run(self):
         super().run()
@@ -64,6 +72,8 @@ class Sdist(sdist):
             to = Path(base_dir) / "project" / name
             to.parent.mkdir(parents=True, exist_ok=True)
             (shutil.copytree if (PROJECT / name).is_dir() else shutil.copy)(PROJECT / name, to)
+        manifest = (PROJECT / "Cargo.toml").read_text()
+        (Path(base_dir) / "project/Cargo.toml").write_text(of_the_library(manifest))
 
 
 class Wheel(bdist_wheel):
