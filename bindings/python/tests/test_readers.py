@@ -1,7 +1,7 @@
 """Files of engines: read as torch and the engines mean them; damaged ones refused with a place; nothing of them is run.
 
-data/*.pt were written by torch 2.14.1, of dicts as SGLang's recorder dumps them (modes stat and per_token, two ranks);
-data/expected.npz is what torch made of them. tests/torch_files.py writes the same format.
+data/sglang_*.pt were written by the recorder of SGLang 0.5.23 (modes stat and per_token, two ranks), the others by torch
+2.14.1 alone; data/expected.npz is what torch made of them. tests/torch_files.py writes the same format.
 """
 
 from __future__ import annotations
@@ -45,10 +45,12 @@ def text_files(folder, counts):
     by_slot = np.random.default_rng(11).integers(0, 100, (2, L, P))
     by_expert = np.stack([[np.bincount(slots[row], window[row], E) for row in range(L)] for window in by_slot])
     snapshots = [
-        {"step": 7, "window_expert_load": window.tolist(), "physical_to_logical_map": slots.tolist()}
-        for window in by_slot
+        {"step": step, "window_expert_load": window.tolist(), "physical_to_logical_map": slots.tolist()}
+        for step, window in enumerate(by_slot)
     ]
     (folder / "vllm.json").write_text(json.dumps({"num_logical_experts": E, "snapshots": snapshots}))
+    lines = [json.dumps({"num_logical_experts": E, **snapshot}) for snapshot in snapshots]
+    (folder / "vllm.jsonl").write_text("\n".join([*lines, lines[0], ""]))  # as two ranks that write the same step
     (folder / "sglang.json").write_text(json.dumps({"logical_count": counts.tolist()}))
     header = "window,layer," + ",".join(f"expert_{e}" for e in range(E))
     rows = [f"w{w},{row + 3}," + ",".join(map(str, counts[w, row])) for row in range(L) for w in range(4)]
@@ -59,6 +61,7 @@ def text_files(folder, counts):
     np.save(folder / "plain.npy", np.asfortranarray(counts))
     return {
         "vllm.json": by_expert,
+        "vllm.jsonl": by_expert,
         "sglang.json": counts,
         "windows.csv": counts,
         "matrix.csv": counts[0],
@@ -69,23 +72,28 @@ def text_files(folder, counts):
 
 
 def test_what_torch_wrote(data, expected):
-    for name in "sglang_stat", "bfloat16", "uint16":
+    for name in "counts", "bfloat16", "uint16":
         held = readers.read(data / f"{name}.pt")
-        assert held.shape == expected["stat"].shape and (held == expected["stat"]).all(), name
+        assert held.shape == expected["counts"].shape and (held == expected["counts"]).all(), name
     view = readers.sglang(data / "view.pt")  # every second step and expert of a larger tensor
     assert view.shape == expected["view"].shape and (view == expected["view"]).all()
+
+
+def test_what_sglang_recorded(data, expected):
+    steps = readers.read(data / "sglang_stat.pt")
+    assert (steps == expected["stat"]).all() and len(steps) == 8
+    assert len(readers.windows(steps)) == 5  # the rest of its buffer is empty
     ranks = readers.read(data / "sglang_per_token_1.pt", str(data / "sglang_per_token_0.pt"))
     assert (ranks == expected["per_token"]).all() and ranks.dtype == np.int64
     assert readers.sglang(data / "sglang_per_token_0.pt").sum() < ranks.sum()
-    plan = eplb.plan(readers.windows(ranks, 2), 10, 1, 1, 2)
-    assert plan.physical_to_logical_map.shape == (3, 10)
+    assert eplb.plan(readers.windows(ranks, 2), 10, 1, 1, 2).physical_to_logical_map.shape == (3, 10)
     with pytest.raises(ReadError, match="holds logical_count, which is of all ranks already"):
         readers.read(data / "sglang_stat.pt", data / "sglang_stat.pt")
 
 
 def test_the_writer_of_the_tests_is_read_alike(tmp_path, data, expected):
-    torch_files.write(tmp_path / "ours.pt", {"rank": 0, "logical_count": expected["stat"]})
-    assert (readers.read(tmp_path / "ours.pt") == readers.read(data / "sglang_stat.pt")).all()
+    torch_files.write(tmp_path / "ours.pt", {"rank": 0, "logical_count": expected["counts"]})
+    assert (readers.read(tmp_path / "ours.pt") == readers.read(data / "counts.pt")).all()
 
 
 def test_text_and_tables(tmp_path, counts):
@@ -134,6 +142,8 @@ FAULTS = [
     ("a.json", '{"load": 1}', "has no records: it has load"),
     ("a.json", "[" * 100000, "RecursionError"),
     ("a.json", '{"snapshots": []}', "snapshots: is no list, or empty"),
+    ("a.jsonl", '{"step": 1}\n{"step": 2, }', "line 2, column [0-9]+: is no JSON"),
+    ("a.jsonl", '{"step": 1}\n{"step": 2}', "line 1: has no window_expert_load: it has step"),
     ("a.json", '{"snapshots": [{"step": 1}]}', r"snapshots\[0\]: has no window_expert_load: it has step"),
     (
         "a.json",

@@ -14,8 +14,8 @@ from ._vllm import vllm
 
 
 def read(*paths: Path) -> Array:
-    """Loads [L, E] or [W, L, E] of a file of SGLang's recorder (.pt, .json), of vLLM's load dump (.json), of CSV, .npz
-    or .npy. Several files are those of the ranks of SGLang's recorder."""
+    """Loads [L, E] or [W, L, E] of a file of SGLang's recorder (.pt, .json), of vLLM's load dump (.json, .jsonl), of
+    CSV, .npz or .npy. Several files are those of the ranks of SGLang's recorder."""
     if len(paths) != 1:
         return sglang(*paths)
     (path,) = paths
@@ -31,9 +31,8 @@ def read(*paths: Path) -> Array:
         return sglang(path)
     if start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
         content = _json.load(path)
-        if isinstance(content, dict) and "snapshots" in content:
-            return vllm(path)
-        return sglang(path)
+        dumped = isinstance(content, dict) and ("snapshots" in content or "window_expert_load" in content)
+        return vllm(path) if dumped or isinstance(content, _json.Lines) else sglang(path)
     if not start:
         raise ReadError("is empty", path=os.fspath(path))
     return csv(path)

@@ -1,7 +1,8 @@
 """Files of torch.save, without torch: a zip of a pickle and of the bytes of its tensors.
 
 ARCHIVE/data.pkl is the pickle; its tensors are `_rebuild_tensor_v2(storage, offset, size, stride, ..)`, a storage is a
-persistent id ("storage", TYPE, KEY, device, elements), and its bytes are the record ARCHIVE/data/KEY, stored as they are.
+persistent id ("storage", TYPE, KEY, device, elements), and its bytes are the record ARCHIVE/data/KEY, stored as they
+are.
 """
 
 from __future__ import annotations
