@@ -315,6 +315,7 @@ FUNCTIONS: Dict[str, List[Any]] = {
     "eplb_tracker_init": [c_void_p, *_MEMORY],
     "eplb_tracker_observe": [*_MEMORY, c_uint32, c_void_p, c_uint32, c_void_p],
     "eplb_tracker_close": _MEMORY,
+    "eplb_tracker_discard": _MEMORY,
     "eplb_tracker_windows": [*_MEMORY, c_void_p, c_size_t],
     "eplb_window_weights": [c_void_p, c_void_p, c_void_p, c_void_p],
     "eplb_forecast": [c_void_p, c_void_p, c_void_p],

@@ -14,7 +14,7 @@ from ._numbers import Status
 from ._types import Array, Floats
 
 #: Words of the memory's header (docs/SPEC.md, "The load tracker"), and where in it things are.
-_HEADER, _KEPT, _DONE, _STEPS, _CLOSED, _SUMS, _HASH = 20, 7, 8, 9, 10, 12, 18
+_HEADER, _KEPT, _CLOSED = 20, 7, 10
 
 
 class Windows(NamedTuple):
@@ -135,20 +135,7 @@ class Tracker:
 
     def discard(self) -> None:
         """Forgets what the open window holds: the warm-up, a batch of padding. Closed windows stay."""
-        # The library has no such function: the counters and their sums are made anew, as docs/SPEC.md says.
-        self._checked()
-        memory, layers = self._memory, self.num_layers
-        memory[_HEADER : _HEADER + layers * (1 + self.num_experts)] = 0
-        memory[_DONE] = memory[_STEPS] = 0
-        words = memory[_HEADER:].astype(np.uint64)
-        places = np.arange(_HEADER, memory.size, dtype=np.uint64)
-        sums = np.array([words.sum(dtype=np.uint64), (words * places).sum(dtype=np.uint64)])
-        memory[_SUMS : _SUMS + 4] = sums.astype("<u8").view("<u4")
-        hashed = 0xCBF29CE484222325
-        for word in memory[:_HASH].tolist():
-            hashed = (hashed ^ word) * 0x100000001B3 % (1 << 64)
-        memory[_HASH : _HASH + 2] = hashed & 0xFFFFFFFF, hashed >> 32
-        self._checked()
+        called("tracker_discard", *self._held())
 
     def windows(self) -> Windows:
         """The closed windows, a copy. `Error` (TRACKER_EMPTY) while there is none."""
