@@ -230,7 +230,7 @@ static void others() {
 static void of_engines() {
   std::array<float, 3> load = {7, 7, 7};
   CHECK(eplb::loads_of(std::array<std::int64_t, 3>{1, 5000000000, 0}, load) && load[1] == 5e9f && load[2] == 0);
-  CHECK(eplb::loads_of(std::vector<std::uint32_t>{1, UINT32_MAX, 3}, load) && load[1] == 4294967296.0f);
+  CHECK(eplb::loads_of(std::array<std::uint32_t, 3>{1, UINT32_MAX, 3}, load) && load[1] == 4294967296.0f);
   CHECK(eplb::loads_of(std::array<std::int32_t, 3>{9, 9, -1}, load).status() == EPLB_STATUS_LOAD_NEGATIVE);
   CHECK(eplb::loads_of(std::array<std::int32_t, 2>{9, 9}, load).status() == EPLB_STATUS_ARRAY_LENGTH);
   CHECK(load[0] == 1 && load[2] == 3);
