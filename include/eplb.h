@@ -216,7 +216,9 @@ typedef struct eplb_options {
                                       limit. An expert comes from the nearest GPU that held it: one on the same node
                                       first, then the lowest index. EPLB_POLICY_BALANCED only. */
   uint32_t flags;                  /* EPLB_FLAG_*, or-ed. */
-  uint32_t reserved;               /* 0. */
+  uint32_t target;                 /* With previous: the balance, in 1/65536, that is enough: of the placements that
+                                      have it the one with the fewest moves is taken. At most 65536; 0 = as good as it
+                                      gets. EPLB_POLICY_BALANCED only. */
   const int32_t *previous;         /* [L][P] placement in force, -1 = empty slot. NULL: plan from nothing. Any placement
                                       will do, with duplicates, and with experts on GPUs that are not alive now. */
 } eplb_options;
@@ -884,8 +886,9 @@ EPLB_ENUM(eplb_status, int32_t) {
   EPLB_STATUS_UNKNOWN_POLICY = -7,          /* The policy is not one of EPLB_POLICY_*. */
   EPLB_STATUS_UNKNOWN_SCOPE = -8,           /* The scope is not one of EPLB_SCOPE_*. */
   EPLB_STATUS_UNKNOWN_FLAG = -9,            /* A bit of flags is not one of EPLB_FLAG_*. */
-  EPLB_STATUS_MOVES_WITHOUT_PREVIOUS = -10, /* A limit on moves, or EPLB_FLAG_FILL_ONLY, without a previous
+  EPLB_STATUS_MOVES_WITHOUT_PREVIOUS = -10, /* A limit on moves, a target, or EPLB_FLAG_FILL_ONLY, without a previous
                                                placement. */
+  EPLB_STATUS_TARGET = -11,                 /* The target is above 65536. */
   EPLB_STATUS_WORKSPACE_TOO_SMALL = -20,    /* The workspace is smaller than eplb_workspace() says. */
   EPLB_STATUS_WORKSPACE_MISALIGNED = -21,   /* The workspace is not aligned as eplb_workspace() says. */
   EPLB_STATUS_SHAPE_ZERO = -30,             /* One of the num_* fields is 0 that must be set. */

@@ -40,7 +40,7 @@ pub fn admit(shape: &Shape, options: &Options) -> Result<Way, Status> {
     if options.previous.is_some() {
         return Err(Status::UnsupportedPrevious);
     }
-    if options.max_moves != 0 || options.max_moves_per_gpu_pair != 0 {
+    if options.max_moves != 0 || options.max_moves_per_gpu_pair != 0 || options.target != 0 {
         return Err(Status::MovesWithoutPrevious);
     }
     match options.recipe.or(policy::recipe(options.policy)) {

@@ -167,14 +167,16 @@ impl Admission<'_> {
             ("max_moves", options.max_moves, "")
         } else if options.max_moves_per_gpu_pair != 0 {
             ("max_moves_per_gpu_pair", options.max_moves_per_gpu_pair, "")
+        } else if options.target != 0 {
+            ("target", options.target, "")
         } else {
             ("flags", options.flags.bits(), ", with EPLB_FLAG_FILL_ONLY")
         };
         say!(text; "options.% is %%, ", name, value, with);
         if status == Status::MovesWithoutPrevious {
-            say!(text; "but options.previous is NULL: set it, or leave the limit at 0");
+            say!(text; "but options.previous is NULL: set it, or leave this at 0");
         } else {
-            say!(text; "a limit that % cannot keep: set it to 0, or plan with EPLB_POLICY_BALANCED", self.policy());
+            say!(text; "which % cannot keep: set it to 0, or plan with EPLB_POLICY_BALANCED", self.policy());
         }
     }
 

@@ -9,6 +9,7 @@ pub mod refusals;
 pub mod rename;
 pub mod search;
 pub mod slots;
+pub mod target;
 
 use crate::base::arena::{Arena, Need};
 use crate::options::Options;

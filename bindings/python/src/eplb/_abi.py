@@ -46,7 +46,7 @@ class Options(ctypes.Structure):
         ("max_moves", c_uint32),
         ("max_moves_per_gpu_pair", c_uint32),
         ("flags", c_uint32),
-        ("reserved", c_uint32),
+        ("target", c_uint32),
         ("previous", c_void_p),
     ]
 
@@ -217,6 +217,7 @@ class Status(IntEnum):
     UNKNOWN_SCOPE = -8
     UNKNOWN_FLAG = -9
     MOVES_WITHOUT_PREVIOUS = -10
+    TARGET = -11
     WORKSPACE_TOO_SMALL = -20
     WORKSPACE_MISALIGNED = -21
     SHAPE_ZERO = -30

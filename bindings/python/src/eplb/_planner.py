@@ -78,6 +78,7 @@ class _Call:
         previous: Any = None,
         max_moves: int = 0,
         max_moves_per_gpu_pair: int = 0,
+        target: int = 0,
         effort: int = 0,
         flags: int = 0,
         window_weight: Any = None,
@@ -106,6 +107,7 @@ class _Call:
             word("max_moves", max_moves),
             word("max_moves_per_gpu_pair", max_moves_per_gpu_pair),
             word("flags", flags),
+            word("target", target),
         )
         self.arrays = [load]
         problem.load = address(load)
@@ -220,6 +222,7 @@ def rebalance_experts(
     previous: Any = None,
     max_moves: int = 0,
     max_moves_per_gpu_pair: int = 0,
+    target: int = 0,
     max_replicas: int = 0,
     effort: int = 0,
     window_weight: Any = None,
@@ -242,6 +245,8 @@ def rebalance_experts(
             nothing.
         max_moves, max_moves_per_gpu_pair: with previous, the slots of a layer that may change at most; 0 = no limit,
             eplb.MOVES_NONE = only what must. BALANCED only.
+        target: with previous, the balance, in 1/65536, that is enough, with the fewest moves that reach it; 0 = as good
+            as it gets. BALANCED only.
         max_replicas: replicas that an expert may have at most, 0 = no limit. BALANCED only.
         effort: bounds the work of BALANCED; 0 = its default.
         window_weight: [L, W] how much each window counts; None: all the same.
@@ -268,6 +273,7 @@ def rebalance_experts(
         previous=previous,
         max_moves=max_moves,
         max_moves_per_gpu_pair=max_moves_per_gpu_pair,
+        target=target,
         effort=effort,
         window_weight=window_weight,
     )
@@ -287,6 +293,7 @@ def plan(
     previous: Any = None,
     max_moves: int = 0,
     max_moves_per_gpu_pair: int = 0,
+    target: int = 0,
     max_replicas: int = 0,
     effort: int = 0,
     flags: int = Flag(0),
@@ -317,6 +324,7 @@ def plan(
         previous=previous,
         max_moves=max_moves,
         max_moves_per_gpu_pair=max_moves_per_gpu_pair,
+        target=target,
         effort=effort,
         flags=flags,
         window_weight=window_weight,
