@@ -2,6 +2,7 @@
 
 use crate::balanced;
 use crate::base::arena::{Arena, Need};
+use crate::bound::lower::{Kept, Survive};
 use crate::compat;
 use crate::compat::policy::{self, Recipe};
 use crate::options::Options;
@@ -9,7 +10,7 @@ use crate::options::flags::Flags;
 use crate::parts;
 use crate::placement::PlacementMut;
 use crate::problem::{Problem, Shape};
-use crate::score::{self, Layer, Report};
+use crate::score::{self, How, Layer, Report};
 use crate::status::Status;
 
 /// The flags of a plan from nothing.
@@ -61,6 +62,16 @@ impl Way {
         };
         planning.max(score::need(shape, scope, options.measures_dispatch()))
     }
+
+    /// How a plan is measured; `max_replicas`: 0 for any number.
+    pub fn measured(self, options: &Options, survive: Survive, max_replicas: usize) -> How {
+        let max_replicas = match self {
+            Way::Balanced if max_replicas > 0 => max_replicas,
+            _ => usize::MAX,
+        };
+        let kept = Kept { survive, max_replicas };
+        How { scope: options.scope, dispatch: options.measures_dispatch(), kept }
+    }
 }
 
 /// What a plan needs of an arena.
@@ -111,10 +122,10 @@ pub fn plan(
     for layer in 0..problem.shape().num_layers() {
         plan_layer(way, problem, options, layer, arena, maps);
         if let Some(report) = report.as_mut() {
-            let (scope, dispatch) = (options.scope, options.measures_dispatch());
             let slots = maps.slots(problem.shape(), layer);
             let layer = Layer { problem, index: layer, slots, slot_load: None };
-            score::report_layer(&layer, scope, dispatch, 0, arena, report);
+            let how = &way.measured(options, Survive::Nothing, maps.max_replicas);
+            score::report_layer(&layer, how, 0, arena, report);
         }
     }
     Ok(())

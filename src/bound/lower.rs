@@ -8,6 +8,28 @@ use crate::bound::weights::refine;
 use crate::groups::Assignment;
 use crate::problem::Shape;
 
+/// What every expert must be on two of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Survive {
+    Nothing,
+    Gpu,
+    Node,
+}
+
+/// What placements keep beside the rules of all.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept {
+    /// Every expert is on two of these.
+    pub survive: Survive,
+    /// Replicas that an expert may have.
+    pub max_replicas: usize,
+}
+
+impl Kept {
+    /// Nothing.
+    pub const NOTHING: Kept = Kept { survive: Survive::Nothing, max_replicas: usize::MAX };
+}
+
 /// A gap that is not worth the weighing.
 const CLOSE: f64 = 1.0005;
 /// Ramps weighed at most.
@@ -27,6 +49,9 @@ pub struct Scratch<'a> {
     speed: &'a mut [f32],
     slots: &'a mut [u32],
     gpus: usize,
+    /// As [`Fleet::with`] takes them.
+    apart: f64,
+    most: usize,
     /// Hierarchical scope alone: without groups otherwise.
     groups: Assignment<'a>,
 }
@@ -45,13 +70,15 @@ impl<'a> Scratch<'a> {
             speed: arena.f32s(gpus),
             slots: arena.u32s(gpus),
             gpus: 0,
+            apart: 0.0,
+            most: 0,
             groups: Assignment::list(arena, shape, groups),
         }
     }
 
-    /// Notes the topology: O(G log G).
+    /// Notes the topology, and what else is kept: O(G log G).
     #[inline(never)]
-    pub fn note(&mut self, shape: &Shape) {
+    pub fn note(&mut self, shape: &Shape, kept: &Kept) {
         self.groups.note(shape);
         let usable = |gpu: usize| shape.usable_slots(gpu);
         self.gpus = 0;
@@ -70,11 +97,28 @@ impl<'a> Scratch<'a> {
                 *slots = usable(index_of(key)) as u32;
             }
         }
+        self.most = kept.max_replicas;
+        self.apart = self.second(shape, kept.survive);
+    }
+
+    /// The speed of the fastest GPU on another place than the fastest of all; 0 where one place will do, or is all there
+    /// is.
+    fn second(&self, shape: &Shape, survive: Survive) -> f64 {
+        let place = |&key: &u64| match survive {
+            Survive::Node => shape.topology().node(index_of(key)),
+            _ => index_of(key),
+        };
+        let keys = self.keys.get(..self.gpus).unwrap_or_default();
+        let other = keys.iter().find(|&key| keys.first().map(place) != Some(place(key)));
+        match (survive, other) {
+            (Survive::Nothing, _) | (_, None) => 0.0,
+            (_, Some(&key)) => widen(load_of_descending(key)),
+        }
     }
 }
 
-/// No placement of this load `[E]` that keeps replicas of an expert apart, and in hierarchical scope groups on
-/// their node, has a smaller largest GPU time. `reached`: the time of a placement that is known.
+/// No placement of this load `[E]` that keeps replicas of an expert apart, in hierarchical scope groups on their node,
+/// and what has been noted, has a smaller largest GPU time. `reached`: the time of a placement that is known.
 /// O(E + G), O(E log E) a ramp where that leaves a gap.
 #[inline(never)] // what it takes is on the stack only meanwhile
 pub fn lower_bound(load: &[f32], reached: f64, scratch: &mut Scratch) -> f64 {
@@ -90,7 +134,8 @@ pub fn lower_bound(load: &[f32], reached: f64, scratch: &mut Scratch) -> f64 {
     let fleet = Fleet::new(
         scratch.speed.get(..scratch.gpus).unwrap_or_default(),
         scratch.slots.get(..scratch.gpus).unwrap_or_default(),
-    );
+    )
+    .with(scratch.apart, scratch.most);
     let total = load.iter().fold(0.0, |sum, &load| sum + widen(load));
     let mut bound = plain(scratch.load, total, &fleet);
     if !scratch.groups.node_of().is_empty() {

@@ -3,7 +3,7 @@
 use crate::base::arena::{Arena, Carve};
 use crate::base::cells::{at, change};
 use crate::base::keys::widen;
-use crate::bound::lower;
+use crate::bound::lower::{self, Kept};
 use crate::dispatch;
 use crate::placement::{by_gpu, each_slot};
 use crate::problem::{Problem, Scope, Shape};
@@ -59,8 +59,8 @@ impl<'a> Scratch<'a> {
     }
 
     /// Prepares the bound.
-    pub fn note(&mut self, shape: &Shape) {
-        self.bound.note(shape);
+    pub fn note(&mut self, shape: &Shape, kept: &Kept) {
+        self.bound.note(shape, kept);
     }
 
     /// Counts the replicas on GPUs that serve.

@@ -2,13 +2,7 @@
 
 use crate::base::cells::{NONE, at};
 
-/// What every expert must be on two of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Survive {
-    Nothing,
-    Gpu,
-    Node,
-}
+pub use crate::bound::lower::Survive;
 
 /// Limits of the search. Slices that are empty do not bind.
 #[derive(Clone, Copy, Debug)]
