@@ -62,16 +62,12 @@ impl Way {
         };
         planning.max(score::need(shape, scope, options.measures_dispatch()))
     }
+}
 
-    /// How a plan is measured; `max_replicas`: 0 for any number.
-    pub fn measured(self, options: &Options, survive: Survive, max_replicas: usize) -> How {
-        let max_replicas = match self {
-            Way::Balanced if max_replicas > 0 => max_replicas,
-            _ => usize::MAX,
-        };
-        let kept = Kept { survive, max_replicas };
-        How { scope: options.scope, dispatch: options.measures_dispatch(), kept }
-    }
+/// How a placement is measured.
+pub fn measured(options: &Options, survive: Survive) -> How {
+    let kept = Kept { survive, may_empty: options.flags.contains(Flags::EMPTY_SLOTS) };
+    How { scope: options.scope, dispatch: options.measures_dispatch(), kept }
 }
 
 /// What a plan needs of an arena.
@@ -124,7 +120,7 @@ pub fn plan(
         if let Some(report) = report.as_mut() {
             let slots = maps.slots(problem.shape(), layer);
             let layer = Layer { problem, index: layer, slots, slot_load: None };
-            let how = &way.measured(options, Survive::Nothing, maps.max_replicas);
+            let how = &measured(options, Survive::Nothing);
             score::report_layer(&layer, how, 0, arena, report);
         }
     }

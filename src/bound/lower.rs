@@ -3,6 +3,7 @@
 
 use crate::base::arena::Carve;
 use crate::base::keys::{descending, index_of, load_of_descending, sort, sort_buffer, widen};
+use crate::bound::filled::filled;
 use crate::bound::water_level::{Fleet, plain};
 use crate::bound::weights::refine;
 use crate::groups::Assignment;
@@ -21,13 +22,13 @@ pub enum Survive {
 pub struct Kept {
     /// Every expert is on two of these.
     pub survive: Survive,
-    /// Replicas that an expert may have.
-    pub max_replicas: usize,
+    /// Slots may stay empty.
+    pub may_empty: bool,
 }
 
 impl Kept {
     /// Nothing.
-    pub const NOTHING: Kept = Kept { survive: Survive::Nothing, max_replicas: usize::MAX };
+    pub const NOTHING: Kept = Kept { survive: Survive::Nothing, may_empty: false };
 }
 
 /// A gap that is not worth the weighing.
@@ -49,9 +50,9 @@ pub struct Scratch<'a> {
     speed: &'a mut [f32],
     slots: &'a mut [u32],
     gpus: usize,
-    /// As [`Fleet::with`] takes them.
+    /// The slower of the two fastest GPUs on which an expert can survive; 0 where it need not.
     apart: f64,
-    most: usize,
+    may_empty: bool,
     /// Hierarchical scope alone: without groups otherwise.
     groups: Assignment<'a>,
 }
@@ -71,7 +72,7 @@ impl<'a> Scratch<'a> {
             slots: arena.u32s(gpus),
             gpus: 0,
             apart: 0.0,
-            most: 0,
+            may_empty: false,
             groups: Assignment::list(arena, shape, groups),
         }
     }
@@ -97,7 +98,7 @@ impl<'a> Scratch<'a> {
                 *slots = usable(index_of(key)) as u32;
             }
         }
-        self.most = kept.max_replicas;
+        self.may_empty = kept.may_empty;
         self.apart = self.second(shape, kept.survive);
     }
 
@@ -118,10 +119,11 @@ impl<'a> Scratch<'a> {
 }
 
 /// No placement of this load `[E]` that keeps replicas of an expert apart, in hierarchical scope groups on their node,
-/// and what has been noted, has a smaller largest GPU time. `reached`: the time of a placement that is known.
+/// and what has been noted, has a smaller largest GPU time; where a placement with so many `replicas`, no two of an expert on a GPU, has no empty slot,
+/// and none may be empty, none that is full has. `reached`: the time of a placement that is known.
 /// O(E + G), O(E log E) a ramp where that leaves a gap.
 #[inline(never)] // what it takes is on the stack only meanwhile
-pub fn lower_bound(load: &[f32], reached: f64, scratch: &mut Scratch) -> f64 {
+pub fn lower_bound(load: &[f32], reached: f64, replicas: u64, scratch: &mut Scratch) -> f64 {
     for (expert, (key, &load)) in scratch.keys.iter_mut().zip(load).enumerate() {
         *key = descending(load.abs(), expert);
     }
@@ -131,11 +133,13 @@ pub fn lower_bound(load: &[f32], reached: f64, scratch: &mut Scratch) -> f64 {
             *load = load_of_descending(key);
         }
     }
-    let fleet = Fleet::new(
+    let mut fleet = Fleet::new(
         scratch.speed.get(..scratch.gpus).unwrap_or_default(),
         scratch.slots.get(..scratch.gpus).unwrap_or_default(),
-    )
-    .with(scratch.apart, scratch.most);
+    );
+    if scratch.apart > 0.0 {
+        fleet = fleet.for_two(scratch.apart);
+    }
     let total = load.iter().fold(0.0, |sum, &load| sum + widen(load));
     let mut bound = plain(scratch.load, total, &fleet);
     if !scratch.groups.node_of().is_empty() {
@@ -144,6 +148,11 @@ pub fn lower_bound(load: &[f32], reached: f64, scratch: &mut Scratch) -> f64 {
         if floor > bound && floor < f64::INFINITY {
             bound = floor;
         }
+    }
+    let is_full = replicas >= fleet.total_slots && !scratch.may_empty;
+    if is_full && scratch.groups.node_of().is_empty() && reached > bound * CLOSE {
+        let filled = filled(scratch.load, &fleet);
+        bound = if filled > bound { filled } else { bound };
     }
     if reached > bound * CLOSE {
         bound = refine(scratch.load, &fleet, bound, reached, RAMPS, scratch.tail);

@@ -27,9 +27,8 @@ pub struct Fleet<'a> {
     pub most_slots: u32,
     /// All alike.
     pub even: bool,
-    /// Replicas that an expert has at least, one or two, and at most.
+    /// Replicas that an expert has at least: one or two.
     pub least: usize,
-    pub most: usize,
     /// Speed that the slowest of several replicas is not above.
     pub apart: f64,
 }
@@ -47,7 +46,6 @@ impl<'a> Fleet<'a> {
             most_slots: 0,
             even: true,
             least: 1,
-            most: speeds.len(),
             apart: f64::INFINITY,
         };
         for (&speed, &count) in speeds.iter().zip(slots) {
@@ -61,12 +59,9 @@ impl<'a> Fleet<'a> {
         fleet
     }
 
-    /// The same for experts that must have two replicas, or may have no more than so many. `apart`: the slower of the two
-    /// fastest GPUs that they may be on; 0 when one will do.
-    pub fn with(self, apart: f64, most: usize) -> Self {
-        let least = 1 + usize::from(apart > 0.0);
-        let apart = if apart > 0.0 { apart } else { f64::INFINITY };
-        Fleet { least, most: most.min(self.len()).max(least), apart, ..self }
+    /// The same for experts that must have two replicas. `apart`: the slower of the two fastest GPUs that they may be on.
+    pub fn for_two(self, apart: f64) -> Self {
+        Fleet { least: 2, apart, ..self }
     }
 
     /// Number of GPUs.
@@ -96,12 +91,12 @@ pub struct Need<'a> {
 
 impl<'a> Need<'a> {
     pub fn new(fleet: &Fleet<'a>) -> Self {
-        let rest = fleet.speeds.get(fleet.least..fleet.most).unwrap_or_default().iter();
+        let rest = fleet.speeds.get(fleet.least..).unwrap_or_default().iter();
         let count = fleet.least as u64;
         Need { rest, count, reach: fleet.reach(), short: 0.0, apart: fleet.apart }
     }
 
-    /// Smallest count for `load` within `time`, or None when not even as many as there may be serve.
+    /// Smallest count for `load` within `time`, or None when not even all GPUs together serve.
     pub fn count(&mut self, load: f64, time: f64) -> Option<u64> {
         while self.reach * time < load {
             if self.reach > self.short {

@@ -222,7 +222,7 @@ pub fn refine(
     }
     let least = fleet.least as u64;
     let spare = fleet.total_slots.saturating_sub(least * count as u64);
-    let most = (fleet.most as u64).min(spare.saturating_add(least));
+    let most = (fleet.len() as u64).min(spare.saturating_add(least));
     let layer = Layer { loads, fleet, tail, most: most as f64 };
     let mut climb = Climb { layer, time: proven, enough, left: effort, ramp: None };
     let shapes: &[(f64, f64)] = match (spare, least) {

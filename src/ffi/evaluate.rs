@@ -1,8 +1,8 @@
 //! eplb_evaluate.
 
+use crate::afresh::measured;
 use crate::base::arena::Arena;
 use crate::base::table::TableMut;
-use crate::bound::lower::Kept;
 use crate::explain::content;
 use crate::explain::placement::Slots;
 use crate::explain::text::Text;
@@ -74,9 +74,7 @@ pub(crate) unsafe fn arrays<'a, H: Listen>(
             Some(measured) => Loads::Slots(start.shape, measured),
             None => Loads::Experts(start.loads(memory)?),
         };
-        let (scope, dispatch) = (start.options.scope, start.options.measures_dispatch());
-        let kept = Kept { survive: survive_of(&start.options), ..Kept::NOTHING };
-        Ok(Measured { loads, slots, how: How { scope, dispatch, kept } })
+        Ok(Measured { loads, slots, how: measured(&start.options, survive_of(&start.options)) })
     }
 }
 

@@ -11,6 +11,7 @@ pub mod search;
 pub mod slots;
 pub mod target;
 
+use crate::afresh::measured;
 use crate::base::arena::{Arena, Need};
 use crate::options::Options;
 use crate::placement::{Placement, PlacementMut};
@@ -71,13 +72,13 @@ fn report_layer(
     maps: &PlacementMut,
     report: &mut Report,
 ) {
-    let Planner { problem, options, how, max_replicas } = *planner;
+    let Planner { problem, options, how, .. } = *planner;
     let shape = problem.shape();
     let slots = maps.slots(shape, index);
     let old = options.previous.map(|previous| Placement::of(previous).layer(shape, index));
     let moved_slots = old.map_or(0, |old| differing(shape, old, slots));
     let layer = Layer { problem, index, slots, slot_load: None };
-    let how = &how.way.measured(options, how.survive, max_replicas);
+    let how = &measured(options, how.survive);
     score::report_layer(&layer, how, moved_slots, arena, report);
 }
 

@@ -60,7 +60,7 @@ pub fn improve<'a, const N: usize>(
     let enough = if goal == Goal::Balanced { limits.enough } else { f64::INFINITY };
     let incumbent = &mut Incumbent::new(instance, peaks, enough);
     incumbent.note(packing, kept);
-    let done = incumbent.fewest.is_some(); // no placement has fewer moves than one that is only repaired
+    let done = incumbent.fewest == Some(0);
     if goal >= Goal::Filled && fills && !done {
         fill::fill(packing, marks, incumbent, kept);
     }
