@@ -5,9 +5,9 @@ use crate::balanced::improve::limits::Survive;
 use crate::balanced::{groups_that_fit, slots_in_use};
 use crate::compat::policy::Policy;
 use crate::explain::text::{Text, say};
-use crate::options::Options;
 use crate::options::flags::Flags;
 use crate::options::operation::Operation;
+use crate::options::{Options, TARGET_ONE};
 use crate::parts;
 use crate::problem::Shape;
 use crate::problem::topology::{EPLB_GPU_DEAD, EPLB_GPU_LEAVING, Topology};
@@ -41,6 +41,7 @@ impl Admission<'_> {
             Status::MovesWithoutPrevious | Status::UnsupportedPrevious => {
                 self.say_limit(text, status);
             }
+            Status::Target => say_target(text, self.options.target),
             Status::UnsupportedFlag => self.say_flag(text),
             Status::ShapeTooLarge if self.operation == Operation::Transfers => {
                 say!(text; "problem.num_physical_experts is %: eplb_transfers takes fewer than 2^30 slots",
@@ -220,4 +221,9 @@ impl Admission<'_> {
                 flag, experts, places_for_two(shape, survive));
         }
     }
+}
+
+/// Says that a target is too large.
+pub fn say_target(text: &mut Text, target: u32) {
+    say!(text; "options.target is %: it is a balance in 1/65536, % at most", target, TARGET_ONE);
 }

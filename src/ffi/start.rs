@@ -2,7 +2,7 @@
 
 use crate::base::arena::Need;
 use crate::compat::policy::Policy;
-use crate::explain::admission::Admission;
+use crate::explain::admission::{Admission, say_target};
 use crate::explain::load::Grid;
 use crate::explain::shape;
 use crate::explain::text::{Text, say};
@@ -10,7 +10,7 @@ use crate::ffi::memory::{Listen, Memory};
 use crate::ffi::types::{eplb_options, eplb_problem};
 use crate::options::flags::Flags;
 use crate::options::operation::Operation;
-use crate::options::{Options, TARGET_ONE, check_target};
+use crate::options::{Options, check_target};
 use crate::placement::map_lengths;
 use crate::plan;
 use crate::problem::{Problem, Scope, Shape, Spec};
@@ -178,9 +178,7 @@ fn say_numbers(text: &mut Text, given: &eplb_options, status: Status) {
         Status::UnknownScope => {
             say!(text; "options.scope is %: use one of EPLB_SCOPE_*, 0 to 2", given.scope);
         }
-        Status::Target => {
-            say!(text; "options.target is %: it is a balance in 1/65536, % at most", given.target, TARGET_ONE);
-        }
+        Status::Target => say_target(text, given.target),
         _ => {
             let known = Flags::ALL.into_iter().fold(0, |known, (flag, _)| known | flag.bits());
             say!(text; "options.flags is %, in which % are no EPLB_FLAG_*: clear them", given.flags, given.flags & !known);

@@ -79,6 +79,14 @@ impl Call {
         (0..slots.len()).filter(here).count()
     }
 
+    /// Whether speeds are so near each other that the search, which sees them in f32, sees balances as they are.
+    fn speeds_compare(&self) -> bool {
+        let speeds = self.problem.speed.as_deref().unwrap_or(&[1.0]);
+        let (least, most) =
+            (speeds.iter().copied().reduce(f32::min), speeds.iter().copied().reduce(f32::max));
+        f64::from(most.unwrap()) / f64::from(least.unwrap()) < f64::from(1 << 30)
+    }
+
     /// The placement in force on the GPUs that stay, where nothing forces a change.
     fn needs_nothing(&self, options: &Options) -> bool {
         let gpu_of = gpus_of_slots(&self.spec());
@@ -120,10 +128,10 @@ fn less_is_never_dearer() {
             let (balance, moved) = call.plan(&Options { target, ..options }).unwrap();
             let what =
                 format!("case {case}, {enough}: {balance}, {moved} moves; {most}, {all} moves");
-            assert!(moved >= last, "{what}; {last} for less");
+            assert!(moved >= last || !call.speeds_compare(), "{what}; {last} for less");
             assert!(options.max_moves + 1 < 2 || moved <= options.max_moves as usize, "{what}");
             assert!(balance >= enough.min(most * (1.0 - 1e-12)), "{what}");
-            assert!(most < enough || moved <= all, "{what}");
+            assert!(most < enough || moved <= all || !call.speeds_compare(), "{what}");
             if before >= enough && call.needs_nothing(&options) {
                 assert_eq!(moved, 0, "{what}");
                 stayed += 1;
