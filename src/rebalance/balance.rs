@@ -25,6 +25,7 @@ pub fn balance(problem: &Problem, layer: usize, slots: &[i32], count: &mut [u32]
 }
 
 /// The balance that windows with load have when all together have `balance`: one without load has 1.
+#[inline(never)] // off the stack of steps
 pub fn under_load(problem: &Problem, layer: usize, balance: f64) -> f64 {
     let (mut idle, mut all) = (0.0, 0.0);
     for window in 0..problem.shape().num_windows() {

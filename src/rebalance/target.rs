@@ -8,7 +8,6 @@ use crate::placement::PlacementMut;
 use crate::rebalance::balance;
 use crate::rebalance::mode::{Mode, most_replicas};
 use crate::rebalance::planner::{Planner, Scratch};
-use crate::rebalance::search::Task;
 use crate::rebalance::slots::{differing, permute};
 
 /// The search sees balances rounded: by less than this.
@@ -34,6 +33,7 @@ impl Planner<'_> {
     }
 
     /// Steps from `old`, into `slots`; answers the balance and the moves. `None`: limits do not allow what must be done.
+    #[inline(always)] // no frame of its own
     pub fn steps(
         &self,
         layer: usize,
@@ -44,19 +44,18 @@ impl Planner<'_> {
     ) -> Option<(f64, u32)> {
         let enough = self.enough();
         let here = balance::under_load(self.problem, layer, enough);
-        let mut done = None;
-        // the search may take for enough what is not: then it is to find a little more, or all it can
-        for enough_here in [here - ROUNDED, here + ROUNDED, f64::INFINITY] {
+        let mut more = -ROUNDED;
+        loop {
             keep(old, kept);
-            let found = self.step_to(layer, old, enough_here, kept, turns)?;
+            let found = self.step_to(layer, old, here + more, kept, turns)?;
             restore(kept, slots);
             let balance = self.balance(layer, slots, turns);
-            done = Some((balance, found.moved));
             if balance >= enough || !found.is_enough {
-                break;
+                return Some((balance, found.moved));
             }
+            // the search took for enough what is not: it is to find a little more, or all it can
+            more = if more < 0.0 { ROUNDED } else { f64::INFINITY };
         }
-        done
     }
 
     #[inline(never)] // its task is on the stack only while it searches
@@ -68,11 +67,16 @@ impl Planner<'_> {
         kept: &mut [u32],
         turns: &mut Arena,
     ) -> Option<Found> {
-        let (task, repaired) = (self.task(layer, old), self.how.mode == Mode::Repair);
-        let goal = if repaired { Goal::Repaired } else { Goal::Balanced };
-        // counted, where they are not limited
-        let moves = task.moves.min(u32::MAX - 1);
-        Task { moves, enough, ..task }.search(goal, kept, turns)
+        let goal = match self.how.mode {
+            Mode::Repair => Goal::Repaired,
+            _ => Goal::Balanced,
+        };
+        let task = &mut self.task(layer, old);
+        task.enough = enough;
+        if task.moves == u32::MAX {
+            task.moves -= 1; // counted, though not limited
+        }
+        task.search(goal, kept, turns)
     }
 
     /// Steps from the placement in force, where they are better than the plan from nothing that the maps hold.

@@ -5,7 +5,7 @@ use crate::balanced::improve::instance::Instance;
 use crate::balanced::improve::lanes::Lanes;
 use crate::balanced::improve::packing::Packing;
 use crate::balanced::improve::score::mean_of;
-use crate::base::cells::copy;
+use crate::base::cells::{NONE, copy};
 
 /// By slot: experts of the best placement so far, of the one that is enough with the fewest moves, and of the one that
 /// first steps are tried from.
@@ -21,10 +21,10 @@ pub struct Incumbent<'s, 'i, const N: usize> {
     pub peaks: &'s mut [Lanes<N>],
     /// Balance of the best.
     pub best: f64,
-    /// What is enough, and the moves and the balance of the placement that is it with the fewest; no moves: none is.
+    /// What is enough, and the moves and the balance of the placement that is it with the fewest; [`NONE`]: none is.
     pub enough: f64,
-    pub fewest: Option<u32>,
-    pub balance: f64,
+    pub fewest: u32,
+    pub balance: f32,
 }
 
 /// What rounding may make of a balance.
@@ -33,7 +33,7 @@ pub const ALIKE: f64 = 1.0 / 8_388_608.0;
 impl<'s, 'i, const N: usize> Incumbent<'s, 'i, N> {
     /// None yet.
     pub fn new(instance: &'s Instance<'i, N>, peaks: &'s mut [Lanes<N>], enough: f64) -> Self {
-        Incumbent { instance, peaks, best: -1.0, enough, fewest: None, balance: -1.0 }
+        Incumbent { instance, peaks, best: -1.0, enough, fewest: NONE, balance: -1.0 }
     }
 
     /// Weighted mean over the windows of mean / largest time.
@@ -55,6 +55,7 @@ impl<'s, 'i, const N: usize> Incumbent<'s, 'i, N> {
     }
 
     /// The same for what is enough alone.
+    #[inline(never)] // off the stack of the search
     pub fn note(&mut self, packing: &Packing<N>, kept: &mut Kept) {
         if self.enough < f64::INFINITY {
             let now = self.balance_of(packing);
@@ -67,9 +68,9 @@ impl<'s, 'i, const N: usize> Incumbent<'s, 'i, N> {
     #[inline(never)] // off the stack of the search
     fn keep_enough(&mut self, packing: &Packing<N>, now: f64, kept: &mut Kept) {
         let moved = packing.moved();
-        let fewer = self.fewest.is_none_or(|fewest| moved < fewest);
-        if fewer || self.fewest == Some(moved) && now > self.balance + ALIKE {
-            self.fewest = Some(moved);
+        let now = now as f32;
+        if moved < self.fewest || moved == self.fewest && now > self.balance {
+            self.fewest = moved;
             self.balance = now;
             copy(kept.enough, packing.expert_at);
         }

@@ -60,7 +60,7 @@ pub fn improve<'a, const N: usize>(
     let enough = if goal == Goal::Balanced { limits.enough } else { f64::INFINITY };
     let incumbent = &mut Incumbent::new(instance, peaks, enough);
     incumbent.note(packing, kept);
-    let done = incumbent.fewest == Some(0);
+    let done = incumbent.fewest == 0;
     if goal >= Goal::Filled && fills && !done {
         fill::fill(packing, marks, incumbent, kept);
     }
@@ -71,10 +71,10 @@ pub fn improve<'a, const N: usize>(
             fill::fill(packing, marks, incumbent, kept);
         }
     }
-    let chosen = if incumbent.fewest.is_some() { &kept.enough } else { &packing.expert_at };
+    let chosen = if incumbent.fewest != NONE { &kept.enough } else { &packing.expert_at };
     for (to, &expert) in expert_at.iter_mut().zip(chosen.iter()) {
         *to = if expert == packing.empty() { NONE } else { expert };
     }
-    let moved = incumbent.fewest.unwrap_or(packing.moved());
-    Some(Found { moved, is_enough: incumbent.fewest.is_some() })
+    let is_enough = incumbent.fewest != NONE;
+    Some(Found { moved: if is_enough { incumbent.fewest } else { packing.moved() }, is_enough })
 }
