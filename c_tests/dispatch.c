@@ -270,7 +270,7 @@ static void refusals(void) {
   BAD(EPLB_STATUS_WORKSPACE_MISALIGNED, c.arg.workspace = (char *)c.workspace + 4);
   BAD(EPLB_STATUS_SHAPE_ZERO, c.problem.num_gpus = 0);
   BAD(EPLB_STATUS_SLOTS_NOT_DIVISIBLE, c.problem.num_gpus = 5);
-  BAD(EPLB_STATUS_RESERVED_NOT_ZERO, c.options.reserved = 1);
+  BAD(EPLB_STATUS_TARGET, c.options.target = 65537);
   BAD(EPLB_STATUS_DISPATCH_SOURCES, c.batch.num_sources = 1);
   BAD(EPLB_STATUS_DISPATCH_SOURCES, c.batch.num_sources = G + 1);
   BAD(EPLB_STATUS_PLACEMENT_EXPERT, c.slots[LAYERS * P - 1] = E);

@@ -127,7 +127,7 @@ static void pointers_and_structs(void) {
     unsigned char tail[8];
   } newer; memset(&newer, 0, sizeof newer); newer.known = c.options; newer.known.struct_size = sizeof newer;
        newer.tail[3] = 1; c.arg.options = &newer.known);
-  SAYS(SHAPED | STRUCTS, EPLB_STATUS_RESERVED_NOT_ZERO, "options.reserved is not 0", c.options.reserved = 7);
+  SAYS(SHAPED | STRUCTS, EPLB_STATUS_TARGET, "options.target is 65537|1/65536, 65536 at most", c.options.target = 65537);
 
   const int32_t overlap = EPLB_STATUS_OVERLAPPING_ARRAYS;
   SAYS(PLAN | STRUCTS, overlap, "placement.physical_to_logical|placement.replica_rank|overlaps",
@@ -152,6 +152,10 @@ static void numbers(void) {
        c.options.max_moves = 48);
   SAYS(planning, EPLB_STATUS_MOVES_WITHOUT_PREVIOUS, "options.max_moves_per_gpu_pair is 2",
        c.options.max_moves_per_gpu_pair = 2);
+  SAYS(planning, EPLB_STATUS_MOVES_WITHOUT_PREVIOUS, "options.target is 60000|options.previous is NULL",
+       c.options.target = 60000);
+  SAYS(planning, EPLB_STATUS_UNSUPPORTED_PREVIOUS, "options.target is 60000|EPLB_POLICY_DEEPSEEK",
+       c.options.target = 60000; c.options.previous = c.previous; c.options.policy = EPLB_POLICY_DEEPSEEK);
   SAYS(planning, EPLB_STATUS_UNSUPPORTED_PREVIOUS, "options.max_moves is 48|EPLB_POLICY_WATERFILL",
        c.options.max_moves = 48; c.options.previous = c.previous; c.options.policy = EPLB_POLICY_WATERFILL);
   SAYS(planning, EPLB_STATUS_UNSUPPORTED_FLAG, "EPLB_FLAG_SURVIVE_GPU (2)|EPLB_POLICY_DEEPSEEK",

@@ -42,7 +42,7 @@ OFFSET(eplb_options, effort, 12, 12);
 OFFSET(eplb_options, max_moves, 16, 16);
 OFFSET(eplb_options, max_moves_per_gpu_pair, 20, 20);
 OFFSET(eplb_options, flags, 24, 24);
-OFFSET(eplb_options, reserved, 28, 28);
+OFFSET(eplb_options, target, 28, 28);
 OFFSET(eplb_options, previous, 32, 32);
 
 SIZE(eplb_placement, 48, 28);

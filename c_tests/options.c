@@ -15,10 +15,11 @@ static void unknown(void) {
   }
   REFUSES(SHAPED, EPLB_STATUS_UNKNOWN_SCOPE, c.options.scope = EPLB_SCOPE_GLOBAL + 1);
   REFUSES(SIZE_PLAN, EPLB_STATUS_UNKNOWN_OPERATION, c.arg.operation = EPLB_OPERATION_DIGEST + 1);
+  REFUSES(SHAPED, EPLB_STATUS_TARGET, c.options.target = 65537);
   for (int bit = 0; bit < 32; bit++) {
     if ((UINT32_C(1) << bit & FLAGS) == 0)
       REFUSES(SHAPED, EPLB_STATUS_UNKNOWN_FLAG, c.options.flags = UINT32_C(1) << bit);
-    REFUSES(SHAPED, EPLB_STATUS_RESERVED_NOT_ZERO, c.options.reserved = UINT32_C(1) << bit);
+    if (bit > 16) REFUSES(SHAPED, EPLB_STATUS_TARGET, c.options.target = UINT32_C(1) << bit);
   }
 }
 
@@ -26,6 +27,7 @@ static void not_served(void) {
   if (!IS_BALANCED) {
     REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_PREVIOUS, c.options.previous = c.previous,
             c.options.max_moves = 1);
+    REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_PREVIOUS, c.options.previous = c.previous, c.options.target = 1);
     REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_FLAG, c.options.flags = EPLB_FLAG_SURVIVE_GPU);
     REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_FLAG, c.options.flags = EPLB_FLAG_SURVIVE_NODE);
     REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_FLAG, c.options.previous = c.previous,
@@ -36,6 +38,7 @@ static void not_served(void) {
   REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_MOVES_WITHOUT_PREVIOUS, c.options.flags = EPLB_FLAG_FILL_ONLY);
   REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_MOVES_WITHOUT_PREVIOUS, c.options.max_moves = 1);
   REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_MOVES_WITHOUT_PREVIOUS, c.options.max_moves_per_gpu_pair = 1);
+  REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_MOVES_WITHOUT_PREVIOUS, c.options.target = 65536);
 }
 
 /* Any effort will do; the compatibility policies do a fixed amount of work. */

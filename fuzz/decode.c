@@ -48,8 +48,8 @@ void stop(const char *file, int line, const char *words) {
     fprintf(stderr, "  W %u L %u E %u P %u K %u N %u G %u, policy %u scope %u effort %u, max_replicas %u\n", p->num_windows,
             p->num_layers, p->num_logical_experts, p->num_physical_experts, p->num_groups, p->num_nodes, p->num_gpus,
             o->policy, o->scope, o->effort, last_call->placement.max_replicas);
-    fprintf(stderr, "  max_moves %u, per pair %u, flags %u%s\n", o->max_moves, o->max_moves_per_gpu_pair, o->flags,
-            o->previous ? ", from a placement" : "");
+    fprintf(stderr, "  max_moves %u, per pair %u, target %u, flags %u%s\n", o->max_moves, o->max_moves_per_gpu_pair,
+            o->target, o->flags, o->previous ? ", from a placement" : "");
     if (last_call->sound) {
       PRINT("load", p->load, num_experts(last_call), "%.9g");
       PRINT("gpu_speed", p->gpu_speed, p->num_gpus, "%.9g");
@@ -273,7 +273,7 @@ void decode_options(call *c, input *in) {
   uint8_t effort = take_byte(in); /* the default now and then only: it costs a millisecond and more */
   o->effort = effort < 248 ? efforts[effort % 8] : effort < 250 ? 0xffffffffu / 0x10000 : 0;
   if (way < 0xf8) return;
-  uint32_t *fields[] = {&o->policy, &o->scope, &o->max_moves, &o->max_moves_per_gpu_pair, &o->flags, &o->reserved};
+  uint32_t *fields[] = {&o->policy, &o->scope, &o->max_moves, &o->max_moves_per_gpu_pair, &o->flags, &o->target};
   uint8_t which = take_byte(in);
   for (int i = 0; i < 6; i++)
     if (which >> i & 1) *fields[i] = garbage_size(in);

@@ -73,7 +73,7 @@ static void require_filled(const call *c, const int32_t *old, const int32_t *new
   if (o->flags & EPLB_FLAG_FILL_ONLY)
     for (uint32_t gpu = 0; gpu < p->num_gpus; gpu++)
       for (uint32_t i = slots_of(p, gpu); i > 0; i--, slot++) REQUIRE(old[slot] < 0 || !receives(p, gpu) || old[slot] == new[slot]);
-  if (o->max_moves_per_gpu_pair == 0 && !(o->flags & EPLB_FLAG_EMPTY_SLOTS) && (o->max_moves == 0 || differ < o->max_moves) &&
+  if (o->max_moves_per_gpu_pair == 0 && o->target == 0 && !(o->flags & EPLB_FLAG_EMPTY_SLOTS) && (o->max_moves == 0 || differ < o->max_moves) &&
       o->max_moves != EPLB_MOVES_NONE && o->policy == EPLB_POLICY_BALANCED && !is_hierarchical(p, o->scope))
     REQUIRE(!has_room(p, new));
 }
@@ -105,7 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   decode_options(&c, &in);
   if (way & 1) c.options.policy = EPLB_POLICY_BALANCED;
   c.options.previous = NULL;
-  c.options.max_moves = c.options.max_moves_per_gpu_pair = c.options.flags = 0;
+  c.options.max_moves = c.options.max_moves_per_gpu_pair = c.options.target = c.options.flags = 0;
   int made = deal_into(&c); /* the old placement, to be spoilt */
   size_t slots = num_slots(&c);
   if (made && slots > 0 && slots <= ROOM) {
@@ -130,6 +130,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     c.options.previous = old;
     c.options.max_moves = limits % 16 == 15 ? EPLB_MOVES_NONE : limits % 4 ? limits % 16 : 0;
     c.options.max_moves_per_gpu_pair = limits / 16 % 4;
+    c.options.target = way / 16 % 4 == 2 ? 45000 + 6000 * (way / 64u) : 0;
     c.options.flags = flags[way / 2 % 8];
     if (limits / 64 == 2) c.options.flags |= EPLB_FLAG_FILL_ONLY;
     if (limits / 64 == 3) c.options.flags |= EPLB_FLAG_EMPTY_SLOTS;

@@ -216,7 +216,9 @@ typedef struct eplb_options {
                                       limit. An expert comes from the nearest GPU that held it: one on the same node
                                       first, then the lowest index. EPLB_POLICY_BALANCED only. */
   uint32_t flags;                  /* EPLB_FLAG_*, or-ed. */
-  uint32_t reserved;               /* 0. */
+  uint32_t target;                 /* With previous: a balance, in 1/65536, that is enough: a layer that has it stays as
+                                      it is, another gets there with as few moves (moved_slots) as are found, or as near
+                                      as it gets. At most 65536; 0 = as good as it gets. EPLB_POLICY_BALANCED only. */
   const int32_t *previous;         /* [L][P] placement in force, -1 = empty slot. NULL: plan from nothing. Any placement
                                       will do, with duplicates, and with experts on GPUs that are not alive now. */
 } eplb_options;
@@ -291,8 +293,10 @@ typedef struct eplb_metrics {
   double node_balance;         /* The same over nodes: load of a node / total speed of its GPUs. */
   double expert_balance;       /* Mean over largest load of a single replica. */
   double bound;                /* No placement of this layer has a smaller max_gpu_load, if it keeps the replicas of an
-                                  expert on different GPUs and, in hierarchical scope, each group on a node. A placement
-                                  with duplicates can be better: its bound is then its own max_gpu_load. */
+                                  expert on different GPUs, in hierarchical scope each group on a node, and what
+                                  EPLB_FLAG_SURVIVE_* ask for; and leaves no slot empty, where this one leaves none and
+                                  EPLB_FLAG_EMPTY_SLOTS is not set. A placement with duplicates can be better: its bound
+                                  is then its own max_gpu_load. */
   double gap;                  /* max_gpu_load / bound - 1, at least 0: how far from optimal this placement can be at
                                   most. */
   uint32_t duplicates;         /* Replicas that share a GPU with another replica of their expert. */
@@ -323,7 +327,8 @@ typedef struct eplb_metrics {
    steps that relieve the busiest GPUs most for each slot that changes, until none is left, the effort is spent, or
    the balance is 0.99976. Without a limit: the plan from nothing with GPUs (of the same slots and speed; in
    hierarchical scope of the same node, and nodes) renamed so that the fewest slots change, or the placement in force
-   where the plan is no better. A layer is not less balanced than it was on the GPUs that stay, unless it had empty slots; duplicates may
+   where the plan is no better. With options.target only the first of these has to be done, and the rest as far as it
+   takes. A layer is not less balanced than it was on the GPUs that stay, unless it had empty slots; duplicates may
    remain, but none is added. The other policies: their plan, renamed. EPLB_STATUS_SOURCE_LOST: an expert was on dead
    GPUs alone, which cannot be read from, and EPLB_FLAG_EXTERNAL_SOURCE is not set.
 
@@ -890,8 +895,9 @@ EPLB_ENUM(eplb_status, int32_t) {
   EPLB_STATUS_UNKNOWN_POLICY = -7,          /* The policy is not one of EPLB_POLICY_*. */
   EPLB_STATUS_UNKNOWN_SCOPE = -8,           /* The scope is not one of EPLB_SCOPE_*. */
   EPLB_STATUS_UNKNOWN_FLAG = -9,            /* A bit of flags is not one of EPLB_FLAG_*. */
-  EPLB_STATUS_MOVES_WITHOUT_PREVIOUS = -10, /* A limit on moves, or EPLB_FLAG_FILL_ONLY, without a previous
+  EPLB_STATUS_MOVES_WITHOUT_PREVIOUS = -10, /* A limit on moves, a target, or EPLB_FLAG_FILL_ONLY, without a previous
                                                placement. */
+  EPLB_STATUS_TARGET = -11,                 /* The target is above 65536. */
   EPLB_STATUS_WORKSPACE_TOO_SMALL = -20,    /* The workspace is smaller than eplb_workspace() says. */
   EPLB_STATUS_WORKSPACE_MISALIGNED = -21,   /* The workspace is not aligned as eplb_workspace() says. */
   EPLB_STATUS_SHAPE_ZERO = -30,             /* One of the num_* fields is 0 that must be set. */

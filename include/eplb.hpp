@@ -239,6 +239,7 @@ struct options {
   std::uint32_t effort = 0;                  /* 0 = the policy's default */
   std::uint32_t max_moves = 0;               /* with previous: slots that may change per layer; 0 = no limit */
   std::uint32_t max_moves_per_gpu_pair = 0;  /* the same, from one GPU to another */
+  std::uint32_t target = 0;                  /* with previous: the balance, in 1/65536, that is enough; 0 = none is */
   eplb::flags flags = eplb::flags::none;     /* or-ed */
   span<const std::int32_t> previous = {};    /* [L][P] placement in force, or empty: plan from nothing */
 };
@@ -407,6 +408,7 @@ struct call : lengths {
     options.effort = o.effort;
     options.max_moves = o.max_moves;
     options.max_moves_per_gpu_pair = o.max_moves_per_gpu_pair;
+    options.target = o.target;
     options.flags = static_cast<std::uint32_t>(o.flags);
     options.previous = rows("options.previous", o.previous, p.num_physical_experts);
   }

@@ -287,7 +287,7 @@ class balancer {
   result<> repair(span<const std::uint8_t> gpu_state, bool external_source = false) noexcept {
     options how = head().config.how;
     how.max_moves = EPLB_MOVES_NONE;
-    how.max_moves_per_gpu_pair = 0;
+    how.max_moves_per_gpu_pair = how.target = 0;
     if (external_source) how.flags = how.flags | flags::external_source;
     problem m = machine();
     m.gpu_state = gpu_state;
@@ -395,7 +395,7 @@ class balancer {
     of.tracker = of_tracker->size;
     problem m = config.machine;
     options how = config.how; /* sizes do not depend on limits, which want a placement in force */
-    how.max_moves = how.max_moves_per_gpu_pair = 0;
+    how.max_moves = how.max_moves_per_gpu_pair = how.target = 0;
     how.flags &= ~flags::fill_only;
     for (std::uint32_t windows : {config.num_windows, 1u}) {
       m.num_windows = windows;
@@ -505,7 +505,7 @@ class balancer {
   result<> propose_layer(const problem &on, options how, std::uint32_t layer, span<std::int32_t> into,
                          span<eplb::metrics> measured) noexcept {
     if (is_fresh(layer)) { /* nothing is loaded: from nothing, whatever the limits */
-      how.max_moves = how.max_moves_per_gpu_pair = 0;
+      how.max_moves = how.max_moves_per_gpu_pair = how.target = 0;
       how.flags &= ~flags::fill_only;
     } else {
       how.previous = own_.in_force;

@@ -2,6 +2,7 @@
 
 use crate::balanced;
 use crate::base::arena::{Arena, Need};
+use crate::bound::lower::{Kept, Survive};
 use crate::compat;
 use crate::compat::policy::{self, Recipe};
 use crate::options::Options;
@@ -9,7 +10,7 @@ use crate::options::flags::Flags;
 use crate::parts;
 use crate::placement::PlacementMut;
 use crate::problem::{Problem, Shape};
-use crate::score::{self, Layer, Report};
+use crate::score::{self, How, Layer, Report};
 use crate::status::Status;
 
 /// The flags of a plan from nothing.
@@ -40,7 +41,7 @@ pub fn admit(shape: &Shape, options: &Options) -> Result<Way, Status> {
     if options.previous.is_some() {
         return Err(Status::UnsupportedPrevious);
     }
-    if options.max_moves != 0 || options.max_moves_per_gpu_pair != 0 {
+    if options.max_moves != 0 || options.max_moves_per_gpu_pair != 0 || options.target != 0 {
         return Err(Status::MovesWithoutPrevious);
     }
     match options.recipe.or(policy::recipe(options.policy)) {
@@ -61,6 +62,12 @@ impl Way {
         };
         planning.max(score::need(shape, scope, options.measures_dispatch()))
     }
+}
+
+/// How a placement is measured.
+pub fn measured(options: &Options, survive: Survive) -> How {
+    let kept = Kept { survive, may_empty: options.flags.contains(Flags::EMPTY_SLOTS) };
+    How { scope: options.scope, dispatch: options.measures_dispatch(), kept }
 }
 
 /// What a plan needs of an arena.
@@ -111,10 +118,10 @@ pub fn plan(
     for layer in 0..problem.shape().num_layers() {
         plan_layer(way, problem, options, layer, arena, maps);
         if let Some(report) = report.as_mut() {
-            let (scope, dispatch) = (options.scope, options.measures_dispatch());
             let slots = maps.slots(problem.shape(), layer);
             let layer = Layer { problem, index: layer, slots, slot_load: None };
-            score::report_layer(&layer, scope, dispatch, 0, arena, report);
+            let how = &measured(options, Survive::Nothing);
+            score::report_layer(&layer, how, 0, arena, report);
         }
     }
     Ok(())

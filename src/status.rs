@@ -32,8 +32,10 @@ pub enum eplb_status {
     UnknownScope = -8,
     /// A bit of flags is not one of EPLB_FLAG_*.
     UnknownFlag = -9,
-    /// A limit on moves, or EPLB_FLAG_FILL_ONLY, without a previous placement.
+    /// A limit on moves, a target, or EPLB_FLAG_FILL_ONLY, without a previous placement.
     MovesWithoutPrevious = -10,
+    /// The target is above 65536.
+    Target = -11,
 
     /// The workspace is smaller than eplb_workspace() says.
     WorkspaceTooSmall = -20,
@@ -199,7 +201,8 @@ texts! {
     UnknownPolicy: c"unknown policy: use one of EPLB_POLICY_*",
     UnknownScope: c"unknown scope: use one of EPLB_SCOPE_*",
     UnknownFlag: c"unknown bit in flags: use EPLB_FLAG_* only",
-    MovesWithoutPrevious: c"a limit on moves, or EPLB_FLAG_FILL_ONLY, needs a previous placement: set options.previous, or max_moves and max_moves_per_gpu_pair to 0",
+    MovesWithoutPrevious: c"a limit on moves, a target, or EPLB_FLAG_FILL_ONLY needs a previous placement: set options.previous, or max_moves, max_moves_per_gpu_pair and target to 0",
+    Target: c"target is too large: it is a balance in 1/65536, 65536 at most",
     WorkspaceTooSmall: c"the workspace is too small: ask eplb_workspace for the size",
     WorkspaceMisaligned: c"the workspace is misaligned: ask eplb_workspace for the alignment",
     ShapeZero: c"a num_* field is 0 that must be set: layers, experts, slots and GPUs are at least 1",
@@ -233,7 +236,7 @@ texts! {
     ListTooSmall: c"the list of transfers is too small: call with transfers NULL to count them, or give 2 * L * P",
     UnsupportedPolicy: c"this policy is not served by this version",
     UnsupportedWindows: c"this policy plans a single window: set num_windows to 1, or plan with EPLB_POLICY_BALANCED",
-    UnsupportedPrevious: c"this policy keeps no limit on moves: set max_moves and max_moves_per_gpu_pair to 0, or options.previous to NULL",
+    UnsupportedPrevious: c"this policy keeps no limit on moves and knows no target: set max_moves, max_moves_per_gpu_pair and target to 0",
     UnsupportedSpeed: c"this policy takes all GPUs as equally fast: make gpu_speed NULL or uniform",
     UnsupportedSlots: c"this policy needs the same number of slots on every GPU: make gpu_slots NULL or uniform",
     UnsupportedNodes: c"in hierarchical scope this policy needs nodes of contiguous GPUs: make gpu_node NULL or contiguous",

@@ -400,6 +400,7 @@ static uint64_t fold_previous(uint64_t all, const shape *s) {
   for (int way = 0; way < 3; way++) {
     options.max_moves = way > 0 ? 2 + s->slots / 6 : 0;
     options.max_moves_per_gpu_pair = way > 1;
+    options.target = way > 1 ? 59000 : 0;
     if (way > 1) problem.gpu_state = lost;
     int32_t planning = call(query, &deepest.query);
     /* renaming takes a word for each pair of GPUs: too much for the array where there are most */
@@ -416,7 +417,7 @@ static uint64_t fold_previous(uint64_t all, const shape *s) {
   reverse_loads();
   problem = as_it_was;
   options.previous = NULL;
-  options.max_moves = options.max_moves_per_gpu_pair = options.flags = 0;
+  options.max_moves = options.max_moves_per_gpu_pair = options.target = options.flags = 0;
   size = size_before;
   return all;
 }

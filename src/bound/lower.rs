@@ -3,10 +3,33 @@
 
 use crate::base::arena::Carve;
 use crate::base::keys::{descending, index_of, load_of_descending, sort, sort_buffer, widen};
+use crate::bound::filled::filled;
 use crate::bound::water_level::{Fleet, plain};
 use crate::bound::weights::refine;
 use crate::groups::Assignment;
 use crate::problem::Shape;
+
+/// What every expert must be on two of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Survive {
+    Nothing,
+    Gpu,
+    Node,
+}
+
+/// What placements keep beside the rules of all.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept {
+    /// Every expert is on two of these.
+    pub survive: Survive,
+    /// Slots may stay empty.
+    pub may_empty: bool,
+}
+
+impl Kept {
+    /// Nothing.
+    pub const NOTHING: Kept = Kept { survive: Survive::Nothing, may_empty: false };
+}
 
 /// A gap that is not worth the weighing.
 const CLOSE: f64 = 1.0005;
@@ -27,6 +50,9 @@ pub struct Scratch<'a> {
     speed: &'a mut [f32],
     slots: &'a mut [u32],
     gpus: usize,
+    /// The slower of the two fastest GPUs on which an expert can survive; 0 where it need not.
+    apart: f64,
+    may_empty: bool,
     /// Hierarchical scope alone: without groups otherwise.
     groups: Assignment<'a>,
 }
@@ -45,13 +71,15 @@ impl<'a> Scratch<'a> {
             speed: arena.f32s(gpus),
             slots: arena.u32s(gpus),
             gpus: 0,
+            apart: 0.0,
+            may_empty: false,
             groups: Assignment::list(arena, shape, groups),
         }
     }
 
-    /// Notes the topology: O(G log G).
+    /// Notes the topology, and what else is kept: O(G log G).
     #[inline(never)]
-    pub fn note(&mut self, shape: &Shape) {
+    pub fn note(&mut self, shape: &Shape, kept: &Kept) {
         self.groups.note(shape);
         let usable = |gpu: usize| shape.usable_slots(gpu);
         self.gpus = 0;
@@ -70,14 +98,32 @@ impl<'a> Scratch<'a> {
                 *slots = usable(index_of(key)) as u32;
             }
         }
+        self.may_empty = kept.may_empty;
+        self.apart = self.second(shape, kept.survive);
+    }
+
+    /// The speed of the fastest GPU on another place than the fastest of all; 0 where one place will do, or is all there
+    /// is.
+    fn second(&self, shape: &Shape, survive: Survive) -> f64 {
+        let place = |&key: &u64| match survive {
+            Survive::Node => shape.topology().node(index_of(key)),
+            _ => index_of(key),
+        };
+        let keys = self.keys.get(..self.gpus).unwrap_or_default();
+        let other = keys.iter().find(|&key| keys.first().map(place) != Some(place(key)));
+        match (survive, other) {
+            (Survive::Nothing, _) | (_, None) => 0.0,
+            (_, Some(&key)) => widen(load_of_descending(key)),
+        }
     }
 }
 
-/// No placement of this load `[E]` that keeps replicas of an expert apart, and in hierarchical scope groups on
-/// their node, has a smaller largest GPU time. `reached`: the time of a placement that is known.
+/// No placement of this load `[E]` that keeps replicas of an expert apart, in hierarchical scope groups on their node,
+/// and what has been noted, has a smaller largest GPU time; where a placement with so many `replicas`, no two of an expert on a GPU, has no empty slot,
+/// and none may be empty, none that is full has. `reached`: the time of a placement that is known.
 /// O(E + G), O(E log E) a ramp where that leaves a gap.
 #[inline(never)] // what it takes is on the stack only meanwhile
-pub fn lower_bound(load: &[f32], reached: f64, scratch: &mut Scratch) -> f64 {
+pub fn lower_bound(load: &[f32], reached: f64, replicas: u64, scratch: &mut Scratch) -> f64 {
     for (expert, (key, &load)) in scratch.keys.iter_mut().zip(load).enumerate() {
         *key = descending(load.abs(), expert);
     }
@@ -87,10 +133,13 @@ pub fn lower_bound(load: &[f32], reached: f64, scratch: &mut Scratch) -> f64 {
             *load = load_of_descending(key);
         }
     }
-    let fleet = Fleet::new(
+    let mut fleet = Fleet::new(
         scratch.speed.get(..scratch.gpus).unwrap_or_default(),
         scratch.slots.get(..scratch.gpus).unwrap_or_default(),
     );
+    if scratch.apart > 0.0 {
+        fleet = fleet.for_two(scratch.apart);
+    }
     let total = load.iter().fold(0.0, |sum, &load| sum + widen(load));
     let mut bound = plain(scratch.load, total, &fleet);
     if !scratch.groups.node_of().is_empty() {
@@ -99,6 +148,11 @@ pub fn lower_bound(load: &[f32], reached: f64, scratch: &mut Scratch) -> f64 {
         if floor > bound && floor < f64::INFINITY {
             bound = floor;
         }
+    }
+    let is_full = replicas >= fleet.total_slots && !scratch.may_empty;
+    if is_full && scratch.groups.node_of().is_empty() && reached > bound * CLOSE {
+        let filled = filled(scratch.load, &fleet);
+        bound = if filled > bound { filled } else { bound };
     }
     if reached > bound * CLOSE {
         bound = refine(scratch.load, &fleet, bound, reached, RAMPS, scratch.tail);

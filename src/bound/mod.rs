@@ -2,6 +2,7 @@
 //! the slots that replicas need) and [`weights`] (by weighing GPUs, of uneven slots and speeds) prove. What no assignment
 //! of groups can be better than is proved where groups are searched, in `groups`.
 
+pub mod filled;
 pub mod lower;
 pub mod water_level;
 pub mod weights;

@@ -8,6 +8,9 @@
 //! speed v, and takes load / (c v). So within a time T an expert needs the smallest c with c v T >= load.
 //! When these counts sum to more than the slots, or one exceeds the GPUs, T is impossible. Both ends of the
 //! search snap to times at which a count changes, so that the level is exact but for rounding.
+//!
+//! Where every expert must be on two GPUs, or nodes, it needs two replicas at least, and no GPU of a pair that may
+//! hold them is better than the slower one of the best pair: counts start at two, and v is at most that speed.
 
 use crate::base::keys::widen;
 
@@ -24,6 +27,10 @@ pub struct Fleet<'a> {
     pub most_slots: u32,
     /// All alike.
     pub even: bool,
+    /// Replicas that an expert has at least: one or two.
+    pub least: usize,
+    /// Speed that the slowest of several replicas is not above.
+    pub apart: f64,
 }
 
 impl<'a> Fleet<'a> {
@@ -38,6 +45,8 @@ impl<'a> Fleet<'a> {
             fastest: f64::from(first.0),
             most_slots: 0,
             even: true,
+            least: 1,
+            apart: f64::INFINITY,
         };
         for (&speed, &count) in speeds.iter().zip(slots) {
             fleet.total_speed += f64::from(speed);
@@ -50,9 +59,19 @@ impl<'a> Fleet<'a> {
         fleet
     }
 
+    /// The same for experts that must have two replicas. `apart`: the slower of the two fastest GPUs that they may be on.
+    pub fn for_two(self, apart: f64) -> Self {
+        Fleet { least: 2, apart, ..self }
+    }
+
     /// Number of GPUs.
     pub fn len(&self) -> usize {
         self.speeds.len()
+    }
+
+    /// What an expert with the fewest replicas has done in a time, for each unit of it.
+    fn reach(&self) -> f64 {
+        if self.least == 1 { self.fastest } else { 2.0 * self.apart }
     }
 }
 
@@ -67,13 +86,14 @@ pub struct Need<'a> {
     reach: f64,
     /// best reach of the smaller counts
     short: f64,
+    apart: f64,
 }
 
 impl<'a> Need<'a> {
     pub fn new(fleet: &Fleet<'a>) -> Self {
-        let mut rest = fleet.speeds.iter();
-        let reach = rest.next().copied().map_or(0.0, f64::from);
-        Need { rest, count: 1, reach, short: 0.0 }
+        let rest = fleet.speeds.get(fleet.least..).unwrap_or_default().iter();
+        let count = fleet.least as u64;
+        Need { rest, count, reach: fleet.reach(), short: 0.0, apart: fleet.apart }
     }
 
     /// Smallest count for `load` within `time`, or None when not even all GPUs together serve.
@@ -84,7 +104,7 @@ impl<'a> Need<'a> {
             }
             let speed = f64::from(*self.rest.next()?);
             self.count += 1;
-            self.reach = self.count as f64 * speed;
+            self.reach = self.count as f64 * if speed < self.apart { speed } else { self.apart };
         }
         Some(self.count)
     }
@@ -98,19 +118,20 @@ enum Verdict {
     Fails(f64),
 }
 
-/// `budget`: slots beyond one for each expert. `loads` descending.
+/// `budget`: slots beyond the fewest for each expert. `loads` descending.
 fn try_time(loads: &[f32], fleet: &Fleet, budget: u64, time: f64) -> Verdict {
-    // An expert that one fastest GPU serves needs no more; these are the tail.
-    let hot = loads.partition_point(|&l| widen(l) > time * fleet.fastest);
+    // An expert that the fewest replicas serve needs no more; these are the tail.
+    let (reach, least) = (fleet.reach(), fleet.least as u64);
+    let hot = loads.partition_point(|&l| widen(l) > time * reach);
     let mut need = Need::new(fleet);
     let mut extra = 0;
-    let mut level = widen(loads.get(hot).copied().unwrap_or(0.0)) / fleet.fastest;
+    let mut level = widen(loads.get(hot).copied().unwrap_or(0.0)) / reach;
     let mut next = f64::INFINITY;
     let mut served = true;
     for &load in loads.get(..hot).unwrap_or(&[]).iter().rev() {
         let load = widen(load);
         if let Some(count) = need.count(load, time) {
-            extra += count - 1;
+            extra += count - least;
             let own = load / need.reach;
             if own > level {
                 level = own;
@@ -136,10 +157,10 @@ pub fn plain(loads: &[f32], total: f64, fleet: &Fleet) -> f64 {
         return 0.0;
     }
     let mean = total / fleet.total_speed;
-    let budget = fleet.total_slots.saturating_sub(loads.len() as u64);
+    let budget = fleet.total_slots.saturating_sub((loads.len() * fleet.least) as u64);
     let Verdict::Fails(mut low) = try_time(loads, fleet, budget, mean) else { return mean };
-    // One replica each always serves.
-    let mut high = widen(loads.first().copied().unwrap_or(0.0)) / fleet.fastest;
+    // The fewest replicas always serve.
+    let mut high = widen(loads.first().copied().unwrap_or(0.0)) / fleet.reach();
     for _ in 0..64 {
         if low >= high * (1.0 - 1e-14) {
             break;

@@ -130,7 +130,7 @@ struct Layer<'a> {
     fleet: &'a Fleet<'a>,
     /// Sum of the loads from i on; E + 1 of them.
     tail: &'a [f64],
-    /// most replicas of one expert: a GPU each, and the others need a slot each
+    /// most replicas of one expert: a GPU each, and the others need slots
     most: f64,
 }
 
@@ -148,20 +148,21 @@ impl Layer<'_> {
         let room =
             (if fleet.even { fleet.len() as f64 * scale.slots } else { self.room(time, &scale) })
                 * (1.0 + 1e-12);
-        // Experts of at most half a GPU: one replica weighs least, so the sum needs only their place on the
-        // ramp.
-        let hot = loads.partition_point(|&l| 2.0 * widen(l) > size);
-        let at_top = loads.partition_point(|&l| widen(l) >= scale.top).max(hot);
-        let at_foot = loads.partition_point(|&l| widen(l) > scale.foot).max(at_top);
-        let mut weight = (at_top - hot) as f64
-            + (at_foot - at_top) as f64 * (scale.start - scale.foot * scale.slope)
+        // Experts of at most half a GPU a replica: the fewest weigh least, so the sum needs only their place on
+        // the ramp.
+        let least = fleet.least as f64;
+        let hot = loads.partition_point(|&l| 2.0 * widen(l) > least * size);
+        let at_top = loads.partition_point(|&l| widen(l) >= least * scale.top).max(hot);
+        let at_foot = loads.partition_point(|&l| widen(l) > least * scale.foot).max(at_top);
+        let mut weight = least * (at_top - hot) as f64
+            + least * (at_foot - at_top) as f64 * (scale.start - scale.foot * scale.slope)
             + scale.slope * (self.tail(at_top) - self.tail(at_foot))
-            + (loads.len() - at_foot) as f64 * scale.start;
+            + least * (loads.len() - at_foot) as f64 * scale.start;
         let mut need = Need::new(fleet);
         for &load in loads.get(..hot).unwrap_or(&[]).iter().rev() {
             let load = widen(load);
-            let Some(least) = need.count(load, time) else { return true };
-            weight += scale.lightest(load, least as f64, self.most);
+            let Some(count) = need.count(load, time) else { return true };
+            weight += scale.lightest(load, count as f64, self.most);
         }
         weight > room
     }
@@ -187,9 +188,11 @@ impl Layer<'_> {
 /// Ramps worth a look: tops as fractions of a GPU, and shapes (start, foot as a fraction of the top). A ramp
 /// from 0 is concave, and with a start of 1/2 two replicas weigh at least 1, the most that a small one can:
 /// either way splitting a small expert never lowers its weight, on which `refuted` relies. Without spare
-/// slots nothing can be split, and any shape is sound.
+/// slots nothing can be split, and any shape is sound; where two replicas are the fewest, three of 1/2 may be less than
+/// two of 1.
 const TOPS: [f64; 12] = [0.01, 0.02, 0.03, 0.045, 0.065, 0.085, 0.11, 0.14, 0.18, 0.24, 0.32, 0.42];
 const SHAPES: [(f64, f64); 5] = [(0.0, 0.0), (0.15, 0.0), (0.3, 0.0), (0.5, 0.5), (0.5, 0.95)];
+const CONCAVE: &[(f64, f64)] = SHAPES.split_at(3).0;
 const UNSPLIT: [(f64, f64); 5] = [(0.0, 0.0), (0.0, 0.3), (0.0, 0.6), (0.0, 0.9), (0.5, 0.5)];
 
 /// Raises a proven time as far as single ramps can; `enough` (a plan's time) ends the search early.
@@ -217,13 +220,16 @@ pub fn refine(
         sum += widen(load);
         *cell = sum;
     }
-    let spare = fleet.total_slots.saturating_sub(count as u64);
-    let gpus = fleet.len() as u64;
-    let most = if spare < gpus { spare + 1 } else { gpus };
-    let layer =
-        Layer { loads, fleet, tail, most: if most < gpus { most as f64 } else { gpus as f64 } };
+    let least = fleet.least as u64;
+    let spare = fleet.total_slots.saturating_sub(least * count as u64);
+    let most = (fleet.len() as u64).min(spare.saturating_add(least));
+    let layer = Layer { loads, fleet, tail, most: most as f64 };
     let mut climb = Climb { layer, time: proven, enough, left: effort, ramp: None };
-    let shapes = if spare > 0 { &SHAPES } else { &UNSPLIT };
+    let shapes: &[(f64, f64)] = match (spare, least) {
+        (0, _) => &UNSPLIT,
+        (_, 1) => &SHAPES,
+        _ => CONCAVE,
+    };
     for &(start, foot) in shapes {
         for &top in &TOPS {
             climb.weigh(Ramp { start, foot: foot * top, top });

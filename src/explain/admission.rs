@@ -5,9 +5,9 @@ use crate::balanced::improve::limits::Survive;
 use crate::balanced::{groups_that_fit, slots_in_use};
 use crate::compat::policy::Policy;
 use crate::explain::text::{Text, say};
-use crate::options::Options;
 use crate::options::flags::Flags;
 use crate::options::operation::Operation;
+use crate::options::{Options, TARGET_ONE};
 use crate::parts;
 use crate::problem::Shape;
 use crate::problem::topology::{EPLB_GPU_DEAD, EPLB_GPU_LEAVING, Topology};
@@ -41,6 +41,7 @@ impl Admission<'_> {
             Status::MovesWithoutPrevious | Status::UnsupportedPrevious => {
                 self.say_limit(text, status);
             }
+            Status::Target => say_target(text, self.options.target),
             Status::UnsupportedFlag => self.say_flag(text),
             Status::ShapeTooLarge if self.operation == Operation::Transfers => {
                 say!(text; "problem.num_physical_experts is %: eplb_transfers takes fewer than 2^30 slots",
@@ -167,14 +168,16 @@ impl Admission<'_> {
             ("max_moves", options.max_moves, "")
         } else if options.max_moves_per_gpu_pair != 0 {
             ("max_moves_per_gpu_pair", options.max_moves_per_gpu_pair, "")
+        } else if options.target != 0 {
+            ("target", options.target, "")
         } else {
             ("flags", options.flags.bits(), ", with EPLB_FLAG_FILL_ONLY")
         };
         say!(text; "options.% is %%, ", name, value, with);
         if status == Status::MovesWithoutPrevious {
-            say!(text; "but options.previous is NULL: set it, or leave the limit at 0");
+            say!(text; "but options.previous is NULL: set it, or leave this at 0");
         } else {
-            say!(text; "a limit that % cannot keep: set it to 0, or plan with EPLB_POLICY_BALANCED", self.policy());
+            say!(text; "which % cannot keep: set it to 0, or plan with EPLB_POLICY_BALANCED", self.policy());
         }
     }
 
@@ -218,4 +221,9 @@ impl Admission<'_> {
                 flag, experts, places_for_two(shape, survive));
         }
     }
+}
+
+/// Says that a target is too large.
+pub fn say_target(text: &mut Text, target: u32) {
+    say!(text; "options.target is %: it is a balance in 1/65536, % at most", target, TARGET_ONE);
 }

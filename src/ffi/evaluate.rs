@@ -1,5 +1,6 @@
 //! eplb_evaluate.
 
+use crate::afresh::measured;
 use crate::base::arena::Arena;
 use crate::base::table::TableMut;
 use crate::explain::content;
@@ -13,8 +14,9 @@ use crate::ffi::structs::Rows;
 use crate::ffi::types::{eplb_options, eplb_placement, eplb_problem};
 use crate::options::operation::Operation;
 use crate::placement::Placement;
-use crate::problem::{Problem, Scope, Shape};
-use crate::score::{self, Metrics, Report, eplb_metrics};
+use crate::problem::{Problem, Shape};
+use crate::rebalance::mode::survive_of;
+use crate::score::{self, How, Metrics, Report, eplb_metrics};
 use crate::status::Status;
 use core::ffi::c_void;
 
@@ -51,8 +53,7 @@ enum Loads<'a> {
 pub(crate) struct Measured<'a> {
     loads: Loads<'a>,
     slots: &'a [i32],
-    scope: Scope,
-    dispatch: bool,
+    how: How,
 }
 
 /// Reads them.
@@ -73,22 +74,19 @@ pub(crate) unsafe fn arrays<'a, H: Listen>(
             Some(measured) => Loads::Slots(start.shape, measured),
             None => Loads::Experts(start.loads(memory)?),
         };
-        let (scope, dispatch) = (start.options.scope, start.options.measures_dispatch());
-        Ok(Measured { loads, slots, scope, dispatch })
+        Ok(Measured { loads, slots, how: measured(&start.options, survive_of(&start.options)) })
     }
 }
 
 impl Measured<'_> {
     /// Measures, and tells.
     fn measure(&self, arena: Arena, report: Report) -> Result<(), Status> {
-        let (placement, &Measured { scope, dispatch, .. }) = (&Placement::of(self.slots), self);
+        let (placement, how) = (&Placement::of(self.slots), &self.how);
         match &self.loads {
-            Loads::Experts(problem) => {
-                score::evaluate(problem, scope, dispatch, arena, placement, report)
-            }
+            Loads::Experts(problem) => score::evaluate_by(problem, how, arena, placement, report),
             Loads::Slots(shape, physical_load) => {
                 let measured = &score::Measured { shape, physical_load };
-                score::evaluate_measured(measured, scope, dispatch, arena, placement, report)
+                score::evaluate_measured_by(measured, how, arena, placement, report)
             }
         }
     }

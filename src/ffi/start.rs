@@ -2,15 +2,15 @@
 
 use crate::base::arena::Need;
 use crate::compat::policy::Policy;
-use crate::explain::admission::Admission;
+use crate::explain::admission::{Admission, say_target};
 use crate::explain::load::Grid;
 use crate::explain::shape;
 use crate::explain::text::{Text, say};
 use crate::ffi::memory::{Listen, Memory};
 use crate::ffi::types::{eplb_options, eplb_problem};
-use crate::options::Options;
 use crate::options::flags::Flags;
 use crate::options::operation::Operation;
+use crate::options::{Options, check_target};
 use crate::placement::map_lengths;
 use crate::plan;
 use crate::problem::{Problem, Scope, Shape, Spec};
@@ -60,7 +60,6 @@ impl Given {
         // SAFETY: passed on.
         unsafe {
             let shape = read_shape(problem, memory)?;
-            memory.zero("options.reserved", given.reserved)?;
             let options = read_numbers(given).inspect_err(|&status| {
                 memory.listener.hear(|text| say_numbers(text, given, status));
             })?;
@@ -156,6 +155,7 @@ pub unsafe fn read_shape<'a, H: Listen>(
 /// Numbers to enums. The map of a previous placement is not looked at here, only whether there is one.
 fn read_numbers<'a>(given: &eplb_options) -> Result<Options<'a>, Status> {
     let flags = Flags::try_from(given.flags)?;
+    check_target(given.target)?;
     Ok(Options {
         policy: Policy::try_from(given.policy)?,
         recipe: None,
@@ -163,6 +163,7 @@ fn read_numbers<'a>(given: &eplb_options) -> Result<Options<'a>, Status> {
         effort: given.effort,
         max_moves: given.max_moves,
         max_moves_per_gpu_pair: given.max_moves_per_gpu_pair,
+        target: given.target,
         flags,
         previous: (!given.previous.is_null()).then_some(&[]),
     })
@@ -177,6 +178,7 @@ fn say_numbers(text: &mut Text, given: &eplb_options, status: Status) {
         Status::UnknownScope => {
             say!(text; "options.scope is %: use one of EPLB_SCOPE_*, 0 to 2", given.scope);
         }
+        Status::Target => say_target(text, given.target),
         _ => {
             let known = Flags::ALL.into_iter().fold(0, |known, (flag, _)| known | flag.bits());
             say!(text; "options.flags is %, in which % are no EPLB_FLAG_*: clear them", given.flags, given.flags & !known);

@@ -74,8 +74,10 @@ pub struct eplb_options {
     pub max_moves_per_gpu_pair: u32,
     /// EPLB_FLAG_*, or-ed.
     pub flags: u32,
-    /// 0.
-    pub reserved: u32,
+    /// With previous: a balance, in 1/65536, that is enough: a layer that has it stays as it is, another gets there with
+    /// as few moves (moved_slots) as are found, or as near as it gets. At most 65536; 0 = as good as it gets.
+    /// EPLB_POLICY_BALANCED only.
+    pub target: u32,
     /// [L][P] placement in force, -1 = empty slot. NULL: plan from nothing. Any placement will do, with
     /// duplicates, and with experts on GPUs that are not alive now.
     pub previous: *const i32,

@@ -7,6 +7,15 @@ use crate::compat::policy::{Policy, Recipe};
 use crate::options::flags::Flags;
 use crate::placement::Promises;
 use crate::problem::Scope;
+use crate::status::Status;
+
+/// A target of a balance of 1.
+pub const TARGET_ONE: u32 = 65_536;
+
+/// Refuses a target above a balance of 1.
+pub fn check_target(target: u32) -> Result<(), Status> {
+    if target > TARGET_ONE { Err(Status::Target) } else { Ok(()) }
+}
 
 /// How to plan. The default is policy BALANCED, scope AUTO, from nothing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,6 +33,9 @@ pub struct Options<'a> {
     pub max_moves: u32,
     /// With `previous`: slots that may change per layer from one GPU to another; 0 = no limit.
     pub max_moves_per_gpu_pair: u32,
+    /// With `previous`: the balance, in 1/65536, at which a layer is left as it is; fewest moves first. 0 = as good as
+    /// it gets.
+    pub target: u32,
     /// What else is asked for.
     pub flags: Flags,
     /// `[L][P]` placement in force, -1 = empty, or `None`: plan from nothing.

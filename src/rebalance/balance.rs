@@ -24,6 +24,19 @@ pub fn balance(problem: &Problem, layer: usize, slots: &[i32], count: &mut [u32]
     Some(if all > 0.0 { sum / all } else { 1.0 })
 }
 
+/// The balance that windows with load have when all together have `balance`: one without load has 1.
+#[inline(never)] // off the stack of steps
+pub fn under_load(problem: &Problem, layer: usize, balance: f64) -> f64 {
+    let (mut idle, mut all) = (0.0, 0.0);
+    for window in 0..problem.shape().num_windows() {
+        let weight = widen(problem.window_weight(window, layer).abs());
+        let has_load = problem.load(window, layer).iter().any(|&load| load > 0.0);
+        idle += if has_load { 0.0 } else { weight };
+        all += weight;
+    }
+    if all > idle { (balance * all - idle) / (all - idle) } else { balance }
+}
+
 /// Counts the copies of each expert on the GPUs that `counts` names. O(P + E).
 pub fn count_copies(
     topology: &Topology,

@@ -9,7 +9,9 @@ pub mod refusals;
 pub mod rename;
 pub mod search;
 pub mod slots;
+pub mod target;
 
+use crate::afresh::measured;
 use crate::base::arena::{Arena, Need};
 use crate::options::Options;
 use crate::placement::{Placement, PlacementMut};
@@ -55,7 +57,7 @@ pub fn plan(
         let old = options.previous.map(|previous| Placement::of(previous).layer(shape, layer));
         planner.plan_layer(layer, old, scratch, &mut turns, maps);
         if let Some(report) = report.as_mut() {
-            report_layer(problem, options, layer, &mut turns, maps, report);
+            report_layer(&planner, layer, &mut turns, maps, report);
         }
     }
     Ok(())
@@ -64,20 +66,20 @@ pub fn plan(
 /// Reports a layer, and how many of its slots have changed.
 #[inline(never)] // its stack is not under that of planning
 fn report_layer(
-    problem: &Problem,
-    options: &Options,
+    planner: &Planner,
     index: usize,
     arena: &mut Arena,
     maps: &PlacementMut,
     report: &mut Report,
 ) {
+    let Planner { problem, options, how, .. } = *planner;
     let shape = problem.shape();
     let slots = maps.slots(shape, index);
     let old = options.previous.map(|previous| Placement::of(previous).layer(shape, index));
     let moved_slots = old.map_or(0, |old| differing(shape, old, slots));
     let layer = Layer { problem, index, slots, slot_load: None };
-    let (scope, dispatch) = (options.scope, options.measures_dispatch());
-    score::report_layer(&layer, scope, dispatch, moved_slots, arena, report);
+    let how = &measured(options, how.survive);
+    score::report_layer(&layer, how, moved_slots, arena, report);
 }
 
 /// All that can be wrong with a call but what the layers in force hold: the planner that looks at these.

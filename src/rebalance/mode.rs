@@ -3,8 +3,8 @@
 use crate::afresh::{self, FROM_NOTHING, Way};
 use crate::balanced::improve::limits::Survive;
 use crate::compat::policy::Policy;
-use crate::options::Options;
 use crate::options::flags::{EPLB_MOVES_NONE, Flags};
+use crate::options::{Options, check_target};
 use crate::problem::Shape;
 use crate::status::Status;
 
@@ -47,7 +47,9 @@ pub fn admit<'a>(
         _ => Mode::Limited,
     };
     let limited = mode != Mode::Anew;
-    if limited && !has_previous {
+    check_target(options.target)?;
+    let from_placement = limited || options.target > 0;
+    if from_placement && !has_previous {
         return Err(Status::MovesWithoutPrevious);
     }
     let survive = survive_of(options);
@@ -55,7 +57,7 @@ pub fn admit<'a>(
     if !balanced && (survive != Survive::Nothing || fill_only) {
         return Err(Status::UnsupportedFlag);
     }
-    if !balanced && limited {
+    if !balanced && from_placement {
         return Err(Status::UnsupportedPrevious);
     }
     let fresh = from_nothing(options);
@@ -82,6 +84,7 @@ pub fn from_nothing<'a>(options: &Options<'a>) -> Options<'a> {
     Options {
         max_moves: 0,
         max_moves_per_gpu_pair: 0,
+        target: 0,
         flags: options.flags & FROM_NOTHING,
         previous: None,
         ..*options

@@ -10,7 +10,7 @@ use crate::placement::PlacementMut;
 use crate::problem::{Problem, Shape};
 use crate::rebalance::mode::{Mode, Rebalance, most_replicas};
 use crate::rebalance::search::Task;
-use crate::rebalance::slots::{changed, permute, permute_maps, stay};
+use crate::rebalance::slots::{changed, differing, permute, permute_maps, stay};
 use crate::rebalance::{balance, rename};
 
 /// Units of effort of a search for a slot of what must survive something, when the caller does not say.
@@ -55,6 +55,10 @@ impl Planner<'_> {
             Some(old) if self.how.mode != Mode::Anew => {
                 self.improve(layer, old, scratch, turns, maps);
             }
+            Some(old) if self.options.target > 0 => {
+                self.plan_anew(layer, Some(old), scratch, turns, maps);
+                self.or_steps(layer, old, scratch, turns, maps);
+            }
             _ => self.plan_anew(layer, old, scratch, turns, maps),
         }
     }
@@ -67,6 +71,7 @@ impl Planner<'_> {
             how: self.how,
             moves: self.how.moves(self.options),
             per_pair: self.options.max_moves_per_gpu_pair,
+            enough: f64::INFINITY,
         }
     }
 
@@ -82,16 +87,12 @@ impl Planner<'_> {
     ) {
         let shape = self.problem.shape();
         let slots = maps.slots_mut(shape, layer);
-        let limited = self.how.mode == Mode::Limited;
-        keep(old, scratch.kept);
-        let goal = if limited { Goal::Balanced } else { Goal::Repaired };
         // `check` has seen that this is possible
-        let _possible = self.task(layer, old).search(goal, scratch.kept, turns);
-        restore(scratch.kept, slots);
+        let steps = self.steps(layer, old, scratch.kept, turns, slots);
+        let mut best = steps.map_or(-1.0, |(balance, _)| balance);
         self.arrange(old, slots, scratch.from, turns);
         permute(scratch.from, scratch.kept, slots);
-        let mut best = self.balance(layer, slots, turns);
-        if limited
+        if self.how.mode == Mode::Limited
             && self.balance(layer, old, turns) > best
             && self.is_complete(layer, old, scratch.kept, turns)
         {
@@ -115,12 +116,15 @@ impl Planner<'_> {
         maps: &mut PlacementMut,
     ) {
         let shape = self.problem.shape();
-        keep(maps.slots_mut(shape, layer), scratch.kept);
+        let slots = maps.slots_mut(shape, layer);
+        let steps = (best, differing(shape, old, slots));
+        keep(slots, scratch.kept);
         self.fresh(layer, turns, maps);
         let slots = maps.slots_mut(shape, layer);
-        let better = self.balance(layer, slots, turns) > best;
+        let balance = self.balance(layer, slots, turns);
         self.rename(old, slots, scratch.from, turns);
-        if !better || changed(shape, old, slots, scratch.from) > self.how.moves(self.options) {
+        let moved = changed(shape, old, slots, scratch.from);
+        if moved > self.how.moves(self.options) || !self.is_better((balance, moved), steps) {
             restore(scratch.kept, slots);
         } else {
             permute(scratch.from, scratch.kept, slots);
@@ -190,7 +194,7 @@ impl Planner<'_> {
         kept: &mut [u32],
         turns: &mut Arena,
     ) -> Option<u32> {
-        self.task(layer, old).search(goal, kept, turns)
+        Some(self.task(layer, old).search(goal, kept, turns)?.moved)
     }
 
     /// Whether the placement in force, its empty slots filled, can stay: it keeps all rules, and is balanced as well as
@@ -252,14 +256,14 @@ impl Planner<'_> {
 
     /// The same with every GPU keeping its name.
     #[inline(never)]
-    fn arrange(&self, old: &[i32], new: &[i32], from: &mut [u32], turns: &mut Arena) {
+    pub fn arrange(&self, old: &[i32], new: &[i32], from: &mut [u32], turns: &mut Arena) {
         let shape = self.problem.shape();
         rename::Scratch::carve(turns, shape, self.how.by_node()).arrange(shape, old, new, from);
     }
 
     /// On the GPUs that stay; -1 when an expert is missing.
     #[inline(never)]
-    fn balance(&self, layer: usize, slots: &[i32], turns: &mut Arena) -> f64 {
+    pub fn balance(&self, layer: usize, slots: &[i32], turns: &mut Arena) -> f64 {
         let count = turns.rest().u32s(self.problem.shape().num_logical_experts());
         balance::balance(self.problem, layer, slots, count).unwrap_or(-1.0)
     }

@@ -116,5 +116,5 @@ fn repair(task: &Task, turns: &mut Arena) -> Option<u32> {
     let mut turns = turns.rest();
     let kept = turns.u32s(task.in_force.len());
     keep(task.in_force, kept);
-    task.search(Goal::Repaired, kept, &mut turns)
+    Some(task.search(Goal::Repaired, kept, &mut turns)?.moved)
 }

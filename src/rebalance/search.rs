@@ -1,7 +1,7 @@
 //! A layer as the search sees it: the GPUs that receive, the windows that count, the limits; and back.
 
 use crate::balanced::improve;
-use crate::balanced::improve::instance::{Goal, Instance};
+use crate::balanced::improve::instance::{Found, Goal, Instance};
 use crate::balanced::improve::lanes::{Lanes, take_lanes};
 use crate::balanced::improve::limits::{Limits, Sources, Survive};
 use crate::balanced::layer::Layer;
@@ -26,6 +26,8 @@ pub struct Task<'a> {
     /// Slots that may newly differ; from one GPU to another, 0 = no limit.
     pub moves: u32,
     pub per_pair: u32,
+    /// Balance that is enough; infinite: none is.
+    pub enough: f64,
 }
 
 /// What the search reads beside the loads.
@@ -96,10 +98,10 @@ pub fn need(shape: &Shape) -> Need {
 
 impl Task<'_> {
     /// Makes a placement better (`kept`, `NONE` where there is no expert); slots of GPUs that do not receive become empty.
-    /// Answers how many slots newly differ, where that is counted. `None` when limits do not allow what must be done: then
+    /// `None` when limits do not allow what must be done: then
     /// what `kept` holds means nothing.
     #[inline(never)]
-    pub fn search(&self, goal: Goal, kept: &mut [u32], arena: &mut Arena) -> Option<u32> {
+    pub fn search(&self, goal: Goal, kept: &mut [u32], arena: &mut Arena) -> Option<Found> {
         let shape = self.layer.shape();
         let mut arena = arena.rest();
         let prepared = &mut self.prepare(kept, &mut arena)?;
@@ -123,7 +125,7 @@ impl Task<'_> {
         windows: &mut Windows,
         goal: Goal,
         arena: &mut Arena,
-    ) -> Option<u32> {
+    ) -> Option<Found> {
         let mut arena = arena.rest();
         let experts = arena.u32s(self.layer.shape().num_logical_experts());
         experts.iter_mut().enumerate().for_each(|(number, expert)| *expert = number as u32);
@@ -138,7 +140,7 @@ impl Task<'_> {
         (loads, weight): (&[Lanes<N>], &[f32]),
         goal: Goal,
         arena: &mut Arena,
-    ) -> Option<u32> {
+    ) -> Option<Found> {
         let instance = Instance {
             experts: self.layer.shape().num_logical_experts(),
             loads,
@@ -169,6 +171,7 @@ impl Task<'_> {
         }
         let limits = Limits {
             moves: self.moves,
+            enough: self.enough,
             in_force: noted.in_force.get(..slots)?,
             per_pair: self.per_pair,
             sources: Sources {

@@ -3,6 +3,7 @@
 use crate::base::arena::{Arena, Carve, Need};
 use crate::base::cells::{change, row};
 use crate::base::keys::widen;
+use crate::bound::lower::Kept;
 use crate::dispatch;
 use crate::placement::{Placement, by_gpu};
 use crate::problem::loads::check_loads;
@@ -10,6 +11,17 @@ use crate::problem::{Problem, Scope, Shape};
 use crate::score::measure::{Layer, Scratch, measure, measure_balance};
 use crate::score::metrics::{Metrics, Report};
 use crate::status::Status;
+
+/// How to measure.
+#[derive(Clone, Copy, Debug)]
+pub struct How {
+    /// Whether the bound is that of groups.
+    pub scope: Scope,
+    /// Whether the split of tokens is measured, too.
+    pub dispatch: bool,
+    /// What the placements keep that the bound is of.
+    pub kept: Kept,
+}
 
 /// Refuses what is not measured.
 ///
@@ -41,22 +53,35 @@ pub fn need_measured(shape: &Shape, scope: Scope, dispatch: bool) -> Need {
 /// # Errors
 /// [`Status::ArrayLength`], [`Status::WorkspaceTooSmall`], [`Status::PlacementExpert`],
 /// [`Status::PlacementMissing`], [`Status::ShapeTooLarge`]; `report` has then not been called.
-#[inline(never)] // one of two on the stack
 pub fn evaluate(
     problem: &Problem,
     scope: Scope,
     dispatch: bool,
+    arena: Arena,
+    placement: &Placement,
+    report: Report,
+) -> Result<(), Status> {
+    let how = &How { scope, dispatch, kept: Kept::NOTHING };
+    evaluate_by(problem, how, arena, placement, report)
+}
+
+/// The same with a bound that knows what else is kept.
+#[inline(never)] // one of two on the stack
+pub fn evaluate_by(
+    problem: &Problem,
+    how: &How,
     mut arena: Arena,
     placement: &Placement,
     report: Report,
 ) -> Result<(), Status> {
+    let How { scope, dispatch, kept } = *how;
     let mut metrics = Metrics::default();
     let shape = problem.shape();
     placement.check_lengths(shape)?;
     admit(shape, dispatch)?;
     arena.check(need(shape, scope, dispatch))?;
     let mut scratch = Scratch::carve(&mut arena, shape, scope, dispatch);
-    scratch.note(shape);
+    scratch.note(shape, &kept);
     for layer in 0..shape.num_layers() {
         scratch.count_serving(shape, placement.layer(shape, layer))?;
     }
@@ -87,15 +112,28 @@ pub struct Measured<'a> {
 /// [`Status::ArrayLength`], [`Status::LoadNan`], [`Status::LoadInfinite`], [`Status::LoadNegative`],
 /// [`Status::WorkspaceTooSmall`], [`Status::PlacementExpert`], [`Status::PlacementMissing`]; `report` has then
 /// not been called.
-#[inline(never)] // one of two on the stack
 pub fn evaluate_measured(
     measured: &Measured,
     scope: Scope,
     dispatch: bool,
+    arena: Arena,
+    placement: &Placement,
+    report: Report,
+) -> Result<(), Status> {
+    let how = &How { scope, dispatch, kept: Kept::NOTHING };
+    evaluate_measured_by(measured, how, arena, placement, report)
+}
+
+/// The same with a bound that knows what else is kept.
+#[inline(never)] // one of two on the stack
+pub fn evaluate_measured_by(
+    measured: &Measured,
+    how: &How,
     mut arena: Arena,
     placement: &Placement,
     report: Report,
 ) -> Result<(), Status> {
+    let How { scope, dispatch, kept } = *how;
     let Measured { shape, physical_load } = *measured;
     placement.check_lengths(shape)?;
     if physical_load.len() != placement.physical_to_logical.len() {
@@ -106,7 +144,7 @@ pub fn evaluate_measured(
     arena.check(need_measured(shape, scope, dispatch))?;
     let expert_load = arena.f32s(shape.num_logical_experts());
     let mut scratch = Scratch::carve(&mut arena, &one, scope, dispatch);
-    scratch.note(&one);
+    scratch.note(&one, &kept);
     for layer in 0..shape.num_layers() {
         scratch.count_serving(shape, placement.layer(shape, layer))?;
     }
@@ -143,15 +181,14 @@ fn sum_by_expert(shape: &Shape, slots: &[i32], slot_load: &[f32], expert_load: &
 #[inline(never)]
 pub fn report_layer(
     layer: &Layer,
-    scope: Scope,
-    dispatch: bool,
+    how: &How,
     moved_slots: u32,
     arena: &mut Arena,
     report: &mut Report,
 ) {
     let shape = layer.problem.shape();
-    let mut scratch = Scratch::carve(arena, shape, scope, dispatch);
-    scratch.note(shape);
+    let mut scratch = Scratch::carve(arena, shape, how.scope, how.dispatch);
+    scratch.note(shape, &how.kept);
     // a plan leaves no expert out, so that counting cannot fail
     let mut metrics = Metrics::default();
     if scratch.count_serving(shape, layer.slots).is_ok() {

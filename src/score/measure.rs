@@ -3,7 +3,7 @@
 use crate::base::arena::{Arena, Carve};
 use crate::base::cells::{at, change};
 use crate::base::keys::widen;
-use crate::bound::lower;
+use crate::bound::lower::{self, Kept};
 use crate::dispatch;
 use crate::placement::{by_gpu, each_slot};
 use crate::problem::{Problem, Scope, Shape};
@@ -59,8 +59,8 @@ impl<'a> Scratch<'a> {
     }
 
     /// Prepares the bound.
-    pub fn note(&mut self, shape: &Shape) {
-        self.bound.note(shape);
+    pub fn note(&mut self, shape: &Shape, kept: &Kept) {
+        self.bound.note(shape, kept);
     }
 
     /// Counts the replicas on GPUs that serve.
@@ -140,7 +140,9 @@ fn measure_window(layer: &Layer, window: usize, metrics: &mut Metrics, scratch: 
     measure_balance(layer, window, metrics, scratch);
     // mathematically the bound is no larger; do not let rounding say otherwise
     let load = layer.problem.load(window, layer.index);
-    let bound = lower::lower_bound(load, metrics.max_gpu_load, &mut scratch.bound);
+    let replicas = scratch.count.iter().fold(0, |sum, &count| sum + u64::from(count));
+    let apart = replicas.saturating_sub(metrics.duplicates.into());
+    let bound = lower::lower_bound(load, metrics.max_gpu_load, apart, &mut scratch.bound);
     metrics.bound = if bound < metrics.max_gpu_load { bound } else { metrics.max_gpu_load };
     if let Some(arena) = &mut scratch.dispatch {
         measure_dispatch(layer, load, arena, metrics);

@@ -8,7 +8,8 @@ mod evaluate;
 mod measure;
 mod metrics;
 
-pub use crate::score::evaluate::{Measured, evaluate, evaluate_measured};
+pub use crate::score::evaluate::{How, Measured, evaluate, evaluate_measured};
 pub use crate::score::evaluate::{admit, largest_load, need, need_measured, report_layer};
+pub use crate::score::evaluate::{evaluate_by, evaluate_measured_by};
 pub use crate::score::measure::Layer;
 pub use crate::score::metrics::{Metrics, Report, eplb_metrics};

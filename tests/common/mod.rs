@@ -91,6 +91,15 @@ pub fn plan_limited(
     options: &Options,
     max_replicas: usize,
 ) -> Result<Vec<i32>, Status> {
+    plan_measured(spec, options, max_replicas).map(|(slots, _)| slots)
+}
+
+/// The same with the metrics of the layers.
+pub fn plan_measured(
+    spec: &Spec,
+    options: &Options,
+    max_replicas: usize,
+) -> Result<(Vec<i32>, Vec<Metrics>), Status> {
     let problem = Problem::new(spec)?;
     let shape = problem.shape();
     let mut memory = Memory::new(&eplb::workspace(Operation::Plan, shape, options)?);
@@ -102,8 +111,10 @@ pub fn plan_limited(
         logical_to_physical: None,
         max_replicas,
     };
-    eplb::plan(&problem, options, memory.arena(), maps, None)?;
-    Ok(slots)
+    let mut metrics = Vec::new();
+    let report = &mut |_: usize, m: &Metrics| metrics.push(*m);
+    eplb::plan(&problem, options, memory.arena(), maps, Some(report))?;
+    Ok((slots, metrics))
 }
 
 /// Measures a placement.

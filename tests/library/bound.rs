@@ -2,10 +2,10 @@
 //!
 //! EPLB_LONG=1 runs many more problems, EPLB_SEED=n others.
 
-use crate::common::plan;
+use crate::common::{plan, plan_measured};
 use crate::problems::General;
 use crate::problems::loads::{self, Rng, long, seed, times};
-use crate::reference::brute::{Fill, Gpus, optimum, optimum_in_nodes};
+use crate::reference::brute::{Fill, Gpus, Kept, optimum, optimum_in_nodes, optimum_that_keeps};
 use eplb::{Flags, Options, Scope, Spec};
 
 /// FIELD.md, case B.
@@ -69,12 +69,12 @@ struct Score {
 }
 
 impl Score {
-    /// `optimum` is that of the placements that count; `least` that of all, which no bound may exceed.
+    /// `optimum` is that of the placements that count, which no bound may exceed; `least` that of all.
     fn add(&mut self, problem: &General, options: &Options, optimum: f64, least: f64) {
         let metrics = plan(&problem.spec(), options).unwrap().metrics[0];
         let (plan, bound) = (metrics.max_gpu_load, metrics.bound);
         assert_eq!(metrics.duplicates, 0);
-        assert!(bound <= least * (1.0 + 1e-9), "bound {bound}, optimum {least}: {problem:?}");
+        assert!(bound <= optimum * (1.0 + 1e-9), "bound {bound}, optimum {optimum}: {problem:?}");
         assert!(plan >= least * (1.0 - 1e-9), "plan {plan}, optimum {least}: {problem:?}");
         self.problems += 1;
         self.met += usize::from(plan <= optimum * (1.0 + 1e-9));
@@ -245,5 +245,75 @@ fn small_problems_in_nodes() {
     scores.print("hierarchical");
     for Score { problems, met, .. } in [scores.any, scores.full] {
         assert!(met as f64 >= 0.95 * problems as f64);
+    }
+}
+
+/// What must survive, which the bound knows, and how many replicas there may be: it is never above the best that keeps it.
+#[test]
+fn small_problems_that_keep_more() {
+    for (flags, limited) in [
+        (Flags::NONE, true),
+        (Flags::SURVIVE_GPU, false),
+        (Flags::SURVIVE_GPU, true),
+        (Flags::SURVIVE_NODE, false),
+        (Flags::SURVIVE_NODE, true),
+    ] {
+        let (mut cases, mut plain, mut known, mut exact, mut plans) = (0, 0.0, 0.0, 0, 0.0);
+        for case in 0..times(4_000, 40_000) {
+            let mut rng = Rng(seed(case));
+            let mut problem = small(&mut rng);
+            problem.num_nodes = rng.range(1, 3).min(problem.slots.len());
+            let twice = flags != Flags::NONE;
+            let most = if limited { rng.range(1 + usize::from(twice), 3) } else { 0 };
+            let empty = rng.pick(&[Flags::NONE, Flags::EMPTY_SLOTS]);
+            let options =
+                Options { scope: Scope::Global, flags: flags | empty, ..Options::default() };
+            let Ok((_, metrics)) = plan_measured(&problem.spec(), &options, most) else { continue };
+            let metrics = metrics[0];
+            let on = |gpu: &usize| problem.alive(*gpu);
+            let node = |gpu| problem.node(gpu);
+            let kept = Kept {
+                least: 1 + usize::from(twice),
+                most: if limited { most } else { usize::MAX },
+                node: match flags {
+                    Flags::SURVIVE_NODE => (0..problem.slots.len()).filter(on).map(node).collect(),
+                    _ => Vec::new(),
+                },
+            };
+            let gpus = &machine(&problem, 1)[0];
+            // where all slots can be filled, those that are full are what counts
+            let room: u32 = gpus.slots.iter().map(|&s| s.min(problem.load.len() as u32)).sum();
+            let full = empty == Flags::NONE
+                && room as usize <= problem.load.len().saturating_mul(kept.most);
+            let fill = if full { Fill::Full } else { Fill::Any };
+            let best = optimum_that_keeps(&wide(&problem.load), gpus, fill, &kept);
+            let bound = metrics.bound;
+            assert!(
+                bound <= best * (1.0 + 1e-9),
+                "{bound}, best {best}: {problem:?} {most} {flags:?}"
+            );
+            assert!(
+                metrics.max_gpu_load >= best * (1.0 - 1e-9),
+                "{metrics:?}, {best}: {problem:?}"
+            );
+            let blind = Options { scope: Scope::Global, flags: empty, ..Options::default() };
+            let blind = plan(&problem.spec(), &blind).unwrap().metrics[0].bound;
+            let part = |bound: f64| if best > 0.0 { bound / best } else { 1.0 };
+            (cases, plain, known) = (cases + 1, plain + part(blind), known + part(bound));
+            exact += usize::from(part(bound) > 1.0 - 1e-9);
+            plans += part(metrics.max_gpu_load);
+        }
+        let mean = |sum: f64| sum / f64::from(cases);
+        println!(
+            "{flags:?}, max_replicas {limited}: {cases} problems, bound / best {:.4} of all placements, {:.4} of \
+             these, exact in {:.3}; plan / best {:.4}",
+            mean(plain),
+            mean(known),
+            exact as f64 / f64::from(cases),
+            mean(plans)
+        );
+        assert!(
+            cases as usize > times(500, 5_000) && mean(known) > if limited { 0.88 } else { 0.95 }
+        );
     }
 }

@@ -181,6 +181,7 @@ impl Call {
             scope: rng.pick(&[Scope::Auto, Scope::Hierarchical, Scope::Global, Scope::Global]),
             max_moves: rng.pick(&[0, 0, 1, 2, 5, eplb::EPLB_MOVES_NONE]),
             max_moves_per_gpu_pair: rng.pick(&[0, 0, 0, 1]),
+            target: rng.pick(&[0, 0, 0, 50_000, 65_537]),
             flags,
             previous: (!rng.once_in(3)).then_some(&self.old),
             effort: 50,

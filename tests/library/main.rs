@@ -18,6 +18,7 @@ mod previous;
 mod properties;
 mod quality;
 mod robust;
+mod target;
 mod transfers;
 mod vectors;
 

@@ -21,8 +21,29 @@ pub enum Fill {
     Full,
 }
 
+/// What placements keep besides.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// Replicas of an expert, at least and at most.
+    pub least: usize,
+    pub most: usize,
+    /// The node of each GPU, where every expert must be on two.
+    pub node: Vec<usize>,
+}
+
+impl Kept {
+    pub fn nothing() -> Self {
+        Kept { least: 1, most: usize::MAX, node: Vec::new() }
+    }
+}
+
 /// Smallest largest time over all counts and packings without duplicates; infinite when the experts do not fit.
 pub fn optimum(loads: &[f64], gpus: &Gpus, fill: Fill) -> f64 {
+    optimum_that_keeps(loads, gpus, fill, &Kept::nothing())
+}
+
+/// The same over those that keep more.
+pub fn optimum_that_keeps(loads: &[f64], gpus: &Gpus, fill: Fill, kept: &Kept) -> f64 {
     let mut falling = loads.to_vec();
     falling.sort_by(|a, b| b.total_cmp(a));
     if (gpus.slots.iter().sum::<u32>() as usize) < loads.len() {
@@ -33,6 +54,7 @@ pub fn optimum(loads: &[f64], gpus: &Gpus, fill: Fill) -> f64 {
         speed: &gpus.speed,
         free: gpus.slots.iter().map(|&slots| slots.min(loads.len() as u32)).collect(),
         fill,
+        kept,
         load: vec![0.0; gpus.slots.len()],
         best: f64::INFINITY,
     };
@@ -45,12 +67,13 @@ struct Search<'a> {
     speed: &'a [f64],
     free: Vec<u32>,
     fill: Fill,
+    kept: &'a Kept,
     load: Vec<f64>,
     best: f64,
 }
 
 /// A GPU as the search sees it; of those alike one is enough.
-type Kind = (u64, u32, u64);
+type Kind = (u64, u32, u64, usize);
 
 impl Search<'_> {
     /// Places this expert and all that follow; `left` is their load.
@@ -64,8 +87,8 @@ impl Search<'_> {
             self.best = times.fold(0.0, f64::max).min(self.best);
             return;
         }
-        let others = self.loads.len() - expert - 1;
-        if free < others + 1 {
+        let others = (self.loads.len() - expert - 1) * self.kept.least;
+        if free < others + self.kept.least {
             return;
         }
         // what is left must fit below the best, with some slack against rounding
@@ -78,9 +101,10 @@ impl Search<'_> {
             return;
         }
         let open = self.free.iter().filter(|&&free| free > 0).count();
-        for count in 1..=(free - others).min(open) {
+        for count in self.kept.least..=(free - others).min(open).min(self.kept.most) {
             let share = self.loads[expert] / count as f64;
-            self.replica(expert, 0, count, share, left - self.loads[expert], &mut Vec::new());
+            let left = left - self.loads[expert];
+            self.replica(expert, 0, count, share, left, (&mut Vec::new(), &mut Vec::new()));
         }
     }
 
@@ -92,23 +116,29 @@ impl Search<'_> {
         count: usize,
         share: f64,
         left: f64,
-        passed: &mut Vec<Kind>,
+        (passed, nodes): (&mut Vec<Kind>, &mut Vec<usize>),
     ) {
         if count == 0 {
-            self.expert(expert + 1, left);
+            if nodes.is_empty() || nodes.iter().any(|node| *node != nodes[0]) {
+                self.expert(expert + 1, left);
+            }
             return;
         }
         let before = passed.len();
         for gpu in from..self.free.len() {
             let load = self.load[gpu];
-            let kind = (load.to_bits(), self.free[gpu], self.speed[gpu].to_bits());
+            let node = self.kept.node.get(gpu).copied();
+            let speed = self.speed[gpu].to_bits();
+            let kind = (load.to_bits(), self.free[gpu], speed, node.unwrap_or(0));
             if self.free[gpu] == 0 || passed.contains(&kind) {
                 continue;
             }
             if (load + share) / self.speed[gpu] < self.best {
                 self.load[gpu] += share;
                 self.free[gpu] -= 1;
-                self.replica(expert, gpu + 1, count - 1, share, left, passed);
+                nodes.extend(node);
+                self.replica(expert, gpu + 1, count - 1, share, left, (passed, nodes));
+                nodes.truncate(nodes.len() - usize::from(node.is_some()));
                 self.load[gpu] = load;
                 self.free[gpu] += 1;
             }

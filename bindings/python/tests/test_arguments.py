@@ -154,7 +154,7 @@ BAD = [
     (
         Status.UNSUPPORTED_PREVIOUS,
         {"previous": np.zeros((2, 20), int), "max_moves": 4, "policy": "deepseek"},
-        "max_moves is 4, a limit that EPLB_POLICY_DEEPSEEK cannot keep",
+        "max_moves is 4, which EPLB_POLICY_DEEPSEEK cannot keep",
     ),
     (Status.SOURCE_LOST, {"previous": np.zeros((2, 20), int)}, "previous has expert 1 of layer 0 on no GPU"),
     (Status.PLACEMENT_EXPERT, {"previous": np.full((2, 20), 16)}, "previous[layer 0][slot 0] is 16: "),

@@ -1,6 +1,7 @@
 //! Empty slots are filled: those of the GPU that costs least first, each with the replica that makes the potential
 //! fall most, or rise least.
 
+use crate::balanced::improve::incumbent::{Incumbent, Kept};
 use crate::balanced::improve::marks::Marks;
 use crate::balanced::improve::neighborhood::Neighborhood;
 use crate::balanced::improve::packing::Packing;
@@ -8,7 +9,12 @@ use crate::base::cells::at;
 
 /// Fills the empty slots as far as limits allow.
 #[inline(never)]
-pub fn fill<const N: usize>(packing: &mut Packing<N>, marks: &mut Marks) {
+pub fn fill<const N: usize>(
+    packing: &mut Packing<N>,
+    marks: &mut Marks,
+    incumbent: &mut Incumbent<N>,
+    kept: &mut Kept,
+) {
     let empty = packing.empty();
     if !packing.expert_at.contains(&empty) {
         return;
@@ -27,6 +33,7 @@ pub fn fill<const N: usize>(packing: &mut Packing<N>, marks: &mut Marks) {
             Some((step, price)) => {
                 marks.budget -= price;
                 packing.make(step);
+                incumbent.note(packing, kept);
             }
             // what cannot be filled is out of the way until its GPU is noted anew
             None => packing.close(slot),

@@ -32,3 +32,12 @@ pub enum Goal {
     /// No step is left that makes it better.
     Balanced,
 }
+
+/// What a search came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Slots that newly differ from the placement in force; 0 where moves are not limited.
+    pub moved: u32,
+    /// Whether the balance is what is enough.
+    pub is_enough: bool,
+}

@@ -2,19 +2,15 @@
 
 use crate::base::cells::{NONE, at};
 
-/// What every expert must be on two of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Survive {
-    Nothing,
-    Gpu,
-    Node,
-}
+pub use crate::bound::lower::Survive;
 
 /// Limits of the search. Slices that are empty do not bind.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits<'a> {
     /// Slots that may newly differ from the placement in force; `u32::MAX`: no limit, and none is counted.
     pub moves: u32,
+    /// A placement that has this balance is better the fewer of its slots newly differ; infinite: none is enough.
+    pub enough: f64,
     /// By slot: the placement in force, `u32::MAX` for none. Only read when moves are limited.
     pub in_force: &'a [u32],
     /// Slots of a GPU that may get experts from one other; 0: no limit.
@@ -37,6 +33,7 @@ impl Limits<'_> {
     pub const fn none(max_replicas: u32) -> Self {
         Limits {
             moves: u32::MAX,
+            enough: f64::INFINITY,
             in_force: &[],
             per_pair: 0,
             sources: Sources { head: &[], next: &[], gpu: &[], node: &[], number: &[] },

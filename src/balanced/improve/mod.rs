@@ -26,7 +26,7 @@ mod survival;
 mod swaps;
 
 use crate::balanced::improve::incumbent::Incumbent;
-use crate::balanced::improve::instance::{Goal, Instance};
+use crate::balanced::improve::instance::{Found, Goal, Instance};
 use crate::balanced::improve::limits::Limits;
 use crate::balanced::improve::pilot_method::Descent;
 use crate::balanced::improve::scratch::Scratch;
@@ -40,8 +40,6 @@ pub fn need<const N: usize>(experts: usize, slots: usize, gpus: usize, windows: 
 
 /// Makes the placement better: `expert_at` holds the expert of each slot, `u32::MAX` where there is none. First experts
 /// that are not on as many places as they must be get theirs; `None`: limits do not allow that, and nothing is changed.
-///
-/// Answers how many slots newly differ from the placement in force, 0 where moves are not limited.
 #[inline(never)] // what it carves is on the stack only while it searches
 pub fn improve<'a, const N: usize>(
     instance: &Instance<'a, N>,
@@ -49,7 +47,7 @@ pub fn improve<'a, const N: usize>(
     goal: Goal,
     arena: &mut Arena,
     expert_at: &mut [u32],
-) -> Option<u32> {
+) -> Option<Found> {
     let sizes = [instance.experts, expert_at.len(), instance.slots.len(), instance.weight.len()];
     let Scratch { packing, marks, kept, peaks } = &mut scratch::carve::<N>(arena, sizes);
     start::set(packing, instance, limits, expert_at);
@@ -59,19 +57,24 @@ pub fn improve<'a, const N: usize>(
         return None;
     }
     let fills = !limits.may_empty;
-    if goal >= Goal::Filled && fills {
-        fill::fill(packing, marks);
+    let enough = if goal == Goal::Balanced { limits.enough } else { f64::INFINITY };
+    let incumbent = &mut Incumbent::new(instance, peaks, enough);
+    incumbent.note(packing, kept);
+    let done = incumbent.fewest == 0;
+    if goal >= Goal::Filled && fills && !done {
+        fill::fill(packing, marks, incumbent, kept);
     }
-    if goal == Goal::Balanced {
-        let incumbent = Incumbent { instance, peaks, best: -1.0 };
+    if goal == Goal::Balanced && !done {
         Descent { packing, marks, incumbent, kept }.settle();
         if fills {
             // what was at its most replicas may have fewer now
-            fill::fill(packing, marks);
+            fill::fill(packing, marks, incumbent, kept);
         }
     }
-    for (to, &expert) in expert_at.iter_mut().zip(packing.expert_at.iter()) {
+    let chosen = if incumbent.fewest != NONE { &kept.enough } else { &packing.expert_at };
+    for (to, &expert) in expert_at.iter_mut().zip(chosen.iter()) {
         *to = if expert == packing.empty() { NONE } else { expert };
     }
-    Some(packing.moved())
+    let is_enough = incumbent.fewest != NONE;
+    Some(Found { moved: if is_enough { incumbent.fewest } else { packing.moved() }, is_enough })
 }

@@ -17,14 +17,14 @@ const EFFORT: u64 = 400_000;
 const ROUNDS: usize = 8;
 
 /// A search to the end.
-pub struct Descent<'s, 'p, 'i, const N: usize> {
-    pub packing: &'s mut Packing<'p, N>,
-    pub marks: &'s mut Marks<'p>,
-    pub incumbent: Incumbent<'s, 'i, N>,
-    pub kept: &'s mut Kept<'p>,
+pub struct Descent<'d, 's, 'p, 'i, const N: usize> {
+    pub packing: &'d mut Packing<'p, N>,
+    pub marks: &'d mut Marks<'p>,
+    pub incumbent: &'d mut Incumbent<'s, 'i, N>,
+    pub kept: &'d mut Kept<'p>,
 }
 
-impl<const N: usize> Descent<'_, '_, '_, N> {
+impl<const N: usize> Descent<'_, '_, '_, '_, N> {
     /// Makes it as good as can be.
     pub fn settle(&mut self) {
         if self.packing.expert_at.len() <= SMALL {
@@ -54,7 +54,7 @@ impl<const N: usize> Descent<'_, '_, '_, N> {
             }
         }
         incumbent.keep(packing, kept);
-        incumbent.balance(packing)
+        incumbent.balance_of(packing)
     }
 
     /// Goes back to the best, or to the root.

@@ -46,7 +46,7 @@ fn list<'a, const N: usize>(
         left: 0,
         budget: 0,
     };
-    let kept = Kept { best: arena.u32s(slots), root: arena.u32s(slots) };
+    let kept = Kept { best: arena.u32s(slots), enough: arena.u32s(slots), root: arena.u32s(slots) };
     Scratch { packing: list_packing(arena, [experts, slots, gpus, windows]), marks, peaks, kept }
 }
 

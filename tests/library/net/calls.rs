@@ -152,6 +152,7 @@ pub fn previous(rng: &mut Rng, answer: &mut Answer) {
         effort: if rng.once_in(4) { rng.range(1, 2_000) as u32 } else { 0 },
         max_moves: rng.pick(&[0, 1, 3, 8, 40, EPLB_MOVES_NONE]),
         max_moves_per_gpu_pair: if rng.once_in(6) { rng.range(1, 3) as u32 } else { 0 },
+        target: if rng.once_in(4) { rng.range(30_000, 65_536) as u32 } else { 0 },
         flags: flags | rng.pick(&[Flags::NONE, Flags::EXTERNAL_SOURCE, Flags::EXTERNAL_SOURCE]),
         previous: (!flags.contains(Flags::SURVIVE_GPU) || rng.once_in(2)).then_some(&old),
         ..Options::default()

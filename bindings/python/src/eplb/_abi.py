@@ -46,7 +46,7 @@ class Options(ctypes.Structure):
         ("max_moves", c_uint32),
         ("max_moves_per_gpu_pair", c_uint32),
         ("flags", c_uint32),
-        ("reserved", c_uint32),
+        ("target", c_uint32),
         ("previous", c_void_p),
     ]
 

@@ -59,6 +59,7 @@ class Call:
         previous: Any = None,
         max_moves: int = 0,
         max_moves_per_gpu_pair: int = 0,
+        target: int = 0,
         effort: int = 0,
         flags: int = 0,
         window_weight: Any = None,
@@ -87,6 +88,7 @@ class Call:
             word("max_moves", max_moves),
             word("max_moves_per_gpu_pair", max_moves_per_gpu_pair),
             word("flags", flags),
+            word("target", target),
         )
         self._arrays: List[Array] = []
         if load is not None:

@@ -41,6 +41,7 @@ def rebalance_experts(
     previous: Any = None,
     max_moves: int = 0,
     max_moves_per_gpu_pair: int = 0,
+    target: int = 0,
     max_replicas: int = 0,
     effort: int = 0,
     window_weight: Any = None,
@@ -63,6 +64,8 @@ def rebalance_experts(
             nothing.
         max_moves, max_moves_per_gpu_pair: with previous, the slots of a layer that may change at most; 0 = no limit,
             eplb.MOVES_NONE = only what must. BALANCED only.
+        target: with previous, the balance, in 1/65536, that is enough, with the fewest moves that reach it; 0 = as good
+            as it gets. BALANCED only.
         max_replicas: replicas that an expert may have at most, 0 = no limit. BALANCED only.
         effort: bounds the work of BALANCED; 0 = its default.
         window_weight: [L, W] how much each window counts; None: all the same.
@@ -89,6 +92,7 @@ def rebalance_experts(
         previous=previous,
         max_moves=max_moves,
         max_moves_per_gpu_pair=max_moves_per_gpu_pair,
+        target=target,
         effort=effort,
         window_weight=window_weight,
     )
@@ -107,6 +111,7 @@ def plan(
     previous: Any = None,
     max_moves: int = 0,
     max_moves_per_gpu_pair: int = 0,
+    target: int = 0,
     max_replicas: int = 0,
     effort: int = 0,
     flags: int = Flag(0),
@@ -137,6 +142,7 @@ def plan(
         previous=previous,
         max_moves=max_moves,
         max_moves_per_gpu_pair=max_moves_per_gpu_pair,
+        target=target,
         effort=effort,
         flags=flags,
         window_weight=window_weight,
