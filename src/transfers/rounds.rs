@@ -34,7 +34,7 @@ pub struct Attempt {
 impl Attempt {
     /// Ways that are tried at most: fewer where there are many slots, as they make others likely.
     pub fn most(slots: usize) -> usize {
-        16_384_usize.checked_div(slots).unwrap_or(0).clamp(4, 16)
+        16_384_usize.checked_div(slots).unwrap_or(0).clamp(4, 8)
     }
 
     /// Whether readers are sent elsewhere for a GPU that has nothing free and `buffers` left. Without spare

@@ -71,7 +71,8 @@ impl Round<'_> {
                 let held = [Cell::Keeps(expert), Cell::Goes(expert), Cell::Landed(expert)];
                 self.before[from].cells.iter().any(|cell| held.contains(cell))
             });
-            if sources && !self.sent.is_empty() && readable(&self.before).is_superset(self.present) {
+            if sources && !self.sent.is_empty() && readable(&self.before).is_superset(self.present)
+            {
                 self.settle(0, &mut self.after.clone(), found);
             }
             return;
