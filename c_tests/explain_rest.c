@@ -182,7 +182,7 @@ static void of_transfers(void) {
        c.problem.gpu_state = c.state; c.state[1] = EPLB_GPU_LEAVING);
   SAYS(transfers, EPLB_STATUS_SOURCE_LOST, "from.physical_to_logical has expert 2 of layer 1", c.old[7] = 1);
   /* GPU 0 and 1 exchange experts that have no other copy, in layer 1 */
-  SAYS(transfers, EPLB_STATUS_NEEDS_BUFFER, "spare_buffers is 0, layer 1 needs 1", c.old[4] = 0; c.old[5] = 1; c.old[6] = 2;
+  SAYS(transfers, EPLB_STATUS_NEEDS_BUFFER, "spare_buffers is 0, layer 1 needs 1: GPU 0 is one of a ring", c.old[4] = 0; c.old[5] = 1; c.old[6] = 2;
        c.old[7] = 1; c.new[4] = 2; c.new[5] = 1; c.new[6] = 0; c.new[7] = 1);
   SAYS(transfers, EPLB_STATUS_LIST_TOO_SMALL, "list.capacity is 0, there are 1 transfers", c.list.capacity = 0);
 }

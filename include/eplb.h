@@ -612,18 +612,20 @@ typedef struct eplb_transfer_list {
    round. Replayed in order the list is safe: in a round a GPU sends at most one expert and receives at most one, no
    slot is overwritten before its last reader, and every expert has a slot from which it can be read and served
    throughout. docs/SPEC.md ("Transfers") says what happens in and between rounds. Sources are the nearest GPUs that
-   hold the expert (same node, then any), spread as evenly as can be. GPUs that leave are sources, dead ones are not.
+   hold the expert (same node, then any), spread as evenly as can be; those that have received it may send it on.
+   GPUs that leave are sources, dead ones are not.
 
    problem        load may be NULL.
    options        only EPLB_FLAG_EXTERNAL_SOURCE matters: it allows source -1 for experts that no GPU can be read for.
    from           the placement in force; only physical_to_logical is read.
    to             the new placement, likewise.
-   spare_buffers  experts of a layer that a GPU can receive beside its slots; 0 and more.
+   spare_buffers  experts of a layer that a GPU can receive beside its slots. One always suffices.
    list           out: the list, its layers, its totals.
 
-   EPLB_STATUS_SOURCE_LOST, EPLB_STATUS_NEEDS_BUFFER, EPLB_STATUS_LIST_TOO_SMALL: eplb_explain_transfers names the
-   layer. A layer takes O(rounds (P + transfers x GPUs)) at most, twice, since all are checked before the first is
-   written, and up to 16 times when no order with as few rounds as one GPU has transfers is found. */
+   EPLB_STATUS_SOURCE_LOST, EPLB_STATUS_NEEDS_BUFFER (without a spare buffer only), EPLB_STATUS_LIST_TOO_SMALL:
+   eplb_explain_transfers names the layer. A layer takes O(rounds (P + transfers x GPUs)) at most, twice, since all
+   are checked before the first is written, and up to 8 times (4 from 4,096 slots on) when no order is found that
+   provably has the fewest rounds. */
 int32_t eplb_transfers(const eplb_problem *problem, const eplb_options *options, void *workspace, size_t workspace_size,
                        const eplb_placement *from, const eplb_placement *to, uint32_t spare_buffers,
                        const eplb_transfer_list *list);
@@ -672,7 +674,7 @@ typedef struct eplb_gate_layer {
                            exact. */
   uint32_t moved;       /* Copies of an expert that go over a link: eplb_transfer_list.layer_moved. Not slots that
                            differ: what changes its slot within a GPU costs no link. */
-  uint32_t rounds;      /* The most experts that one GPU sends or receives: eplb_transfer_list.layer_rounds. */
+  uint32_t rounds;      /* The rounds of the transfers: eplb_transfer_list.layer_rounds. */
   uint32_t node_rounds; /* The most experts that enter or leave one node; 0 when node_bandwidth is. */
   uint32_t reserved;    /* 0. */
 } eplb_gate_layer;
@@ -942,8 +944,8 @@ EPLB_ENUM(eplb_status, int32_t) {
   EPLB_STATUS_INFEASIBLE = -70,             /* No placement can keep the rules: groups do not fit onto the nodes, or
                                                limits or survival cannot be kept. */
   EPLB_STATUS_SOURCE_LOST = -71,            /* An expert is on no GPU that can be read. */
-  EPLB_STATUS_NEEDS_BUFFER = -72,           /* eplb_transfers: no safe order of the transfers was found with these spare
-                                               buffers. */
+  EPLB_STATUS_NEEDS_BUFFER = -72,           /* eplb_transfers: no order of the transfers is safe without a spare
+                                               buffer. */
   EPLB_STATUS_LIST_TOO_SMALL = -73,         /* eplb_transfers: the list has more entries than capacity. */
   EPLB_STATUS_UNSUPPORTED_POLICY = -80,     /* This policy is not served by this version. */
   EPLB_STATUS_UNSUPPORTED_WINDOWS = -81,    /* This policy plans a single window. */

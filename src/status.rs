@@ -102,7 +102,7 @@ pub enum eplb_status {
     Infeasible = -70,
     /// An expert is on no GPU that can be read.
     SourceLost = -71,
-    /// eplb_transfers: no safe order of the transfers was found with these spare buffers.
+    /// eplb_transfers: no order of the transfers is safe without a spare buffer.
     NeedsBuffer = -72,
     /// eplb_transfers: the list has more entries than capacity.
     ListTooSmall = -73,
@@ -232,7 +232,7 @@ texts! {
     PlacementState: c"the new placement puts an expert on a dead GPU, or a new one on a leaving GPU: plan with this gpu_state",
     Infeasible: c"no placement can keep the rules: give more slots or living GPUs; where max_moves or max_moves_per_gpu_pair forbids a repair, raise it",
     SourceLost: c"an expert is on no GPU that can be read: set EPLB_FLAG_EXTERNAL_SOURCE if it can be loaded from outside",
-    NeedsBuffer: c"no safe order of the transfers was found: give more spare buffers",
+    NeedsBuffer: c"no order of the transfers is safe without a spare buffer: give one",
     ListTooSmall: c"the list of transfers is too small: call with transfers NULL to count them, or give 2 * L * P",
     UnsupportedPolicy: c"this policy is not served by this version",
     UnsupportedWindows: c"this policy plans a single window: set num_windows to 1, or plan with EPLB_POLICY_BALANCED",

@@ -6,7 +6,7 @@ use crate::explain::text::{Text, say};
 use crate::placement::each_slot;
 use crate::problem::Shape;
 use crate::status::Status;
-use crate::transfers::list::{Transition, buffers_needed, first_refused};
+use crate::transfers::list::{Transition, blocked_gpu, first_refused};
 
 /// The placement that is left, and the one that is to come.
 pub struct Transfers<'a> {
@@ -45,10 +45,9 @@ impl<'a> Transfers<'a> {
                 }
             }
             Status::NeedsBuffer => {
-                say!(text; "spare_buffers is %, layer % needs ", transition.spare_buffers, layer);
-                match buffers_needed(shape, transition, layer, arena) {
-                    Some(needed) => say!(text; "%: raise it to that", needed),
-                    None => say!(text; "more: raise it"),
+                say!(text; "spare_buffers is %, layer % needs 1", transition.spare_buffers, layer);
+                if let Some(gpu) = blocked_gpu(shape, transition, layer, arena) {
+                    say!(text; ": GPU % is one of a ring that has nothing free and waits for itself, raise it", gpu);
                 }
             }
             _ => {}

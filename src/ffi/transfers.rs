@@ -69,18 +69,20 @@ function! {
     /// round. Replayed in order the list is safe: in a round a GPU sends at most one expert and receives at most one, no
     /// slot is overwritten before its last reader, and every expert has a slot from which it can be read and served
     /// throughout. docs/SPEC.md ("Transfers") says what happens in and between rounds. Sources are the nearest GPUs that
-    /// hold the expert (same node, then any), spread as evenly as can be. GPUs that leave are sources, dead ones are not.
+    /// hold the expert (same node, then any), spread as evenly as can be; those that have received it may send it on.
+    /// GPUs that leave are sources, dead ones are not.
     ///
     /// problem        load may be NULL.
     /// options        only EPLB_FLAG_EXTERNAL_SOURCE matters: it allows source -1 for experts that no GPU can be read for.
     /// from           the placement in force; only physical_to_logical is read.
     /// to             the new placement, likewise.
-    /// spare_buffers  experts of a layer that a GPU can receive beside its slots; 0 and more.
+    /// spare_buffers  experts of a layer that a GPU can receive beside its slots. One always suffices.
     /// list           out: the list, its layers, its totals.
     ///
-    /// EPLB_STATUS_SOURCE_LOST, EPLB_STATUS_NEEDS_BUFFER, EPLB_STATUS_LIST_TOO_SMALL: eplb_explain_transfers names the
-    /// layer. A layer takes O(rounds (P + transfers x GPUs)) at most, twice, since all are checked before the first is
-    /// written, and up to 16 times when no order with as few rounds as one GPU has transfers is found.
+    /// EPLB_STATUS_SOURCE_LOST, EPLB_STATUS_NEEDS_BUFFER (without a spare buffer only), EPLB_STATUS_LIST_TOO_SMALL:
+    /// eplb_explain_transfers names the layer. A layer takes O(rounds (P + transfers x GPUs)) at most, twice, since all
+    /// are checked before the first is written, and up to 8 times (4 from 4,096 slots on) when no order is found that
+    /// provably has the fewest rounds.
     pub unsafe extern "C" fn eplb_transfers(
         problem: *const eplb_problem,
         options: *const eplb_options,

@@ -65,7 +65,7 @@ pub struct eplb_gate_layer {
     /// Copies of an expert that go over a link: eplb_transfer_list.layer_moved. Not slots that differ: what changes its
     /// slot within a GPU costs no link.
     pub moved: u32,
-    /// The most experts that one GPU sends or receives: eplb_transfer_list.layer_rounds.
+    /// The rounds of the transfers: eplb_transfer_list.layer_rounds.
     pub rounds: u32,
     /// The most experts that enter or leave one node; 0 when node_bandwidth is.
     pub node_rounds: u32,

@@ -20,6 +20,9 @@ pub const PENDING: u32 = 3; // waits for its expert
 pub const LANDING: u32 = 4; // is written in this round
 pub const BUFFERED: u32 = 5; // its expert is in a spare buffer
 
+/// The place of a content that is written over in this round.
+const GIVEN_UP: u32 = NONE - 1;
+
 /// A layer on the move.
 #[derive(Debug)]
 pub struct Moves<'a> {
@@ -38,13 +41,14 @@ pub struct Moves<'a> {
     pub round: &'a mut [u32],
     pub commit: &'a mut [u32],
     /// `[P]` of each content: the slot where it stands; NONE = not settled yet, free to be overwritten once
-    /// nobody reads it.
+    /// nobody reads it; GIVEN_UP = is written over in this round.
     pub place: &'a mut [u32],
     /// `[2P]` readers to come of each content, then of each slot that has been written.
     pub reads: &'a mut [u32],
     /// `[E]` readable copies.
     pub copies: &'a mut [u32],
-    /// `[E]`, `[P]`: the slots that hold each expert for good. While a layer is read: the contents of each.
+    /// `[E]`, `[2P]`: the copies of each expert, as sources are named: slots that hold it for good, then contents
+    /// that go away, those that have gone still among them. While a layer is read: the contents of a GPU.
     pub head: &'a mut [u32],
     pub next: &'a mut [u32],
     /// `[E]` of the GPU at hand: a slot that holds or will hold the expert.
@@ -71,7 +75,7 @@ impl<'a> Moves<'a> {
             reads: arena.u32s(slots.saturating_mul(2)),
             copies: arena.u32s(experts),
             head: arena.u32s(experts),
-            next: arena.u32s(slots),
+            next: arena.u32s(slots.saturating_mul(2)),
             seen: arena.u32s(experts),
         };
         moves.note_gpus(shape.topology());
@@ -119,9 +123,42 @@ impl<'a> Moves<'a> {
     /// A slot holds its expert from now on.
     pub fn settle(&mut self, slot: usize) {
         put(self.state, slot, SETTLED);
-        let expert = at(self.want, slot) as usize;
-        put(self.next, slot, at(self.head, expert));
-        put(self.head, expert, slot as u32);
+        self.list_copy(at(self.want, slot), self.slots + slot);
+    }
+
+    /// Puts a copy before the others of its expert.
+    fn list_copy(&mut self, expert: u32, source: usize) {
+        put(self.next, source, at(self.head, expert));
+        put(self.head, expert, source as u32);
+    }
+
+    /// The first copy of an expert that can be read, and the one after another; NONE = there is none.
+    pub fn first_copy(&self, expert: u32) -> u32 {
+        self.readable_from(at(self.head, expert))
+    }
+
+    /// See [`Moves::first_copy`].
+    pub fn next_copy(&self, source: u32) -> u32 {
+        self.readable_from(at(self.next, source))
+    }
+
+    fn readable_from(&self, mut source: u32) -> u32 {
+        while (source as usize) < self.slots && at(self.place, source) != NONE {
+            source = at(self.next, source);
+        }
+        source
+    }
+
+    /// Gives a slot that receives a source; NONE is one from outside.
+    pub fn read_from(&mut self, slot: usize, source: u32) {
+        subtract(self.reads, at(self.source, slot), 1);
+        put(self.source, slot, source);
+        add(self.reads, source, 1);
+    }
+
+    /// Whether a GPU is on the node of a slot.
+    pub fn is_near(&self, topology: &Topology, slot: usize, gpu: usize) -> bool {
+        topology.node(at(self.gpu, slot) as usize) == topology.node(gpu)
     }
 
     /// A copy of what a slot is to hold can be read.
@@ -136,11 +173,13 @@ impl<'a> Moves<'a> {
 
     /// A content will be written over.
     pub fn give_up(&mut self, content: usize) {
+        put(self.place, content, GIVEN_UP);
         subtract(self.copies, at(self.held, content), 1);
     }
 
     /// It will not after all.
     pub fn keep(&mut self, content: usize) {
+        put(self.place, content, NONE);
         add(self.copies, at(self.held, content), 1);
     }
 
@@ -184,12 +223,54 @@ impl<'a> Moves<'a> {
                 return Err(Status::PlacementState);
             }
         }
-        for slot in 0..self.slots {
+        for content in (0..self.slots).rev() {
+            if at(self.place, content) == NONE {
+                self.list_copy(at(self.held, content), content);
+            }
+        }
+        for slot in (0..self.slots).rev() {
             if at(self.state, slot) == SETTLED {
                 self.settle(slot);
             }
         }
         Ok(())
+    }
+
+    /// No order has fewer rounds: one GPU receives as many, one expert travels so often when each copy sends
+    /// in every round, or the only copies of some experts are on one GPU, which sends them one after another.
+    pub fn least_rounds(&mut self) -> u32 {
+        let wanted = &mut *self.seen;
+        wanted.fill(0);
+        for slot in (0..self.slots).filter(|&slot| at(self.state, slot) == PENDING) {
+            add(wanted, at(self.want, slot), 1);
+        }
+        let mut least = 0;
+        for gpu in 0..self.gpus {
+            let range = at(self.first, gpu) as usize..at(self.first, gpu + 1) as usize;
+            let pending = range.clone().filter(|&slot| at(self.state, slot) == PENDING);
+            least = least.max(pending.count() as u32);
+            // the experts by the rounds that they take
+            let mut only = [0_u32; 33];
+            for content in range {
+                let expert = at(self.held, content);
+                let (wanted, copies) = (at(wanted, expert), at(self.copies, expert));
+                if expert != NONE && wanted > 0 {
+                    let rounds = doublings(copies, wanted);
+                    least = least.max(rounds);
+                    if copies == 1 {
+                        add(&mut only, rounds, 1);
+                    }
+                }
+            }
+            let mut before = 0;
+            for (rounds, &experts) in (0..33).zip(&only).rev() {
+                before += experts;
+                if experts > 0 {
+                    least = least.max(before + rounds - 1);
+                }
+            }
+        }
+        least
     }
 
     /// Finds each slot of a GPU its content: the one that stands there, else the first other of the same
@@ -242,4 +323,15 @@ impl<'a> Moves<'a> {
 fn count_copies(experts: &[u32], copies: &mut [u32]) {
     copies.fill(0);
     experts.iter().for_each(|&expert| add(copies, expert, 1)); // NONE is beyond them
+}
+
+/// The rounds until `copies` have become `wanted` more, if each is copied in each.
+fn doublings(copies: u32, wanted: u32) -> u32 {
+    let mut rounds = 0;
+    let mut there = u64::from(copies);
+    while there < u64::from(copies) + u64::from(wanted) {
+        there *= 2;
+        rounds += 1;
+    }
+    rounds
 }

@@ -11,6 +11,7 @@ use crate::placement::Placement;
 use crate::problem::Shape;
 use crate::status::Status;
 use crate::transfers::contents::{LOCAL, Moves, SETTLED};
+use crate::transfers::rings::closed_ring;
 use crate::transfers::rounds::{Attempt, Rounds};
 use crate::transfers::sources::Sources;
 
@@ -111,43 +112,42 @@ impl<'a> Scratch<'a> {
     }
 
     /// Works out a layer: the way with the fewest rounds, the first of equals. Ends with the first way that
-    /// needs no more rounds than one GPU has transfers, which is the least.
+    /// needs no more than any order does.
     fn work_out(
         &mut self,
         shape: &Shape,
         transition: &Transition,
         layer: usize,
     ) -> Result<u32, Status> {
-        let spare = transition.spare_buffers;
-        let mut best: Option<(u32, usize)> = None;
-        for turn in 0..Attempt::MOST {
-            match self.attempt(shape, transition, layer, Attempt { turn, spare }) {
-                Err(Status::NeedsBuffer) => {}
-                Err(status) => return Err(status),
-                Ok(rounds) if rounds <= self.rounds.degree(&self.moves) => return Ok(rounds),
-                Ok(rounds) => {
-                    if best.is_none_or(|(least, _)| rounds < least) {
-                        best = Some((rounds, turn));
-                    }
-                }
+        let (mut best, mut best_turn) = (u32::MAX, 0);
+        for turn in 0..Attempt::most(self.moves.slots) {
+            let (rounds, least) = self.attempt(shape, transition, layer, turn)?;
+            if rounds <= least {
+                return Ok(rounds);
+            }
+            if rounds < best {
+                (best, best_turn) = (rounds, turn);
             }
         }
-        let (_, turn) = best.ok_or(Status::NeedsBuffer)?;
-        self.attempt(shape, transition, layer, Attempt { turn, spare })
+        Ok(self.attempt(shape, transition, layer, best_turn)?.0)
     }
 
+    /// The rounds of one way, and the fewest that there can be.
     fn attempt(
         &mut self,
         shape: &Shape,
         transition: &Transition,
         layer: usize,
-        attempt: Attempt,
-    ) -> Result<u32, Status> {
+        turn: usize,
+    ) -> Result<(u32, u32), Status> {
         let (old, new) = (transition.from.layer(shape, layer), transition.to.layer(shape, layer));
         let external = transition.flags.contains(Flags::EXTERNAL_SOURCE);
-        self.moves.read(shape, old, new)?;
-        self.sources.choose(shape.topology(), &mut self.moves, external)?;
-        self.rounds.schedule(shape.topology(), &mut self.moves, attempt)
+        let attempt = Attempt { turn, spare: transition.spare_buffers, forced: false };
+        let (topology, moves) = (shape.topology(), &mut self.moves);
+        moves.read(shape, old, new)?;
+        self.sources.choose(topology, moves, external)?;
+        let least = moves.least_rounds();
+        Ok((self.rounds.schedule(topology, moves, &mut self.sources, attempt)?, least))
     }
 }
 
@@ -177,19 +177,16 @@ pub(crate) fn first_refused(
     (0..shape.num_layers()).find(|&layer| scratch.work_out(shape, transition, layer).is_err())
 }
 
-/// The fewest spare buffers with which a layer can be moved; as many as a GPU has slots always suffice.
-pub(crate) fn buffers_needed(
+/// A GPU for which a layer needs a spare buffer.
+pub(crate) fn blocked_gpu(
     shape: &Shape,
     transition: &Transition,
     layer: usize,
     mut arena: Arena,
-) -> Option<u32> {
-    let gpus = 0..shape.topology().num_gpus();
-    let most = gpus.map(|gpu| shape.topology().slots(gpu)).max().unwrap_or(0) as u32;
+) -> Option<usize> {
     let mut scratch = Scratch::carve(&mut arena, shape);
-    (transition.spare_buffers..=most).find(|&spare_buffers| {
-        scratch.work_out(shape, &Transition { spare_buffers, ..*transition }, layer).is_ok()
-    })
+    let refused = scratch.work_out(shape, transition, layer).is_err();
+    refused.then(|| closed_ring(&scratch.moves)).flatten()
 }
 
 /// Lists what turns one placement into another, layer by layer. Calls `report` for each transfer and at the end

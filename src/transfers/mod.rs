@@ -3,5 +3,6 @@
 pub mod contents;
 pub mod list;
 pub mod matching;
+pub mod rings;
 pub mod rounds;
 pub mod sources;

@@ -11,6 +11,8 @@ use crate::problem::topology::Topology;
 use crate::status::Status;
 use crate::transfers::contents::{BUFFERED, LANDING, Moves};
 use crate::transfers::matching::{Matching, READY};
+use crate::transfers::rings::{closed_ring, enter_rings};
+use crate::transfers::sources::Sources;
 
 /// Where a GPU can receive: nowhere, a buffer, or content c as `CONTENT + c`.
 const NOWHERE: u32 = 0;
@@ -18,25 +20,29 @@ const BUFFER: u32 = 1;
 const CONTENT: u32 = READY;
 
 /// One way to schedule a layer. Ways differ in who comes first among equals, and in when a reader is sent to
-/// a copy that has arrived in an earlier round.
+/// another copy.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt {
     /// Which.
     pub turn: usize,
     /// Spare buffers of a GPU.
     pub spare: u32,
+    /// Whether nothing else can be done: readers may be sent to any copy.
+    pub forced: bool,
 }
 
 impl Attempt {
-    /// Ways that are tried.
-    pub const MOST: usize = 16;
+    /// Ways that are tried at most: fewer where there are many slots, as they make others likely.
+    pub fn most(slots: usize) -> usize {
+        16_384_usize.checked_div(slots).unwrap_or(0).clamp(4, 8)
+    }
 
     /// Whether readers are sent elsewhere for a GPU that has nothing free and `buffers` left. Without spare
     /// buffers nothing else helps. With some the first two ways do without, as that changes who sends most;
     /// the third does it before it would have to wait, the fourth before it takes a buffer; and so on.
     fn relays(self, buffers: u32) -> bool {
         match self.turn & 3 {
-            _ if self.spare == 0 => true,
+            _ if self.spare == 0 || self.forced => true,
             0 | 1 => false,
             2 => buffers == 0,
             _ => true,
@@ -71,42 +77,61 @@ impl<'a> Rounds<'a> {
     /// Gives every slot that receives its round, and finds every content its place. Answers the rounds.
     ///
     /// # Errors
-    /// [`Status::NeedsBuffer`].
+    /// [`Status::NeedsBuffer`]: no order is safe.
     pub fn schedule(
         &mut self,
         topology: &Topology,
         moves: &mut Moves,
+        sources: &mut Sources,
         attempt: Attempt,
     ) -> Result<u32, Status> {
         let mut round = 0;
         self.used.fill(0);
         self.matching.begin(moves, attempt.turn);
         while self.matching.count(moves) {
-            self.find_room(topology, moves, attempt);
-            self.matching.choose(moves, self.room);
-            if !self.run(moves, round) {
-                return Err(Status::NeedsBuffer);
+            if self.matching.fans_out() && round > 0 {
+                // those that have received may send, too
+                sources.even_out(topology, moves, self.matching.most_received());
+                self.matching.count(moves);
+            }
+            if !self.start(topology, moves, attempt, round) {
+                self.unblock(topology, moves, round);
+                if !self.start(topology, moves, Attempt { forced: true, ..attempt }, round) {
+                    round += enter_rings(moves);
+                    break;
+                }
             }
             round += 1;
             self.finish(moves, round);
+        }
+        if closed_ring(moves).is_some() {
+            return Err(Status::NeedsBuffer);
         }
         self.place_the_rest(moves);
         Ok(round)
     }
 
-    /// The most experts that one GPU sends or receives.
-    pub fn degree(&mut self, moves: &Moves) -> u32 {
-        let (sends, receives) = (&mut *self.used, &mut *self.room);
-        sends.fill(0);
-        receives.fill(0);
-        for slot in (0..moves.slots).filter(|&slot| at(moves.round, slot) != NONE) {
-            add(receives, at(moves.gpu, slot), 1);
-            let source = at(moves.source, slot);
-            if source != NONE {
-                add(sends, moves.gpu_of(source), 1);
+    /// Starts a round. False when nothing can be received.
+    fn start(
+        &mut self,
+        topology: &Topology,
+        moves: &mut Moves,
+        attempt: Attempt,
+        round: u32,
+    ) -> bool {
+        self.find_room(topology, moves, attempt);
+        self.matching.choose(moves, self.room);
+        self.run(moves, round)
+    }
+
+    /// Empties buffers into contents that are free once their readers go elsewhere.
+    fn unblock(&mut self, topology: &Topology, moves: &mut Moves, round: u32) {
+        for gpu in 0..moves.gpus {
+            if at(self.used, gpu) > 0 && self.matching.relieve(topology, moves, gpu, true).is_some()
+            {
+                self.empty_buffers(moves, round);
             }
         }
-        sends.iter().chain(receives.iter()).copied().max().unwrap_or(0)
     }
 
     /// Finds each GPU that waits room for one expert. A content that is found is taken out of the readable
@@ -118,12 +143,14 @@ impl<'a> Rounds<'a> {
                 let buffers = attempt.spare.saturating_sub(at(self.used, gpu));
                 let mut free = moves.slots_of(gpu).find(|&content| moves.is_free(content));
                 if free.is_none() && attempt.relays(buffers) {
-                    free = self.matching.relieve(topology, moves, gpu);
+                    free = self.matching.relieve(topology, moves, gpu, attempt.forced);
                 }
                 if let Some(content) = free {
                     moves.give_up(content);
                     room = CONTENT + content as u32;
-                } else if buffers > 1 || buffers == 1 && !self.matching.can_wait(moves, gpu) {
+                } else if buffers > 1
+                    || buffers == 1 && (attempt.forced || !self.matching.can_wait(moves, gpu))
+                {
                     room = BUFFER;
                 }
             }
@@ -194,7 +221,6 @@ impl<'a> Rounds<'a> {
                 // undo, but for those that were left out
                 if at(moves.state, slot) == BUFFERED && at(self.taken, slot) != NONE {
                     let content = at(self.taken, slot) as usize;
-                    put(moves.place, content, NONE);
                     moves.keep(content);
                 }
             }
@@ -220,8 +246,8 @@ impl<'a> Rounds<'a> {
             let free = own.or_else(|| moves.slots_of(gpu).find(|&content| moves.is_free(content)));
             if let Some(content) = free {
                 put(self.taken, slot, content as u32);
-                put(moves.place, content, slot as u32);
                 moves.give_up(content);
+                put(moves.place, content, slot as u32);
             } else {
                 put(self.taken, slot, NONE);
                 moves.lose_copy(slot);

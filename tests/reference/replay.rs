@@ -2,7 +2,7 @@
 //! (docs/SPEC.md, "Transfers"). Knows nothing of how the list was made.
 
 use eplb::Transfer;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The machine on which a list is replayed.
 pub struct Machine<'a> {
@@ -24,8 +24,43 @@ pub struct Replayed {
     pub sends: usize,
     pub receives: usize,
     pub rounds: usize,
+    /// No list has fewer.
+    pub least: usize,
     /// The most buffers that one GPU had in use.
     pub buffers: usize,
+}
+
+/// No list has fewer rounds: a GPU receives one expert a round; the copies of an expert double at most; and what one
+/// GPU alone holds leaves it one after another, first what takes longest after that.
+pub fn least_rounds(machine: &Machine, old: &[i32], new: &[i32]) -> usize {
+    let place = |(slot, &expert): (usize, &i32)| (expert, machine.gpu[slot]);
+    let named = |&(expert, gpu): &(i32, usize)| expert >= 0 && machine.serves[gpu];
+    let held: BTreeSet<(i32, usize)> = old.iter().enumerate().map(place).filter(named).collect();
+    let wanted: BTreeSet<(i32, usize)> = new.iter().enumerate().map(place).filter(named).collect();
+    let mut receives: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut receivers: BTreeMap<i32, usize> = BTreeMap::new();
+    for (expert, gpu) in wanted.difference(&held) {
+        *receives.entry(*gpu).or_default() += 1;
+        *receivers.entry(*expert).or_default() += 1;
+    }
+    let mut least = receives.values().copied().max().unwrap_or(0);
+    let mut alone: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (expert, more) in receivers {
+        let holders: Vec<usize> =
+            held.iter().filter(|held| held.0 == expert).map(|held| held.1).collect();
+        let enough = |rounds: &usize| holders.len() << rounds >= holders.len() + more;
+        let Some(rounds) = (0..usize::BITS as usize).find(enough) else { continue }; // from outside
+        least = least.max(rounds);
+        if let [gpu] = holders[..] {
+            alone.entry(gpu).or_default().push(rounds);
+        }
+    }
+    for rounds in alone.values_mut() {
+        rounds.sort_unstable_by(|a, b| b.cmp(a));
+        let last = rounds.iter().enumerate().map(|(before, rounds)| before + rounds);
+        least = least.max(last.max().unwrap_or(0));
+    }
+    least
 }
 
 /// Replays `list`, in `rounds` rounds, from `old` to `new`.
@@ -37,7 +72,11 @@ pub fn replay(
     rounds: usize,
 ) -> Result<Replayed, String> {
     let slots = old.len();
-    let mut done = Replayed { rounds, ..Replayed::default() };
+    let least = least_rounds(machine, old, new);
+    let mut done = Replayed { rounds, least, ..Replayed::default() };
+    if rounds < least {
+        return Err(format!("{rounds} rounds where none has fewer than {least}"));
+    }
     let mut held: Vec<Option<i32>> = (0..slots)
         .map(|slot| (old[slot] >= 0 && machine.serves[machine.gpu[slot]]).then_some(old[slot]))
         .collect();
