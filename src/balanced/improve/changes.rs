@@ -5,7 +5,7 @@ use crate::balanced::improve::packing::{Packing, Step, bit};
 use crate::base::cells::{NONE, at, part, part_mut, put};
 
 impl<const N: usize> Packing<'_, N> {
-    /// Counts and chains from `expert_at`, then all that depends on them.
+    /// Counts, chains, contents and sums from `expert_at`; what changes would do is for [`Self::refresh`] to say.
     pub fn rebuild(&mut self) {
         let empty = self.empty();
         self.head.fill(NONE);
@@ -22,8 +22,8 @@ impl<const N: usize> Packing<'_, N> {
         self.changed.fill(self.now);
         for gpu in 0..self.gpus() {
             self.note_content(gpu);
+            self.add_up(gpu);
         }
-        self.refresh();
     }
 
     /// All that depends on loads, units and weights.
@@ -169,24 +169,26 @@ impl<const N: usize> Packing<'_, N> {
     fn note_content(&mut self, gpu: usize) {
         let (from, to) = (self.start(gpu), self.start(gpu + 1));
         let now = part(self.expert_at, from, to);
-        put(self.has, gpu, now.iter().fold(0, |bits, &expert| bits | bit(expert)));
+        let has = now.iter().fold(0, |bits, &expert| bits | bit(expert));
+        put(self.has, gpu, has);
         let empty = self.empty();
         let twin =
             |(i, e): (usize, &u32)| *e != empty && now.iter().take(i).any(|other| other == e);
-        let twins = now.iter().enumerate().any(twin);
+        // as many bits as slots: no two are alike
+        let twins = (has.count_ones() as usize) < now.len() && now.iter().enumerate().any(twin);
         put(self.twins, gpu, u32::from(twins));
         if !self.priced {
             return;
         }
         let before = part(self.in_force, from, to);
+        let had = at(self.had, gpu);
         let mut gone = before.len() as u32;
         for (i, &expert) in now.iter().enumerate() {
-            let held = before.iter().filter(|&&e| e == expert).count();
-            let twins = match held {
-                0 => 0,
-                _ => now.iter().take(i).filter(|&&e| e == expert).count(),
+            let stays = had & bit(expert) != 0 && {
+                let earlier = now.iter().take(if twins || expert == empty { i } else { 0 });
+                let twins = earlier.filter(|&&e| e == expert).count();
+                before.iter().filter(|&&e| e == expert).count() > twins
             };
-            let stays = held > twins;
             gone -= u32::from(stays);
             put(self.fresh, from + i, u32::from(!stays));
         }

@@ -13,6 +13,7 @@ pub fn fill<const N: usize>(packing: &mut Packing<N>, marks: &mut Marks) {
     if !packing.expert_at.contains(&empty) {
         return;
     }
+    packing.refresh();
     loop {
         let mut best: Option<(f32, usize)> = None;
         for (slot, &expert) in packing.expert_at.iter().enumerate() {

@@ -63,6 +63,9 @@ impl<const N: usize> Descent<'_, '_, '_, N> {
         let Descent { packing, marks, kept, .. } = self;
         copy(packing.expert_at, if best { kept.best } else { kept.root });
         packing.rebuild();
+        if !best {
+            packing.refresh();
+        }
         marks.budget = packing.budget_left();
         let changed = packing.expert_at.len() + packing.gpus();
         marks.left = marks.left.saturating_sub((changed * packing.blocks) as u64);
@@ -90,6 +93,8 @@ impl<const N: usize> Descent<'_, '_, '_, N> {
         let (slots, experts) = (self.packing.expert_at.len(), self.packing.empty() as usize);
         let mut first = None;
         let mut level = f64::NEG_INFINITY;
+        self.restore(false);
+        let mut at_root = true;
         for slot in 0..slots {
             for other in 0..experts + slots {
                 let step = match other.checked_sub(experts) {
@@ -99,8 +104,11 @@ impl<const N: usize> Descent<'_, '_, '_, N> {
                 if matches!(step, Step::Swap(a, b) if a >= b) || self.marks.left == 0 {
                     continue;
                 }
-                self.restore(false);
-                if self.apply(step) {
+                if !at_root {
+                    self.restore(false);
+                }
+                at_root = !self.apply(step);
+                if !at_root {
                     let now = self.descend();
                     if now > level + ALIKE {
                         (first, level) = (Some(step), now);

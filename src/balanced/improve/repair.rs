@@ -17,6 +17,7 @@ pub fn repair<const N: usize>(packing: &mut Packing<N>, marks: &mut Marks) -> bo
     if (0..experts as u32).all(|expert| packing.is_placed(expert)) {
         return true;
     }
+    packing.refresh();
     let stride = N * packing.blocks;
     for expert in 0..experts {
         let load = packing.load.as_flattened().iter().skip(expert * stride).take(stride);
