@@ -14,7 +14,7 @@ use crate::rebalance::homes;
 use crate::rebalance::mode::Rebalance;
 
 /// How far beyond their mean windows are searched with: what comes will not be among what was.
-const BEYOND: f32 = 0.3;
+const BEYOND: f32 = 0.15;
 
 /// What is searched, and within what.
 #[derive(Clone, Copy)]

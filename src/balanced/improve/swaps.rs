@@ -36,7 +36,7 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
         let (some, many) = match (p.priced, p.one_load()) {
             (false, _) => (1, u32::MAX),
             (true, true) => (4, 8),
-            (true, false) => (8, u32::MAX),
+            (true, false) => (16, u32::MAX),
         };
         let order = part_mut(marks.order, 0, left);
         heap::build(order);
