@@ -203,7 +203,7 @@ impl<const N: usize> Packing<'_, N> {
 
     /// Time of a GPU in the only window there is when `more` is added, as a cost.
     #[inline(always)]
-    fn cost_of_one(&self, gpu: usize, more: f32) -> f32 {
+    pub fn cost_of_one(&self, gpu: usize, more: f32) -> f32 {
         let sum = at(self.sum.as_flattened(), gpu) + more;
         lanes::power(sum * at(self.slowness, gpu), at(self.weight.as_flattened(), 0))
     }
