@@ -15,7 +15,7 @@ pub enum Survive {
 pub struct Limits<'a> {
     /// Slots that may newly differ from the placement in force; `u32::MAX`: no limit, and none is counted.
     pub moves: u32,
-    /// By slot: the placement in force, `u32::MAX` for none. Only read when moves are limited.
+    /// By slot: the placement in force, the number of experts for none. Only read when moves are limited.
     pub in_force: &'a [u32],
     /// Slots of a GPU that may get experts from one other; 0: no limit.
     pub per_pair: u32,
@@ -28,8 +28,8 @@ pub struct Limits<'a> {
     /// By GPU: its node. By expert: the node that it is bound to.
     pub node: &'a [u32],
     pub home: &'a [u32],
-    /// By slot: 1 where the expert must stay.
-    pub pinned: &'a [u32],
+    /// Whether every expert in force must stay.
+    pub pinned: bool,
 }
 
 impl Limits<'_> {
@@ -45,7 +45,7 @@ impl Limits<'_> {
             survive: Survive::Nothing,
             node: &[],
             home: &[],
-            pinned: &[],
+            pinned: false,
         }
     }
 

@@ -68,7 +68,7 @@ pub struct Packing<'a, const N: usize> {
     pub had: &'a mut [u64],
     /// By slot: the placement in force; 1 when its expert is new to the GPU. By GPU: experts in force that it no
     /// longer has. Only where moves have a price.
-    pub in_force: &'a mut [u32],
+    pub in_force: &'a [u32],
     pub fresh: &'a mut [u32],
     pub gone: &'a mut [u32],
     /// The time, which goes on with each step, and by GPU when it changed last.
@@ -278,7 +278,7 @@ impl<const N: usize> Packing<'_, N> {
 
     #[inline(always)]
     pub fn is_pinned(&self, slot: usize) -> bool {
-        at(self.limits.pinned, slot) != 0
+        self.limits.pinned && at(self.in_force, slot) != self.empty()
     }
 
     /// Takes an empty slot out of those to be filled, until its GPU changes.
