@@ -5,7 +5,7 @@ use crate::balanced::improve::packing::{Packing, Step, bit};
 use crate::base::cells::{NONE, at, part, part_mut, put};
 
 impl<const N: usize> Packing<'_, N> {
-    /// Counts, chains, contents and sums from `expert_at`; what changes would do is for [`Self::refresh`] to say.
+    /// Counts, chains, contents and sums from `expert_at`.
     pub fn rebuild(&mut self) {
         let empty = self.empty();
         self.head.fill(NONE);
@@ -24,16 +24,44 @@ impl<const N: usize> Packing<'_, N> {
             self.note_content(gpu);
             self.add_up(gpu);
         }
+        self.known = 0;
     }
 
     /// All that depends on loads, units and weights.
     pub fn refresh(&mut self) {
         for gpu in 0..self.gpus() {
             self.add_up(gpu);
-            self.note_slots(gpu);
         }
-        for expert in 0..self.empty() {
-            self.note_expert(expert);
+        self.known = 0;
+    }
+
+    /// Works out what changes would do, which swaps need not know.
+    pub fn know(&mut self) {
+        let known = self.known;
+        if known == self.now {
+            return;
+        }
+        self.times_known += 1;
+        for gpu in 0..self.gpus() {
+            if at(self.changed, gpu) > known {
+                self.note_slots(gpu);
+            }
+        }
+        for gpu in 0..self.gpus() {
+            if at(self.changed, gpu) > known {
+                self.note_experts(gpu);
+            }
+        }
+        self.known = self.now;
+    }
+
+    fn note_experts(&mut self, gpu: usize) {
+        for slot in self.start(gpu)..self.start(gpu + 1) {
+            let expert = at(self.expert_at, slot);
+            if at(self.noted, expert as usize) != self.times_known {
+                put(self.noted, expert as usize, self.times_known);
+                self.note_expert(expert);
+            }
         }
     }
 
@@ -57,9 +85,6 @@ impl<const N: usize> Packing<'_, N> {
             }
         }
         self.settle();
-        if before != empty {
-            self.note_expert(before);
-        }
     }
 
     /// Two slots swap their experts.
@@ -127,17 +152,6 @@ impl<const N: usize> Packing<'_, N> {
         for i in 0..self.touches {
             let gpu = at(self.touched, i) as usize;
             self.add_up(gpu);
-            self.note_slots(gpu);
-        }
-        for i in 0..self.touches {
-            let gpu = at(self.touched, i) as usize;
-            for slot in self.start(gpu)..self.start(gpu + 1) {
-                let expert = at(self.expert_at, slot);
-                if at(self.noted, expert as usize) != self.now {
-                    put(self.noted, expert as usize, self.now);
-                    self.note_expert(expert);
-                }
-            }
         }
         self.touches = 0;
     }
@@ -227,10 +241,6 @@ impl<const N: usize> Packing<'_, N> {
         let mut slot = at(self.head, e);
         match at(self.count, e) {
             _ if expert == self.empty() => {}
-            0 => {
-                put(self.relief, e, 0.0);
-                put(self.rise, e, 0.0);
-            }
             1 => {
                 put(self.relief, e, at(self.relief_at, slot as usize));
                 put(self.rise, e, 0.0);

@@ -13,8 +13,8 @@ pub fn fill<const N: usize>(packing: &mut Packing<N>, marks: &mut Marks) {
     if !packing.expert_at.contains(&empty) {
         return;
     }
-    packing.refresh();
     loop {
+        packing.know();
         let mut best: Option<(f32, usize)> = None;
         for (slot, &expert) in packing.expert_at.iter().enumerate() {
             let cost = at(packing.cost, at(packing.gpu_of, slot) as usize);

@@ -59,7 +59,8 @@ pub struct Packing<'a, const N: usize> {
     /// By expert: the sum of `relief_at` and of `rise_at` over its slots.
     pub relief: &'a mut [f32],
     pub rise: &'a mut [f32],
-    /// By expert: when these were noted last.
+    /// How often it was worked out what changes would do, and by expert when last.
+    pub times_known: u32,
     pub noted: &'a mut [u32],
     /// By GPU: a bit for each expert that it holds, and that was in force there; several share a bit.
     pub has: &'a mut [u64],
@@ -71,9 +72,10 @@ pub struct Packing<'a, const N: usize> {
     pub in_force: &'a [u32],
     pub fresh: &'a mut [u32],
     pub gone: &'a mut [u32],
-    /// The time, which goes on with each step, and by GPU when it changed last.
+    /// The time, which goes on with each step; by GPU when it changed last; up to when it is known what changes would do.
     pub now: u32,
     pub changed: &'a mut [u32],
+    pub known: u32,
     /// GPUs touched by the step at hand.
     pub touched: &'a mut [u32],
     pub touches: u32,

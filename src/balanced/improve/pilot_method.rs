@@ -63,9 +63,6 @@ impl<const N: usize> Descent<'_, '_, '_, N> {
         let Descent { packing, marks, kept, .. } = self;
         copy(packing.expert_at, if best { kept.best } else { kept.root });
         packing.rebuild();
-        if !best {
-            packing.refresh();
-        }
         marks.budget = packing.budget_left();
         let changed = packing.expert_at.len() + packing.gpus();
         marks.left = marks.left.saturating_sub((changed * packing.blocks) as u64);
@@ -123,6 +120,7 @@ impl<const N: usize> Descent<'_, '_, '_, N> {
     #[inline(never)]
     fn apply(&mut self, step: Step) -> bool {
         let Descent { packing, marks, .. } = self;
+        packing.know();
         let price = Neighborhood::only(packing, 0, marks.budget).price(step);
         let Some(price) = price.filter(|&price| !packing.priced || price <= marks.budget) else {
             return false;

@@ -17,7 +17,6 @@ pub fn repair<const N: usize>(packing: &mut Packing<N>, marks: &mut Marks) -> bo
     if (0..experts as u32).all(|expert| packing.is_placed(expert)) {
         return true;
     }
-    packing.refresh();
     let stride = N * packing.blocks;
     for expert in 0..experts {
         let load = packing.load.as_flattened().iter().skip(expert * stride).take(stride);
@@ -43,6 +42,7 @@ pub fn repair<const N: usize>(packing: &mut Packing<N>, marks: &mut Marks) -> bo
 
 /// One place more: a slot that can be given away, else a swap, else a slot whose expert moves to one that can be.
 fn place<const N: usize>(packing: &mut Packing<N>, marks: &mut Marks, expert: u32) -> bool {
+    packing.know();
     if let Some((step, price)) = Neighborhood::place(packing, marks, expert) {
         packing.make(step);
         marks.budget -= price;

@@ -85,6 +85,7 @@ fn list_packing<'a, const N: usize>(
         drop_gain: arena.f32s(slots),
         relief: arena.f32s(more),
         rise: arena.f32s(more),
+        times_known: 0,
         noted: arena.u32s(more),
         has: arena.u64s(gpus),
         twins: arena.u32s(gpus),
@@ -94,6 +95,7 @@ fn list_packing<'a, const N: usize>(
         gone: arena.u32s(gpus),
         now: 0,
         changed: arena.u32s(gpus),
+        known: 0,
         touched: arena.u32s(gpus),
         touches: 0,
     }
