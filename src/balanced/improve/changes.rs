@@ -174,7 +174,10 @@ impl<const N: usize> Packing<'_, N> {
                 lanes::add(seen, part(self.as_is, from, from + n), at(self.share, expert as usize));
             }
         }
-        let (cost, worst) = lanes::cost(&self.gpu(gpu));
+        let (cost, worst) = match N {
+            1 => (self.cost_of_one(gpu, 0.0), 0),
+            _ => lanes::cost(&self.gpu(gpu)),
+        };
         put(self.cost, gpu, cost);
         put(self.worst, gpu, worst as u32);
     }
