@@ -213,6 +213,7 @@ impl<const N: usize> Packing<'_, N> {
     }
 
     /// What changes of the experts of a GPU would do to it.
+    #[inline(never)] // off the stack of each other
     fn note_slots(&mut self, gpu: usize) {
         let empty = self.empty();
         let cost = at(self.cost, gpu);
@@ -239,6 +240,7 @@ impl<const N: usize> Packing<'_, N> {
     }
 
     /// What changes of the replicas of an expert would do together.
+    #[inline(never)] // off the stack of each other
     fn note_expert(&mut self, expert: u32) {
         let e = expert as usize;
         let mut slot = at(self.head, e);
