@@ -33,8 +33,7 @@ pub fn need(how: &Rebalance, shape: &Shape) -> Need {
 #[inline(never)] // sizing is over before planning takes the stack
 fn turns(how: &Rebalance, shape: &Shape) -> Need {
     let count = Need { u32s: shape.num_logical_experts(), ..Need::default() };
-    let kept = Need { u32s: shape.num_physical_experts(), ..Need::default() };
-    let own = search::need(shape).plus(kept).max(rename::need(shape, how.by_node())).max(count);
+    let own = search::need(shape).max(rename::need(shape, how.by_node())).max(count);
     own.max(how.way.need(shape, &how.fresh))
 }
 
@@ -51,8 +50,8 @@ pub fn plan(
     let shape = problem.shape();
     let planner = check(problem, options, how, arena, maps)?;
     let mut turns = arena.rest();
-    let scratch = &mut Scratch::carve(&mut turns, shape);
     planner.check_layers(&mut turns)?;
+    let scratch = &mut Scratch::carve(&mut turns, shape);
     for layer in 0..shape.num_layers() {
         let old = options.previous.map(|previous| Placement::of(previous).layer(shape, layer));
         planner.plan_layer(layer, old, scratch, &mut turns, maps);

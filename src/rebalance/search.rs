@@ -14,7 +14,7 @@ use crate::rebalance::homes;
 use crate::rebalance::mode::Rebalance;
 
 /// How far beyond their mean windows are searched with: what comes will not be among what was.
-const BEYOND: f32 = 0.3;
+const BEYOND: f32 = 0.15;
 
 /// What is searched, and within what.
 #[derive(Clone, Copy)]
@@ -37,9 +37,8 @@ struct Noted<'a> {
     slots: &'a mut [u32],
     speed: &'a mut [f32],
     node: &'a mut [u32],
-    /// By slot of these: what is in force, and 1 where it must stay.
+    /// By slot of these: what is in force, the number of experts for none.
     in_force: &'a mut [u32],
-    pinned: &'a mut [u32],
     /// By expert: its node.
     home: &'a mut [u32],
     /// By expert: the first slot that it can be read from. By slot: the next one with the same expert; its GPU. By GPU:
@@ -69,7 +68,6 @@ fn list<'a>(arena: &mut impl Carve<'a>, shape: &Shape) -> (Noted<'a>, &'a mut [u
         speed: arena.f32s(gpus),
         node: arena.u32s(gpus),
         in_force: arena.u32s(slots),
-        pinned: arena.u32s(slots),
         home: arena.u32s(experts),
         head: arena.u32s(experts),
         next: arena.u32s(slots),
@@ -87,7 +85,7 @@ pub fn need(shape: &Shape) -> Need {
     let mut need = Need::default();
     list(&mut need, shape);
     Windows::list(&mut need, shape);
-    need.u32s(experts);
+    need.u32s(if windows == 1 { 0 } else { experts });
     need.f32s(experts);
     need.plus(if windows == 1 {
         improve::need::<1>(experts, slots, gpus, 1)
@@ -186,7 +184,7 @@ impl Task<'_> {
             survive: self.how.survive,
             node: noted.node,
             home: if bound { noted.home } else { &[] },
-            pinned: if self.how.fill_only { noted.pinned } else { &[] },
+            pinned: self.how.fill_only,
         };
         let speed: &[f32] = noted.speed.get(..gpus)?;
         let mean_speed = speed.iter().fold(0.0, |sum, &x| sum + f64::from(x)) / gpus as f64;
@@ -198,6 +196,7 @@ impl Task<'_> {
     /// Notes GPUs and slots, and what they hold; answers how many there are that receive.
     fn note(&self, noted: &mut Noted, kept: &[u32], expert_at: &mut [u32]) -> (usize, usize) {
         let topology = self.layer.shape().topology();
+        let none = self.layer.shape().num_logical_experts() as u32;
         let (mut gpus, mut to, mut slot) = (0, 0, 0);
         for gpu in 0..topology.num_gpus() {
             let (from, node) = (slot, topology.node(gpu) as u32);
@@ -214,9 +213,9 @@ impl Task<'_> {
             gpus += 1;
             for slot in from..slot {
                 let before = self.in_force.get(slot).map_or(NONE, |&expert| expert as u32);
+                let before = if before == NONE { none } else { before };
                 put(expert_at, to, at(kept, slot));
                 put(noted.in_force, to, before);
-                put(noted.pinned, to, u32::from(before != NONE));
                 to += 1;
             }
         }

@@ -3,6 +3,7 @@
 
 mod balanced;
 mod bound;
+mod budget;
 mod change;
 mod dispatch;
 mod dispatch_balance;

@@ -5,7 +5,7 @@ use crate::balanced::improve::packing::{Packing, Step, bit};
 use crate::base::cells::{NONE, at, part, part_mut, put};
 
 impl<const N: usize> Packing<'_, N> {
-    /// Counts and chains from `expert_at`, then all that depends on them.
+    /// Counts, chains, contents and sums from `expert_at`.
     pub fn rebuild(&mut self) {
         let empty = self.empty();
         self.head.fill(NONE);
@@ -22,18 +22,46 @@ impl<const N: usize> Packing<'_, N> {
         self.changed.fill(self.now);
         for gpu in 0..self.gpus() {
             self.note_content(gpu);
+            self.add_up(gpu);
         }
-        self.refresh();
+        self.known = 0;
     }
 
     /// All that depends on loads, units and weights.
     pub fn refresh(&mut self) {
         for gpu in 0..self.gpus() {
             self.add_up(gpu);
-            self.note_slots(gpu);
         }
-        for expert in 0..self.empty() {
-            self.note_expert(expert);
+        self.known = 0;
+    }
+
+    /// Works out what changes would do, which swaps need not know.
+    pub fn know(&mut self) {
+        let known = self.known;
+        if known == self.now {
+            return;
+        }
+        self.times_known += 1;
+        for gpu in 0..self.gpus() {
+            if at(self.changed, gpu) > known {
+                self.note_slots(gpu);
+            }
+        }
+        for gpu in 0..self.gpus() {
+            if at(self.changed, gpu) > known {
+                self.note_experts(gpu);
+            }
+        }
+        self.known = self.now;
+    }
+
+    fn note_experts(&mut self, gpu: usize) {
+        for slot in self.start(gpu)..self.start(gpu + 1) {
+            let expert = at(self.expert_at, slot);
+            if at(self.noted, expert as usize) != self.times_known {
+                put(self.noted, expert as usize, self.times_known);
+                self.note_expert(expert);
+            }
         }
     }
 
@@ -57,9 +85,6 @@ impl<const N: usize> Packing<'_, N> {
             }
         }
         self.settle();
-        if before != empty {
-            self.note_expert(before);
-        }
     }
 
     /// Two slots swap their experts.
@@ -127,17 +152,6 @@ impl<const N: usize> Packing<'_, N> {
         for i in 0..self.touches {
             let gpu = at(self.touched, i) as usize;
             self.add_up(gpu);
-            self.note_slots(gpu);
-        }
-        for i in 0..self.touches {
-            let gpu = at(self.touched, i) as usize;
-            for slot in self.start(gpu)..self.start(gpu + 1) {
-                let expert = at(self.expert_at, slot);
-                if at(self.noted, expert as usize) != self.now {
-                    put(self.noted, expert as usize, self.now);
-                    self.note_expert(expert);
-                }
-            }
         }
         self.touches = 0;
     }
@@ -160,7 +174,10 @@ impl<const N: usize> Packing<'_, N> {
                 lanes::add(seen, part(self.as_is, from, from + n), at(self.share, expert as usize));
             }
         }
-        let (cost, worst) = lanes::cost(&self.gpu(gpu));
+        let (cost, worst) = match N {
+            1 => (self.cost_of_one(gpu, 0.0), 0),
+            _ => lanes::cost(&self.gpu(gpu)),
+        };
         put(self.cost, gpu, cost);
         put(self.worst, gpu, worst as u32);
     }
@@ -169,24 +186,26 @@ impl<const N: usize> Packing<'_, N> {
     fn note_content(&mut self, gpu: usize) {
         let (from, to) = (self.start(gpu), self.start(gpu + 1));
         let now = part(self.expert_at, from, to);
-        put(self.has, gpu, now.iter().fold(0, |bits, &expert| bits | bit(expert)));
+        let has = now.iter().fold(0, |bits, &expert| bits | bit(expert));
+        put(self.has, gpu, has);
         let empty = self.empty();
         let twin =
             |(i, e): (usize, &u32)| *e != empty && now.iter().take(i).any(|other| other == e);
-        let twins = now.iter().enumerate().any(twin);
+        // as many bits as slots: no two are alike
+        let twins = (has.count_ones() as usize) < now.len() && now.iter().enumerate().any(twin);
         put(self.twins, gpu, u32::from(twins));
         if !self.priced {
             return;
         }
         let before = part(self.in_force, from, to);
+        let had = at(self.had, gpu);
         let mut gone = before.len() as u32;
         for (i, &expert) in now.iter().enumerate() {
-            let held = before.iter().filter(|&&e| e == expert).count();
-            let twins = match held {
-                0 => 0,
-                _ => now.iter().take(i).filter(|&&e| e == expert).count(),
+            let stays = had & bit(expert) != 0 && {
+                let earlier = now.iter().take(if twins || expert == empty { i } else { 0 });
+                let twins = earlier.filter(|&&e| e == expert).count();
+                before.iter().filter(|&&e| e == expert).count() > twins
             };
-            let stays = held > twins;
             gone -= u32::from(stays);
             put(self.fresh, from + i, u32::from(!stays));
         }
@@ -194,6 +213,7 @@ impl<const N: usize> Packing<'_, N> {
     }
 
     /// What changes of the experts of a GPU would do to it.
+    #[inline(never)] // off the stack of each other
     fn note_slots(&mut self, gpu: usize) {
         let empty = self.empty();
         let cost = at(self.cost, gpu);
@@ -220,15 +240,12 @@ impl<const N: usize> Packing<'_, N> {
     }
 
     /// What changes of the replicas of an expert would do together.
+    #[inline(never)] // off the stack of each other
     fn note_expert(&mut self, expert: u32) {
         let e = expert as usize;
         let mut slot = at(self.head, e);
         match at(self.count, e) {
             _ if expert == self.empty() => {}
-            0 => {
-                put(self.relief, e, 0.0);
-                put(self.rise, e, 0.0);
-            }
             1 => {
                 put(self.relief, e, at(self.relief_at, slot as usize));
                 put(self.rise, e, 0.0);

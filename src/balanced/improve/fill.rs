@@ -20,6 +20,7 @@ pub fn fill<const N: usize>(
         return;
     }
     loop {
+        packing.know();
         let mut best: Option<(f32, usize)> = None;
         for (slot, &expert) in packing.expert_at.iter().enumerate() {
             let cost = at(packing.cost, at(packing.gpu_of, slot) as usize);

@@ -11,7 +11,7 @@ pub struct Limits<'a> {
     pub moves: u32,
     /// A placement that has this balance is better the fewer of its slots newly differ; infinite: none is enough.
     pub enough: f64,
-    /// By slot: the placement in force, `u32::MAX` for none. Only read when moves are limited.
+    /// By slot: the placement in force, the number of experts for none. Only read when moves are limited.
     pub in_force: &'a [u32],
     /// Slots of a GPU that may get experts from one other; 0: no limit.
     pub per_pair: u32,
@@ -24,8 +24,8 @@ pub struct Limits<'a> {
     /// By GPU: its node. By expert: the node that it is bound to.
     pub node: &'a [u32],
     pub home: &'a [u32],
-    /// By slot: 1 where the expert must stay.
-    pub pinned: &'a [u32],
+    /// Whether every expert in force must stay.
+    pub pinned: bool,
 }
 
 impl Limits<'_> {
@@ -42,7 +42,7 @@ impl Limits<'_> {
             survive: Survive::Nothing,
             node: &[],
             home: &[],
-            pinned: &[],
+            pinned: false,
         }
     }
 

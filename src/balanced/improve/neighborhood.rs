@@ -37,30 +37,45 @@ fn counts(price: i32, priced: bool) -> f32 {
 }
 
 /// Looks for a step for `gpu`: at all others, or at those that have changed since it looked last.
-pub fn look<const N: usize>(p: &Packing<N>, marks: &mut Marks, gpu: usize) -> Option<(Step, i32)> {
+pub fn look<const N: usize>(
+    p: &mut Packing<N>,
+    marks: &mut Marks,
+    gpu: usize,
+) -> Option<(Step, i32)> {
     let noise = LEAST_GAIN + NOISE / p.unit;
     let score = at(p.cost, gpu) * noise;
     let (budget, seen) = (marks.budget, at(marks.seen, gpu));
-    let mut look = Neighborhood { p, gpu, step: None, price: 0, score, budget, noise, looked: 0 };
     let all = at(p.changed, gpu) > seen;
     if p.priced {
+        p.know();
+        let mut look = Neighborhood { score, noise, ..Neighborhood::only(p, gpu, budget) };
         look.at_others(all, seen);
         look.swaps(marks, all);
-    } else {
-        // counts are right from the start, or nearly so
-        look.swaps(marks, all);
-        if look.step.is_none() {
-            look.at_others(all, seen);
-        }
+        return look.end(marks);
     }
-    marks.left = marks.left.saturating_sub(look.looked);
-    look.step.map(|step| (step, look.price))
+    // counts are right from the start, or nearly so
+    let mut look = Neighborhood { score, noise, ..Neighborhood::only(p, gpu, budget) };
+    look.swaps(marks, all);
+    let step = look.end(marks);
+    if step.is_some() {
+        return step;
+    }
+    p.know();
+    let mut look = Neighborhood { score, noise, ..Neighborhood::only(p, gpu, budget) };
+    look.at_others(all, seen);
+    look.end(marks)
 }
 
 impl<'s, 'p, const N: usize> Neighborhood<'s, 'p, N> {
     /// For what is asked of limits alone.
     pub fn only(p: &'s Packing<'p, N>, gpu: usize, budget: i32) -> Self {
         Neighborhood { p, gpu, step: None, price: 0, score: 0.0, budget, noise: 0.0, looked: 0 }
+    }
+
+    /// The step that was found; what was looked at is charged.
+    fn end(self, marks: &mut Marks) -> Option<(Step, i32)> {
+        marks.left = marks.left.saturating_sub(self.looked);
+        self.step.map(|step| (step, self.price))
     }
 }
 

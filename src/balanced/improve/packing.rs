@@ -59,7 +59,8 @@ pub struct Packing<'a, const N: usize> {
     /// By expert: the sum of `relief_at` and of `rise_at` over its slots.
     pub relief: &'a mut [f32],
     pub rise: &'a mut [f32],
-    /// By expert: when these were noted last.
+    /// How often it was worked out what changes would do, and by expert when last.
+    pub times_known: u32,
     pub noted: &'a mut [u32],
     /// By GPU: a bit for each expert that it holds, and that was in force there; several share a bit.
     pub has: &'a mut [u64],
@@ -68,12 +69,13 @@ pub struct Packing<'a, const N: usize> {
     pub had: &'a mut [u64],
     /// By slot: the placement in force; 1 when its expert is new to the GPU. By GPU: experts in force that it no
     /// longer has. Only where moves have a price.
-    pub in_force: &'a mut [u32],
+    pub in_force: &'a [u32],
     pub fresh: &'a mut [u32],
     pub gone: &'a mut [u32],
-    /// The time, which goes on with each step, and by GPU when it changed last.
+    /// The time, which goes on with each step; by GPU when it changed last; up to when it is known what changes would do.
     pub now: u32,
     pub changed: &'a mut [u32],
+    pub known: u32,
     /// GPUs touched by the step at hand.
     pub touched: &'a mut [u32],
     pub touches: u32,
@@ -203,7 +205,7 @@ impl<const N: usize> Packing<'_, N> {
 
     /// Time of a GPU in the only window there is when `more` is added, as a cost.
     #[inline(always)]
-    fn cost_of_one(&self, gpu: usize, more: f32) -> f32 {
+    pub fn cost_of_one(&self, gpu: usize, more: f32) -> f32 {
         let sum = at(self.sum.as_flattened(), gpu) + more;
         lanes::power(sum * at(self.slowness, gpu), at(self.weight.as_flattened(), 0))
     }
@@ -278,7 +280,7 @@ impl<const N: usize> Packing<'_, N> {
 
     #[inline(always)]
     pub fn is_pinned(&self, slot: usize) -> bool {
-        at(self.limits.pinned, slot) != 0
+        self.limits.pinned && at(self.in_force, slot) != self.empty()
     }
 
     /// Takes an empty slot out of those to be filled, until its GPU changes.

@@ -10,7 +10,7 @@ use crate::balanced::improve::search::{self, End};
 use crate::base::cells::copy;
 
 /// Slots up to which this is tried.
-const SMALL: usize = 16;
+pub const SMALL: usize = 16;
 /// Units of effort that it may take.
 const EFFORT: u64 = 400_000;
 /// First steps that are made for good, at most.
@@ -90,6 +90,8 @@ impl<const N: usize> Descent<'_, '_, '_, '_, N> {
         let (slots, experts) = (self.packing.expert_at.len(), self.packing.empty() as usize);
         let mut first = None;
         let mut level = f64::NEG_INFINITY;
+        self.restore(false);
+        let mut at_root = true;
         for slot in 0..slots {
             for other in 0..experts + slots {
                 let step = match other.checked_sub(experts) {
@@ -99,8 +101,11 @@ impl<const N: usize> Descent<'_, '_, '_, '_, N> {
                 if matches!(step, Step::Swap(a, b) if a >= b) || self.marks.left == 0 {
                     continue;
                 }
-                self.restore(false);
-                if self.apply(step) {
+                if !at_root {
+                    self.restore(false);
+                }
+                at_root = !self.apply(step);
+                if !at_root {
                     let now = self.descend();
                     if now > level + ALIKE {
                         (first, level) = (Some(step), now);
@@ -115,6 +120,7 @@ impl<const N: usize> Descent<'_, '_, '_, '_, N> {
     #[inline(never)]
     fn apply(&mut self, step: Step) -> bool {
         let Descent { packing, marks, .. } = self;
+        packing.know();
         let price = Neighborhood::only(packing, 0, marks.budget).price(step);
         let Some(price) = price.filter(|&price| !packing.priced || price <= marks.budget) else {
             return false;

@@ -70,10 +70,14 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
                 {
                     continue;
                 }
+                let most = at(p.drop_relief_at, slot);
+                // what it does to GPUs that hold no expert of this one's alone
+                let harm = at(p.rise, d as usize) - p.rise_here(slot) - p.rise_here(mine);
                 for &x in p.held(self.gpu) {
-                    let hope = at(p.relief, x as usize) + at(p.drop_relief_at, slot);
+                    let alone = if at(p.count, x as usize) == 1 { harm } else { 0.0 };
+                    let hope = at(p.relief, x as usize) + most - alone;
                     if hope > self.enough(least) && x != d && x != p.empty() {
-                        self.try_recount(slot, x, at(p.drop_relief_at, slot));
+                        self.try_recount(slot, x, most);
                     }
                 }
             }

@@ -42,6 +42,7 @@ pub fn repair<const N: usize>(packing: &mut Packing<N>, marks: &mut Marks) -> bo
 
 /// One place more: a slot that can be given away, else a swap, else a slot whose expert moves to one that can be.
 fn place<const N: usize>(packing: &mut Packing<N>, marks: &mut Marks, expert: u32) -> bool {
+    packing.know();
     if let Some((step, price)) = Neighborhood::place(packing, marks, expert) {
         packing.make(step);
         marks.budget -= price;

@@ -17,6 +17,7 @@ const ENOUGH: f32 = 1.0 / 4096.0;
 const LEAST: f32 = 1.0 / (1_u64 << 40) as f32;
 
 /// Scales anew. False: there is nothing to gain.
+#[inline(never)] // off the stack of the search
 pub fn scale<const N: usize>(
     p: &mut Packing<N>,
     instance: &Instance<N>,

@@ -5,6 +5,7 @@ use crate::balanced::improve::lanes::{Lanes, blocks, take_lanes};
 use crate::balanced::improve::limits::Limits;
 use crate::balanced::improve::marks::Marks;
 use crate::balanced::improve::packing::Packing;
+use crate::balanced::improve::pilot_method::SMALL;
 use crate::base::arena::{Arena, Carve, Need};
 use crate::base::keys::sort_buffer;
 
@@ -40,13 +41,14 @@ fn list<'a, const N: usize>(
         seen: arena.u32s(gpus),
         order: arena.u64s(gpus),
         keys: arena.u64s(slots.max(experts)),
-        there: arena.f32s(slots),
+        there: arena.f32s(if N == 1 { 0 } else { slots }),
         fare: arena.u32s(slots),
         buffer: arena.u64s(sort_buffer(slots.max(experts))),
         left: 0,
         budget: 0,
     };
-    let kept = Kept { best: arena.u32s(slots), enough: arena.u32s(slots), root: arena.u32s(slots) };
+    let enough = arena.u32s(slots);
+    let kept = Kept { best: arena.u32s(slots), enough, root: arena.u32s(slots.min(SMALL)) };
     Scratch { packing: list_packing(arena, [experts, slots, gpus, windows]), marks, peaks, kept }
 }
 
@@ -84,15 +86,17 @@ fn list_packing<'a, const N: usize>(
         drop_gain: arena.f32s(slots),
         relief: arena.f32s(more),
         rise: arena.f32s(more),
+        times_known: 0,
         noted: arena.u32s(more),
         has: arena.u64s(gpus),
         twins: arena.u32s(gpus),
         had: arena.u64s(gpus),
-        in_force: arena.u32s(slots),
+        in_force: &[],
         fresh: arena.u32s(slots),
         gone: arena.u32s(gpus),
         now: 0,
         changed: arena.u32s(gpus),
+        known: 0,
         touched: arena.u32s(gpus),
         touches: 0,
     }

@@ -11,7 +11,7 @@ const FLOOR: f32 = 1.0 / 8.0;
 /// It is time to scale anew when the largest cost is this many times lower.
 const LOWER: f32 = 8.0;
 /// Under a budget the search ends after so many GPUs in a row without a step.
-const PATIENCE: u32 = 16;
+const PATIENCE: u32 = 8;
 /// What a step itself takes of the effort.
 const STEP: u64 = 64;
 

@@ -16,6 +16,7 @@ pub fn set<'a, const N: usize>(
 ) {
     packing.limits = limits;
     packing.priced = limits.counts_moves();
+    packing.in_force = limits.in_force;
     draw_out(packing, instance);
     if let Some(zeros) = packing.load.get_mut(instance.loads.len()..) {
         zeros.fill([0.0; N]);
@@ -36,12 +37,8 @@ pub fn set<'a, const N: usize>(
         all.fill(0.0);
     }
     let empty = packing.empty();
-    let known = |expert: u32| if expert == NONE { empty } else { expert };
     for (to, &expert) in packing.expert_at.iter_mut().zip(expert_at) {
-        *to = known(expert);
-    }
-    for (to, &expert) in packing.in_force.iter_mut().zip(limits.in_force) {
-        *to = known(expert);
+        *to = if expert == NONE { empty } else { expert };
     }
     set_gpus(packing, instance);
     scaling::weight_as_given(packing, instance);

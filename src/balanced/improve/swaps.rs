@@ -33,23 +33,43 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
             return;
         }
         self.note_mine(marks);
-        let (some, many) = match (p.priced, p.one_load()) {
-            (false, _) => (1, u32::MAX),
-            (true, true) => (4, 8),
-            (true, false) => (8, u32::MAX),
+        let some = match (p.priced, p.one_load()) {
+            (false, _) => 1,
+            (true, true) => 4,
+            (true, false) => 16,
         };
         let order = part_mut(marks.order, 0, left);
         heap::build(order);
         for done in 0.. {
-            if left == 0 || done >= if self.step.is_some() { some } else { many } {
+            if left == 0 || done >= some && self.step.is_some() {
                 return;
             }
             let partner = index_of(at(marks.order, 0));
             left -= 1;
             let last = at(marks.order, left);
             heap::replace_top(part_mut(marks.order, 0, left), last);
-            self.swaps_with(marks, partner);
+            if !p.one_load() || self.even(partner) > self.enough(self.least_price_of_swap(partner))
+            {
+                self.swaps_with(marks, partner);
+            }
         }
+    }
+
+    /// The least that a swap with a slot of `q` costs: where no expert in force is gone none comes back, and none is new.
+    fn least_price_of_swap(&self, q: usize) -> i32 {
+        let p = self.p;
+        let of = |gpu| if at(p.gone, gpu) == 0 { 1 } else { -1 };
+        if p.priced { of(self.gpu) + of(q) } else { 0 }
+    }
+
+    /// What is gained at most with one load: when the two GPUs, if they are alike, end even.
+    fn even(&self, q: usize) -> f32 {
+        let (p, h) = (self.p, self.gpu);
+        if at(p.slowness, h) != at(p.slowness, q) {
+            return f32::INFINITY;
+        }
+        let crossing = (p.sum_in(h, 0) - p.sum_in(q, 0)) * 0.5;
+        at(p.cost, h) + at(p.cost, q) - 2.0 * p.cost_of_one(h, -crossing)
     }
 
     /// Lists the GPUs to swap with, answers how many.
@@ -97,7 +117,9 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
         let p = self.p;
         let slots = p.held(self.gpu).len();
         let fare = if p.priced { self.note_fares(marks, q) } else { 0 };
-        let Some(bounds) = self.bounds(q, fare) else { return };
+        let fresh = i32::from(p.priced && at(p.gone, q) > 0);
+        let least = fare + p.least_price(self.gpu) - fresh;
+        let Some(bounds) = self.bounds(q, (fare, least)) else { return };
         let others = slots * usize::from(!p.one_load());
         for (x, &key) in part_mut(marks.there, 0, others).iter_mut().zip(marks.keys.iter()) {
             *x = p.share_in(at(p.expert_at, index_of(key)), bounds.there);
@@ -146,10 +168,9 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
     }
 
     /// What a swap with `q` must keep to; none when it cannot gain enough.
-    fn bounds(&self, q: usize, fare: i32) -> Option<Bounds> {
+    fn bounds(&self, q: usize, (fare, price): (i32, i32)) -> Option<Bounds> {
         let (p, h) = (self.p, self.gpu);
-        // at the least price
-        let limit = at(p.cost, h) + at(p.cost, q) - self.enough(fare - 1);
+        let limit = at(p.cost, h) + at(p.cost, q) - self.enough(price);
         if limit <= 0.0 {
             return None;
         }
