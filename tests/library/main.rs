@@ -15,6 +15,7 @@ mod migrate;
 mod net;
 mod planner;
 mod previous;
+mod promises;
 mod properties;
 mod quality;
 mod robust;

@@ -47,7 +47,10 @@ fn place<const N: usize>(packing: &mut Packing<N>, marks: &mut Marks, expert: u3
         marks.budget -= price;
         return true;
     }
-    let Some((spare, other, price)) = find_trade(packing, marks, expert) else { return false };
+    // one that costs no more than a place is one with an expert that is new there, too
+    let dear = || find_trade(packing, marks.budget, 2, expert);
+    let trade = find_trade(packing, marks.budget, 1, expert).or_else(dear);
+    let Some((spare, other, price)) = trade else { return false };
     let moving = at(packing.expert_at, other);
     packing.make(Step::Recount(spare, moving));
     packing.make(Step::Recount(other, expert));
@@ -56,16 +59,17 @@ fn place<const N: usize>(packing: &mut Packing<N>, marks: &mut Marks, expert: u3
 }
 
 /// A slot that can be given away, a slot whose expert can move there, so that `expert` can have its place, and what
-/// both cost.
+/// both cost, which is at most `most`.
 #[inline(never)] // seldom asked
 fn find_trade<const N: usize>(
     packing: &Packing<N>,
-    marks: &Marks,
+    budget: i32,
+    most: i32,
     expert: u32,
 ) -> Option<(usize, usize, i32)> {
     let slots = 0..packing.expert_at.len();
     let gpu = |slot| at(packing.gpu_of, slot) as usize;
-    let look = Neighborhood::only(packing, 0, marks.budget);
+    let look = Neighborhood::only(packing, 0, budget);
     let spares = slots.clone().filter(|&slot| at(packing.drop_gain, slot) > f32::NEG_INFINITY);
     spares.flat_map(|spare| slots.clone().map(move |other| (spare, other))).find_map(
         |(spare, other)| {
@@ -75,7 +79,8 @@ fn find_trade<const N: usize>(
                 - packing.fresh_at(other);
             let possible = moving != packing.empty()
                 && moving != at(packing.expert_at, spare)
-                && (!packing.priced || price <= marks.budget)
+                && price <= most
+                && (!packing.priced || price <= budget)
                 && packing.survives(moving, other, spare)
                 && look.may_hold(spare, moving)
                 && look.may_take(other, expert)
