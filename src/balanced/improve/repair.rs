@@ -40,31 +40,32 @@ pub fn repair<const N: usize>(packing: &mut Packing<N>, marks: &mut Marks) -> bo
     true
 }
 
-/// One place more: a slot that can be given away, else a swap, else a slot whose expert moves to one that can be.
+/// One place more, as cheap as can be: a slot that can be given away, else a swap, else a slot whose expert moves to one
+/// that can be.
 fn place<const N: usize>(packing: &mut Packing<N>, marks: &mut Marks, expert: u32) -> bool {
-    if let Some((step, price)) = Neighborhood::place(packing, marks, expert) {
-        packing.make(step);
+    // what takes one move first: an expert that is new to its slot may leave it for nothing
+    (1..=2).any(|most| {
+        let budget = marks.budget.min(most);
+        if let Some((step, price)) = Neighborhood::place(packing, budget, expert) {
+            packing.make(step);
+            marks.budget -= price;
+            return true;
+        }
+        let Some((spare, other, price)) = find_trade(packing, budget, expert) else { return false };
+        let moving = at(packing.expert_at, other);
+        packing.make(Step::Recount(spare, moving));
+        packing.make(Step::Recount(other, expert));
         marks.budget -= price;
-        return true;
-    }
-    // one that costs no more than a place is one with an expert that is new there, too
-    let dear = || find_trade(packing, marks.budget, 2, expert);
-    let trade = find_trade(packing, marks.budget, 1, expert).or_else(dear);
-    let Some((spare, other, price)) = trade else { return false };
-    let moving = at(packing.expert_at, other);
-    packing.make(Step::Recount(spare, moving));
-    packing.make(Step::Recount(other, expert));
-    marks.budget -= price;
-    true
+        true
+    })
 }
 
 /// A slot that can be given away, a slot whose expert can move there, so that `expert` can have its place, and what
-/// both cost, which is at most `most`.
+/// both cost.
 #[inline(never)] // seldom asked
 fn find_trade<const N: usize>(
     packing: &Packing<N>,
     budget: i32,
-    most: i32,
     expert: u32,
 ) -> Option<(usize, usize, i32)> {
     let slots = 0..packing.expert_at.len();
@@ -79,7 +80,6 @@ fn find_trade<const N: usize>(
                 - packing.fresh_at(other);
             let possible = moving != packing.empty()
                 && moving != at(packing.expert_at, spare)
-                && price <= most
                 && (!packing.priced || price <= budget)
                 && packing.survives(moving, other, spare)
                 && look.may_hold(spare, moving)
