@@ -9,6 +9,7 @@ mod dispatch_balance;
 mod drift;
 mod explain;
 mod filled;
+mod freedom;
 mod gate;
 mod load;
 mod migrate;
