@@ -192,3 +192,14 @@ fn repairs_that_are_possible() {
     trade.scope = Scope::Global;
     assert_eq!(check(&trade), Ok(()));
 }
+
+/// Windows of hardly any weight beside one without load: everything had cost 0 then, and no slot was good enough.
+#[test]
+fn windows_of_hardly_any_weight() {
+    let mut call = few(&[8], &[1.0], Flags::NONE);
+    (call.problem.num_logical_experts, call.windows) = (3, 3);
+    call.load = vec![1564.0, 34.0, 135.0, 0.0, 0.0, 0.0, 2.565709e-39, 7.93438e-39, 3.50868e-40];
+    call.weight = Some(vec![1e-30, 1.0, 1.469368e-39]);
+    (call.max_moves, call.previous) = (5, Some(vec![-1; 8]));
+    assert_eq!(check(&call), Ok(()));
+}
