@@ -327,9 +327,10 @@ typedef struct eplb_metrics {
    steps that relieve the busiest GPUs most for each slot that changes, until none is left, the effort is spent, or
    the balance is 0.99976. Without a limit: the plan from nothing with GPUs (of the same slots and speed; in
    hierarchical scope of the same node, and nodes) renamed so that the fewest slots change, or the placement in force
-   where the plan is no better. With options.target only the first of these has to be done, and the rest as far as it
-   takes. A layer is not less balanced than it was on the GPUs that stay, unless it had empty slots; duplicates may
-   remain, but none is added. The other policies: their plan, renamed. EPLB_STATUS_SOURCE_LOST: an expert was on dead
+   where the plan is no better, or what such steps make of that where it comes to more. With options.target only the
+   first of these has to be done, and the rest as far as it takes. A layer is not less balanced than it was on the GPUs
+   that stay, unless it had empty slots; duplicates may remain, but none is added. docs/SPEC.md: which rule wins over
+   which. The other policies: their plan, renamed. EPLB_STATUS_SOURCE_LOST: an expert was on dead
    GPUs alone, which cannot be read from, and EPLB_FLAG_EXTERNAL_SOURCE is not set.
 
    Time of a layer: see the policy, and O(P + E log E) for the metrics. Within limits a step takes O(P S W) at most, for

@@ -52,8 +52,8 @@ pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Resu
 ///
 /// From a placement, policy BALANCED: with a limit on moves, the fewest moves that give every expert a slot on
 /// a GPU that is alive, then copies into empty slots, then the best steps while the limit lasts; without, the plan
-/// from nothing, renamed so that the fewest slots change, or the placement in force where the plan is no better. The
-/// other policies: their plan, renamed.
+/// from nothing, renamed so that the fewest slots change, or the placement in force, or what steps make of it, where the
+/// plan is no better. The other policies: their plan, renamed.
 ///
 /// Writes every element of every map that is given. On an error nothing is written and `report` is not
 /// called: all layers are looked at before the first is written.

@@ -208,7 +208,8 @@ impl Gathered<'_> {
         let instance = self.gpus.instance(layer, shares, effort);
         // what nodes have to do is uneven anyway
         let beyond = if matches!(experts, Experts::OfNode(..)) { 0.0 } else { BEYOND };
-        let of_mean = construct::effort(layer.effort);
+        // more finds another plan of the mean, not one that is better for the windows
+        let of_mean = construct::effort(layer.effort).min(construct::effort(0));
         let expert_at = part_mut(self.expert_at, 0, self.filled);
         many_windows::plan(&instance, beyond, of_mean, arena, expert_at);
         self.write(slots);

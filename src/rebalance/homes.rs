@@ -1,18 +1,23 @@
 //! In hierarchical scope: the node that each group of experts is bound to.
 
-use crate::base::cells::{NONE, at, part_mut};
+use crate::base::cells::{NONE, at, part, part_mut};
 use crate::problem::Shape;
 
 /// Finds the node of every expert (`[E]`): the one that its group is on in `expert_at`, and for a group that is nowhere
-/// the one with most slots to spare, lowest index first. `places`: nodes or GPUs that every expert must be on. False
-/// when a group is on several nodes, or none has room for it.
-pub fn find(shape: &Shape, expert_at: &[u32], places: usize, home: &mut [u32]) -> bool {
+/// the one with most slots to spare, lowest index first. `places`: nodes or GPUs that every expert must be on; `stay`:
+/// so does every replica that there is. False when a group is on several nodes, or none has room for it.
+pub fn find(
+    shape: &Shape,
+    (expert_at, stay): (&[u32], bool),
+    places: usize,
+    home: &mut [u32],
+) -> bool {
     let size = shape.num_logical_experts().checked_div(shape.num_groups()).unwrap_or(1).max(1);
     home.fill(NONE);
     note_homes(shape, expert_at, size, home)
         && (0..home.len()).step_by(size).all(|first| {
             let node = match at(home, first) {
-                NONE => roomiest(shape, home, size, size.saturating_mul(places)),
+                NONE => roomiest(shape, if stay { expert_at } else { &[] }, places, size, home),
                 node => Some(node),
             };
             part_mut(home, first, first + size).fill(node.unwrap_or(NONE));
@@ -40,8 +45,15 @@ fn note_homes(shape: &Shape, expert_at: &[u32], size: usize, home: &mut [u32]) -
     true
 }
 
-/// The node that has most slots to spare when every group on it needs `needed`, if one has as many.
-fn roomiest(shape: &Shape, home: &[u32], size: usize, needed: usize) -> Option<u32> {
+/// The node that has most slots to spare when every group on it is on as many `places` as it must be, if one has room
+/// for one more. What stays is in `expert_at`.
+fn roomiest(
+    shape: &Shape,
+    expert_at: &[u32],
+    places: usize,
+    size: usize,
+    home: &[u32],
+) -> Option<u32> {
     let topology = shape.topology();
     let mut best: Option<(usize, u32)> = None;
     // nodes by their first GPU, so that those without one cost nothing
@@ -50,14 +62,45 @@ fn roomiest(shape: &Shape, home: &[u32], size: usize, needed: usize) -> Option<u
         if (0..gpu).any(|other| topology.node(other) == node) {
             continue;
         }
-        let here = (gpu..topology.num_gpus()).filter(|&other| topology.node(other) == node);
-        let slots = here.fold(0, |sum: usize, gpu| sum.saturating_add(shape.usable_slots(gpu)));
-        let firsts = home.iter().step_by(size);
-        let groups = firsts.filter(|&&other| other == node as u32).count();
-        let Some(left) = slots.checked_sub(groups.saturating_mul(needed)) else { continue };
-        if left >= needed && best.is_none_or(|(most, _)| left > most) {
+        let groups = home.iter().step_by(size).enumerate();
+        let groups = groups.filter(|&(_, &other)| other == node as u32);
+        let experts = groups.flat_map(|(group, _)| group * size..(group + 1) * size);
+        let (free, wanted) = room(shape, expert_at, node, (experts, places, size));
+        let left = free.checked_sub(wanted.saturating_add(size.saturating_mul(places)));
+        if let Some(left) = left
+            && best.is_none_or(|(most, _)| left > most)
+        {
             best = Some((left, node as u32));
         }
     }
     best.map(|(_, node)| node)
+}
+
+/// Slots of a node that can take an expert, no GPU one twice, when `more` come to those that it has; and how many these
+/// still want.
+fn room(
+    shape: &Shape,
+    expert_at: &[u32],
+    node: usize,
+    (experts, places, more): (impl Iterator<Item = usize> + Clone, usize, usize),
+) -> (usize, usize) {
+    let topology = shape.topology();
+    let gpus = (0..topology.num_gpus()).scan(0, |first, gpu| {
+        let from = *first;
+        *first += topology.slots(gpu);
+        Some((gpu, part(expert_at, from, *first)))
+    });
+    let gpus = gpus.filter(|&(gpu, _)| topology.node(gpu) == node && topology.receives(gpu));
+    let all = experts.clone().count();
+    let free = gpus.clone().fold(0, |sum: usize, (gpu, held)| {
+        let there = experts.clone().filter(|&expert| held.contains(&(expert as u32))).count();
+        let empty = held.iter().filter(|&&expert| expert == NONE).count();
+        let here = if held.is_empty() { topology.slots(gpu) } else { empty };
+        sum.saturating_add(here.min(all - there + more))
+    });
+    let wanted = experts.fold(0, |sum: usize, expert| {
+        let on = gpus.clone().filter(|(_, held)| held.contains(&(expert as u32))).count();
+        sum.saturating_add(places.saturating_sub(on))
+    });
+    (free, wanted)
 }

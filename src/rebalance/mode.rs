@@ -8,6 +8,9 @@ use crate::options::{Options, check_target};
 use crate::problem::Shape;
 use crate::status::Status;
 
+/// Moves that are counted, but not limited.
+pub const COUNTED: u32 = u32::MAX - 1;
+
 /// How much of the placement in force may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -132,8 +135,8 @@ impl Rebalance<'_> {
     pub fn moves(&self, options: &Options) -> u32 {
         match options.max_moves {
             0 if self.mode == Mode::Anew => u32::MAX,
-            // counted, but not limited; of a repair no more is made than must be
-            0 | EPLB_MOVES_NONE => u32::MAX - 1,
+            // of a repair no more is made than must be
+            0 | EPLB_MOVES_NONE => COUNTED,
             moves => moves,
         }
     }

@@ -8,13 +8,15 @@ use crate::base::arena::{Arena, Carve};
 use crate::options::Options;
 use crate::placement::PlacementMut;
 use crate::problem::{Problem, Shape};
-use crate::rebalance::mode::{Mode, Rebalance, most_replicas};
+use crate::rebalance::mode::{COUNTED, Mode, Rebalance, most_replicas};
 use crate::rebalance::search::Task;
 use crate::rebalance::slots::{changed, differing, permute, permute_maps, stay};
 use crate::rebalance::{balance, rename};
 
 /// Units of effort of a search for a slot of what must survive something, when the caller does not say.
 const EFFORT_SLOT: u32 = 400;
+/// A plan so near the mean is not worth another search.
+const CLOSE: f64 = 1.0 - 1.0 / 2048.0;
 
 /// Scratch of a plan from a placement, beside the turns of the others on the rest.
 #[derive(Debug)]
@@ -147,7 +149,8 @@ impl Planner<'_> {
         afresh::plan_layer(*way, self.problem, fresh, layer, turns, maps);
     }
 
-    /// The plan from nothing, made to survive what it must, and renamed.
+    /// The plan from nothing, made to survive what it must, and renamed; or steps from the placement in force, where they
+    /// come further.
     fn plan_anew(
         &self,
         layer: usize,
@@ -165,7 +168,9 @@ impl Planner<'_> {
             restore(scratch.kept, slots);
         }
         if let Some(old) = old
-            && !(self.how.balanced && self.stays(layer, old, slots, scratch, turns))
+            && !(self.how.balanced
+                && (self.stays(layer, old, slots, scratch, turns)
+                    || self.steps_are_better(layer, old, slots, scratch, turns)))
         {
             self.rename(old, slots, scratch.from, turns);
             permute_maps(scratch.from, scratch.kept, &mut maps.layer(shape, layer));
@@ -225,6 +230,37 @@ impl Planner<'_> {
         false
     }
 
+    /// Whether steps from the placement in force come further than the plan in `slots`, which they then take the place of:
+    /// no limit is not worse than any.
+    #[inline(never)] // off the stack of a plan from nothing
+    fn steps_are_better(
+        &self,
+        layer: usize,
+        old: &[i32],
+        slots: &mut [i32],
+        scratch: &mut Scratch,
+        turns: &mut Arena,
+    ) -> bool {
+        let planned = self.balance(layer, slots, turns);
+        // what has many empty slots is planned as well from nothing, and sooner
+        if planned >= CLOSE || old.contains(&-1) || !self.has_few(old, turns) {
+            return false;
+        }
+        keep(slots, scratch.from);
+        keep(old, scratch.kept);
+        let task = Task { moves: COUNTED, ..self.task(layer, old) };
+        if task.search(Goal::Balanced, scratch.kept, turns).is_some() {
+            restore(scratch.kept, slots);
+            if self.balance(layer, slots, turns) > planned {
+                self.arrange(old, slots, scratch.from, turns);
+                permute(scratch.from, scratch.kept, slots);
+                return true;
+            }
+        }
+        restore(scratch.from, slots);
+        false
+    }
+
     /// Whether it is as good as any to leave the placement in force as it is.
     #[inline(never)] // off the stack of steps
     fn is_complete(&self, layer: usize, old: &[i32], kept: &mut [u32], turns: &mut Arena) -> bool {
@@ -233,13 +269,18 @@ impl Planner<'_> {
             && self.search(layer, old, Goal::Filled, kept, turns) == Some(0)
     }
 
-    /// Whether the experts are where they must be, and no more often than they may.
-    fn keeps_rules(&self, layer: usize, old: &[i32], kept: &mut [u32], turns: &mut Arena) -> bool {
+    /// Whether no expert has more replicas than it may.
+    fn has_few(&self, old: &[i32], turns: &mut Arena) -> bool {
         let shape = self.problem.shape();
         let topology = shape.topology();
         let count = turns.rest().u32s(shape.num_logical_experts());
         balance::count_copies(topology, old, |gpu| topology.receives(gpu), count);
-        if count.iter().any(|&count| count == 0 || count > most_replicas(self.max_replicas)) {
+        count.iter().all(|&count| count <= most_replicas(self.max_replicas))
+    }
+
+    /// Whether the experts are where they must be, and no more often than they may.
+    fn keeps_rules(&self, layer: usize, old: &[i32], kept: &mut [u32], turns: &mut Arena) -> bool {
+        if self.balance(layer, old, turns) < 0.0 || !self.has_few(old, turns) {
             return false;
         }
         keep(old, kept);

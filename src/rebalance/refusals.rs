@@ -11,7 +11,7 @@ use crate::options::flags::Flags;
 use crate::placement::{Placement, PlacementMut, is_entry};
 use crate::problem::Problem;
 use crate::rebalance::balance;
-use crate::rebalance::mode::{Mode, Rebalance, admit, most_replicas};
+use crate::rebalance::mode::{COUNTED, Mode, Rebalance, admit, most_replicas};
 use crate::rebalance::planner::Planner;
 use crate::rebalance::search::Task;
 use crate::status::Status;
@@ -108,7 +108,7 @@ pub(crate) fn beyond_repair(
         planner.check(layer, old, &mut arena.rest()) == Err(Status::Infeasible)
     })?;
     let task = planner.task(layer, previous.layer(shape, layer));
-    Some((layer, repair(&Task { moves: u32::MAX - 1, ..task }, &mut arena)))
+    Some((layer, repair(&Task { moves: COUNTED, ..task }, &mut arena)))
 }
 
 /// The moves that a repair takes; `None` where limits do not allow it.

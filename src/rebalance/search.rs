@@ -164,7 +164,7 @@ impl Task<'_> {
         self.note_sources(&mut noted);
         let places = 1 + usize::from(self.how.survive != Survive::Nothing);
         let bound = self.how.hierarchical;
-        if bound && !homes::find(shape, kept, places, noted.home) {
+        if bound && !homes::find(shape, (kept, self.how.fill_only), places, noted.home) {
             return None;
         }
         let limits = Limits {

@@ -7,14 +7,14 @@ use crate::base::cells::at;
 
 impl<'s, 'p, const N: usize> Neighborhood<'s, 'p, N> {
     /// Any step is better than none.
-    fn at_any_cost(p: &'s Packing<'p, N>, marks: &Marks) -> Self {
-        let any = Neighborhood::only(p, usize::MAX, marks.budget);
+    fn at_any_cost(p: &'s Packing<'p, N>, budget: i32) -> Self {
+        let any = Neighborhood::only(p, usize::MAX, budget);
         Neighborhood { score: -f32::MAX, noise: f32::NEG_INFINITY, ..any }
     }
 
     /// The best step that fills an empty slot, if limits allow one, and its price.
     pub fn fill(p: &'s Packing<'p, N>, marks: &mut Marks, slot: usize) -> Option<(Step, i32)> {
-        let mut all = Neighborhood::at_any_cost(p, marks);
+        let mut all = Neighborhood::at_any_cost(p, marks.budget);
         for expert in 0..p.empty() {
             let price = p.arrives(at(p.gpu_of, slot) as usize, expert) - p.fresh_at(slot);
             if at(p.relief, expert as usize) > all.enough(price) && all.may_take(slot, expert) {
@@ -26,8 +26,8 @@ impl<'s, 'p, const N: usize> Neighborhood<'s, 'p, N> {
     }
 
     /// The best step that puts `expert` on a place where it is not, and its price.
-    pub fn place(p: &'s Packing<'p, N>, marks: &Marks, expert: u32) -> Option<(Step, i32)> {
-        let mut all = Neighborhood::at_any_cost(p, marks);
+    pub fn place(p: &'s Packing<'p, N>, budget: i32, expert: u32) -> Option<(Step, i32)> {
+        let mut all = Neighborhood::at_any_cost(p, budget);
         for slot in 0..p.expert_at.len() {
             if at(p.drop_gain, slot) > f32::NEG_INFINITY
                 && all.may_take(slot, expert)

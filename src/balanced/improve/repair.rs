@@ -40,20 +40,25 @@ pub fn repair<const N: usize>(packing: &mut Packing<N>, marks: &mut Marks) -> bo
     true
 }
 
-/// One place more: a slot that can be given away, else a swap, else a slot whose expert moves to one that can be.
+/// One place more, as cheap as can be: a slot that can be given away, else a swap, else a slot whose expert moves to one
+/// that can be.
 fn place<const N: usize>(packing: &mut Packing<N>, marks: &mut Marks, expert: u32) -> bool {
     packing.know();
-    if let Some((step, price)) = Neighborhood::place(packing, marks, expert) {
-        packing.make(step);
+    // what takes one move first: an expert that is new to its slot may leave it for nothing
+    (1..=2).any(|most| {
+        let budget = marks.budget.min(most);
+        if let Some((step, price)) = Neighborhood::place(packing, budget, expert) {
+            packing.make(step);
+            marks.budget -= price;
+            return true;
+        }
+        let Some((spare, other, price)) = find_trade(packing, budget, expert) else { return false };
+        let moving = at(packing.expert_at, other);
+        packing.make(Step::Recount(spare, moving));
+        packing.make(Step::Recount(other, expert));
         marks.budget -= price;
-        return true;
-    }
-    let Some((spare, other, price)) = find_trade(packing, marks, expert) else { return false };
-    let moving = at(packing.expert_at, other);
-    packing.make(Step::Recount(spare, moving));
-    packing.make(Step::Recount(other, expert));
-    marks.budget -= price;
-    true
+        true
+    })
 }
 
 /// A slot that can be given away, a slot whose expert can move there, so that `expert` can have its place, and what
@@ -61,12 +66,12 @@ fn place<const N: usize>(packing: &mut Packing<N>, marks: &mut Marks, expert: u3
 #[inline(never)] // seldom asked
 fn find_trade<const N: usize>(
     packing: &Packing<N>,
-    marks: &Marks,
+    budget: i32,
     expert: u32,
 ) -> Option<(usize, usize, i32)> {
     let slots = 0..packing.expert_at.len();
     let gpu = |slot| at(packing.gpu_of, slot) as usize;
-    let look = Neighborhood::only(packing, 0, marks.budget);
+    let look = Neighborhood::only(packing, 0, budget);
     let spares = slots.clone().filter(|&slot| at(packing.drop_gain, slot) > f32::NEG_INFINITY);
     spares.flat_map(|spare| slots.clone().map(move |other| (spare, other))).find_map(
         |(spare, other)| {
@@ -76,7 +81,7 @@ fn find_trade<const N: usize>(
                 - packing.fresh_at(other);
             let possible = moving != packing.empty()
                 && moving != at(packing.expert_at, spare)
-                && (!packing.priced || price <= marks.budget)
+                && (!packing.priced || price <= budget)
                 && packing.survives(moving, other, spare)
                 && look.may_hold(spare, moving)
                 && look.may_take(other, expert)

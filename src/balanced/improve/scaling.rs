@@ -13,7 +13,7 @@ use crate::base::cells::{at, put};
 const ZOOM: f32 = 4.0;
 /// So near to even is enough.
 const ENOUGH: f32 = 1.0 / 4096.0;
-/// No window weighs less than this part of the heaviest.
+/// No window weighs less than this part of the heaviest: 2^-72, the least power of a time, is far from subnormal then, too.
 const LEAST: f32 = 1.0 / (1_u64 << 40) as f32;
 
 /// Scales anew. False: there is nothing to gain.
@@ -45,11 +45,11 @@ pub fn scale<const N: usize>(
     true
 }
 
-/// The weights as given.
+/// The weights as given; so far apart that a cost would be 0, none is.
 pub fn weight_as_given<const N: usize>(p: &mut Packing<N>, instance: &Instance<N>) {
     p.weight.fill([0.0; N]);
     for (to, &weight) in p.weight.as_flattened_mut().iter_mut().zip(instance.weight) {
-        *to = weight;
+        *to = if weight > LEAST { weight } else { LEAST };
     }
 }
 
