@@ -8,7 +8,7 @@ use crate::base::arena::{Arena, Carve};
 use crate::options::Options;
 use crate::placement::PlacementMut;
 use crate::problem::{Problem, Shape};
-use crate::rebalance::mode::{COUNTED, Mode, Rebalance, most_replicas};
+use crate::rebalance::mode::{Mode, Rebalance, most_replicas};
 use crate::rebalance::search::Task;
 use crate::rebalance::slots::{changed, differing, permute, permute_maps, stay};
 use crate::rebalance::{balance, rename};
@@ -57,9 +57,11 @@ impl Planner<'_> {
             Some(old) if self.how.mode != Mode::Anew => {
                 self.improve(layer, old, scratch, turns, maps);
             }
-            Some(old) if self.options.target > 0 => {
+            Some(old) if self.how.balanced => {
                 self.plan_anew(layer, Some(old), scratch, turns, maps);
-                self.or_steps(layer, old, scratch, turns, maps);
+                if self.calls_for_steps(layer, old, turns, maps) {
+                    self.or_steps(layer, old, scratch, turns, maps);
+                }
             }
             _ => self.plan_anew(layer, old, scratch, turns, maps),
         }
@@ -149,8 +151,7 @@ impl Planner<'_> {
         afresh::plan_layer(*way, self.problem, fresh, layer, turns, maps);
     }
 
-    /// The plan from nothing, made to survive what it must, and renamed; or steps from the placement in force, where they
-    /// come further.
+    /// The plan from nothing, made to survive what it must, and renamed.
     fn plan_anew(
         &self,
         layer: usize,
@@ -168,9 +169,7 @@ impl Planner<'_> {
             restore(scratch.kept, slots);
         }
         if let Some(old) = old
-            && !(self.how.balanced
-                && (self.stays(layer, old, slots, scratch, turns)
-                    || self.steps_are_better(layer, old, slots, scratch, turns)))
+            && !(self.how.balanced && self.stays(layer, old, slots, scratch, turns))
         {
             self.rename(old, slots, scratch.from, turns);
             permute_maps(scratch.from, scratch.kept, &mut maps.layer(shape, layer));
@@ -230,35 +229,18 @@ impl Planner<'_> {
         false
     }
 
-    /// Whether steps from the placement in force come further than the plan in `slots`, which they then take the place of:
-    /// no limit is not worse than any.
-    #[inline(never)] // off the stack of a plan from nothing
-    fn steps_are_better(
+    /// Whether steps from the placement in force may come further than the plan that the maps hold, or may do with fewer
+    /// moves: no limit is not worse than any. What has empty slots is planned as well from nothing, and sooner.
+    fn calls_for_steps(
         &self,
         layer: usize,
         old: &[i32],
-        slots: &mut [i32],
-        scratch: &mut Scratch,
         turns: &mut Arena,
+        maps: &mut PlacementMut,
     ) -> bool {
-        let planned = self.balance(layer, slots, turns);
-        // what has many empty slots is planned as well from nothing, and sooner
-        if planned >= CLOSE || old.contains(&-1) || !self.has_few(old, turns) {
-            return false;
-        }
-        keep(slots, scratch.from);
-        keep(old, scratch.kept);
-        let task = Task { moves: COUNTED, ..self.task(layer, old) };
-        if task.search(Goal::Balanced, scratch.kept, turns).is_some() {
-            restore(scratch.kept, slots);
-            if self.balance(layer, slots, turns) > planned {
-                self.arrange(old, slots, scratch.from, turns);
-                permute(scratch.from, scratch.kept, slots);
-                return true;
-            }
-        }
-        restore(scratch.from, slots);
-        false
+        let slots = maps.slots_mut(self.problem.shape(), layer);
+        let far = !old.contains(&-1) && self.balance(layer, slots, turns) < CLOSE;
+        (self.options.target > 0 || far) && self.has_few(old, turns)
     }
 
     /// Whether it is as good as any to leave the placement in force as it is.

@@ -2,11 +2,11 @@
 
 use crate::balanced::improve::instance::{Found, Goal};
 use crate::balanced::layer::{keep, restore};
-use crate::base::arena::{Arena, Carve};
+use crate::base::arena::Arena;
 use crate::options::TARGET_ONE;
 use crate::placement::PlacementMut;
 use crate::rebalance::balance;
-use crate::rebalance::mode::{Mode, most_replicas};
+use crate::rebalance::mode::{COUNTED, Mode};
 use crate::rebalance::planner::{Planner, Scratch};
 use crate::rebalance::slots::{differing, permute};
 
@@ -74,7 +74,7 @@ impl Planner<'_> {
         let task = &mut self.task(layer, old);
         task.enough = enough;
         if task.moves == u32::MAX {
-            task.moves -= 1; // counted, though not limited
+            task.moves = COUNTED;
         }
         task.search(goal, kept, turns)
     }
@@ -90,12 +90,6 @@ impl Planner<'_> {
         maps: &mut PlacementMut,
     ) {
         let shape = self.problem.shape();
-        let topology = shape.topology();
-        let count = turns.rest().u32s(shape.num_logical_experts());
-        balance::count_copies(topology, old, |gpu| topology.receives(gpu), count);
-        if count.iter().any(|&count| count > most_replicas(self.max_replicas)) {
-            return;
-        }
         let slots = maps.slots_mut(shape, layer);
         let anew = (self.balance(layer, slots, turns), differing(shape, old, slots));
         keep(slots, scratch.from);
