@@ -10,7 +10,7 @@ use crate::balanced::improve::search::{self, End};
 use crate::base::cells::copy;
 
 /// Slots up to which this is tried.
-const SMALL: usize = 16;
+pub const SMALL: usize = 16;
 /// Units of effort that it may take.
 const EFFORT: u64 = 400_000;
 /// First steps that are made for good, at most.
