@@ -52,19 +52,24 @@ impl<const SPEEDS: bool> Solver<'_, SPEEDS> {
         if self.best == u64::MAX {
             enter(&mut list, Candidate { time: first, ..NOTHING });
         }
+        self.list_small(&mut list);
+        // pairs are climbed, which takes effort: there the best of both kinds come first
         if !self.has_pairs() {
-            self.list_small(&mut list);
             self.try_all(&list);
             if !self.stuck(self.best) {
                 return;
             }
             list = [NOTHING; TRIES];
         }
+        let mut all = [NOTHING; 2 * TRIES];
+        list.into_iter().for_each(|candidate| enter(&mut all, candidate));
         // with speeds LPT looks at every GPU for every item: too much for so many
         if !SPEEDS {
+            list = [NOTHING; TRIES];
             self.list_heaviest(&mut list);
-            self.try_all(&list);
+            list.into_iter().for_each(|candidate| enter(&mut all, candidate));
         }
+        self.try_all(&all);
     }
 
     fn try_all(&mut self, list: &[Candidate]) {
@@ -94,7 +99,7 @@ impl<const SPEEDS: bool> Solver<'_, SPEEDS> {
     /// where packing costs a plan.
     #[inline(never)]
     fn list_small(&mut self, list: &mut [Candidate]) {
-        let pack = !self.state.packing.alike();
+        let pack = !self.state.packing.alike() || self.has_pairs();
         for step in 0..CAPS {
             let cap = self.bound - self.bound * step * CAP_STEP / 1024;
             for small in SMALL {
