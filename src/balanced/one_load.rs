@@ -10,7 +10,7 @@ use crate::balanced::improve::lanes::{Lanes, take_lanes};
 use crate::balanced::improve::limits::Limits;
 use crate::balanced::instance::Instance;
 use crate::base::arena::{Arena, Carve, Need};
-use crate::base::cells::{add, at, copy, part_mut};
+use crate::base::cells::{NONE, add, at, copy, part_mut};
 use crate::base::keys::{descending, index_of, sort, sort_buffer, widen};
 use crate::problem::topology::Topology;
 
@@ -68,21 +68,22 @@ fn list_keys<'a>(
 /// Solves an instance of GPUs that differ; as [`construct::solve`].
 #[inline(never)] // off the stack of those that need no more than the solver
 pub fn solve(instance: &Instance<&[f32]>, arena: &mut Arena, expert_at: &mut [u32]) -> u64 {
+    let all = instance.loads.iter().fold(0.0, |sum, &load| sum + widen(load));
     let mut gpus = instance.slots.iter().zip(instance.speed);
     let first = gpus.next();
-    if gpus.all(|gpu| Some(gpu) == first) {
+    if all == 0.0 || gpus.all(|gpu| Some(gpu) == first) {
         return construct::solve(instance, arena, expert_at);
     }
     let mut rest = arena.rest();
     let scratch = list(&mut rest, [instance.loads.len(), expert_at.len(), instance.slots.len()]);
-    let all = instance.loads.iter().fold(0.0, |sum, &load| sum + widen(load));
     let speed = instance.speed.iter().fold(0.0, |sum, &speed| sum + f64::from(speed));
     let near = all / speed * NEAR;
     let (time, left) = (f64::INFINITY, instance.effort);
     let plans = &mut Plans { instance, scratch, time, near, planned: 0, left };
     plans.plan_fewer(Fewer::Share(SIX), &mut rest, expert_at);
     if plans.time > near {
-        plans.left = construct::solve(instance, &mut rest, expert_at);
+        let left = construct::solve(instance, &mut rest, expert_at);
+        plans.left = plans.left.min(left);
         plans.keep(&mut rest, expert_at);
     }
     for kind in [Fewer::Share(FIVE), Fewer::AsMost] {
@@ -135,7 +136,10 @@ impl Plans<'_, '_> {
         fewer_slots::lightest_grow(&few, slots, arena, planned);
         fewer_slots::expand(fewer, slots, expert_at);
         self.search(arena, expert_at);
-        self.keep(arena, expert_at);
+        // where replicas stand in each other's way some slots may have stayed empty
+        if !expert_at.contains(&NONE) {
+            self.keep(arena, expert_at);
+        }
     }
 
     /// Fills empty slots, and searches. On a GPU the experts then stand by falling load.
