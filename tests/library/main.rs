@@ -13,6 +13,7 @@ mod gate;
 mod load;
 mod migrate;
 mod net;
+mod one_load;
 mod planner;
 mod previous;
 mod properties;
