@@ -47,11 +47,12 @@ pub fn climb<const SPEEDS: bool>(
             }
             let count = at(counts.of, from) - 1;
             let less = Replicas { expert: from, count, load: loads.of_replica(from, count) };
-            if less.load + least < most && *effort > 0 {
-                if let Some(now) = worst_below(packing, [&more, &less], most, effort) {
-                    most = now;
-                    found = Some((from, to));
-                }
+            if less.load + least < most
+                && *effort > 0
+                && let Some(now) = worst_below(packing, [&more, &less], most, effort)
+            {
+                most = now;
+                found = Some((from, to));
             }
         }
     }
