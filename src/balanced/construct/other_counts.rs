@@ -11,7 +11,7 @@ use crate::base::used::{Part, used};
 const CAPS: u64 = 16;
 const CAP_STEP: u64 = 40;
 /// What is a small replica: at most the bound by this.
-const SMALL: [u64; 2] = [2, 3];
+const SMALL: [u32; 2] = [2, 3];
 /// Where it goes to the heaviest, these many: caps in 1/1024 of the bound, and above the bound the least cap that LPT
 /// keeps to, found by halving.
 const HEAVIEST: [u32; 17] = [1, 2, 3, 4, 6, 8, 12, 16, 23, 32, 45, 64, 90, 128, 181, 256, 512];
@@ -25,8 +25,8 @@ const TRIES: usize = 3;
 enum Left {
     /// As D'Hondt has it from the start, without a cap.
     All,
-    /// Experts whose replicas are at most as large as this.
-    Small(u64),
+    /// Experts whose replicas are at most as large as the bound by this.
+    Small(u32),
     /// So many of the heaviest.
     Heaviest(u32),
 }
@@ -48,30 +48,33 @@ impl<const SPEEDS: bool> Solver<'_, SPEEDS> {
     /// Tries the most promising counts. `first`: the bound of D'Hondt's.
     #[inline(never)]
     pub fn try_other_counts(&mut self, first: u64) {
-        let mut list = [NOTHING; TRIES];
+        let mut list = [NOTHING; 2 * TRIES];
+        let (small, heaviest) = list.split_at_mut_checked(TRIES).unwrap_or_default();
         if self.best == u64::MAX {
-            enter(&mut list, Candidate { time: first, ..NOTHING });
+            enter(small, Candidate { time: first, ..NOTHING });
         }
-        self.list_small(&mut list);
+        self.list_small(small);
         // pairs are climbed, which takes effort: there the best of both kinds come first
         if !self.has_pairs() {
-            self.try_all(&list);
+            self.try_all(small);
             if !self.stuck(self.best) {
                 return;
             }
-            list = [NOTHING; TRIES];
+            small.fill(NOTHING);
         }
-        let mut all = [NOTHING; 2 * TRIES];
-        list.into_iter().for_each(|candidate| enter(&mut all, candidate));
         // with speeds LPT looks at every GPU for every item: too much for so many
         if !SPEEDS {
-            list = [NOTHING; TRIES];
-            self.list_heaviest(&mut list);
-            list.into_iter().for_each(|candidate| enter(&mut all, candidate));
+            self.list_heaviest(heaviest);
         }
-        self.try_all(&all);
+        for place in TRIES..2 * TRIES {
+            let Some(candidate) = list.get_mut(place) else { break };
+            let candidate = core::mem::replace(candidate, NOTHING);
+            enter(&mut list, candidate);
+        }
+        self.try_all(&list);
     }
 
+    #[inline(never)] // off the stack of what lists
     fn try_all(&mut self, list: &[Candidate]) {
         for candidate in list {
             if self.best <= self.target() || candidate.time == u64::MAX {
@@ -103,7 +106,7 @@ impl<const SPEEDS: bool> Solver<'_, SPEEDS> {
         for step in 0..CAPS {
             let cap = self.bound - self.bound * step * CAP_STEP / 1024;
             for small in SMALL {
-                self.rate((cap, Left::Small(self.bound / small)), pack, list);
+                self.rate((cap, Left::Small(small)), pack, list);
             }
         }
     }
@@ -180,7 +183,8 @@ impl<const SPEEDS: bool> Solver<'_, SPEEDS> {
     fn deal_other(&mut self, cap: u64, left: Left) -> bool {
         let State { counts, loads, items, places, .. } = &mut self.state;
         let (small, heaviest) = match left {
-            Left::Small(small) => (small, loads.order.len()),
+            Left::Small(2) => (self.bound / 2, loads.order.len()),
+            Left::Small(_) => (self.bound / 3, loads.order.len()),
             Left::Heaviest(heaviest) => (u64::MAX, heaviest as usize),
             Left::All => {
                 self.state.deal();
