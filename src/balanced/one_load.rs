@@ -171,6 +171,13 @@ impl Plans<'_, '_> {
     /// Sorts the experts of each GPU by falling load of their replicas, empty slots last.
     fn sort(&self, arena: &mut Arena, expert_at: &mut [u32]) {
         let Instance { loads, slots, .. } = *self.instance;
+        let all = loads.iter().fold(0.0, |sum, &load| sum + widen(load));
+        // a power of two, so that order is kept and nothing is subnormal
+        let scale = f64::from_bits(2046_u64.saturating_sub(all.to_bits() >> 52) << 52);
+        let scaled = |expert: u32| {
+            let load = widen(at(loads, expert)) * scale;
+            if load > TINY { load as f32 } else { 0.0 }
+        };
         let (count, keys, buffer) = list_keys(&mut arena.rest(), [loads.len(), expert_at.len()]);
         count.fill(0);
         expert_at.iter().for_each(|&expert| add(count, expert, 1));
@@ -181,7 +188,7 @@ impl Plans<'_, '_> {
             let keys = part_mut(keys, 0, held.len());
             for (key, &expert) in keys.iter_mut().zip(held.iter()) {
                 *key = count.get(expert as usize).map_or(u64::MAX, |&count| {
-                    descending(at(loads, expert) / count as f32, expert as usize)
+                    descending(scaled(expert) / count as f32, expert as usize)
                 });
             }
             sort(keys, buffer);
