@@ -1052,8 +1052,8 @@ EPLB_INLINE eplb_placement eplb_placement_of_maps(const int32_t *physical_to_log
    eplb_window_weights and eplb_forecast (load), eplb_explain_* (explain). docs/guides/firmware.md: what each saves. */
 
 /* Bytes of workspace, a multiple of 8, that suffice for eplb_plan, eplb_evaluate and eplb_check with any policy: E
-   logical experts, P >= E physical experts, G GPUs, no previous placement, one window, no flags that say what must
-   survive. A constant expression, so that a static array of uint64_t can be sized by it:
+   logical experts, P >= E physical experts, G GPUs of as many slots and as fast as each other, no previous placement,
+   one window, no flags that say what must survive. A constant expression, so that a static array of uint64_t can be sized by it:
 
      static uint64_t workspace[EPLB_WORKSPACE_BOUND(256, 288, 32) / sizeof(uint64_t)];
 
@@ -1069,7 +1069,11 @@ EPLB_INLINE eplb_placement eplb_placement_of_maps(const int32_t *physical_to_log
   (EPLB_WORKSPACE_BOUND(E, P, G) + sizeof(uint64_t) * (((P) + 1) / 2) + sizeof(uint64_t) * 7 * (K) + \
    sizeof(uint64_t) * 7 * (N))
 
-/* The same for W > 1 windows, which EPLB_POLICY_BALANCED alone plans: about 64 E + 64 G for each eight of them, and
+/* The same for GPUs that differ in slots or speed: 16 E + 24 P + 32 G more. */
+#define EPLB_WORKSPACE_BOUND_UNEVEN(E, P, G, K, N) \
+  (EPLB_WORKSPACE_BOUND_GROUPS(E, P, G, K, N) + sizeof(uint64_t) * (2 * (E) + 3 * (P) + 4 * (G) + 16))
+
+/* The same, whatever the GPUs, for W > 1 windows, which EPLB_POLICY_BALANCED alone plans: about 64 E + 64 G for each eight of them, and
    56 E + 40 P + 64 G + 16 K more. */
 #define EPLB_WORKSPACE_BOUND_WINDOWS(E, P, G, K, N, W) \
   (EPLB_WORKSPACE_BOUND_GROUPS(E, P, G, K, N) + sizeof(uint64_t) * 2 * (W) + \

@@ -78,6 +78,8 @@ static void try_shape(uint32_t experts, uint32_t slots, uint32_t gpus, uint32_t 
   if (slots % gpus != 0) { /* as even as can be; GPUs without a slot where there are more of them */
     for (uint32_t g = 0; g < gpus; g++) slots_of[g] = slots / gpus + (g < slots % gpus);
     p.gpu_slots = slots_of;
+    plain = EPLB_WORKSPACE_BOUND_UNEVEN(experts, slots, gpus, 1, 1);
+    grouped = EPLB_WORKSPACE_BOUND_UNEVEN(experts, slots, gpus, groups, nodes);
   }
   for (uint32_t scope = EPLB_SCOPE_AUTO; scope <= EPLB_SCOPE_GLOBAL; scope++) {
     size_t need = most(&p, scope);

@@ -445,10 +445,11 @@ static void run(const shape *s, int flushing) {
     digest = 0;
     int32_t planning = call(query, &deepest.query), checking = 0, measuring = 0;
     if (planning == EPLB_STATUS_OK) {
-      size_t bound = problem.num_windows > 1 ? EPLB_WORKSPACE_BOUND_WINDOWS(s->experts, s->slots, s->gpus, s->groups,
-                                                                            s->nodes, problem.num_windows)
-                                             : EPLB_WORKSPACE_BOUND_GROUPS(s->experts, s->slots, s->gpus, s->groups,
-                                                                           s->nodes);
+      size_t bound = EPLB_WORKSPACE_BOUND_GROUPS(s->experts, s->slots, s->gpus, s->groups, s->nodes);
+      if (s->extras & (SPEEDS | UNEVEN))
+        bound = EPLB_WORKSPACE_BOUND_UNEVEN(s->experts, s->slots, s->gpus, s->groups, s->nodes);
+      if (problem.num_windows > 1)
+        bound = EPLB_WORKSPACE_BOUND_WINDOWS(s->experts, s->slots, s->gpus, s->groups, s->nodes, problem.num_windows);
       if (size > bound) fail("bound");
       planning = call(plan, policy == EPLB_POLICY_BALANCED ? &deepest.balanced : &deepest.others);
     }

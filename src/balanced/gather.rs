@@ -5,10 +5,11 @@ use crate::balanced::construct;
 use crate::balanced::instance::Instance;
 use crate::balanced::layer::Layer;
 use crate::balanced::many_windows;
+use crate::balanced::one_load;
 use crate::balanced::windows::Windows;
 use crate::base::arena::{Arena, Carve};
-use crate::base::cells::{NONE, add, at, part, part_mut, put};
-use crate::base::keys::{index_of, widen};
+use crate::base::cells::{NONE, at, part, part_mut, put};
+use crate::base::keys::index_of;
 use crate::groups::Assignment;
 use crate::problem::Shape;
 
@@ -186,7 +187,11 @@ impl Gathered<'_> {
         }
         let instance = self.gpus.instance(layer, &*loads, self.effort);
         let expert_at = part_mut(self.expert_at, 0, self.filled);
-        self.effort = construct::solve(&instance, arena, expert_at);
+        self.effort = if one_load::differ(layer.shape().topology()) {
+            one_load::solve(&instance, arena, expert_at)
+        } else {
+            construct::solve(&instance, arena, expert_at)
+        };
     }
 
     /// Plans for all windows that count, and writes the slots.
@@ -268,21 +273,10 @@ impl Gathered<'_> {
     }
 
     /// The largest GPU time of the instance solved last, as it is scored: in f64, of tokens.
-    pub fn largest_time(&mut self) -> f64 {
-        self.count.fill(0);
-        let placed = part(self.expert_at, 0, self.filled);
-        placed.iter().for_each(|&expert| add(self.count, expert, 1));
-        let mut placed = placed.iter();
-        let (_, slots, speed) = self.gpus.gathered();
-        slots.iter().zip(speed).fold(0.0, |worst, (&slots, &speed)| {
-            let held = placed.by_ref().take(slots as usize);
-            let load = held.fold(0.0, |sum, &expert| {
-                let count = self.count.get(expert as usize).copied().unwrap_or(1);
-                sum + widen(at(self.load, expert)) / f64::from(count)
-            });
-            let time = load / f64::from(speed);
-            if time > worst { time } else { worst }
-        })
+    pub fn largest_time(&mut self, layer: &Layer) -> f64 {
+        let loads = part(self.load, 0, self.experts);
+        let instance = self.gpus.instance(layer, loads, 0);
+        instance.largest_time(part(self.expert_at, 0, self.filled), self.count)
     }
 
     /// Weighted mean over the windows of the balance of what all slots hold.

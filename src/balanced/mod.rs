@@ -5,6 +5,7 @@
 
 mod admit;
 mod construct;
+mod fewer_slots;
 mod gather;
 pub mod improve;
 mod instance;
@@ -12,6 +13,7 @@ pub mod layer;
 mod many_windows;
 mod never_worse;
 mod nodes;
+mod one_load;
 mod plan;
 pub mod windows;
 

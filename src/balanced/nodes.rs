@@ -134,7 +134,7 @@ impl Search<'_, '_> {
         for node in 0..self.layer.shape().topology().num_nodes() {
             let experts = Experts::OfNode(node as u32, node_of, self.size);
             self.gathered.plan_load(self.layer, self.load, experts, arena, self.slots);
-            let time = self.gathered.largest_time();
+            let time = self.gathered.largest_time(self.layer);
             worst = if time > worst { time } else { worst };
             if worst >= self.best {
                 return false;

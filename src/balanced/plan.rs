@@ -7,7 +7,7 @@ use crate::balanced::gather::{Experts, Gathered};
 use crate::balanced::layer::Layer;
 use crate::balanced::nodes::{self, Nodes, has_groups};
 use crate::balanced::windows::Windows;
-use crate::balanced::{construct, many_windows, never_worse};
+use crate::balanced::{construct, many_windows, never_worse, one_load};
 use crate::base::arena::{Arena, Need};
 use crate::options::Options;
 use crate::placement::PlacementMut;
@@ -30,7 +30,9 @@ fn need_of_slots(shape: &Shape, scope: Scope) -> Need {
     let (experts, slots) = (shape.num_logical_experts(), shape.num_physical_experts());
     let (gpus, windows) = (shape.topology().num_gpus(), shape.num_windows());
     let [order, to_sort] = never_worse::need_of_order(shape, scope);
-    let solver = construct::need(experts, slots, gpus).max(to_sort).plus(order);
+    let solver = one_load::need(experts, slots, gpus, one_load::differ(shape.topology()))
+        .max(to_sort)
+        .plus(order);
     if windows == 1 {
         return need.plus(solver);
     }

@@ -88,9 +88,9 @@ pub fn need(shape: &Shape) -> Need {
     need.u32s(if windows == 1 { 0 } else { experts });
     need.f32s(experts);
     need.plus(if windows == 1 {
-        improve::need::<1>(experts, slots, gpus, 1)
+        improve::need::<1>([experts, slots, gpus, 1], true)
     } else {
-        improve::need::<8>(experts, slots, gpus, windows)
+        improve::need::<8>([experts, slots, gpus, windows], true)
     })
 }
 

@@ -15,6 +15,7 @@ mod gate;
 mod load;
 mod migrate;
 mod net;
+mod one_load;
 mod planner;
 mod previous;
 mod promises;

@@ -50,16 +50,18 @@ impl Counts<'_> {
     pub fn deal(&mut self, loads: &Loads, heap: &mut [u64], places: &mut GaleRyser) {
         let most = self.most;
         self.clear();
-        self.deal_rest(loads, heap, 0, |count| count < most);
+        self.deal_rest(loads, heap, (0, usize::MAX), |count| count < most);
         if !places.fit(self.of) {
             self.clear();
             places.count(self.of);
-            self.deal_rest(loads, heap, 0, |count| count < most && places.grow(count));
+            self.deal_rest(loads, heap, (0, usize::MAX), |count| {
+                count < most && places.grow(count)
+            });
             self.note_extras(loads);
         }
     }
 
-    /// Deals what is left to the experts of `loads.order` from `split` on, which have one replica each, and to the
+    /// Deals what is left to the experts of `loads.order` from `split` to `end`, which have one replica each, and to the
     /// first `waiting` of the heap, whose keys are those at their present counts; to none whose count may not grow.
     ///
     /// The experts are sorted; D'Hondt walks down that order and keeps only those already split in the heap.
@@ -67,11 +69,12 @@ impl Counts<'_> {
         &mut self,
         loads: &Loads,
         heap: &mut [u64],
-        mut waiting: usize,
+        (mut waiting, end): (usize, usize),
         mut may_grow: impl FnMut(u32) -> bool,
     ) {
+        let order = part(loads.order, 0, end.min(loads.order.len()));
         while self.dealt < self.extra.len() {
-            let fresh = loads.order.get(self.split).copied().unwrap_or(u64::MAX);
+            let fresh = order.get(self.split).copied().unwrap_or(u64::MAX);
             let top = heap::top(part(heap, 0, waiting));
             let largest = fresh.min(top);
             if largest == u64::MAX {

@@ -38,6 +38,12 @@ impl Loads<'_> {
         sort(self.order, buffer);
     }
 
+    /// Whether no expert has any load.
+    pub fn are_none(&self) -> bool {
+        let first = at(self.order, 0_usize) as u32;
+        at(self.scaled, first).to_bits() == FLOOR as u32
+    }
+
     /// Key of an expert by falling load of one of its `count` replicas.
     #[inline(always)]
     pub fn key(&self, expert: u32, count: u32) -> u64 {

@@ -4,7 +4,7 @@
 //! item.
 
 use crate::balanced::construct::packing::{Packing, SPLIT};
-use crate::base::cells::{add, at, part, put, subtract};
+use crate::base::cells::{add, at, part, part_mut, put, subtract};
 use crate::base::keys::{ascending, index_of, load_of_descending};
 use crate::base::tournament::{Key, Tournament};
 
@@ -23,11 +23,7 @@ pub fn lpt<const SPEEDS: bool>(
     let gpus = packing.gpus();
     let mut dealer = Dealer { packing, free };
     if SPEEDS {
-        return (0..keys.len()).all(|item| {
-            let found = dealer.soonest(item).map(|gpu| (item, gpu));
-            let found = found.or_else(|| dealer.make_room(item));
-            found.map(|(item, gpu)| dealer.place(item, gpu)).is_some()
-        });
+        return dealer.deal_by_speed(part_mut(memory, 0, gpus));
     }
     // The heaviest items, one on each GPU.
     let mut lightest = Tournament::new(memory, gpus, |gpu| {
@@ -115,16 +111,38 @@ impl<const SPEEDS: bool> Dealer<'_, '_, SPEEDS> {
         best
     }
 
+    /// Each item to the GPU that would be done first. `time`: by GPU, bits of its time so far, infinite when it is full.
+    #[inline(never)]
+    fn deal_by_speed(&mut self, time: &mut [u64]) -> bool {
+        time.fill(0.0_f64.to_bits());
+        (0..self.packing.item_load.len()).all(|item| {
+            let found = self.soonest(item, time).map(|gpu| (item, gpu));
+            let Some((item, gpu)) = found.or_else(|| self.make_room(item)) else { return false };
+            let full = self.place(item, gpu);
+            let load = at(self.packing.gpu_load, gpu) as f64;
+            let now = if full { f64::INFINITY } else { load * at(self.packing.slowness, gpu) };
+            put(time, gpu, now.to_bits());
+            true
+        })
+    }
+
     /// The GPU with room and without the expert that would be done first.
-    fn soonest(&self, item: usize) -> Option<usize> {
-        let b = &*self.packing;
-        let expert = at(b.expert_of, item);
-        let (mut best, mut found) = (u64::MAX, None);
-        for gpu in (0..b.gpus()).filter(|&gpu| !self.is_full(gpu)) {
-            let t = b.time(gpu, at(b.gpu_load, gpu).wrapping_add(at(b.item_load, item)));
-            if t < best && !(expert & SPLIT != 0 && self.has(gpu, expert)) {
-                best = t;
-                found = Some(gpu);
+    fn soonest(&self, item: usize, time: &[u64]) -> Option<usize> {
+        let (expert, load) = (at(self.packing.expert_of, item), at(self.packing.item_load, item));
+        let then = |(&time, &slowness): (&u64, &f64)| f64::from_bits(time) + load as f64 * slowness;
+        let times = || time.iter().zip(self.packing.slowness.iter()).map(then);
+        // all are looked at for the least, and again for whose it is: that is what a processor does several at a time
+        let least =
+            times().fold(f64::INFINITY, |least, time| if time < least { time } else { least });
+        let gpu = times().position(|time| time == least).filter(|_| least < f64::INFINITY)?;
+        if expert & SPLIT == 0 || !self.has(gpu, expert) {
+            return Some(gpu);
+        }
+        let mut found = None;
+        let mut best = f64::INFINITY;
+        for (gpu, time) in times().enumerate() {
+            if time < best && !self.has(gpu, expert) {
+                (best, found) = (time, Some(gpu));
             }
         }
         found

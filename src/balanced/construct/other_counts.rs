@@ -1,37 +1,91 @@
-//! Other counts than D'Hondt's, when the packing of those is stuck above the bound.
+//! Other counts than D'Hondt's, when the packing of those is stuck above the bound: every expert gets just enough
+//! replicas to be under a cap, and what is left goes to experts whose replicas are small anyway, or to the heaviest.
 
-use crate::balanced::construct::pairs;
+use crate::balanced::construct::pairs::{self, worst_pair};
 use crate::balanced::construct::solver::Solver;
 use crate::balanced::construct::state::State;
 use crate::base::cells::{add, subtract};
 use crate::base::used::{Part, used};
 
-/// Caps tried: 1, 1 - 40/1024, 1 - 80/1024, ... of the bound, each with two limits for the slots left over.
+/// Caps tried where what is left goes to small replicas: 1, 1 - 40/1024, 1 - 80/1024, ... of the bound.
 const CAPS: u64 = 16;
 const CAP_STEP: u64 = 40;
-/// Packings tried among the capped counts.
+/// What is a small replica: at most the bound by this.
+const SMALL: [u32; 2] = [2, 3];
+/// Where it goes to the heaviest, these many: caps in 1/1024 of the bound, and above the bound the least cap that LPT
+/// keeps to, found by halving.
+const HEAVIEST: [u32; 17] = [1, 2, 3, 4, 6, 8, 12, 16, 23, 32, 45, 64, 90, 128, 181, 256, 512];
+const PARTS: [u64; 10] = [1024, 998, 973, 942, 901, 860, 809, 696, 563, 512];
+const HALVINGS: usize = 6;
+/// Packings tried among the candidates.
 const TRIES: usize = 3;
-/// D'Hondt among the candidates for counts.
-const D_HONDT: u64 = 255;
+
+/// Who gets what is left.
+#[derive(Clone, Copy)]
+enum Left {
+    /// As D'Hondt has it from the start, without a cap.
+    All,
+    /// Experts whose replicas are at most as large as the bound by this.
+    Small(u32),
+    /// So many of the heaviest.
+    Heaviest(u32),
+}
+
+/// Counts to be tried.
+#[derive(Clone, Copy)]
+struct Candidate {
+    /// What the largest time is at least, or what LPT makes of it.
+    time: u64,
+    cap: u64,
+    left: Left,
+    /// A checksum: many caps give the same counts.
+    sum: u64,
+}
+
+const NOTHING: Candidate = Candidate { time: u64::MAX, cap: 0, left: Left::All, sum: 0 };
 
 impl<const SPEEDS: bool> Solver<'_, SPEEDS> {
-    /// Capped counts, packed in order of their bounds as long as they can win. `first`: the bound of D'Hondt's.
+    /// Tries the most promising counts. `first`: the bound of D'Hondt's.
     #[inline(never)]
     pub fn try_other_counts(&mut self, first: u64) {
-        let pairs = self.has_pairs();
-        for (key, _) in self.list_counts(first) {
-            let (bound, candidate) = (key >> 8, key & 255);
-            if self.best <= self.target() || key == u64::MAX || (bound >= self.best && !pairs) {
+        let mut list = [NOTHING; 2 * TRIES];
+        let (small, heaviest) = list.split_at_mut_checked(TRIES).unwrap_or_default();
+        if self.best == u64::MAX {
+            enter(small, Candidate { time: first, ..NOTHING });
+        }
+        self.list_small(small);
+        // pairs are climbed, which takes effort: there the best of both kinds come first
+        if !self.has_pairs() {
+            self.try_all(small);
+            if !self.stuck(self.best) {
+                return;
+            }
+            small.fill(NOTHING);
+        }
+        // with speeds LPT looks at every GPU for every item: too much for so many
+        if !SPEEDS {
+            self.list_heaviest(heaviest);
+        }
+        for place in TRIES..2 * TRIES {
+            let Some(candidate) = list.get_mut(place) else { break };
+            let candidate = core::mem::replace(candidate, NOTHING);
+            enter(&mut list, candidate);
+        }
+        self.try_all(&list);
+    }
+
+    #[inline(never)] // off the stack of what lists
+    fn try_all(&mut self, list: &[Candidate]) {
+        for candidate in list {
+            if self.best <= self.target() || candidate.time == u64::MAX {
                 break;
             }
-            if candidate == D_HONDT {
-                self.state.deal();
-            } else {
-                self.deal_capped(candidate);
-            }
+            self.deal_other(candidate.cap, candidate.left);
             self.state.set_items();
-            if pairs {
+            if self.has_pairs() {
                 self.climb();
+            } else if self.floor() >= self.best {
+                continue;
             }
             let mut time = self.pack();
             if self.stuck(time) && self.slots.get() > 2 {
@@ -44,49 +98,108 @@ impl<const SPEEDS: bool> Solver<'_, SPEEDS> {
         }
     }
 
-    /// The most promising counts, as bound << 8 | candidate, and a checksum of each, since many caps give the same.
-    fn list_counts(&mut self, first: u64) -> [(u64, u64); TRIES] {
-        let mut list = [(u64::MAX, 0); TRIES];
-        if self.best == u64::MAX {
-            enter(&mut list, ((first << 8) | D_HONDT, 0));
-        }
-        let (pairs, alike) = (self.has_pairs(), self.state.packing.alike());
-        for candidate in 0..2 * CAPS {
-            if !self.deal_capped(candidate) {
-                continue;
-            }
-            let hash =
-                |expert: u32| u64::from(expert + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
-            let extras = self.state.counts.extras().iter();
-            let sum = extras.fold(0_u64, |sum, &expert| sum.wrapping_add(hash(expert)));
-            if list.iter().any(|&(_, other)| other == sum) {
-                continue;
-            }
-            self.state.set_items();
-            let bound = if alike { self.state.packing_bound(0) } else { self.bound };
-            if bound < self.best || pairs {
-                enter(&mut list, ((bound << 8) | candidate, sum));
+    /// What is left goes to small replicas. On GPUs that are alike these are ranked by their bound, which costs a pass
+    /// where packing costs a plan.
+    #[inline(never)]
+    fn list_small(&mut self, list: &mut [Candidate]) {
+        let pack = !self.state.packing.alike() || self.has_pairs();
+        for step in 0..CAPS {
+            let cap = self.bound - self.bound * step * CAP_STEP / 1024;
+            for small in SMALL {
+                self.rate((cap, Left::Small(small)), pack, list);
             }
         }
-        list
     }
 
-    /// The counts of a candidate, if they take just the slots there are.
-    fn deal_capped(&mut self, candidate: u64) -> bool {
-        let cap = self.bound - self.bound * (candidate >> 1) * CAP_STEP / 1024;
-        let limit = self.bound / (2 + (candidate & 1));
+    /// What is left goes to the heaviest. These are ranked by what LPT makes of them, for half of the effort at most.
+    #[inline(never)]
+    fn list_heaviest(&mut self, list: &mut [Candidate]) {
+        let most = if self.best == u64::MAX { 2 * self.bound } else { self.best };
+        let reserve = self.left / 2;
+        let experts = self.state.loads.order.len();
+        for heaviest in HEAVIEST.into_iter().take_while(|&heaviest| heaviest as usize <= experts) {
+            let left = Left::Heaviest(heaviest);
+            for part in PARTS {
+                self.rate((self.bound / 1024 * part, left), true, list);
+            }
+            let (mut low, mut high) = (self.bound, most);
+            for _ in 0..HALVINGS {
+                let cap = low + high.saturating_sub(low) / 2;
+                match self.rate((cap, left), true, list) {
+                    Some(time) if time <= cap => high = cap,
+                    _ => low = cap,
+                }
+            }
+            if self.left < reserve {
+                break;
+            }
+        }
+    }
+
+    /// Enters counts into the list; answers their time, if they take just the slots there are and can be packed. They are
+    /// only packed if `pack`, and if their bound does not show that they fall off the list.
+    fn rate(
+        &mut self,
+        (cap, left): (u64, Left),
+        pack: bool,
+        list: &mut [Candidate],
+    ) -> Option<u64> {
+        if !self.deal_other(cap, left) {
+            return None;
+        }
+        let hash = |expert: u32| u64::from(expert + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
+        let extras = self.state.counts.extras().iter();
+        let sum = extras.fold(0_u64, |sum, &expert| sum.wrapping_add(hash(expert)));
+        if let Some(known) = list.iter().find(|known| known.sum == sum) {
+            return Some(known.time);
+        }
+        self.state.set_items();
+        let mut time = self.floor();
+        if !self.has_pairs() && time >= self.best {
+            return Some(time);
+        }
+        if pack && list.last().is_some_and(|last| time < last.time) {
+            self.left = self.left.saturating_sub(self.state.packing.item_load.len() as u64 / 8);
+            if !self.state.lpt() {
+                return None;
+            }
+            time = self.longest();
+        }
+        enter(list, Candidate { time, cap, left, sum });
+        Some(time)
+    }
+
+    /// What no packing of the items can beat.
+    fn floor(&self) -> u64 {
+        let State { packing, .. } = &self.state;
+        match (packing.alike(), self.slots.get()) {
+            (true, 2) => worst_pair(packing.item_load).0,
+            (true, _) => self.state.packing_bound(0),
+            _ => self.bound,
+        }
+    }
+
+    /// Deals counts; whether they take just the slots there are.
+    fn deal_other(&mut self, cap: u64, left: Left) -> bool {
         let State { counts, loads, items, places, .. } = &mut self.state;
-        counts.deal_capped(loads, cap, limit, items.keys) && places.fit(counts.of)
+        let (small, heaviest) = match left {
+            Left::Small(2) => (self.bound / 2, loads.order.len()),
+            Left::Small(_) => (self.bound / 3, loads.order.len()),
+            Left::Heaviest(heaviest) => (u64::MAX, heaviest as usize),
+            Left::All => {
+                self.state.deal();
+                return true;
+            }
+        };
+        counts.deal_capped(loads, cap, (small, heaviest), items.keys) && places.fit(counts.of)
     }
 
     /// Pairs: hill climbing on the counts in force, before they are packed.
     #[inline(never)]
     fn climb(&mut self) {
         loop {
-            let State { packing, counts, loads, items, .. } = &mut self.state;
-            let Some((from, to)) =
-                pairs::climb(packing, counts, loads, items.buffer, &mut self.left)
-            else {
+            let State { packing, counts, loads, .. } = &mut self.state;
+            let Some((from, to)) = pairs::climb(packing, counts, loads, &mut self.left) else {
                 return;
             };
             subtract(counts.of, from, 1);
@@ -99,9 +212,9 @@ impl<const SPEEDS: bool> Solver<'_, SPEEDS> {
 }
 
 /// Keeps the list sorted; what falls off its end is gone.
-fn enter(list: &mut [(u64, u64)], mut x: (u64, u64)) {
+fn enter(list: &mut [Candidate], mut x: Candidate) {
     for y in list.iter_mut() {
-        if x.0 < y.0 {
+        if x.time < y.time {
             core::mem::swap(&mut x, y);
         }
     }

@@ -5,7 +5,7 @@
 use crate::balanced::construct::counts::Counts;
 use crate::balanced::construct::loads::Loads;
 use crate::balanced::construct::packing::{Packing, SPLIT};
-use crate::base::cells::{NONE, at, part};
+use crate::base::cells::{NONE, at};
 use core::iter::repeat_n;
 
 /// The largest sum of the items paired in opposite order, and the first item of the pair that has it.
@@ -20,16 +20,16 @@ pub fn worst_pair(loads: &[u64]) -> (u64, usize) {
     (most, first)
 }
 
-/// The best donor and receiver, or none. `buffer`: a word an item.
+/// The best donor and receiver, or none.
 pub fn climb<const SPEEDS: bool>(
     packing: &Packing<SPEEDS>,
     counts: &Counts,
     loads: &Loads,
-    buffer: &mut [u64],
     effort: &mut u64,
 ) -> Option<(u32, u32)> {
     let items = packing.item_load.len();
     let (mut most, first) = worst_pair(packing.item_load);
+    let least = at(packing.item_load, items - 1);
     let mut found = None;
     for item in [first, items - 1 - first] {
         let to = at(packing.expert_of, item) & !SPLIT;
@@ -47,14 +47,12 @@ pub fn climb<const SPEEDS: bool>(
             }
             let count = at(counts.of, from) - 1;
             let less = Replicas { expert: from, count, load: loads.of_replica(from, count) };
-            if less.load < most && *effort > 0 {
-                *effort = effort.saturating_sub(items as u64);
-                recounted(packing, &more, &less, buffer);
-                let (now, _) = worst_pair(part(buffer, 0, items));
-                if now < most {
-                    most = now;
-                    found = Some((from, to));
-                }
+            if less.load + least < most
+                && *effort > 0
+                && let Some(now) = worst_below(packing, [&more, &less], most, effort)
+            {
+                most = now;
+                found = Some((from, to));
             }
         }
     }
@@ -68,26 +66,41 @@ struct Replicas {
     load: u64,
 }
 
-/// Loads of the items, falling, when two experts have other counts.
-fn recounted<const SPEEDS: bool>(
+/// The worst pair when two experts have other counts, if it is below `most`.
+fn worst_below<const SPEEDS: bool>(
     packing: &Packing<SPEEDS>,
-    a: &Replicas,
-    b: &Replicas,
-    out: &mut [u64],
-) {
+    [a, b]: [&Replicas; 2],
+    most: u64,
+    effort: &mut u64,
+) -> Option<u64> {
     let (larger, smaller) = if a.load < b.load { (b, a) } else { (a, b) };
-    let all = |of: &Replicas| repeat_n(of.load, of.count as usize);
-    let mut new = all(larger).chain(all(smaller)).peekable();
-    let mut out = out.iter_mut();
-    let mut push = |load| out.next().into_iter().for_each(|to| *to = load);
-    for (&load, &expert) in packing.item_load.iter().zip(packing.expert_of.iter()) {
-        if expert & !SPLIT == a.expert || expert & !SPLIT == b.expert {
-            continue;
+    let new = |of: &Replicas| repeat_n(of.load, of.count as usize);
+    let stays = |(_, expert): &(&u64, &u32)| {
+        let expert = **expert & !SPLIT;
+        expert != a.expert && expert != b.expert
+    };
+    let items = || packing.item_load.iter().zip(packing.expert_of.iter());
+    let mut falling = items().filter(stays).map(|(load, _)| *load).peekable();
+    let mut rising = items().rev().filter(stays).map(|(load, _)| *load).peekable();
+    let mut falling_new = new(larger).chain(new(smaller)).peekable();
+    let mut rising_new = new(smaller).chain(new(larger)).peekable();
+    let mut worst = 0;
+    for _ in 0..packing.item_load.len() / 2 {
+        let stay = falling.peek().copied().unwrap_or(0);
+        let top = match falling_new.next_if(|&new| new >= stay) {
+            Some(new) => new,
+            None => falling.next().unwrap_or(0),
+        };
+        let stay = rising.peek().copied().unwrap_or(u64::MAX);
+        let bottom = match rising_new.next_if(|&new| new <= stay) {
+            Some(new) => new,
+            None => rising.next().unwrap_or(0),
+        };
+        *effort = effort.saturating_sub(1);
+        worst = worst.max(top + bottom);
+        if worst >= most {
+            return None;
         }
-        while let Some(larger) = new.next_if(|&new| new >= load) {
-            push(larger);
-        }
-        push(load);
     }
-    new.for_each(push);
+    Some(worst)
 }

@@ -2,6 +2,7 @@
 //! and with one recount after the other.
 
 use crate::balanced::construct::ejection_chains::{STEP, ejection_chain};
+use crate::balanced::construct::pairs::worst_pair;
 use crate::balanced::construct::recount::{Recount, list_recounts};
 use crate::balanced::construct::rematch::rematch;
 use crate::balanced::construct::state::State;
@@ -127,9 +128,15 @@ impl<const SPEEDS: bool> Solver<'_, SPEEDS> {
         }
         self.greedy = self.longest();
         match self.slots.get() {
-            // Opposite pairs are optimal for these counts.
-            2 if self.state.packing.alike() => return self.greedy,
-            1..=3 if self.state.packing.alike() => self.rematches(),
+            2 if self.state.packing.alike() => {
+                // Opposite pairs are optimal for these counts, where none is of two replicas of an expert.
+                let (worst, _) = worst_pair(self.state.packing.item_load);
+                if self.greedy <= worst.saturating_add(self.tolerance()) {
+                    return self.greedy;
+                }
+                self.rematches();
+            }
+            1 | 3 if self.state.packing.alike() => self.rematches(),
             _ => {}
         }
         self.improve()

@@ -33,7 +33,9 @@ impl<const SPEEDS: bool> Solver<'_, SPEEDS> {
         let mut floor = first;
         let mut time = u64::MAX;
         // Counts that cannot be packed within the target wait until others have been tried.
-        let packed = first <= self.target() || slots == 1;
+        // Without any load replicas stay as even as D'Hondt deals them.
+        let nothing = self.state.loads.are_none();
+        let packed = first <= self.target() || slots == 1 || nothing;
         if !packed {
             used(Part::PackingBound);
         } else {
@@ -41,7 +43,7 @@ impl<const SPEEDS: bool> Solver<'_, SPEEDS> {
             floor = self.greedy;
         }
         let small = exhaustive::is_small(&self.state.packing);
-        let stuck = slots > 1 && self.stuck(time);
+        let stuck = slots > 1 && !nothing && self.stuck(time);
         let safe = slots > 3 || time.saturating_add(self.tolerance()) < floor;
         if safe && (time <= self.bound || !(stuck || small)) {
             return false;

@@ -33,9 +33,10 @@ use crate::balanced::improve::scratch::Scratch;
 use crate::base::arena::{Arena, Need};
 use crate::base::cells::NONE;
 
-/// What [`improve`] needs of an arena.
-pub fn need<const N: usize>(experts: usize, slots: usize, gpus: usize, windows: usize) -> Need {
-    scratch::need::<N>([experts, slots, gpus, windows])
+/// What [`improve`] needs of an arena for instances of up to these sizes (experts, slots, GPUs, windows). `priced`: also
+/// where limits [count moves](Limits::counts_moves).
+pub fn need<const N: usize>(sizes: [usize; 4], priced: bool) -> Need {
+    scratch::need::<N>(sizes, priced)
 }
 
 /// Makes the placement better: `expert_at` holds the expert of each slot, `u32::MAX` where there is none. First experts
@@ -49,7 +50,8 @@ pub fn improve<'a, const N: usize>(
     expert_at: &mut [u32],
 ) -> Option<Found> {
     let sizes = [instance.experts, expert_at.len(), instance.slots.len(), instance.weight.len()];
-    let Scratch { packing, marks, kept, peaks } = &mut scratch::carve::<N>(arena, sizes);
+    let Scratch { packing, marks, kept, peaks } =
+        &mut scratch::carve::<N>(arena, sizes, limits.counts_moves());
     start::set(packing, instance, limits, expert_at);
     marks.left = instance.effort;
     marks.budget = packing.budget_left();

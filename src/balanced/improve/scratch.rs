@@ -16,18 +16,23 @@ pub struct Scratch<'a, const N: usize> {
     pub kept: Kept<'a>,
 }
 
-/// Takes the scratch for instances of up to these sizes (experts, slots, GPUs, windows): O(W (E + G) + P).
+/// Takes the scratch for instances of up to these sizes (experts, slots, GPUs, windows): O(W (E + G) + P). `priced`:
+/// whether moves have a price.
 #[inline(never)] // what building takes is off the stack while searching
-pub fn carve<'a, const N: usize>(arena: &'a mut Arena, sizes: [usize; 4]) -> Scratch<'a, N> {
-    list(&mut arena.rest(), sizes)
+pub fn carve<'a, const N: usize>(
+    arena: &'a mut Arena,
+    sizes: [usize; 4],
+    priced: bool,
+) -> Scratch<'a, N> {
+    list(&mut arena.rest(), sizes, priced)
 }
 
 const NO_LIMITS: Limits = Limits::none(0);
 
 /// What instances of up to these sizes need.
-pub fn need<const N: usize>(sizes: [usize; 4]) -> Need {
+pub fn need<const N: usize>(sizes: [usize; 4], priced: bool) -> Need {
     let mut need = Need::default();
-    list::<N>(&mut need, sizes);
+    list::<N>(&mut need, sizes, priced);
     need
 }
 
@@ -35,28 +40,33 @@ pub fn need<const N: usize>(sizes: [usize; 4]) -> Need {
 fn list<'a, const N: usize>(
     arena: &mut impl Carve<'a>,
     [experts, slots, gpus, windows]: [usize; 4],
+    priced: bool,
 ) -> Scratch<'a, N> {
+    let if_priced = |len: usize| if priced { len } else { 0 };
     let peaks = take_lanes(arena, blocks::<N>(windows));
     let marks = Marks {
         seen: arena.u32s(gpus),
         order: arena.u64s(gpus),
         keys: arena.u64s(slots.max(experts)),
         there: arena.f32s(if N == 1 { 0 } else { slots }),
-        fare: arena.u32s(slots),
+        fare: arena.u32s(if_priced(slots)),
         buffer: arena.u64s(sort_buffer(slots.max(experts))),
         left: 0,
         budget: 0,
     };
-    let enough = arena.u32s(slots);
+    let enough = arena.u32s(if_priced(slots));
     let kept = Kept { best: arena.u32s(slots), enough, root: arena.u32s(slots.min(SMALL)) };
-    Scratch { packing: list_packing(arena, [experts, slots, gpus, windows]), marks, peaks, kept }
+    let packing = list_packing(arena, [experts, slots, gpus, windows], priced);
+    Scratch { packing, marks, peaks, kept }
 }
 
 #[inline(always)]
 fn list_packing<'a, const N: usize>(
     arena: &mut impl Carve<'a>,
     [experts, slots, gpus, windows]: [usize; 4],
+    priced: bool,
 ) -> Packing<'a, N> {
+    let if_priced = |len: usize| if priced { len } else { 0 };
     let n = blocks::<N>(windows);
     let more = experts.saturating_add(1);
     Packing {
@@ -90,10 +100,10 @@ fn list_packing<'a, const N: usize>(
         noted: arena.u32s(more),
         has: arena.u64s(gpus),
         twins: arena.u32s(gpus),
-        had: arena.u64s(gpus),
+        had: arena.u64s(if_priced(gpus)),
         in_force: &[],
-        fresh: arena.u32s(slots),
-        gone: arena.u32s(gpus),
+        fresh: arena.u32s(if_priced(slots)),
+        gone: arena.u32s(if_priced(gpus)),
         now: 0,
         changed: arena.u32s(gpus),
         known: 0,

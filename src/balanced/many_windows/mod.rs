@@ -3,11 +3,11 @@
 //! A placement is scored by the mean over windows of its balance, and by windows that it has not seen. Starts, each made
 //! better by the search of [`improve`]; the best stays. See docs/DESIGN.md for what was measured.
 
-mod fewer_slots;
 mod greedy;
 mod start;
 
 use crate::balanced::construct;
+use crate::balanced::fewer_slots::{self, Fewer};
 use crate::balanced::improve::instance::{Goal, Instance as Searched};
 use crate::balanced::improve::limits::Limits;
 use crate::balanced::improve::{self, score};
@@ -39,7 +39,7 @@ pub fn need(experts: usize, slots: usize, gpus: usize, windows: usize) -> Need {
     list(&mut need, [experts, slots, gpus]);
     let start = start::need([experts, slots, gpus, windows]);
     let solvers = construct::need(experts, slots, gpus).max(start);
-    need.plus(solvers.max(improve::need::<8>(experts, slots, gpus, windows)))
+    need.plus(solvers.max(improve::need::<8>([experts, slots, gpus, windows], false)))
 }
 
 /// By expert: the mean over the windows. By GPU: fewer slots. By slot: other plans.
@@ -78,18 +78,19 @@ pub fn plan(
         Starts { mean: s.mean, apart: instance.loads.apart(s.mean), beyond, effort_of_mean };
     let (slots, speed) = (instance.slots, instance.speed);
     let mut good = -1.0;
-    if fewer_slots::choose(experts, slots, speed, s.fewer) {
+    let even = speed.iter().all(|own| Some(own) == speed.first());
+    let kind = if even { Fewer::AsMost } else { Fewer::BySpeed };
+    if fewer_slots::choose(kind, experts, (slots, speed), s.fewer) {
         // what fewer slots do, all do, too
         let few = Instance { slots: s.fewer, ..*instance };
-        let planned = part_mut(s.planned, 0, fewer_slots::sum(s.fewer));
+        let planned = part_mut(expert_at, 0, fewer_slots::sum(s.fewer));
         starts.plan(&few, &mut rest, planned, s.other);
-        fewer_slots::expand(planned, s.fewer, slots, expert_at, NONE);
+        fewer_slots::expand(s.fewer, slots, expert_at);
         starts.improve(instance, &mut rest, expert_at);
         if !expert_at.contains(&NONE) {
             good = balance(instance, &mut rest, expert_at);
         }
     }
-    let even = speed.iter().all(|own| Some(own) == speed.first());
     if good < 0.0 || even {
         starts.plan(instance, &mut rest, s.planned, s.other);
         if balance(instance, &mut rest, s.planned) > good {
