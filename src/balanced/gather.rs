@@ -175,8 +175,8 @@ impl Gathered<'_> {
         self.gather(layer, experts);
         if self.experts > 0 {
             self.solve(layer, load, arena);
-            self.write(slots);
         }
+        self.write(layer, slots);
     }
 
     #[inline(always)] // no frame of its own
@@ -217,7 +217,7 @@ impl Gathered<'_> {
         let of_mean = construct::effort(layer.effort).min(construct::effort(0));
         let expert_at = part_mut(self.expert_at, 0, self.filled);
         many_windows::plan(&instance, beyond, of_mean, arena, expert_at);
-        self.write(slots);
+        self.write(layer, slots);
     }
 
     /// Gathers experts and their GPUs.
@@ -260,13 +260,15 @@ impl Gathered<'_> {
 
     /// Writes the slots of the instance solved last.
     #[inline(never)]
-    fn write(&self, slots: &mut [i32]) {
+    fn write(&self, layer: &Layer, slots: &mut [i32]) {
         let mut expert_at = self.expert_at.iter();
         let (gpus, filled, _) = self.gpus.gathered();
         for (&gpu, &filled) in gpus.iter().zip(filled) {
             let first = at(self.gpus.first_slot, gpu) as usize;
-            let slots = slots.get_mut(first..).unwrap_or_default().iter_mut();
-            for (slot, &expert) in slots.zip(expert_at.by_ref().take(filled as usize)) {
+            let last = first + layer.shape().topology().slots(gpu as usize);
+            let slots = part_mut(slots, first, last);
+            slots.fill(-1);
+            for (slot, &expert) in slots.iter_mut().zip(expert_at.by_ref().take(filled as usize)) {
                 *slot = self.expert.get(expert as usize).map_or(-1, |&expert| expert as i32);
             }
         }

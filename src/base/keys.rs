@@ -30,6 +30,14 @@ pub fn load_of_descending(key: u64) -> f32 {
     f32::from_bits(!((key >> 32) as u32))
 }
 
+/// Spreads a word over all its bits: the finaliser of splitmix64.
+#[inline]
+pub fn scatter(word: u64) -> u64 {
+    let mixed = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
 /// The load as f64: exactly, even where the processor takes subnormals for zero.
 #[inline]
 pub fn widen(load: f32) -> f64 {

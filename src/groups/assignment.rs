@@ -1,10 +1,10 @@
 //! The groups of a layer and the nodes that may take them: what bound and plan ask the search.
 
 use crate::base::arena::Carve;
-use crate::base::cells::{add, at, put};
-use crate::base::keys::widen;
+use crate::base::cells::{add, at, change, copy, put};
+use crate::base::keys::{scatter, widen};
 use crate::groups::search::{Outcome, Scratch, Search};
-use crate::groups::task::Task;
+use crate::groups::task::{ROWS, Task};
 use crate::problem::Shape;
 
 /// Groups, nodes, and the memory of the search.
@@ -22,16 +22,36 @@ pub struct Assignment<'a> {
 #[derive(Debug)]
 struct Given<'a> {
     load: &'a mut [f64],
+    /// For nodes of any speed the same.
     need: &'a mut [u32],
+    row: &'a mut [u32],
     speed: &'a mut [f64],
     slots: &'a mut [u32],
     least: &'a mut [u32],
+    kind: &'a mut [u64],
+    fastest: [f64; ROWS],
 }
 
 impl Given<'_> {
     fn task(&self) -> Task<'_> {
-        let Given { load, need, speed, slots, least } = self;
-        Task { load, need, speed, slots, least }
+        let Given { load, need, row, speed, slots, least, kind, fastest } = self;
+        Task { load, need, row, speed, slots, least, kind, fastest }
+    }
+
+    /// Tells nodes apart by their fastest GPU, of which `speed` is the speed; those that are one too many may hope for the
+    /// fastest of all.
+    fn tell_apart(&mut self, speed: &[f64]) {
+        self.fastest = [0.0; ROWS];
+        let [of_all, ..] = &mut self.fastest;
+        *of_all = speed.iter().fold(0.0, |most, &speed| if speed > most { speed } else { most });
+        for (row, &speed) in self.row.iter_mut().zip(speed) {
+            let mut rows = self.fastest.iter_mut().enumerate();
+            *row = 0;
+            if let Some((place, of)) = rows.find(|(_, of)| **of == speed || **of == 0.0) {
+                *of = speed;
+                *row = place as u32;
+            }
+        }
     }
 }
 
@@ -42,10 +62,13 @@ impl<'a> Assignment<'a> {
         let nodes = if groups > 0 { shape.topology().num_nodes() } else { 0 };
         let given = Given {
             load: arena.f64s(groups),
-            need: arena.u32s(groups),
+            need: arena.u32s(groups.saturating_mul(ROWS)),
+            row: arena.u32s(nodes),
             speed: arena.f64s(nodes),
             slots: arena.u32s(nodes),
             least: arena.u32s(nodes),
+            kind: arena.u64s(nodes),
+            fastest: [0.0; ROWS],
         };
         Assignment {
             given,
@@ -62,12 +85,23 @@ impl<'a> Assignment<'a> {
         self.given.speed.fill(0.0);
         self.given.slots.fill(0);
         self.given.least.fill(0);
+        self.given.kind.fill(0);
+        let fastest = self.search.numbers();
+        fastest.fill(0.0);
         for gpu in receiving(shape) {
-            let node = topology.node(gpu);
-            let speed = at(self.given.speed, node) + f64::from(topology.speed(gpu));
-            put(self.given.speed, node, speed);
-            add(self.given.slots, node, shape.usable_slots(gpu) as u32);
+            let (node, speed) = (topology.node(gpu), topology.speed(gpu));
+            let slots = shape.usable_slots(gpu) as u32;
+            change(self.given.speed, node, |sum| sum + widen(speed));
+            add(self.given.slots, node, slots);
+            // whatever the order of the GPUs; two that differ add up to the same by chance alone
+            add(
+                self.given.kind,
+                node,
+                scatter(u64::from(speed.to_bits()) << 32 | u64::from(slots)),
+            );
+            change(fastest, node, |most| if widen(speed) > most { widen(speed) } else { most });
         }
+        self.given.tell_apart(fastest);
     }
 
     /// From here on every node gets groups enough to fill its slots without putting two replicas of an expert on a
@@ -94,6 +128,11 @@ impl<'a> Assignment<'a> {
         }
     }
 
+    /// Speed of the fastest GPU of the nodes of each row.
+    pub fn fastest(&self) -> &[f64] {
+        &self.given.fastest
+    }
+
     /// Assigns the groups of a layer, trying at most `effort` placements of a group.
     pub fn assign(&mut self, load: &[f32], effort: u32) -> Outcome {
         for (sum, group) in self.given.load.iter_mut().zip(load.chunks_exact(self.size.max(1))) {
@@ -102,16 +141,33 @@ impl<'a> Assignment<'a> {
         Search::new(self.given.task(), &mut self.search).assign(0.0, effort, self.node)
     }
 
-    /// Assigns the groups assigned last once more, each to a node with `need` slots for it, so that no node takes
+    /// Assigns the groups assigned last once more, each to a node with `need` slots for it, as [`Room`] says, so that no node takes
     /// longer than `time`; whether that was found within `effort`.
     pub fn assign_within(&mut self, time: f64, need: &[u32], effort: u32) -> bool {
         let task = Task { need, ..self.given.task() };
         Search::new(task, &mut self.search).assign(time, effort, self.node).time <= time
     }
 
+    /// Exchanges a group of `node` in an assignment of the groups assigned last, each to a node with `need` slots for it,
+    /// so that both nodes have less to do than `below`, as soon as `accept` likes it. Whether it did.
+    pub fn exchange(
+        &mut self,
+        (node_of, need): (&mut [u32], &[u32]),
+        (node, below): (usize, f64),
+        accept: impl FnMut(&[u32], [usize; 2]) -> bool,
+    ) -> bool {
+        let task = Task { need, ..self.given.task() };
+        Search::new(task, &mut self.search).polish(node_of).run_node(node, below, accept)
+    }
+
     /// The node of each group, as assigned or visited last.
     pub fn node_of(&self) -> &[u32] {
         self.node
+    }
+
+    /// Takes an assignment over.
+    pub fn set(&mut self, node_of: &[u32]) {
+        copy(self.node, node_of);
     }
 
     /// Gives a group to another node.
@@ -130,22 +186,16 @@ impl<'a> Assignment<'a> {
     }
 
     /// Visits assignments of the groups assigned last, as long as their busiest node is below `limit`, which
-    /// falls to what `plan` makes of the node of each group, the slots of each node, and the time of the busiest
-    /// node; until it answers 0 or less.
+    /// falls to what `plan` makes of the node of each group and of the nodes; until it answers 0 or less.
     #[inline(never)] // a search of its own, not on the stack while the first assignment is planned
-    pub fn visit(
-        &mut self,
-        limit: f64,
-        effort: u32,
-        mut plan: impl FnMut(&[u32], &[u32], f64) -> f64,
-    ) {
+    pub fn visit(&mut self, limit: f64, effort: u32, mut plan: impl FnMut(&[u32], &Task) -> f64) {
         let node_of = &mut *self.node;
         let task = self.given.task();
-        let mut visit = |order: &[u32], choice: &[u32], time: f64| {
+        let mut visit = |order: &[u32], choice: &[u32], _: f64| {
             for (&group, &node) in order.iter().zip(choice) {
                 put(node_of, group, node);
             }
-            plan(node_of, task.slots, time)
+            plan(node_of, &task)
         };
         Search::new(task, &mut self.search).visit(limit, effort, &mut visit);
     }

@@ -3,13 +3,13 @@
 //! Depth first with pruning, heaviest group first, nodes in ascending order, one of equal nodes only; a
 //! strictly better end replaces the best, so the first found of equals stays. Then a polish that never raises
 //! the busiest node: moves and swaps between two nodes while the busier of the two falls. `effort` bounds the
-//! placements tried; when it runs out, the best so far is polished and `exact` is false. Times within 1e-12
+//! placements tried, by what these look at; when it runs out, the best so far is polished and `exact` is false. Times within 1e-12
 //! of each other count as equal.
 
 use crate::base::arena::Carve;
 use crate::base::cells::{at, put};
-use crate::groups::polish::polish;
-use crate::groups::task::{TIE, Task, largest_time};
+use crate::groups::polish::Polish;
+use crate::groups::task::{TIE, Task, largest_time, sort_falling};
 
 /// What an assignment is worth: the groups in the order of the search, the node of each, the largest node
 /// time.
@@ -70,10 +70,17 @@ impl<'a> Scratch<'a> {
     pub fn counter(&mut self) -> &mut [u32] {
         self.owed
     }
+
+    /// `[N]` numbers that are.
+    pub fn numbers(&mut self) -> &mut [f64] {
+        self.sum
+    }
 }
 
 /// Groups left from which on looking at all nodes before a step pays.
 const DEEP: usize = 3;
+/// A placement of a group is one unit of effort for so many nodes, which are all looked at.
+const NODES_AT_A_TIME: u32 = 8;
 
 /// A search under way.
 pub struct Search<'s, 'a> {
@@ -100,9 +107,14 @@ impl<'s, 'a> Search<'s, 'a> {
         let mut time = self.greedy();
         let mut exact = time <= goal * (1.0 + TIE);
         if !exact {
-            (time, exact) = self.run(time, goal, effort, &mut |_, _, worst| worst);
+            // what is not good enough is not worth finding
+            let end = goal * (1.0 + 2.0 * TIE);
+            let limit = if goal > floor && end < time { end } else { time };
+            let (found, all) = self.run(limit, goal, effort, &mut |_, _, worst| worst);
+            time = if found < limit { found } else { time };
+            exact = all;
         }
-        exact &= goal == floor || time > goal * (1.0 + TIE);
+        exact &= goal == floor;
         if time == f64::INFINITY {
             return if exact {
                 nothing
@@ -113,10 +125,16 @@ impl<'s, 'a> Search<'s, 'a> {
         for (&group, &node) in self.state.order.iter().zip(&*self.state.best) {
             put(node_of, group, node);
         }
-        polish(&self.task, node_of, self.state.free);
-        let time = self.task.largest_time(node_of);
+        self.polish(node_of).run();
+        let time = largest_time(self.state.sum.iter().copied(), self.task.speed);
         let floor = if exact { time * (1.0 - 2.0 * TIE) } else { floor * (1.0 - TIE) };
         Outcome { time, floor, exact }
+    }
+
+    /// What makes an assignment better.
+    pub fn polish<'p>(&'p mut self, node_of: &'p mut [u32]) -> Polish<'p> {
+        let Scratch { free, sum, places, choice, .. } = &mut *self.state;
+        Polish { task: &self.task, node_of, free, load: sum, first: places, next: choice }
     }
 
     /// Visits the assignments whose busiest node is below `limit`, which falls to the least value that `visit`
@@ -140,14 +158,14 @@ impl<'s, 'a> Search<'s, 'a> {
             sum += at(task.load, group);
             *tail = sum;
         }
-        let least_need = task.need.iter().copied().min().unwrap_or(1);
         let (mut speed, mut fastest) = (0.0, 0.0);
         let nodes = state.free.iter_mut().zip(state.places.iter_mut()).zip(state.owed.iter_mut());
         for (node, ((free, places), owed)) in nodes.enumerate() {
             let own = at(task.speed, node);
             *owed = at(task.least, node);
             *free = if own > 0.0 { at(task.slots, node) } else { 0 };
-            *places = free.checked_div(least_need).unwrap_or(0);
+            let needs = (0..task.load.len()).map(|group| task.need(group, node));
+            *places = free.checked_div(needs.min().unwrap_or(1)).unwrap_or(0);
             if *free > 0 {
                 speed += own;
                 fastest = if own > fastest { own } else { fastest };
@@ -192,15 +210,16 @@ impl<'s, 'a> Search<'s, 'a> {
         worst * (1.0 - TIE)
     }
 
-    /// Load and need of the group of a depth.
-    fn group_at(&self, depth: usize) -> (f64, u32) {
+    /// The group of a depth, and its load.
+    fn group_at(&self, depth: usize) -> (u32, f64) {
         let group = at(self.state.order, depth);
-        (at(self.task.load, group), at(self.task.need, group))
+        (group, at(self.task.load, group))
     }
 
     /// Gives the group of a depth to a node.
     fn give(&mut self, depth: usize, node: usize) {
-        let (load, need) = self.group_at(depth);
+        let (group, load) = self.group_at(depth);
+        let need = self.task.need(group, node);
         let state = &mut *self.state;
         let before = at(state.sum, node);
         put(state.saved, depth, before);
@@ -213,9 +232,9 @@ impl<'s, 'a> Search<'s, 'a> {
 
     /// Takes it back.
     fn take_back(&mut self, depth: usize) {
-        let need = self.group_at(depth).1;
+        let node = at(self.state.choice, depth);
+        let need = self.task.need(self.group_at(depth).0, node);
         let state = &mut *self.state;
-        let node = at(state.choice, depth);
         put(state.sum, node, at(state.saved, depth));
         put(state.free, node, at(state.free, node) + need);
         put(state.places, node, at(state.places, node) + 1);
@@ -254,13 +273,14 @@ impl<'s, 'a> Search<'s, 'a> {
 
     /// The node that is done soonest with the group of a depth, and when.
     fn soonest(&self, depth: usize) -> Option<(usize, f64)> {
-        let (load, need) = self.group_at(depth);
+        let (group, load) = self.group_at(depth);
         let all_owed = self.all_owed(self.state.order.len() - depth);
         let mut soonest = (None, f64::INFINITY);
         for (node, (&sum, &speed)) in self.state.sum.iter().zip(self.task.speed).enumerate() {
             let end = (sum + load) / speed;
             let wanted = !all_owed || self.owed(node) > 0;
-            let fits = at(self.state.free, node) >= need && at(self.state.places, node) > 0;
+            let free = at(self.state.free, node);
+            let fits = free >= self.task.need(group, node) && at(self.state.places, node) > 0;
             if fits && wanted && end < soonest.1 {
                 soonest = (Some(node), end);
             }
@@ -273,13 +293,12 @@ impl<'s, 'a> Search<'s, 'a> {
     /// node time, the last argument, at least.
     fn run(&mut self, mut time: f64, floor: f64, effort: u32, visit: Visit) -> (f64, bool) {
         let last = self.state.order.len();
+        let price = (self.task.speed.len() as u32).div_ceil(NODES_AT_A_TIME);
         let (mut left, mut depth, mut next) = (effort, 0, 0);
         loop {
             if let Some(node) = self.next_node(depth, next, time) {
-                if left == 0 {
-                    return (time, false);
-                }
-                left -= 1;
+                let Some(rest) = left.checked_sub(price) else { return (time, false) };
+                left = rest;
                 self.give(depth, node);
                 depth += 1;
                 if depth < last {
@@ -311,7 +330,7 @@ impl<'s, 'a> Search<'s, 'a> {
         if depth >= last || self.is_hopeless(depth, time) {
             return None;
         }
-        let (load, need) = self.group_at(depth);
+        let (group, load) = self.group_at(depth);
         let total = self.state.places.iter().fold(0_u32, |sum, &places| sum.saturating_add(places));
         let after = (last - depth - 1) as u32;
         let all_owed = self.all_owed(last - depth);
@@ -319,7 +338,8 @@ impl<'s, 'a> Search<'s, 'a> {
             let limit = time * (1.0 - TIE) * at(self.task.speed, node);
             let (free, places) = (at(self.state.free, node), at(self.state.places, node));
             let end = at(self.state.sum, node) + load;
-            if free < need || places == 0 || end >= limit || self.is_twin(node) {
+            let fits = places > 0 && end < limit && free >= self.task.need(group, node);
+            if !fits || self.is_twin(node) {
                 return false;
             }
             if all_owed && self.owed(node) == 0 {
@@ -362,7 +382,7 @@ impl<'s, 'a> Search<'s, 'a> {
     /// True when an earlier node is in the same state: it has been tried for this group.
     fn is_twin(&self, node: usize) -> bool {
         let Scratch { sum, free, .. } = &*self.state;
-        let state = |i: usize| (at(sum, i), at(free, i), at(self.task.speed, i), self.owed(i));
+        let state = |i: usize| (at(sum, i), at(free, i), at(self.task.kind, i), self.owed(i));
         let own = state(node);
         (0..node).any(|other| state(other) == own)
     }
@@ -371,21 +391,4 @@ impl<'s, 'a> Search<'s, 'a> {
 /// What is owed, nothing when more has come.
 fn still(owed: u32) -> u32 {
     (owed as i32).max(0) as u32
-}
-
-/// Group numbers by falling load, ties by rising number. K is small: insertion.
-fn sort_falling(loads: &[f64], order: &mut [u32]) {
-    for filled in 0..order.len() {
-        let load = at(loads, filled);
-        let mut hole = filled;
-        while hole > 0 {
-            let before = at(order, hole - 1);
-            if at(loads, before) >= load {
-                break;
-            }
-            put(order, hole, before);
-            hole -= 1;
-        }
-        put(order, hole, filled as u32);
-    }
 }

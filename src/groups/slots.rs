@@ -6,55 +6,54 @@
 use crate::base::arena::Carve;
 use crate::base::cells::{at, put};
 use crate::base::keys::widen;
+use crate::groups::task::{ROWS, Task};
 use crate::problem::Shape;
 
 /// What the groups of a layer ask of their nodes if a time is to be kept.
 #[derive(Debug)]
 pub struct Room<'a> {
-    /// Of the GPUs that receive.
-    fastest: f64,
     size: usize,
-    /// `[K]` replicas that a group needs to keep the time at hand.
+    /// Replicas that a group needs to keep the time at hand, as [`Task::need`].
     pieces: &'a mut [u32],
     /// `[N]` slots left while groups are counted.
     left: &'a mut [u32],
 }
 
 impl<'a> Room<'a> {
-    /// Takes the memory, O(K + N), and looks for the fastest GPU, O(G).
+    /// Takes the memory: O(K + N).
     pub fn carve(arena: &mut impl Carve<'a>, shape: &Shape) -> Self {
-        let receiving = (0..shape.topology().num_gpus()).filter(|&gpu| shape.usable_slots(gpu) > 0);
-        let fastest = receiving.fold(0.0, |fastest, gpu| {
-            let speed = f64::from(shape.topology().speed(gpu));
-            if speed > fastest { speed } else { fastest }
-        });
         let size = shape.num_logical_experts().checked_div(shape.num_groups()).unwrap_or(0);
         Room {
-            fastest,
             size,
-            pieces: arena.u32s(shape.num_groups()),
+            pieces: arena.u32s(shape.num_groups().saturating_mul(ROWS)),
             left: arena.u32s(shape.topology().num_nodes()),
         }
     }
 
-    /// From here on `time` is to be kept. O(E).
-    pub fn set_time(&mut self, load: &[f32], time: f64) {
-        let largest = time * self.fastest;
-        for (pieces, group) in self.pieces.iter_mut().zip(load.chunks_exact(self.size.max(1))) {
-            let of = |sum: u32, &load: &f32| sum.saturating_add(replicas(widen(load), largest));
-            *pieces = group.iter().fold(0, of);
+    /// From here on `time` is to be kept; `fastest`: of each row of nodes. O(E).
+    pub fn set_time(&mut self, load: &[f32], time: f64, fastest: &[f64]) {
+        let size = self.size.max(1);
+        let groups = load.len().checked_div(size).unwrap_or(0).max(1);
+        for (row, &fastest) in self.pieces.chunks_exact_mut(groups).zip(fastest) {
+            let largest = time * fastest;
+            for (pieces, group) in row.iter_mut().zip(load.chunks_exact(size)) {
+                let of = |sum: u32, &load: &f32| sum.saturating_add(replicas(widen(load), largest));
+                *pieces = if fastest > 0.0 { group.iter().fold(0, of) } else { 0 };
+            }
         }
     }
 
-    /// `[K]` the slots that each group needs for that.
+    /// The slots that each group needs for that, as [`Task::need`].
     pub fn pieces(&self) -> &[u32] {
         self.pieces
     }
 
     /// Whether each node has them. O(K + N).
-    pub fn fits(&mut self, node_of: &[u32], slots_of: &[u32]) -> bool {
-        self.left.iter_mut().zip(slots_of).for_each(|(left, &slots)| *left = slots);
-        node_of.iter().zip(self.pieces.iter()).all(|(&node, &pieces)| {
+    pub fn fits(&mut self, node_of: &[u32], nodes: &Task) -> bool {
+        self.left.iter_mut().zip(nodes.slots).for_each(|(left, &slots)| *left = slots);
+        let task = Task { need: self.pieces, ..*nodes };
+        node_of.iter().enumerate().all(|(group, &node)| {
+            let pieces = task.need(group, node);
             let left = at(self.left, node);
             put(self.left, node, left.saturating_sub(pieces));
             pieces <= left
