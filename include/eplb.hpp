@@ -814,8 +814,8 @@ inline std::int32_t route(const problem &p, const quotas &table, std::uint32_t l
 /*
  The slots of each expert of one layer, as sparse rows: expert e is in slot_of[begin[e]] to slot_of[begin[e + 1] - 1],
  in order of the slots. physical_to_logical is the layer's row, [P]; begin [E + 1], slot_of [P], of which those after
- begin[E] are -1. EPLB_STATUS_PLACEMENT_EXPERT: a slot holds neither -1 nor an expert; EPLB_STATUS_ARRAY_LENGTH: begin is
- empty, or slot_of has not P; nothing is written then. O(P + E).
+ begin[E] are -1. EPLB_STATUS_PLACEMENT_EXPERT: a slot holds neither -1 nor an expert; EPLB_STATUS_ARRAY_LENGTH: begin
+ is empty, or slot_of has not P; nothing is written then. O(P + E).
  */
 inline result<> slots_by_expert(span<const std::int32_t> physical_to_logical, span<std::int32_t> begin,
                                 span<std::int32_t> slot_of) noexcept {

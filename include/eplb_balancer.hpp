@@ -274,6 +274,7 @@ class balancer {
     placement maps;
     maps.physical_to_logical = into;
     maps.max_replicas = head().config.max_replicas;
+    how.previous = {};
     if (own_.is_fresh(layer)) { /* nothing is loaded: from nothing, whatever the limits */
       how.max_moves = how.max_moves_per_gpu_pair = 0;
       how.flags &= ~flags::fill_only;
@@ -311,7 +312,7 @@ class balancer {
     gate_config prices = head().config.prices;
     prices.num_gpus = head().config.machine.num_gpus;
     prices.steps_since = static_cast<double>(head().done.steps - head().steps_at_gate);
-    const result<gate_total> total = gate(prices, own_.layers, own_.next_states, own_.verdicts);
+    const result<gate_total> total = gate(prices, own_.gate_layers, own_.next_states, own_.verdicts);
     if (!total) return forget(total.status());
     head().steps_at_gate = head().done.steps;
     take(false);
@@ -336,7 +337,7 @@ class balancer {
     last.load = {seen.load.data() + newest * seen.load_window_stride, window};
     if (const result<> now = measure(last, own_.in_force); !now) return now;
     for (std::size_t layer = 0; layer < own_.at.size(); layer++) {
-      gate_layer &to = own_.layers[layer];
+      gate_layer &to = own_.gate_layers[layer];
       to = gate_layer{};
       to.mean = own_.measured[layer].mean_gpu_load;
       to.now = own_.measured[layer].max_gpu_load;
@@ -346,7 +347,7 @@ class balancer {
     if (const result<> made = propose_unseen(on, count, newest); !made) return made;
     if (const result<> after = measure(last, own_.unseen); !after) return after;
     for (std::uint32_t layer = 0; layer < own_.at.size(); layer++) {
-      own_.layers[layer].after = own_.measured[layer].max_gpu_load;
+      own_.gate_layers[layer].after = own_.measured[layer].max_gpu_load;
       if (const result<> priced = price(layer); !priced) return priced;
     }
     return EPLB_STATUS_OK;
@@ -383,8 +384,8 @@ class balancer {
       if (own_.slots_of(gpu) > most) most = own_.slots_of(gpu);
     const result<transfer_totals> totals = moves_of(layer, most);
     if (!totals) return totals.status();
-    own_.layers[layer].moved = totals->moved;
-    own_.layers[layer].rounds = totals->rounds;
+    own_.gate_layers[layer].moved = totals->moved;
+    own_.gate_layers[layer].rounds = totals->rounds;
     if (!(head().config.prices.node_bandwidth > 0)) return EPLB_STATUS_OK;
     const std::uint32_t nodes = head().config.machine.num_nodes;
     for (std::uint32_t &way : own_.ways) way = 0;
@@ -397,7 +398,7 @@ class balancer {
       if (from < nodes) own_.ways[from]++;
     }
     for (std::uint32_t way : own_.ways)
-      if (way > own_.layers[layer].node_rounds) own_.layers[layer].node_rounds = way;
+      if (way > own_.gate_layers[layer].node_rounds) own_.gate_layers[layer].node_rounds = way;
     return EPLB_STATUS_OK;
   }
 

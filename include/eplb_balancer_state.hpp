@@ -93,6 +93,18 @@ struct balancer_header {
 /* Where a layer of the plan at hand is. */
 enum : std::uint8_t { balancer_settled, balancer_waits, balancer_prepared };
 
+/* A machine without its arrays. */
+inline problem sizes_of(const problem &machine) noexcept {
+  problem m;
+  m.num_layers = machine.num_layers;
+  m.num_logical_experts = machine.num_logical_experts;
+  m.num_physical_experts = machine.num_physical_experts;
+  m.num_groups = machine.num_groups;
+  m.num_nodes = machine.num_nodes;
+  m.num_gpus = machine.num_gpus;
+  return m;
+}
+
 inline tracker_config tracker_of(const balancer_config &config) noexcept {
   tracker_config of;
   of.num_windows = config.num_windows;
@@ -149,7 +161,7 @@ struct balancer_state {
   span<float> weight, rest; /* [L][W] */
   span<float> alike;        /* [L][E] loads of nothing that is known */
   span<eplb::metrics> metrics, measured; /* [L] of the plan; of a placement that is judged */
-  span<gate_layer> layers;
+  span<gate_layer> gate_layers;
   span<gate_verdict> verdicts;
   span<std::int32_t> unseen; /* [L][P] */
   span<transfer> transfers;  /* [2P] */
@@ -160,32 +172,32 @@ struct balancer_state {
 
   void carve(std::byte *base, const balancer_config &config, const balancer_parts &of) noexcept {
     const problem &m = config.machine;
-    const std::size_t layers_ = m.num_layers, experts = m.num_logical_experts, slots = m.num_physical_experts;
+    const std::size_t layers = m.num_layers, experts = m.num_logical_experts, slots = m.num_physical_experts;
     carver c(base);
     header = c.take<balancer_header>(1);
     gpu_speed = c.take<float>(m.num_gpus);
     gpu_slots = c.take<std::uint32_t>(m.num_gpus);
     gpu_node = c.take<std::uint32_t>(m.num_gpus);
     gpu_state = c.take<std::uint8_t>(m.num_gpus);
-    states = c.take<gate_state>(layers_);
-    next_states = c.take<gate_state>(layers_);
-    steps = c.take<std::uint64_t>(layers_);
-    order = c.take<std::uint32_t>(layers_);
-    at = c.take<std::uint8_t>(layers_);
-    in_force = c.take<std::int32_t>(product({layers_, slots}));
-    next = c.take<std::int32_t>(product({layers_, slots}));
+    states = c.take<gate_state>(layers);
+    next_states = c.take<gate_state>(layers);
+    steps = c.take<std::uint64_t>(layers);
+    order = c.take<std::uint32_t>(layers);
+    at = c.take<std::uint8_t>(layers);
+    in_force = c.take<std::int32_t>(product({layers, slots}));
+    next = c.take<std::int32_t>(product({layers, slots}));
     c.align(64);
     tracker = c.take<std::byte>(static_cast<std::size_t>(of.tracker));
     saved = c.taken();
 
-    weight = c.take<float>(product({layers_, config.num_windows}));
-    rest = c.take<float>(product({layers_, config.num_windows}));
-    alike = c.take<float>(product({layers_, experts}));
-    metrics = c.take<eplb::metrics>(layers_);
-    measured = c.take<eplb::metrics>(layers_);
-    layers = c.take<gate_layer>(layers_);
-    verdicts = c.take<gate_verdict>(layers_);
-    unseen = c.take<std::int32_t>(product({layers_, slots}));
+    weight = c.take<float>(product({layers, config.num_windows}));
+    rest = c.take<float>(product({layers, config.num_windows}));
+    alike = c.take<float>(product({layers, experts}));
+    metrics = c.take<eplb::metrics>(layers);
+    measured = c.take<eplb::metrics>(layers);
+    gate_layers = c.take<gate_layer>(layers);
+    verdicts = c.take<gate_verdict>(layers);
+    unseen = c.take<std::int32_t>(product({layers, slots}));
     transfers = c.take<transfer>(2 * slots);
     seen = c.take<std::uint8_t>(experts);
     ways = c.take<std::uint32_t>(2 * std::size_t{m.num_nodes});
@@ -203,7 +215,7 @@ struct balancer_state {
 
   /* The machine, with the arrays that the loop keeps; no loads. */
   problem machine() const noexcept {
-    problem m = head().config.machine;
+    problem m = sizes_of(head().config.machine); /* what was saved may be damaged: no pointer is taken from there */
     const std::uint32_t given = head().given;
     if (given & 1u) m.gpu_speed = gpu_speed;
     if (given & 2u) m.gpu_slots = gpu_slots;
@@ -240,13 +252,7 @@ struct balancer_state {
     if (!m.gpu_slots.empty()) copy(m.gpu_slots, gpu_slots);
     if (!m.gpu_node.empty()) copy(m.gpu_node, gpu_node);
     if (!m.gpu_state.empty()) copy(m.gpu_state, gpu_state);
-    h.config.machine = problem{};
-    h.config.machine.num_layers = m.num_layers;
-    h.config.machine.num_logical_experts = m.num_logical_experts;
-    h.config.machine.num_physical_experts = m.num_physical_experts;
-    h.config.machine.num_groups = m.num_groups;
-    h.config.machine.num_nodes = m.num_nodes;
-    h.config.machine.num_gpus = m.num_gpus;
+    h.config.machine = sizes_of(m);
     h.config.how.previous = {};
     const result<eplb::tracker> counting = eplb::tracker::init(tracker_of(config), tracker);
     return counting.status();
@@ -261,8 +267,8 @@ struct balancer_state {
 
   /* What damage could make a later call go astray. */
   status check_saved() const noexcept {
-    const result<eplb::windows> seen = eplb::tracker(tracker).windows();
-    if (!seen && seen.status() != EPLB_STATUS_TRACKER_EMPTY) return seen.status();
+    const result<eplb::windows> found = eplb::tracker(tracker).windows();
+    if (!found && found.status() != EPLB_STATUS_TRACKER_EMPTY) return found.status();
     std::uint8_t gated; /* any other value would be no bool */
     std::memcpy(&gated, &head().config.gated, 1);
     if (gated > 1) return EPLB_STATUS_TRACKER_TORN;

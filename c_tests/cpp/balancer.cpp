@@ -220,8 +220,9 @@ void gpus_that_differ() {
   }
   /* sizes that were damaged are seen, whatever they have become */
   std::vector<std::byte> bad = saved;
-  for (std::size_t at = 16; at < 400; at++) {
-    bad[at] ^= std::byte{0x10};
+  for (std::size_t at = 8 * 16; at < 8 * 400; at += 3) {
+    const std::byte bit{static_cast<unsigned char>(1u << at % 8)};
+    bad[at / 8] ^= bit;
     const auto layout = eplb::balancer::memory_layout(eplb::span<const std::byte>(bad));
     if (layout && layout->size < 1u << 24) {
       auto block = eplb::allocate(layout);
@@ -229,7 +230,7 @@ void gpus_that_differ() {
       auto taken = eplb::balancer::resume(bad, *block);
       if (taken) (void)taken->plan();
     }
-    bad[at] ^= std::byte{0x10};
+    bad[at / 8] ^= bit;
   }
 }
 
