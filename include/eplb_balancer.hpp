@@ -61,6 +61,7 @@ class balancer {
     if (const status bad = loop.own_.check_map(in_force); bad != EPLB_STATUS_OK) return bad;
     detail::copy(in_force, loop.own_.in_force);
     detail::copy(in_force, loop.own_.next);
+    loop.own_.empty_the_dead();
     return loop;
   }
 
@@ -144,9 +145,10 @@ class balancer {
 
   /*
    Takes over the states of the GPUs, [G] EPLB_GPU_* or a mask of the dead, and plans only what must move for it: each
-   expert that is on no GPU that stays gets a slot. plan() then balances what is left. external_source: experts of which
-   no copy is left are loaded from outside; else EPLB_STATUS_SOURCE_LOST. Layers of a plan at hand are aborted. Refused
-   by eplb_plan, no plan is at hand, and what is in force and the states stay; EPLB_STATUS_ARRAY_LENGTH changes nothing.
+   expert that is on no GPU that stays gets a slot. plan() then balances what is left. GPUs that are dead are empty, and
+   so are they when they come back. external_source: experts of which no copy is left are loaded from outside; else
+   EPLB_STATUS_SOURCE_LOST. Layers of a plan at hand are aborted. Refused by eplb_plan, no plan is at hand, and what is in
+   force and the states stay; EPLB_STATUS_ARRAY_LENGTH changes nothing.
    */
   result<> repair(span<const std::uint8_t> gpu_state, bool external_source = false) noexcept {
     options how = head().config.how;
@@ -159,12 +161,14 @@ class balancer {
     if (const result<> made = propose_known(m, how); !made) return made;
     detail::copy(gpu_state, own_.gpu_state);
     head().given |= 8u;
+    own_.empty_the_dead();
     take_all(external_source);
     return EPLB_STATUS_OK;
   }
 
   /*
-   The loop on another machine: new ranks come after the old ones with empty slots, the last ranks go. What was counted
+   The loop on another machine: new ranks come after the old ones with empty slots, the last ranks go; a GPU keeps what
+   it has slots for. What was counted
    and learnt stays, and a plan waits that fills the new slots and houses what has lost its slot; neither counts against
    max_moves. config is that of the new loop, whose memory is another than that of `old`, which stays as it is; layers,
    experts, windows and steps_per_window must be the same (EPLB_STATUS_ARRAY_LENGTH).
@@ -182,7 +186,7 @@ class balancer {
     options how = config.how;
     how.max_moves_per_gpu_pair = 0;
     if (external_source) how.flags = how.flags | flags::external_source;
-    if (how.max_moves != 0) how.max_moves = loop.own_.more_moves(how.max_moves);
+    how.max_moves = loop.own_.more_moves(how.max_moves);
     if (const result<> made = loop.propose_known(loop.machine(), how); !made) return made.status();
     loop.take_all(external_source);
     return loop;

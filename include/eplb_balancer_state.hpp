@@ -342,28 +342,48 @@ struct balancer_state {
       if (missing(layer, true, false) > 0) return true;
     return false;
   }
-  /* A limit that does not count the slots that must change anyway. */
+  /* A limit on moves that does not count the slots that must change anyway. */
   std::uint32_t more_moves(std::uint32_t max_moves) noexcept {
     std::uint32_t most = 0;
     for (std::uint32_t layer = 0; layer < at.size(); layer++) {
       const std::uint32_t more = missing(layer, false, true);
       if (more > most) most = more;
     }
+    if (max_moves == 0) return 0;
+    if (max_moves == EPLB_MOVES_NONE) return most == 0 ? EPLB_MOVES_NONE : most;
     return max_moves < EPLB_MOVES_NONE - 1 - most ? max_moves + most : EPLB_MOVES_NONE - 1;
   }
 
+  /* GPUs that are dead hold nothing: what they held does not come back with them. */
+  void empty_the_dead() noexcept {
+    const problem m = machine();
+    std::size_t slot = 0;
+    for (std::uint32_t gpu = 0; gpu < m.num_gpus; gpu++)
+      for (const std::size_t last = slot + slots_of(gpu); slot < last; slot++)
+        for (std::size_t layer = 0; layer < at.size() && !m.gpu_state.empty() && m.gpu_state[gpu] == EPLB_GPU_DEAD;
+             layer++)
+          row(in_force, layer)[slot] = row(next, layer)[slot] = -1;
+  }
+
+  /* What another loop has counted and learnt, and what its GPUs hold, as far as these have slots for it. */
   void inherit(const balancer_state &old) noexcept {
     copy(old.tracker, tracker);
     copy(old.states, states);
     copy(old.steps, steps);
     head().done = old.head().done;
     head().steps_at_gate = old.head().steps_at_gate;
-    const std::size_t common = slots() < old.slots() ? slots() : old.slots();
-    for (std::size_t layer = 0; layer < at.size(); layer++) {
-      const span<std::int32_t> held = row(in_force, layer);
-      for (std::size_t slot = 0; slot < held.size(); slot++)
-        held[slot] = slot < common ? old.row(old.in_force, layer)[slot] : -1;
+    for (std::int32_t &expert : in_force) expert = -1;
+    const std::uint32_t gpus = head().config.machine.num_gpus, had = old.head().config.machine.num_gpus;
+    std::size_t to = 0, from = 0;
+    for (std::uint32_t gpu = 0; gpu < gpus && gpu < had; gpu++) {
+      for (std::uint32_t slot = 0; slot < slots_of(gpu) && slot < old.slots_of(gpu); slot++)
+        for (std::size_t layer = 0; layer < at.size(); layer++)
+          row(in_force, layer)[to + slot] = old.row(old.in_force, layer)[from + slot];
+      to += slots_of(gpu);
+      from += old.slots_of(gpu);
     }
+    copy(in_force, next);
+    empty_the_dead();
   }
 };
 

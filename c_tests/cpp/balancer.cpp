@@ -296,6 +296,34 @@ void gpus_die_and_ranks_come_and_go() {
   CHECK(eplb::balancer::resized(big.at, fewer, big.memory).status() == EPLB_STATUS_ARRAY_LENGTH);
 }
 
+/* A GPU that comes back is empty, whether or not its repair was committed; more slots a GPU keep what each holds. */
+void what_each_gpu_holds() {
+  loop l(config_of(EPLB_MOVES_NONE));
+  std::vector<std::uint8_t> state(GPUS, EPLB_GPU_ALIVE);
+  state[1] = EPLB_GPU_DEAD;
+  CHECK(l.at.repair(state, true));
+  l.at.abort_all();
+  for (std::uint32_t slot = 5; slot < 10; slot++) CHECK(l.at.in_force()[slot] == -1);
+  state[1] = EPLB_GPU_ALIVE;
+  CHECK(l.at.repair(state, true));
+  l.at.commit_all();
+  for (std::uint32_t layer = 0; layer < LAYERS; layer++) CHECK(l.lost(layer) == 0);
+
+  eplb::balancer_config wider = config_of(EPLB_MOVES_NONE);
+  wider.machine.num_physical_experts = GPUS * 7;
+  auto block = eplb::allocate(eplb::balancer::memory_layout(wider));
+  auto grown = eplb::balancer::resized(l.at, wider, *block);
+  CHECK(grown);
+  for (std::uint32_t layer = 0; layer < LAYERS; layer++)
+    for (std::uint32_t gpu = 0; gpu < GPUS; gpu++)
+      for (std::uint32_t slot = 0; slot < 7; slot++) {
+        const std::int32_t had = slot < 5 ? l.at.in_force()[(layer * GPUS + gpu) * 5 + slot] : -1;
+        const std::size_t here = (layer * GPUS + gpu) * 7 + slot;
+        CHECK(grown->in_force()[here] == had);
+        CHECK(grown->proposed()[here] >= 0 && (had < 0 || grown->proposed()[here] == had)); /* filled, and no more */
+      }
+}
+
 void bad_loops_are_refused() {
   eplb::balancer_config config = config_of(0);
   loop l(config);
@@ -326,5 +354,6 @@ void the_balancer() {
   gpus_that_differ();
   a_warm_up_is_forgotten();
   gpus_die_and_ranks_come_and_go();
+  what_each_gpu_holds();
   bad_loops_are_refused();
 }
