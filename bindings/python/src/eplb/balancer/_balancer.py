@@ -175,7 +175,8 @@ class Balancer:
 
     def plan(self) -> Proposal:
         """Plans on the windows that count, from what is in force and within the limits; with prices the gate chooses
-        the layers. `Error` (TRACKER_EMPTY) while no window is closed; RuntimeError while layers wait."""
+        the layers, which costs a second plan. `Error` (TRACKER_EMPTY) while no window is closed, (GATE_NEVER) for prices
+        at which nothing ever moves; RuntimeError while layers wait. Refused, nothing changes."""
         with self._changing:
             if self._proposal is not None:
                 raise RuntimeError(f"layers {self.waiting[:8]} of the last plan wait: commit or abort them")
