@@ -147,8 +147,8 @@ class balancer {
    Takes over the states of the GPUs, [G] EPLB_GPU_* or a mask of the dead, and plans only what must move for it: each
    expert that is on no GPU that stays gets a slot. plan() then balances what is left. GPUs that are dead are empty, and
    so are they when they come back. external_source: experts of which no copy is left are loaded from outside; else
-   EPLB_STATUS_SOURCE_LOST. Layers of a plan at hand are aborted. Refused by eplb_plan, no plan is at hand, and what is in
-   force and the states stay; EPLB_STATUS_ARRAY_LENGTH changes nothing.
+   EPLB_STATUS_SOURCE_LOST. Layers of a plan at hand are aborted. Refused by eplb_plan, no plan is at hand, and what is
+   in force and the states stay; EPLB_STATUS_ARRAY_LENGTH changes nothing.
    */
   result<> repair(span<const std::uint8_t> gpu_state, bool external_source = false) noexcept {
     options how = head().config.how;
