@@ -226,7 +226,7 @@ UP := $(if $(filter $(PREFIX)/%,$(LIBDIR)),$(subst $(space),/,$(patsubst %,..,$(
 BITS = $(shell rustc --print cfg | sed -n 's/^target_pointer_width="\(.*\)"/\1/p')
 install: lib
 	install -d $(INCLUDE) $(LIB)/pkgconfig $(LIB)/cmake/eplb
-	install -m 644 include/eplb.h include/eplb.hpp include/eplb_balancer.hpp $(INCLUDE)
+	install -m 644 include/eplb.h include/eplb.hpp include/eplb_balancer.hpp include/eplb_balancer_state.hpp $(INCLUDE)
 	install -m 644 $(FOLDER)/libeplb.a $(LIB)
 	install -m 755 $(FOLDER)/libeplb.so $(LIB)/libeplb.so.$(VERSION)
 	ln -sf libeplb.so.$(VERSION) $(LIB)/libeplb.so.$(ABI)
@@ -240,7 +240,8 @@ install: lib
 
 # With the variables of `make install`. Folders stay that others use.
 uninstall:
-	rm -f $(INCLUDE)/eplb.h $(INCLUDE)/eplb.hpp $(INCLUDE)/eplb_balancer.hpp $(LIB)/libeplb.a $(LIB)/libeplb.so $(LIB)/libeplb.so.$(ABI) \
+	rm -f $(INCLUDE)/eplb.h $(INCLUDE)/eplb.hpp $(INCLUDE)/eplb_balancer.hpp $(INCLUDE)/eplb_balancer_state.hpp \
+	  $(LIB)/libeplb.a $(LIB)/libeplb.so $(LIB)/libeplb.so.$(ABI) \
 	  $(LIB)/libeplb.so.$(VERSION) $(LIB)/pkgconfig/eplb.pc $(LIB)/cmake/eplb/eplb-config.cmake \
 	  $(LIB)/cmake/eplb/eplb-config-version.cmake
 	for folder in $(LIB)/cmake/eplb $(LIB)/cmake $(LIB)/pkgconfig $(LIB) $(INCLUDE); do rmdir $$folder 2> /dev/null || true; done
@@ -270,7 +271,7 @@ docs:
 ifneq ($(shell command -v doxygen 2>/dev/null),)
 	$(call DOXYGEN,c,'INPUT = include/eplb.h')
 ifneq ($(wildcard include/eplb.hpp),)
-	$(call DOXYGEN,cpp,'INPUT = include/eplb.h include/eplb.hpp include/eplb_balancer.hpp' OPTIMIZE_OUTPUT_FOR_C=NO EXTRACT_ALL=YES)
+	$(call DOXYGEN,cpp,'INPUT = include/eplb.h include/eplb.hpp include/eplb_balancer_state.hpp include/eplb_balancer.hpp' OPTIMIZE_OUTPUT_FOR_C=NO EXTRACT_ALL=YES)
 endif
 	@echo "docs         $(TARGET)/doc/eplb/index.html, doc/c/index.html, and of C++ doc/cpp/index.html"
 else

@@ -54,6 +54,7 @@ diff <(cd "$STAGE/opt/eplb" && find . ! -type d | sort) <(sort << LIST
 ./include/eplb.h
 ./include/eplb.hpp
 ./include/eplb_balancer.hpp
+./include/eplb_balancer_state.hpp
 ./lib/cmake/eplb/eplb-config-version.cmake
 ./lib/cmake/eplb/eplb-config.cmake
 ./lib/libeplb.a

@@ -126,8 +126,8 @@ struct balance_plan {
 };
 
 // counts [W][L][E], the oldest step first.
-balance_plan create_balance_plan(const std::vector<int32_t> &counts, uint32_t windows, uint32_t layers, uint32_t experts,
-                                 uint32_t slots, uint32_t gpus) {
+balance_plan create_balance_plan(const std::vector<int32_t> &counts, uint32_t windows, uint32_t layers,
+                                 uint32_t experts, uint32_t slots, uint32_t gpus) {
   std::vector<float> load(counts.size());
   const auto read = eplb::loads_of(counts, load);
   expect(read.ok(), read.text());
@@ -200,7 +200,7 @@ static void as_rtp_llm_calls() {
   for (uint32_t row = 0; row < layers * experts; row++)
     for (uint32_t r = 0; r < width; r++) {
       const int32_t slot = plan.log2phy[row * width + r];
-      expect((slot >= 0) == (static_cast<int32_t>(r) < plan.logic_expert_cnt[row]), "padded with -1 behind the replicas");
+      expect((slot >= 0) == (static_cast<int32_t>(r) < plan.logic_expert_cnt[row]), "padded with -1 behind replicas");
       if (slot >= 0)
         expect(plan.phy2log[row / experts * slots + static_cast<uint32_t>(slot)] == static_cast<int32_t>(row % experts),
                "both maps say the same");

@@ -816,7 +816,8 @@ inline std::int32_t route(const problem &p, const quotas &table, std::uint32_t l
 /*
  The slots of each expert of one layer, as sparse rows: expert e is in slot_of[begin[e]] to slot_of[begin[e + 1] - 1],
  in order of the slots. physical_to_logical is the layer's row, [P]; begin [E + 1], slot_of [P], of which those after
- begin[E] are -1. EPLB_STATUS_PLACEMENT_EXPERT: a slot holds neither -1 nor an expert; nothing is written then. O(P + E).
+ begin[E] are -1. EPLB_STATUS_PLACEMENT_EXPERT: a slot holds neither -1 nor an expert; EPLB_STATUS_ARRAY_LENGTH: begin
+ is empty, or slot_of has not P; nothing is written then. O(P + E).
  */
 inline result<> slots_by_expert(span<const std::int32_t> physical_to_logical, span<std::int32_t> begin,
                                 span<std::int32_t> slot_of) noexcept {
@@ -824,7 +825,8 @@ inline result<> slots_by_expert(span<const std::int32_t> physical_to_logical, sp
   if (begin.empty() || slot_of.size() != slots || slots > INT32_MAX) return EPLB_STATUS_ARRAY_LENGTH;
   const std::size_t experts = begin.size() - 1;
   for (std::int32_t expert : physical_to_logical)
-    if (expert < -1 || (expert >= 0 && static_cast<std::size_t>(expert) >= experts)) return EPLB_STATUS_PLACEMENT_EXPERT;
+    if (expert < -1 || (expert >= 0 && static_cast<std::size_t>(expert) >= experts))
+      return EPLB_STATUS_PLACEMENT_EXPERT;
   for (std::int32_t &first : begin) first = 0;
   for (std::int32_t expert : physical_to_logical)
     if (expert >= 0) begin[static_cast<std::size_t>(expert)]++;

@@ -60,7 +60,7 @@ class BuildPy(build_py):
     def run(self):
         super().run()
         package = HERE / "src/eplb" if self.editable_mode else Path(self.build_lib) / "eplb"
-        if not (package / NAME).exists():
+        if self.editable_mode or not (package / NAME).exists():  # the tree may have one of an older editable install
             shutil.copy(build_library(), package / NAME)
 
 

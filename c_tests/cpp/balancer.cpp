@@ -167,7 +167,8 @@ void what_ends_in_the_middle_loses_nothing() {
   CHECK(l.at.prepare(layer));
   const std::vector<std::byte> saved(l.at.saved().begin(), l.at.saved().end());
   CHECK(l.at.abort(layer));
-  CHECK(l.at.abort(layer).status() == EPLB_STATUS_ARRAY_LENGTH && l.at.prepare(LAYERS).status() == EPLB_STATUS_ARRAY_LENGTH);
+  CHECK(l.at.abort(layer).status() == EPLB_STATUS_ARRAY_LENGTH);
+  CHECK(l.at.prepare(LAYERS).status() == EPLB_STATUS_ARRAY_LENGTH);
   CHECK(same_bytes(before, std::vector<std::int32_t>(l.at.in_force().begin(), l.at.in_force().end())));
   /* another process takes it up, at another address, and the weights had arrived */
   loop again{eplb::span<const std::byte>(saved)};
@@ -191,6 +192,46 @@ void what_ends_in_the_middle_loses_nothing() {
   bad = saved;
   bad.back() ^= std::byte{1};
   CHECK(eplb::balancer::resume(bad, again.memory).status() == EPLB_STATUS_TRACKER_TORN);
+}
+
+/* What is said of the GPUs is kept, too: slots and speeds that differ, and how many replicas there may be. */
+void gpus_that_differ() {
+  eplb::balancer_config config = config_of(0);
+  std::vector<std::uint32_t> slots(GPUS, SLOTS / GPUS);
+  slots[0] += 2;
+  slots[5] -= 2;
+  std::vector<float> speed(GPUS, 1);
+  speed[2] = 0.5;
+  config.machine.gpu_slots = slots;
+  config.machine.gpu_speed = speed;
+  config.max_replicas = 2;
+  loop l(config);
+  slots.assign(GPUS, 0); /* the loop has copies */
+  l.window(0);
+  const std::vector<std::byte> saved(l.at.saved().begin(), l.at.saved().end());
+  loop again{eplb::span<const std::byte>(saved)};
+  CHECK(again.at.machine().gpu_slots[0] == SLOTS / GPUS + 2 && again.at.machine().gpu_speed[2] == 0.5f);
+  CHECK(l.at.plan() && again.at.plan());
+  CHECK(std::memcmp(l.at.proposed().data(), again.at.proposed().data(), sizeof(std::int32_t) * LAYERS * SLOTS) == 0);
+  for (std::uint32_t layer = 0; layer < LAYERS; layer++) {
+    std::array<std::uint32_t, EXPERTS> count{};
+    for (std::int32_t expert : l.at.proposed().subspan(layer * SLOTS, SLOTS))
+      if (expert >= 0) CHECK(++count[static_cast<std::size_t>(expert)] <= 2);
+  }
+  /* sizes that were damaged are seen, whatever they have become */
+  std::vector<std::byte> bad = saved;
+  for (std::size_t at = 8 * 16; at < 8 * 400; at += 3) {
+    const std::byte bit{static_cast<unsigned char>(1u << at % 8)};
+    bad[at / 8] ^= bit;
+    const auto layout = eplb::balancer::memory_layout(eplb::span<const std::byte>(bad));
+    if (layout && layout->size < 1u << 24) {
+      auto block = eplb::allocate(layout);
+      CHECK(block);
+      auto taken = eplb::balancer::resume(bad, *block);
+      if (taken) (void)taken->plan();
+    }
+    bad[at / 8] ^= bit;
+  }
 }
 
 void a_warm_up_is_forgotten() {
@@ -255,6 +296,34 @@ void gpus_die_and_ranks_come_and_go() {
   CHECK(eplb::balancer::resized(big.at, fewer, big.memory).status() == EPLB_STATUS_ARRAY_LENGTH);
 }
 
+/* A GPU that comes back is empty, whether or not its repair was committed; more slots a GPU keep what each holds. */
+void what_each_gpu_holds() {
+  loop l(config_of(EPLB_MOVES_NONE));
+  std::vector<std::uint8_t> state(GPUS, EPLB_GPU_ALIVE);
+  state[1] = EPLB_GPU_DEAD;
+  CHECK(l.at.repair(state, true));
+  l.at.abort_all();
+  for (std::uint32_t slot = 5; slot < 10; slot++) CHECK(l.at.in_force()[slot] == -1);
+  state[1] = EPLB_GPU_ALIVE;
+  CHECK(l.at.repair(state, true));
+  l.at.commit_all();
+  for (std::uint32_t layer = 0; layer < LAYERS; layer++) CHECK(l.lost(layer) == 0);
+
+  eplb::balancer_config wider = config_of(EPLB_MOVES_NONE);
+  wider.machine.num_physical_experts = GPUS * 7;
+  auto block = eplb::allocate(eplb::balancer::memory_layout(wider));
+  auto grown = eplb::balancer::resized(l.at, wider, *block);
+  CHECK(grown);
+  for (std::uint32_t layer = 0; layer < LAYERS; layer++)
+    for (std::uint32_t gpu = 0; gpu < GPUS; gpu++)
+      for (std::uint32_t slot = 0; slot < 7; slot++) {
+        const std::int32_t had = slot < 5 ? l.at.in_force()[(layer * GPUS + gpu) * 5 + slot] : -1;
+        const std::size_t here = (layer * GPUS + gpu) * 7 + slot;
+        CHECK(grown->in_force()[here] == had);
+        CHECK(grown->proposed()[here] >= 0 && (had < 0 || grown->proposed()[here] == had)); /* filled, and no more */
+      }
+}
+
 void bad_loops_are_refused() {
   eplb::balancer_config config = config_of(0);
   loop l(config);
@@ -263,8 +332,9 @@ void bad_loops_are_refused() {
   bad[7] = EXPERTS;
   CHECK(eplb::balancer::start(config, bad, l.memory).status() == EPLB_STATUS_PLACEMENT_EXPERT);
   const eplb::span<std::byte> whole = l.memory;
-  CHECK(eplb::balancer::start(config, in_order(), whole.subspan(0, 100)).status() == EPLB_STATUS_WORKSPACE_TOO_SMALL);
-  CHECK(eplb::balancer::start(config, in_order(), whole.subspan(8, whole.size() - 8)).status() == EPLB_STATUS_WORKSPACE_TOO_SMALL);
+  for (std::size_t from : {std::size_t{1}, std::size_t{8}})
+    CHECK(eplb::balancer::start(config, in_order(), whole.subspan(from, whole.size() - from)).status() ==
+          EPLB_STATUS_WORKSPACE_TOO_SMALL);
   config.num_windows = 33;
   CHECK(eplb::balancer::memory_layout(config).status() == EPLB_STATUS_TOO_MANY_WINDOWS);
   config = config_of(0);
@@ -281,7 +351,9 @@ void the_balancer() {
   it_follows_the_load();
   the_gate_keeps_what_does_not_pay();
   what_ends_in_the_middle_loses_nothing();
+  gpus_that_differ();
   a_warm_up_is_forgotten();
   gpus_die_and_ranks_come_and_go();
+  what_each_gpu_holds();
   bad_loops_are_refused();
 }

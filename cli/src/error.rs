@@ -67,10 +67,8 @@ pub enum Error {
     Trace(TraceError),
     /// The library refuses what was asked of it.
     Refused(Refused),
-    /// The engine cannot take this placement.
-    Export(String),
-    /// What was asked for cannot be replayed.
-    Replay(String),
+    /// What was asked for cannot be done, and why.
+    Impossible(String),
     /// A placement cannot be read.
     Import(PathBuf, String),
     /// A file cannot be written.
@@ -83,8 +81,7 @@ impl Error {
     /// 2 when the input is at fault, 1 when the output is, 0 when nobody reads on.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Trace(_) | Error::Refused(_) | Error::Export(_) => 2,
-            Error::Replay(_) | Error::Import(..) => 2,
+            Error::Trace(_) | Error::Refused(_) | Error::Impossible(_) | Error::Import(..) => 2,
             Error::Print(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             Error::Write(..) | Error::Print(_) => 1,
         }
@@ -124,7 +121,7 @@ impl fmt::Display for Error {
         match self {
             Error::Trace(error) => error.fmt(f),
             Error::Refused(refused) => f.write_str(&refused.text),
-            Error::Export(why) | Error::Replay(why) => f.write_str(why),
+            Error::Impossible(why) => f.write_str(why),
             Error::Import(path, why) => write!(f, "{}: {why}", path.display()),
             Error::Write(path, error) => write!(f, "{}: {error}", path.display()),
             Error::Print(error) => write!(f, "standard output: {error}"),

@@ -34,7 +34,7 @@ pub fn write(
     let rows: Vec<&[i32]> = placement.chunks(cluster.slots as usize).collect();
     if let Some(slot) = placement.iter().position(|&expert| expert < 0) {
         let (layer, slot) = (slot / cluster.slots as usize, slot % cluster.slots as usize);
-        return Err(Error::Export(format!(
+        return Err(Error::Impossible(format!(
             "slot {slot} of layer {layer} is empty, which no engine can take"
         )));
     }
@@ -68,7 +68,7 @@ fn by_device(rows: &[&[i32]], cluster: &Cluster) -> Result<Value, Error> {
                 .find(|&slot| experts[..slot].contains(&experts[slot]))
                 .map(|slot| experts[slot])
             {
-                return Err(Error::Export(format!(
+                return Err(Error::Impossible(format!(
                     "GPU {device_id} holds expert {expert} of layer {layer_id} twice, which vLLM Ascend cannot take"
                 )));
             }

@@ -77,8 +77,3 @@ impl Imported {
         Ok(self.rows[dense..].concat())
     }
 }
-
-/// `[L][P]` as a list of rows.
-pub fn rows(placement: &[i32], slots: u32) -> Vec<Vec<i32>> {
-    placement.chunks(slots as usize).map(<[i32]>::to_vec).collect()
-}

@@ -3,18 +3,13 @@
 use plotters::prelude::*;
 
 use super::moves::{Moves, Step};
-use super::paint::{Area, Key, Panel, axes, mesh, names};
+use super::paint::{Area, BLUE, GREEN, GREY, Key, ORANGE, Panel, VERMILION, axes, mesh, names};
 use super::trace::Trace;
 
-/// Okabe and Ito's colours, as in the other pictures. Some lines lie on each other: the later ones are thinner.
+/// Some lines lie on each other: the later ones are thinner.
 fn brush(at: usize) -> (RGBColor, u32) {
-    const BRUSHES: [(RGBColor, u32); 5] = [
-        (RGBColor(150, 150, 150), 3),
-        (RGBColor(230, 159, 0), 6),
-        (RGBColor(0, 158, 115), 3),
-        (RGBColor(0, 114, 178), 5),
-        (RGBColor(213, 94, 0), 2),
-    ];
+    const BRUSHES: [(RGBColor, u32); 5] =
+        [(GREY, 3), (ORANGE, 6), (GREEN, 3), (BLUE, 5), (VERMILION, 2)];
     BRUSHES[at % BRUSHES.len()]
 }
 

@@ -15,9 +15,17 @@ type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64
 pub type Outcome = Result<(), Box<dyn Error>>;
 
 const FONT: &str = "sans-serif";
-// Okabe and Ito's vermilion and blue, told apart with every kind of colour vision and in grey
-pub const BEFORE: RGBColor = RGBColor(213, 94, 0);
-pub const AFTER: RGBColor = RGBColor(0, 114, 178);
+// Okabe and Ito's colours, told apart with every kind of colour vision
+pub const BLUE: RGBColor = RGBColor(0, 114, 178);
+pub const VERMILION: RGBColor = RGBColor(213, 94, 0);
+pub const GREEN: RGBColor = RGBColor(0, 158, 115);
+pub const ORANGE: RGBColor = RGBColor(230, 159, 0);
+pub const PINK: RGBColor = RGBColor(204, 121, 167);
+pub const SKY: RGBColor = RGBColor(86, 180, 233);
+pub const GREY: RGBColor = RGBColor(150, 150, 150);
+/// In grey, too.
+pub const BEFORE: RGBColor = VERMILION;
+pub const AFTER: RGBColor = BLUE;
 pub const INK: RGBColor = RGBColor(40, 40, 40);
 pub const FAINT: RGBColor = RGBColor(110, 110, 110);
 pub const GRID: RGBColor = RGBColor(225, 225, 225);

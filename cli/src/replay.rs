@@ -109,7 +109,7 @@ impl Replay {
             Order::LeaveOneOut => (&UNORDERED[..], all.saturating_sub(1), 0..all),
         };
         if seen == 0 || steps.is_empty() {
-            return Err(Error::Replay(format!(
+            return Err(Error::Impossible(format!(
                 "{}: {all} windows are too few for this replay",
                 trace.source
             )));

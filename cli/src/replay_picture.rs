@@ -6,24 +6,19 @@ use plotters::prelude::*;
 
 use super::args::{Order, policy_name};
 use super::cluster::Cluster;
-use super::paint::{Area, FAINT, INK, Key, Outcome, Panel, axes, mesh, names, text};
+use super::paint::{
+    Area, BLUE, FAINT, GREEN, GREY, INK, Key, ORANGE, Outcome, PINK, Panel, SKY, VERMILION, axes,
+    mesh, names, text,
+};
 use super::replay::{Replay, Strategy, mean};
 use super::table::{extent, scope_name};
 use super::trace::Trace;
 
 const SIZE: (u32, u32) = (1200, 640);
 
-/// Okabe and Ito's colours; thick lines are plans on several windows.
+/// Thick lines are plans on several windows.
 fn brush(strategy: Strategy, at: usize) -> (RGBColor, u32) {
-    const COLOURS: [RGBColor; 7] = [
-        RGBColor(230, 159, 0),
-        RGBColor(86, 180, 233),
-        RGBColor(204, 121, 167),
-        RGBColor(150, 150, 150),
-        RGBColor(0, 158, 115),
-        RGBColor(213, 94, 0),
-        RGBColor(0, 114, 178),
-    ];
+    const COLOURS: [RGBColor; 7] = [ORANGE, SKY, PINK, GREY, GREEN, VERMILION, BLUE];
     let width = if matches!(strategy, Strategy::Forecast(_)) { 1 } else { 3 };
     (COLOURS[at % COLOURS.len()], width)
 }

@@ -4,23 +4,17 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
-use super::paint::{FAINT, INK, Key, Outcome, Panel, axes, mesh, text};
+use super::paint::{
+    BLUE, FAINT, GREEN, GREY, INK, Key, ORANGE, Outcome, PINK, Panel, SKY, VERMILION, axes, mesh,
+    text,
+};
 use super::sweep::Point;
 use super::table::extent;
 use super::trace::Trace;
 
 const SIZE: (u32, u32) = (900, 560);
 
-/// Okabe and Ito's colours.
-const COLOURS: [RGBColor; 7] = [
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(230, 159, 0),
-    RGBColor(204, 121, 167),
-    RGBColor(86, 180, 233),
-    RGBColor(150, 150, 150),
-];
+const COLOURS: [RGBColor; 7] = [BLUE, VERMILION, GREEN, ORANGE, PINK, SKY, GREY];
 
 /// The figure that is drawn: of a window that was left out, where there is one.
 fn figure(point: &Point) -> f64 {

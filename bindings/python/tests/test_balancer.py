@@ -1,27 +1,19 @@
-"""The loop: what it counts, plans, weighs and takes over; repair, growth, shrinking; nothing lost between any two
-calls."""
+"""The loop: what it counts, plans, weighs and takes over, whatever it starts from and however many threads call it."""
 
 from __future__ import annotations
 
-import copy
 import gc
 import os
-import pickle
-import signal
-import subprocess
-import sys
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from loops import PRICES, E, G, L, P, complete, moved_all, start, window
 from replaying import replay
 
 import eplb
-from eplb import Balancer, Flag, GpuState, Status
-
-L, E, P, G = 6, 32, 48, 8
-PRICES = eplb.Prices(step_seconds=0.05, steps=3000, gpu_bandwidth=50e9, bytes_per_expert=44e6)
+from eplb import Balancer, Status
 
 
 @pytest.fixture
@@ -33,29 +25,6 @@ def random():
 def skewed(random):
     """[L, E] loads of a model that prefers some experts."""
     return random.lognormal(0, 1, (L, E)) * 500
-
-
-def start(experts=E, slots=P, layers=L):
-    """The map that vLLM starts with."""
-    return np.tile(np.arange(slots) % experts, (layers, 1))
-
-
-def window(balancer, load, random, steps=4):
-    for _ in range(steps):
-        balancer.observe(random.poisson(load))
-    balancer.close_window()
-
-
-def moved_all(balancer, proposal):
-    for layer in proposal.layers:
-        balancer.prepare(layer)
-        balancer.commit(layer)
-
-
-def complete(placement, gpus=None, experts=E):
-    """Every expert of every layer is on some GPU (of those)."""
-    held = placement.reshape(len(placement), G, -1)[:, slice(None) if gpus is None else gpus]
-    return all(len(set(row[row >= 0])) == experts for row in held.reshape(len(placement), -1))
 
 
 def test_a_round_of_the_loop(random, skewed):
@@ -222,79 +191,7 @@ def test_an_aborted_move_owes_nothing(random, skewed):
     first = balancer.plan()
     balancer.abort()
     window(balancer, skewed, random)
-    assert balancer.plan().layers.tolist() == sorted(first.layers) or len(balancer.waiting) == L
-
-
-def test_repair_after_death(random, skewed):
-    placement = eplb.plan(skewed, P, 1, 1, G).physical_to_logical_map
-    balancer = Balancer(L, E, P, G, placement=placement, max_moves=2)
-    window(balancer, skewed, random)
-    waiting = balancer.plan().layers
-    dead = np.zeros(G, bool)
-    dead[[2, 5]] = True
-    alone = [
-        set(row.reshape(G, -1)[[2, 5]].ravel()) - set(row.reshape(G, -1)[[0, 1, 3, 4, 6, 7]].ravel())
-        for row in placement
-    ]
-    assert any(alone)
-    saved = bytes(balancer)
-    with pytest.raises(eplb.Error) as error:  # what only they had is lost, and nothing changes by saying so
-        balancer.repair(dead)
-    assert error.value.status is Status.SOURCE_LOST
-    assert balancer.waiting == list(waiting) and (balancer.placement == placement).all()
-    assert bytes(balancer) == saved
-    repaired = balancer.repair(dead, external_source=True)
-    moved_all(balancer, repaired)
-    assert balancer.progress().aborted == len(waiting)
-    held = balancer.placement.reshape(L, G, -1)
-    assert (held[:, [2, 5]] == -1).all() and complete(balancer.placement, [0, 1, 3, 4, 6, 7])
-    kept = held[:, [0, 1, 3, 4, 6, 7]] != np.asarray(placement).reshape(L, G, -1)[:, [0, 1, 3, 4, 6, 7]]
-    assert (kept.sum(axis=(1, 2)) == [len(each) for each in alone]).all()  # only what must
-    worse = eplb.evaluate(skewed, balancer.placement, 1, 1, G, gpu_state=dead).balance.mean()
-    for _ in range(8):
-        moved_all(balancer, balancer.plan())
-    assert (balancer.placement.reshape(L, G, -1)[:, [2, 5]] == -1).all()
-    assert eplb.evaluate(skewed, balancer.placement, 1, 1, G, gpu_state=dead).balance.mean() > worse
-    moved_all(balancer, balancer.repair(np.zeros(G, int)))  # both are back, empty
-    for _ in range(10):
-        moved_all(balancer, balancer.plan())
-    assert (balancer.placement >= 0).all()
-
-
-@pytest.mark.parametrize("limit", [0, 4])
-def test_scale_up_and_down(random, skewed, limit):
-    balancer = Balancer(L, E, P, G, placement=eplb.plan(skewed, P, 1, 1, G)[0], max_moves=limit)
-    window(balancer, skewed, random)
-    balancer.plan()
-    before = balancer.placement
-    up = balancer.resize(P + 12, G + 2)
-    assert (balancer.placement[:, :P] == before).all() and (balancer.placement[:, P:] == -1).all()
-    for layer in up.layers:
-        assert (balancer.prepare(layer).transfers.source_gpu >= 0).all()
-        balancer.commit(layer)
-    grown = balancer.placement
-    assert grown.shape == (L, P + 12) and (grown >= 0).all()
-    assert (
-        not limit or ((grown != np.pad(before, ((0, 0), (0, 12)), constant_values=-1)).sum(axis=1) <= limit + 12).all()
-    )
-    window(balancer, skewed, random)
-    balancer.observe_slots(np.ones((L, P + 12), int))
-    # down, in order: the ranks that go are read from, then they go
-    leaving = [GpuState.ALIVE] * 6 + [GpuState.LEAVING] * 4
-    down = balancer.repair(leaving)
-    for layer in down.layers:
-        assert (balancer.prepare(layer).transfers.source_gpu >= 0).all()
-        balancer.commit(layer)
-    moved_all(balancer, balancer.resize(36, 6))
-    assert balancer.placement.shape == (L, 36) and (balancer.placement >= 0).all()
-    assert all(len(set(row)) == E for row in balancer.placement)
-    # and at once, from the map of an engine that is longer than the new one
-    other = Balancer(L, E, P, G, placement=before, max_moves=limit)
-    with pytest.raises(eplb.Error) as error:
-        other.resize(36, 6)
-    assert error.value.status is Status.SOURCE_LOST and other.placement.shape == (L, P)
-    moved_all(other, other.resize(36, 6, placement=before, external_source=True))
-    assert all(len(set(row)) == E for row in other.placement) and (other.placement >= 0).all()
+    assert sorted(balancer.plan().layers) == sorted(first.layers) == list(range(L))
 
 
 def test_any_map_is_a_start(random):
@@ -302,7 +199,7 @@ def test_any_map_is_a_start(random):
     load = random.lognormal(0, 1, (2, 32)) * 500
     for name, placement in {
         "as vLLM starts": start(layers=2),
-        "all twice": np.tile(np.arange(P) // 2 % E, (2, 1)) * 0 + np.sort(start(layers=2)),
+        "experts twice on a GPU": np.sort(start(layers=2)),
         "an empty GPU": np.tile(np.r_[np.arange(E), np.arange(10), [-1] * 6], (2, 1)),
     }.items():
         balancer = Balancer(2, E, P, G, num_groups=8, num_nodes=2, placement=placement)
@@ -310,86 +207,6 @@ def test_any_map_is_a_start(random):
         moved_all(balancer, balancer.plan())
         after = eplb.check(balancer.placement, E, 8, 2, G)
         assert after is None, name
-
-
-def test_saved_and_taken_up(random, skewed):
-    balancer = Balancer(
-        L, E, P, G, placement=start(), prices=PRICES, gpu_speed=np.linspace(1, 1.2, G), flags=Flag.EXTERNAL_SOURCE
-    )
-    window(balancer, skewed, random)
-    balancer.observe(random.poisson(skewed))
-    first, second, *rest = balancer.plan().layers
-    balancer.prepare(first)
-    balancer.commit(first)
-    balancer.prepare(second)  # a kill here
-    for again in Balancer.from_bytes(bytes(balancer)), pickle.loads(pickle.dumps(balancer)), copy.deepcopy(balancer):
-        assert bytes(again) == bytes(balancer) and again.progress() == balancer.progress()
-        assert (again.placement == balancer.placement).all() and complete(again.placement)
-        assert again.waiting == [second, *rest] and again.progress().prepared == 1
-        again.abort(second)
-        again.commit()
-        assert (again.placement[second] == start()[second]).all()
-    balancer.abort(second)
-    balancer.commit()
-    for each in again, balancer:
-        seed = np.random.default_rng(15)
-        window(each, skewed[:, ::-1], seed)
-        each.plan()
-    assert bytes(again) == bytes(balancer)  # it goes on as if nothing had been
-
-
-KILLED = """
-import os, sys, signal
-import numpy as np
-import eplb
-
-def keep(balancer):
-    with open(sys.argv[1] + ".new", "wb") as file:
-        file.write(bytes(balancer))
-    os.replace(sys.argv[1] + ".new", sys.argv[1])
-
-random = np.random.default_rng(16)
-balancer = eplb.Balancer(6, 32, 48, 8, placement=np.tile(np.arange(48) % 32, (6, 1)))
-balancer.observe(random.poisson(random.lognormal(0, 1, (6, 32)) * 500))
-balancer.close_window()
-first, second, *rest = balancer.plan().layers
-balancer.prepare(first)
-balancer.commit(first)
-balancer.prepare(second)
-keep(balancer)
-os.kill(os.getpid(), signal.SIGKILL)  # while the weights of the second are under way
-"""
-
-
-def test_a_kill_between_prepare_and_commit_loses_nothing(tmp_path):
-    file = tmp_path / "state"
-    ended = subprocess.run([sys.executable, "-c", KILLED, file])
-    assert ended.returncode == -signal.SIGKILL
-    balancer = Balancer.from_bytes(file.read_bytes())
-    assert complete(balancer.placement) and balancer.progress().prepared == 1 and balancer.progress().committed == 1
-    second = balancer.waiting[0]
-    assert (balancer.placement[second] == start()[second]).all()
-    balancer.abort(second)
-    again = balancer.proposal.physical_to_logical_map
-    for layer in balancer.waiting:
-        balancer.prepare(layer)
-        balancer.commit(layer)
-    assert complete(balancer.placement) and (balancer.placement == again).all(axis=1).sum() == L - 1
-
-
-def test_what_is_damaged_is_not_taken_up(random, skewed):
-    balancer = Balancer(L, E, P, G, placement=start())
-    window(balancer, skewed, random)
-    balancer.plan()
-    saved = bytes(balancer)
-    for place in [*range(60), *random.integers(0, len(saved), 200)]:
-        damaged = bytearray(saved)
-        damaged[place] ^= 1 << int(random.integers(8))
-        with pytest.raises(ValueError, match="saved (holds no state|is of version|is damaged)"):
-            Balancer.from_bytes(bytes(damaged))
-    for length in 0, 10, 52, len(saved) - 1:
-        with pytest.raises(ValueError, match="saved"):
-            Balancer.from_bytes(saved[:length])
 
 
 def test_what_cannot_be_planned_is_refused_at_once():
@@ -413,8 +230,26 @@ def test_what_cannot_be_planned_is_refused_at_once():
         with pytest.raises(eplb.Error) as error:
             Balancer(**arguments)
         assert error.value.status is status, status
-    with pytest.raises(ValueError, match="windows is 33, not from 1 to 32"):
-        Balancer(L, E, P, G, windows=33)
+    for words, change in (
+        ("windows is 33, not from 1 to 32", {"windows": 33}),
+        ("before is 2, not from 0 to 1", {"before": 2}),
+        ("half_life is nan", {"half_life": float("nan")}),
+        ("spare_buffers is -1", {"spare_buffers": -1}),
+        ("max_replicas is -1", {"max_replicas": -1}),
+    ):
+        with pytest.raises(ValueError, match=words):
+            Balancer(L, E, P, G, **change)
+    balancer = Balancer(L, E, P, G, placement=start(), max_moves=4)
+    saved = bytes(balancer)
+    for status, sizes, gpus in (
+        (Status.SHAPE_ZERO, (P, 0), {}),
+        (Status.SHAPE_ZERO, (0, 0), {}),
+        (Status.SLOTS_NOT_DIVISIBLE, (P - 1, G), {}),
+        (Status.GPU_SLOTS, (P, G), {"gpu_slots": [7] * G, "gpu_state": [1] + [0] * (G - 1)}),
+    ):
+        with pytest.raises(eplb.Error) as error:
+            balancer.resize(*sizes, **gpus)
+        assert error.value.status is status and bytes(balancer) == saved
 
 
 def test_threads(random, skewed):

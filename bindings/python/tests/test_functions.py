@@ -149,8 +149,10 @@ def test_the_gate_takes_what_pays_and_remembers(load, held):
     assert error.value.status is Status.GATE_LOAD
     with pytest.raises(eplb.Error, match=r"moved has shape \(57,\)"):
         eplb.gate(PRICES, *call[:4], moves.layer_moved[1:], 1)
-    with pytest.raises(ValueError, match="rounds is not from 0"):
+    with pytest.raises(ValueError, match="rounds is -1: counts are at least 0"):
         eplb.gate(PRICES, *call[:5], -1)
+    with pytest.raises(ValueError, match=r"moved\[1\] is nan: counts are"):
+        eplb.gate(PRICES, 32, [1, 1], 1, 1, [0, np.nan], 0)
 
 
 def test_dispatch_and_routes(load, held):

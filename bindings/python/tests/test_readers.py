@@ -10,6 +10,7 @@ import io
 import json
 import os
 import pickle
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -119,7 +120,7 @@ def test_steps_become_windows(counts):
 
 
 FAULTS = [
-    ("a.csv", "window,layer,e0,e1\na,0,1,2\na,1,3\n", "line 3: has 3 fields, the header 4"),
+    ("a.csv", "window,layer,e0,e1\na,0,1,2\na,1,3\n", "line 3: has 3 fields, the first 4"),
     ("a.csv", "window,layer,e0,e1\na,0,1,2\na,1,3,x\n", "line 3, load 2: is 'x', not a number"),
     ("a.csv", "window,layer,e0,e1\na,0,1,2\na,0,3,4\n", "line 3: window a has layer 0 once more"),
     ("a.csv", "window,layer,e0,e1\na,0,1,2\nb,1,3,4\n", "line 3: window b has other layers than the first"),
@@ -156,6 +157,12 @@ FAULTS = [
         '{"snapshots": [{"window_expert_load": [[1, 2]], "physical_to_logical_map": [[0, 1, 2]]}]}',
         r"snapshots\[0\].physical_to_logical_map: is int64 \[1, 3\], .* is \[1, 2\]",
     ),
+    (
+        "a.json",
+        '{"snapshots": [{"window_expert_load": [[1, 2], [3, 4]], "physical_to_logical_map": [[0, 1], [0, 3]]}]}',
+        r"snapshots\[0\].physical_to_logical_map: is int64 \[2, 2\] of 4 experts, not",
+    ),
+    ("a.jsonl", '{"a": "\u2028"}\n{"a": 1}', "line 1: has no window_expert_load: it has a"),
     ("a.pt", b"\x80\x02}q\x00.", "is a bare pickle, not the zip"),
     ("a.pt", b"PK\x03\x04 and no more", "BadZipFile"),
     ("a.npy", b"\x93NUMPY\x01\x00\x10\x00 and no header", "ValueError|EOFError|SyntaxError"),
@@ -238,10 +245,12 @@ def test_a_small_file_cannot_ask_for_much(tmp_path):
         archive(tmp_path / "large.pt", content)
         with pytest.raises(ReadError):
             readers.read(tmp_path / "large.pt")
-    deep = b"\x80\x02]q\x00" + b"".join(b"](h%ch%ceq%c" % (i, i, i + 1) for i in range(60))
-    archive(tmp_path / "deep.pt", deep[:2] + b"}X\x0d\x00\x00\x00logical_count" + deep[2:] + b"s.")
-    with pytest.raises(ReadError):
-        readers.read(tmp_path / "deep.pt")  # 2^60 lists, if each were walked
+    with zipfile.ZipFile(tmp_path / "large.pt", "w") as file:
+        file.writestr("archive/data.pkl", b"\x80\x02N.")
+        about = file.getinfo("archive/data.pkl")
+        about.file_size = about.compress_size = 1 << 31
+    with pytest.raises(ReadError, match="archive/data.pkl: is longer than what the file has left for it"):
+        readers.sglang(tmp_path / "large.pt")
     np.savez(tmp_path / "large.npz", load=np.ones((2, 3)))
     for shape in "(1000000000000, 3)", "(2, 3, 9999)":
         body = io.BytesIO()
@@ -253,6 +262,70 @@ def test_a_small_file_cannot_ask_for_much(tmp_path):
     np.savez(tmp_path / "objects.npz", load=np.array([Evil(tmp_path / "was-run")], object))
     with pytest.raises(ReadError, match="holds object, not numbers"):
         readers.read(tmp_path / "objects.npz")
+
+
+def text(word):
+    return b"X" + len(word).to_bytes(4, "little") + word
+
+
+#: What a pickle says before what rebuilds a tensor is called: its storage, of the record "a".
+STORAGE = b"(" + text(b"storage") + b"ctorch\nBFloat16Storage\n" + text(b"a") + text(b"cpu") + b"M\x10'tQ"
+TENSOR = b"ctorch._utils\n_rebuild_tensor_v2\n"
+TENSOR_OF_TYPE = b"ctorch._utils\n_rebuild_tensor_v3\n"
+MAP = text(b"last_physical_to_logical_map")
+PAIRS = b")" + b"".join(b"q%ch%c\x86" % (i, i) for i in range(60))  # 2^60 tuples, if each were walked
+
+
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        (b"}" + text(b"logical_count") + PAIRS + b"s", "is tuple, not a tensor"),
+        (b"}" + PAIRS + b"Ns", "a key is neither"),
+        (PAIRS + text(b"x") + b"\x93", "a name is no text"),
+        (TENSOR + b"(" + STORAGE + b"K\0" + PAIRS + b"\x85K\x01\x85tR", "size of a tensor: is tuple, not a whole"),
+        (TENSOR_OF_TYPE + b"(" + STORAGE + b"K\0))NN" + PAIRS + b"tR", "elements of no type"),
+        (
+            b"}(" + text(b"records") + b"](}" + text(b"forward_pass_id") + PAIRS + b"se" + MAP + TENSOR_OF_TYPE + b"("
+            + STORAGE + b"K\0K\x01K\x01\x86K\x01K\x01\x86NNctorch\nint16\ntRu",
+            r"records\[0\].forward_pass_id: is tuple, not a whole number",
+        ),
+    ],
+    ids=["value", "key", "name", "size", "type", "number"],
+)  # fmt: skip
+def test_what_holds_itself_is_not_walked(tmp_path, content, words):
+    archive(tmp_path / "deep.pt", b"\x80\x02" + content + b".", a=b"\0\0" * 10000)
+    with pytest.raises(ReadError, match=words):
+        readers.read(tmp_path / "deep.pt")
+
+
+@pytest.mark.parametrize(
+    "function, arguments",
+    [
+        (b"ccollections\nOrderedDict\n", b"}(" + b"".join(b"J%c%c\0\0N" % divmod(i, 256) for i in range(9999)) + b"u\x85"),
+        (b"ctorch\nSize\n", b"](" + b"N" * 99999 + b"e\x85"),
+        (TENSOR, b"(" + STORAGE + b"K\0K\x01\x85K\x01\x85t"),
+    ],
+    ids=["dict", "size", "tensor"],
+)
+def test_calls_do_not_add_up(tmp_path, function, arguments):
+    """What one call answers can be large, what ten thousand of the same answer is not ten thousand times that."""
+    calls = b"](" + function + b"q\0" + arguments + b"q\x01R" + b"h\0h\x01R" * 9999 + b"e."
+    archive(tmp_path / "calls.pt", b"\x80\x02" + calls, a=b"\0\0" * 10000)
+    tracemalloc.start()
+    with pytest.raises(ReadError):
+        readers.read(tmp_path / "calls.pt")
+    assert tracemalloc.get_traced_memory()[1] < 20e6
+    tracemalloc.stop()
+
+
+def test_records_that_are_one_are_not_read_any_number_of_times(tmp_path):
+    held = TENSOR + b"(" + STORAGE.replace(b"BFloat16", b"Short") + b"K\0K\x01M\x10'\x86K\x01K\x01\x86tR"
+    record = b"}(" + text(b"forward_pass_id") + b"M%c%c" + text(b"global_physical_count") + b"h\0u"
+    records = b"".join(record % divmod(i, 256) for i in range(2000))
+    content = b"\x80\x02}(" + MAP + held + b"q\0" + text(b"records") + b"](" + records + b"eu."
+    archive(tmp_path / "same.pt", content, a=np.arange(10000, dtype=np.int16).tobytes())
+    with pytest.raises(ReadError, match=r"records\[\d+\].global_physical_count: the file has fewer bytes than counts"):
+        readers.read(tmp_path / "same.pt")
 
 
 def mutated(random, content):

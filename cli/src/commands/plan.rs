@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use eplb::Options;
+use serde_json::json;
 
 use super::super::args::{PlanArgs, policy_name};
 use super::super::cluster::Cluster;
@@ -34,7 +35,8 @@ pub fn run(args: &PlanArgs, out: &mut impl Write) -> Result<(), Error> {
         let mut value = judged.json(&trace, &cluster);
         value["policy"] = policy_name(args.policy).into();
         value["moved_slots"] = moved.into();
-        value["physical_to_logical"] = import::rows(&placement, cluster.slots).into();
+        let rows: Vec<&[i32]> = placement.chunks(cluster.slots as usize).collect();
+        value["physical_to_logical"] = json!(rows);
         return print_json(out, &value);
     }
     table::heading(out, &trace, &cluster)?;

@@ -16,7 +16,10 @@ pub fn run(args: &ReplayArgs, out: &mut impl Write) -> Result<(), Error> {
     let cluster = args.cluster.for_loads(&trace);
     let windows = args.windows as usize;
     let Some(order) = args.order.or_else(|| Replay::order(&trace, windows)) else {
-        return Err(Error::Replay(format!("{}: one window is too few for a replay", trace.source)));
+        return Err(Error::Impossible(format!(
+            "{}: one window is too few for a replay",
+            trace.source
+        )));
     };
     let replay = Replay::run(&trace, &cluster, args.policy, order, windows)?;
     let moves = Moves::along(&trace, &cluster, args.policy)?;

@@ -93,7 +93,7 @@ fn list(spec: &Spec, spare_buffers: u32, from: &[i32], to: &[i32]) -> Result<Lis
 /// Why there is no list.
 fn refusal(status: Status, args: &TransfersArgs, spec: &Spec, to: &[i32]) -> Error {
     match status {
-        Status::NeedsBuffer => Error::Export(format!(
+        Status::NeedsBuffer => Error::Impossible(format!(
             "--spare-buffers {} is too few: GPUs would have to trade experts at the same moment",
             args.spare_buffers
         )),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from enum import IntEnum
-from typing import Any, Optional, Sequence, Tuple, Type, Union
+from typing import Any, Dict, Optional, Sequence, Tuple, Type, Union
 
 import numpy as np
 
@@ -22,7 +22,7 @@ def array(name: str, value: Any) -> Array:
         raise ValueError(f"{name} is a masked array: say what a masked element counts, with filled()")
     try:
         return np.asarray(_tensor(value) if hasattr(value, "detach") else value)
-    except (TypeError, RuntimeError) as error:
+    except (TypeError, RuntimeError, ValueError) as error:
         raise ValueError(f"{name} cannot be read as a numpy array: {error}") from error
 
 
@@ -45,9 +45,9 @@ def floats(name: str, value: Any, status: Status) -> Floats:
     with np.errstate(all="ignore"):  # what underflows is 0, whatever np.seterr says
         result = np.require(numbers, np.float32, ["C", "A"])
         too_large = np.isinf(result)
-        if too_large.any() and (too_large := too_large & np.isfinite(numbers)).any():
-            where = place(too_large)
-            raise Error(status, f"{name}{list(where)} is {numbers[where]}, which does not fit float32: scale it down")
+        if too_large.any():
+            too_large &= np.isfinite(numbers)
+            refuse_any(name, numbers, too_large, status, ", which does not fit float32: scale it down")
     return result
 
 
@@ -57,9 +57,8 @@ def integers(name: str, value: Any, kind: Type[np.generic], status: Status) -> A
     if numbers.dtype.kind not in "iub":
         raise ValueError(f"{name} holds {numbers.dtype}, not integers")
     result: Array = np.require(numbers, kind, ["C", "A"])
-    if numbers.dtype != result.dtype and not np.array_equal(numbers, result):
-        where = place(numbers != result)
-        raise saying(status, f"{name}{list(where)} is {numbers[where]}")
+    if numbers.dtype != result.dtype:
+        refuse_any(name, numbers, numbers != result, status)
     return result
 
 
@@ -71,19 +70,39 @@ def tokens(name: str, value: Any) -> Words:
     if numbers.dtype.kind == "b" or numbers.dtype == np.uint32:
         return np.require(numbers, np.uint32, ["C", "A"])
     for wrong, status, why in (
-        (~(numbers >= 0), Status.LOAD_NEGATIVE, "counts are at least 0, and a counter that wrapped is lost"),
-        (numbers > np.uint32(0xFFFFFFFF), Status.LOAD_TOO_LARGE, "counts are below 2^32: count in shorter steps"),
-        (numbers != np.trunc(numbers), Status.LOAD_NAN, "counts are whole numbers"),
+        (~(numbers >= 0), Status.LOAD_NEGATIVE, ": counts are at least 0, and a counter that wrapped is lost"),
+        (numbers >= np.float64(1 << 32), Status.LOAD_TOO_LARGE, ": counts are below 2^32: count in shorter steps"),
+        (numbers != np.trunc(numbers), Status.LOAD_NAN, ": counts are whole numbers"),
     ):
-        if wrong.any():
-            where = place(wrong)
-            raise Error(status, f"{name}{list(where)} is {numbers[where]}: {why}")
+        refuse_any(name, numbers, wrong, status, why)
     return np.require(numbers, np.uint32, ["C", "A"])
 
 
-def place(where: Array) -> Tuple[int, ...]:
-    """Where the first of an array of truths is."""
-    return tuple(np.argwhere(where)[0].tolist())
+def each_gpu(gpus: int, given: Dict[str, Any]) -> Dict[str, Array]:
+    """gpu_speed, gpu_slots, gpu_node, gpu_state, [G] each, as eplb_problem has them: those that are not None."""
+    kinds: Dict[str, Tuple[Any, Status]] = {
+        "gpu_slots": (np.uint32, Status.GPU_SLOTS),
+        "gpu_node": (np.uint32, Status.GPU_NODE),
+        "gpu_state": (np.uint8, Status.GPU_STATE),
+    }
+    return {
+        name: shaped(
+            name,
+            integers(name, value, *kinds[name]) if name in kinds else floats(name, value, Status.GPU_SPEED),
+            [("G", gpus)],
+        )
+        for name, value in given.items()
+        if value is not None
+    }
+
+
+def refuse_any(name: str, values: Array, wrong: Array, status: Status, why: Optional[str] = None) -> None:
+    """Raises with the place and value of the first element that is `wrong`, and why: else what the status says."""
+    if not wrong.any():
+        return
+    where = tuple(np.argwhere(wrong)[0].tolist())
+    about = f"{name}{list(where) or ''} is {values[where]}"
+    raise saying(status, about) if why is None else Error(status, about + why)
 
 
 def shaped(name: str, value: Array, shape: Shape) -> Any:

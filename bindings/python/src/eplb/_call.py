@@ -12,7 +12,7 @@ from typing import Any, List, Optional, Tuple, Union
 import numpy as np
 
 from . import _abi
-from ._arrays import address, choice, floats, integers, placement, shaped, size, word
+from ._arrays import address, choice, each_gpu, floats, placement, shaped, size, word
 from ._library import library, refused
 from ._numbers import Operation, Policy, Scope, Status
 from ._types import Array, Floats
@@ -96,23 +96,11 @@ class Call:
         if window_weight is not None:
             weights = floats("window_weight", window_weight, Status.WINDOW_WEIGHT)
             problem.window_weight = self._keep(shaped("window_weight", weights, [("L", layers), ("W", windows)]))
-        self._machine(gpus, gpu_speed, gpu_slots, gpu_node, gpu_state)
+        given = {"gpu_speed": gpu_speed, "gpu_slots": gpu_slots, "gpu_node": gpu_node, "gpu_state": gpu_state}
+        for name, value in each_gpu(gpus, given).items():
+            setattr(problem, name, self._keep(value))
         if previous is not None:
             self.options.previous = self._keep(placement("previous", previous, layers, slots))
-
-    def _machine(self, gpus: int, speed: Any, slots: Any, node: Any, state: Any) -> None:
-        """What is said of each GPU."""
-        shape = [("G", gpus)]
-        if speed is not None:
-            speeds = floats("gpu_speed", speed, Status.GPU_SPEED)
-            self.problem.gpu_speed = self._keep(shaped("gpu_speed", speeds, shape))
-        for name, value, kind, status in (
-            ("gpu_slots", slots, np.uint32, Status.GPU_SLOTS),
-            ("gpu_node", node, np.uint32, Status.GPU_NODE),
-            ("gpu_state", state, np.uint8, Status.GPU_STATE),
-        ):
-            if value is not None:
-                setattr(self.problem, name, self._keep(shaped(name, integers(name, value, kind, status), shape)))
 
     def _keep(self, value: Array) -> int:
         self._arrays.append(value)

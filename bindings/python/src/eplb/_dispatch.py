@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import _abi
-from ._arrays import array, placement, records, shaped, tokens as counts
+from ._arrays import array, placement, records, refuse_any, shaped, tokens as counts
 from ._call import Call, Held
-from ._library import saying
 from ._numbers import Operation, Status
 from ._types import Array, Ints32, Records, Words
 
@@ -111,9 +110,6 @@ def route(split: Dispatch, layer: int, expert: Any, token: Any, source: Any = No
 
 def _most_replicas(expert: Ints32, experts: int) -> int:
     """A width that always suffices: the most slots that an expert has."""
-    wrong = (expert < -1) | (expert >= experts)
-    if wrong.any():
-        layer, slot = np.argwhere(wrong)[0].tolist()
-        raise saying(Status.PLACEMENT_EXPERT, f"physical_to_logical_map[{layer}, {slot}] is {expert[layer, slot]}")
+    refuse_any("physical_to_logical_map", expert, (expert < -1) | (expert >= experts), Status.PLACEMENT_EXPERT)
     place = (np.arange(len(expert))[:, np.newaxis] * experts + expert)[expert >= 0]
-    return int(np.bincount(place, minlength=1).max(initial=1)) or 1
+    return int(np.bincount(place).max(initial=1))

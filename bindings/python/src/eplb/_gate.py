@@ -10,6 +10,7 @@ import numpy as np
 
 from . import _abi
 from ._arrays import array, records, shaped, size
+from ._arrays import tokens as whole
 from ._library import called
 from ._types import Records
 
@@ -92,14 +93,13 @@ def gate(
     """
     loads = {"mean": mean, "now": now, "after": after, "tokens": tokens}
     counts = {"moved": moved, "rounds": rounds, "node_rounds": node_rounds}
-    columns = {name: array(name, value) for name, value in {**loads, **counts}.items()}
+    columns = {name: array(name, value) for name, value in loads.items()}
+    columns.update((name, whole(name, value)) for name, value in counts.items())
     layers = next((len(column) for column in columns.values() if column.ndim), 1)
     told = np.zeros(layers, np.dtype(_abi.GateLayer))
     for name, column in columns.items():
         if column.dtype.kind not in "fiub":
             raise ValueError(f"{name} holds {column.dtype}, not numbers")
-        if name in counts and ((column < 0) | (column >= 1 << 32)).any():
-            raise ValueError(f"{name} is not from 0 to 2^32 - 1")
         told[name] = shaped(name, column, [("L", layers)]) if column.ndim else column
     config = _abi.GateConfig(
         ctypes.sizeof(_abi.GateConfig), layers, size("num_gpus", num_gpus), steps_since=steps_since, **asdict(prices)

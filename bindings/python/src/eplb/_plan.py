@@ -121,7 +121,7 @@ def plan(
     gpu_node: Any = None,
     gpu_state: Any = None,
 ) -> Plan:
-    """Places experts as `rebalance_experts` does, empty slots allowed, and says how good the plan is.
+    """Places experts as `rebalance_experts` does, and says how good the plan is, for what an `evaluate` costs besides.
 
     More arguments:
         flags: `Flag`, or-ed.

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Optional, Tuple
 import numpy as np
 
 from . import _abi
-from ._arrays import array, placement, shaped, size, tokens
+from ._arrays import array, placement, refuse_any, shaped, size, tokens
 from ._library import Error, called, library, saying
 from ._numbers import Status
 from ._types import Array, Floats
@@ -169,13 +169,7 @@ class Tracker:
                 raise
 
 
-def _counted(counts: Array, row: Array, experts: int) -> None:
+def _counted(counts: Array, held: Array, experts: int) -> None:
     """Raises what the library would in the middle of a step, before the first layer is counted."""
-    for wrong, status, what in (
-        ((row < -1) | (row >= experts), Status.PLACEMENT_EXPERT, "physical_to_logical_map"),
-        ((row == -1) & (counts != 0), Status.TRACKER_SLOT, "counts"),
-    ):
-        if wrong.any():
-            layer, slot = np.argwhere(wrong)[0].tolist()
-            value = (row if what != "counts" else counts)[layer, slot]
-            raise saying(status, f"{what}[{layer}, {slot}] is {value}")
+    refuse_any("physical_to_logical_map", held, (held < -1) | (held >= experts), Status.PLACEMENT_EXPERT)
+    refuse_any("counts", counts, (held == -1) & (counts != 0), Status.TRACKER_SLOT)

@@ -16,7 +16,7 @@ from .._numbers import MOVES_NONE, Flag, Scope
 from .._tracker import Tracker
 from .._transfers import Transfers
 from .._types import Floats, Ints32, Records
-from ._machine import Limits, Machine, checked
+from ._machine import Limits, Machine, carried, checked
 from ._progress import Progress
 from ._proposal import Proposal, Task, importance, moves_of, needed, propose, weighed
 from ._saved import pack, unpack
@@ -90,8 +90,11 @@ class Balancer:
             raise ValueError(f"windows is {windows}, not from 1 to 32")
         if not 0 <= half_life < float("inf"):
             raise ValueError(f"half_life is {half_life}: it is 0 or more windows")
-        self._limits = Limits(max_moves, max_moves_per_gpu_pair, max_replicas, effort, int(flags))
-        self._half_life, self._before, self._prices, self._buffers = half_life, before, prices, spare_buffers
+        if not 0 <= before <= 1:
+            raise ValueError(f"before is {before}, not from 0 to 1")
+        self._limits = Limits.of(max_moves, max_moves_per_gpu_pair, max_replicas, effort, flags)
+        self._half_life, self._before, self._prices = float(half_life), float(before), prices
+        self._buffers = None if spare_buffers is None else size("spare_buffers", spare_buffers)
         if placement is None:
             self._in_force = np.full((layers, machine.num_replicas), -1, np.int32)
         else:
@@ -172,7 +175,8 @@ class Balancer:
 
     def plan(self) -> Proposal:
         """Plans on the windows that count, from what is in force and within the limits; with prices the gate chooses
-        the layers. `Error` (TRACKER_EMPTY) while no window is closed; RuntimeError while layers wait."""
+        the layers, which costs a second plan. `Error` (TRACKER_EMPTY) while no window is closed, (GATE_NEVER) for prices
+        at which nothing ever moves; RuntimeError while layers wait. Refused, nothing changes."""
         with self._changing:
             if self._proposal is not None:
                 raise RuntimeError(f"layers {self.waiting[:8]} of the last plan wait: commit or abort them")
@@ -194,7 +198,8 @@ class Balancer:
         stays gets a slot. `plan` then balances what is left.
 
         Arguments:
-            gpu_state: [G] `GpuState`, or a mask of the dead; all of them, those that are back too.
+            gpu_state: [G] `GpuState`, or a mask of the dead; all of them, those that are back too: these are empty. None:
+                all alive.
             external_source: experts of which no copy is left are loaded from outside; else they are an `Error`
                 (SOURCE_LOST) and nothing changes.
 
@@ -204,7 +209,7 @@ class Balancer:
             machine = self._machine.in_state(gpu_state)
             only_what_must = replace(self._limits, max_moves=MOVES_NONE, max_moves_per_gpu_pair=0)
             limits = self._with_source(only_what_must, external_source)
-            return self._replan(machine, limits, self._in_force)
+            return self._replan(machine, limits, self._readable())
 
     def resize(
         self,
@@ -224,8 +229,8 @@ class Balancer:
         against max_moves; the limit on pairs does not hold. What is not said of the GPUs is as for a new balancer.
 
         Arguments:
-            placement: [L, any] what is in force, in the engine's words: longer than the new one where ranks went, -1
-                for new ranks. None: what is in force here.
+            placement: [L, any] what is in force, in the slots of the new GPUs: longer where ranks went, shorter or -1
+                for new ranks. None: what is in force here, GPU by GPU.
             external_source: experts that were only on ranks that went are loaded from outside (or by an engine that
                 still reads them there); else they are an `Error` (SOURCE_LOST) and nothing changes. `repair` with
                 `GpuState.LEAVING` first reads them from there.
@@ -237,16 +242,16 @@ class Balancer:
             old = self._machine
             nodes = old.num_nodes if num_nodes is None else num_nodes
             machine = Machine.of(num_replicas, num_gpus, nodes, old.num_groups, old.scope, **gpus)
-            layers = len(self._in_force)
-            held = self._in_force if placement is None else placed("placement", placement, layers)
-            in_force = np.full((layers, machine.num_replicas), -1, np.int32)
-            width = min(held.shape[1], machine.num_replicas)
-            in_force[:, :width] = held[:, :width]
+            layers, experts = len(self._in_force), self._tracker.num_experts
+            if placement is None:
+                in_force = carried(self._readable(), old, machine)
+            else:
+                held = placed("placement", placement, layers)[:, : machine.num_replicas]
+                empty = ((0, 0), (0, machine.num_replicas - held.shape[1]))
+                in_force = np.pad(held, empty, constant_values=-1)
             limits = self._with_source(replace(self._limits, max_moves_per_gpu_pair=0), external_source)
-            if limits.max_moves:
-                more = needed(machine, in_force, self._tracker.num_experts)
-                limits = replace(limits, max_moves=min(limits.max_moves + more, MOVES_NONE - 1))
-            return self._replan(machine, limits, in_force)
+            machine = checked(machine, limits, layers, experts, in_force)
+            return self._replan(machine, limits.with_room_for(needed(machine, in_force, experts)), in_force)
 
     # Moving
 
@@ -311,6 +316,10 @@ class Balancer:
 
     def _task(self, load: Floats, machine: Machine, limits: Limits, in_force: Ints32) -> Task:
         return Task(machine, limits, in_force, load, importance(load, self._half_life, self._before))
+
+    def _readable(self) -> Ints32:
+        """What is in force, but for what was lost with GPUs that are dead: it does not come back with them."""
+        return np.where(self._machine.readable, self._in_force, np.int32(-1))
 
     def _with_source(self, limits: Limits, external_source: bool) -> Limits:
         return replace(limits, flags=limits.flags | (Flag.EXTERNAL_SOURCE if external_source else 0))

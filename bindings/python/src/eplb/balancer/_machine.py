@@ -7,10 +7,10 @@ from typing import Any, Dict, Optional, Tuple, Union
 
 import numpy as np
 
-from .._arrays import choice, floats, integers, shaped, size
+from .._arrays import choice, each_gpu, size, word
 from .._call import Call
 from .._measure import number
-from .._numbers import GpuState, Operation, Scope, Status
+from .._numbers import MOVES_NONE, GpuState, Operation, Scope, Status
 from .._types import Array, Ints32
 
 
@@ -39,23 +39,11 @@ class Machine:
         **gpus: Any,
     ) -> "Machine":
         """A machine out of arguments; the arrays are copied."""
-        shape = [("G", size("num_gpus", num_gpus))]
-        kinds: Dict[str, Tuple[Any, Status]] = {
-            "gpu_slots": (np.uint32, Status.GPU_SLOTS),
-            "gpu_node": (np.uint32, Status.GPU_NODE),
-            "gpu_state": (np.uint8, Status.GPU_STATE),
-        }
-        kept: Dict[str, Array] = {}
-        for name, value in gpus.items():
-            if value is not None:
-                speeds = name == "gpu_speed"
-                numbers = floats(name, value, Status.GPU_SPEED) if speeds else integers(name, value, *kinds[name])
-                kept[name] = shaped(name, numbers, shape).copy()
+        count = size("num_gpus", num_gpus)
+        kept = {name: value.copy() for name, value in each_gpu(count, gpus).items()}
         groups = 1 if num_groups is None else size("num_groups", num_groups)
         number = choice(Scope, scope, Status.UNKNOWN_SCOPE)
-        return cls(
-            size("num_replicas", num_replicas), shape[0][1], size("num_nodes", num_nodes), groups, number, **kept
-        )
+        return cls(size("num_replicas", num_replicas), count, size("num_nodes", num_nodes), groups, number, **kept)
 
     @property
     def gpus(self) -> Dict[str, Any]:
@@ -77,7 +65,7 @@ class Machine:
         """[G] slots of each GPU."""
         if self.gpu_slots is not None:
             return self.gpu_slots
-        return np.full(self.num_gpus, self.num_replicas // self.num_gpus, np.uint32)
+        return np.full(self.num_gpus, self.num_replicas // max(self.num_gpus, 1), np.uint32)
 
     @property
     def node_of(self) -> Array:
@@ -104,8 +92,20 @@ class Machine:
 
     def in_state(self, gpu_state: Any) -> "Machine":
         """The same machine with other states of its GPUs."""
-        states = integers("gpu_state", gpu_state, np.uint8, Status.GPU_STATE)
-        return replace(self, gpu_state=shaped("gpu_state", states, [("G", self.num_gpus)]).copy())
+        states = each_gpu(self.num_gpus, {"gpu_state": gpu_state}).get("gpu_state")
+        return replace(self, gpu_state=None if states is None else states.copy())
+
+
+def carried(held: Ints32, old: Machine, new: Machine) -> Ints32:
+    """What `old` holds, in the slots of the same GPUs of `new`; what has no slot there is gone."""
+    result = np.full((len(held), new.num_replicas), -1, np.int32)
+    before_of, after_of = (
+        np.split(slots, np.cumsum(machine.slots_of)[:-1], axis=1) for slots, machine in ((held, old), (result, new))
+    )
+    for before, after in zip(before_of, after_of):
+        width = min(before.shape[1], after.shape[1])
+        after[:, :width] = before[:, :width]
+    return result
 
 
 @dataclass(frozen=True)
@@ -118,10 +118,23 @@ class Limits:
     effort: int = 0
     flags: int = 0
 
-    @property
-    def bounded(self) -> bool:
-        """Whether moves are limited at all."""
-        return bool(self.max_moves or self.max_moves_per_gpu_pair)
+    @classmethod
+    def of(cls, max_moves: int, max_moves_per_gpu_pair: int, max_replicas: int, effort: int, flags: int) -> "Limits":
+        """Limits out of arguments."""
+        return cls(
+            word("max_moves", max_moves),
+            word("max_moves_per_gpu_pair", max_moves_per_gpu_pair),
+            size("max_replicas", max_replicas),
+            word("effort", effort),
+            word("flags", flags),
+        )
+
+    def with_room_for(self, more: int) -> "Limits":
+        """The same when `more` slots of a layer do not count against max_moves."""
+        if not self.max_moves:
+            return self
+        moves = more if self.max_moves == MOVES_NONE else min(self.max_moves + more, MOVES_NONE - 1)
+        return replace(self, max_moves=moves or MOVES_NONE)
 
 
 def checked(machine: Machine, limits: Limits, layers: int, experts: int, in_force: Ints32) -> Machine:

@@ -68,9 +68,9 @@ def weighed(task: Task, proposal: Proposal, prices: Prices, states: Optional[Rec
     if (_missing(task.machine, task.in_force, task.load.shape[2]) > 0).any():
         return proposal  # what is not served is loaded at any price
     newest = task.load[-1]
-    before = evaluate(newest, task.in_force, *task.machine.sizes, scope=task.machine.scope, **task.machine.gpus)
-    after = evaluate(
-        newest, _unseen(task, proposal), *task.machine.sizes, scope=task.machine.scope, **task.machine.gpus
+    before, after = (
+        evaluate(newest, held, *task.machine.sizes, scope=task.machine.scope, **task.machine.gpus)
+        for held in (task.in_force, _unseen(task, proposal))
     )
     moves = moves_of(task.machine, task.in_force, proposal, None)
     verdict = gate(

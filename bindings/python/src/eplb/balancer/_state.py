@@ -28,7 +28,7 @@ def dump(held: "Balancer") -> Tuple[Dict[str, Any], Dict[str, Array]]:
         "sizes": {name: int(getattr(held._machine, name)) for name in _SIZES},
         "limits": asdict(held._limits),
         "loop": [held._half_life, held._before, held._buffers],
-        "prices": None if prices is None else asdict(prices),
+        "prices": None if prices is None else {name: float(value) for name, value in asdict(prices).items()},
         "count": held._count,
         "external_source": proposal is not None and proposal.external_source,
     }

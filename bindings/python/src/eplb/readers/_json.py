@@ -22,7 +22,7 @@ def load(path: Path) -> Any:
             if error.msg != "Extra data" or error.lineno == 1:
                 raise _fault(error, error.lineno) from error
         lines = Lines()
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(text.split("\n"), 1):
             try:
                 lines.extend([(number, json.loads(line))] if line.strip() else [])
             except json.JSONDecodeError as error:

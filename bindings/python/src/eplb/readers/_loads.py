@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List
+from typing import Any, List, Optional
 
 import numpy as np
 
@@ -46,6 +46,15 @@ def loads(numbers: Array, place: str) -> Array:
     return numbers
 
 
+def num_experts(held: Array, place: str, given: Optional[int] = None) -> int:
+    """How many experts there are: as the file says, or as the placement [L, P] names. Each has a slot, so at most P."""
+    named = int(held.max()) + 1 if held.size and held.dtype.kind in "iu" else 0
+    experts = named if given is None else given
+    if held.ndim != 2 or not 0 < experts <= held.shape[1]:
+        raise ReadError(f"is {held.dtype} {list(held.shape)} of {experts} experts, not [L, P] of 1 to P", place)
+    return experts
+
+
 def of_experts(slots: Array, held: Array, experts: int, place: str, held_place: str) -> Array:
     """[..., L, E] of the loads [..., L, P] of slots under the placement [L, P]; -1 = empty, which counts nothing."""
     if held.ndim != 2 or held.dtype.kind not in "iu" or slots.shape[-2:] != held.shape:
@@ -74,8 +83,10 @@ def of_dict(value: Any, key: str, place: str) -> Any:
 
 def whole(value: Any, place: str, most: int = 1 << 31) -> int:
     """A whole number from 0 to below `most`."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < most:
-        raise ReadError(f"is {value!r:.40}, not a whole number from 0 to {most - 1}", place)
+    if isinstance(value, bool) or not isinstance(value, int):  # nothing else is shown: lists of lists can be endless
+        raise ReadError(f"is {_kind(value)}, not a whole number", place)
+    if not 0 <= value < most:
+        raise ReadError(f"is {value!s:.40}, not from 0 to {most - 1}", place)
     return value
 
 

@@ -38,9 +38,10 @@ class Machine:
                 if step is None:
                     raise ReadError(f"opcode {code!r} is none of data")
                 step(self)
+            except ReadError as error:
+                raise ReadError(error.why, ", ".join(filter(None, (_byte(start), error.place)))) from error
             except (IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
-                why = error.why if isinstance(error, ReadError) else f"{type(error).__name__}: {error}"
-                raise ReadError(why, f"byte {start} of the pickle") from error
+                raise ReadError(f"{type(error).__name__}: {error}", _byte(start)) from error
 
     def _take(self, count: int) -> bytes:
         taken = self._data[self._at : self._at + count]
@@ -82,7 +83,10 @@ class Machine:
     def _items(self, values: List[Any]) -> None:
         if len(values) % 2:
             raise ReadError("a key has no value")
-        self._last(dict).update(zip(values[::2], values[1::2]))
+        keys = values[::2]
+        if not all(isinstance(key, (str, int)) for key in keys):  # a tuple of tuples can take for ever to hash
+            raise ReadError("a key is neither text nor a number")
+        self._last(dict).update(zip(keys, values[1::2]))
 
     def _tuple(self, count: int) -> None:
         self._push(tuple(self._pop() for _ in range(count))[::-1])
@@ -107,10 +111,14 @@ class Machine:
 
 
 class Allowed:
-    """A function that a pickle may call."""
+    """A function that a pickle may call, as often as it likes: none that copies what it is given."""
 
     def __init__(self, call: Callable[..., Any]) -> None:
         self.call = call
+
+
+def _byte(start: int) -> str:
+    return f"byte {start} of the pickle"
 
 
 def _unicode(form: str) -> Callable[[Machine], None]:
@@ -140,7 +148,9 @@ def _pair(machine: Machine) -> List[Any]:
 
 def _stack_global(machine: Machine) -> None:
     name, module = machine._pop(), machine._pop()
-    machine._global(str(module), str(name))
+    if not isinstance(module, str) or not isinstance(name, str):
+        raise ReadError("a name is no text")
+    machine._global(module, name)
 
 
 def _append(machine: Machine) -> None:

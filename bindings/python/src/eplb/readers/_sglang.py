@@ -7,6 +7,7 @@ write a file a rank: {records [{forward_pass_id, rank, global_physical_count [L,
 
 from __future__ import annotations
 
+import os
 from typing import Any, Callable, Dict, Tuple
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from .._types import Array
 from . import _json, _torch
 from ._errors import Path, ReadError, reading
-from ._loads import loads, matrix, of_dict, of_experts, tensor, whole
+from ._loads import loads, matrix, num_experts, of_dict, of_experts, tensor, whole
 
 Numbers = Callable[[Any, str], Array]
 
@@ -34,7 +35,7 @@ def sglang(*paths: Path) -> Array:
     passes: Dict[int, Array] = {}
     for path, content, numbers in read:
         with reading(path):
-            _add(passes, content, numbers)
+            _add(passes, content, numbers, os.path.getsize(path))
     if not passes:
         raise ReadError("has no records", "records", str(first))
     return np.stack([passes[number] for number in sorted(passes)])
@@ -51,10 +52,11 @@ def _content(path: Path) -> Tuple[Any, Numbers]:
     return _json.load(path), matrix
 
 
-def _add(passes: Dict[int, Array], content: Any, numbers: Numbers) -> None:
-    """Adds what one rank recorded."""
+def _add(passes: Dict[int, Array], content: Any, numbers: Numbers, length: int) -> None:
+    """Adds what one rank recorded, in a file of so many bytes."""
     records = of_dict(content, "records", "")
     held = numbers(of_dict(content, "last_physical_to_logical_map", ""), "last_physical_to_logical_map")
+    experts = num_experts(held, "last_physical_to_logical_map")
     if not isinstance(records, list):
         raise ReadError("is no list", "records")
     for index, record in enumerate(records):
@@ -62,9 +64,9 @@ def _add(passes: Dict[int, Array], content: Any, numbers: Numbers) -> None:
         number = whole(of_dict(record, "forward_pass_id", place), f"{place}.forward_pass_id", 1 << 62)
         where = f"{place}.global_physical_count"
         counts = loads(numbers(of_dict(record, "global_physical_count", place), where), where)
-        experts = int(held.max(initial=-1)) + 1 if held.dtype.kind in "iu" else 0
-        if held.ndim != 2 or not 0 < experts <= held.shape[1]:
-            raise ReadError("names no experts, or more than it has slots", "last_physical_to_logical_map")
+        length -= counts.size
+        if length < 0:  # records of a pickle can be the same ones, any number of times
+            raise ReadError("the file has fewer bytes than counts", where)
         step = of_experts(counts, held, experts, where, "last_physical_to_logical_map")
         before = passes.get(number)
         if before is not None and before.shape != step.shape:

@@ -29,16 +29,17 @@ def csv(path: Path) -> Array:
             raise ReadError(str(error), f"line {lines.line_num}") from error
         if not rows:
             raise ReadError("is empty")
+        for line, row in rows:
+            if len(row) != len(rows[0][1]):
+                raise ReadError(f"has {len(row)} fields, the first {len(rows[0][1])}", f"line {line}")
         if [name.strip().lower() for name in rows[0][1][:2]] == ["window", "layer"]:
-            return _by_window(rows[0][1], rows[1:])
-        return loads(_numbers(rows, len(rows[0][1])), "load")
+            return _by_window(rows[1:])
+        return loads(_numbers(rows), "load")
 
 
-def _by_window(header: List[str], rows: List[Tuple[int, List[str]]]) -> Array:
+def _by_window(rows: List[Tuple[int, List[str]]]) -> Array:
     windows: Dict[str, Dict[int, int]] = {}
     for index, (line, row) in enumerate(rows):
-        if len(row) != len(header):
-            raise ReadError(f"has {len(row)} fields, the header {len(header)}", f"line {line}")
         layers, layer = windows.setdefault(row[0].strip(), {}), _layer(row[1], line)
         if layer in layers:
             raise ReadError(f"window {row[0]:.40} has layer {layer} once more", f"line {line}")
@@ -50,7 +51,7 @@ def _by_window(header: List[str], rows: List[Tuple[int, List[str]]]) -> Array:
         if sorted(layers) != first:
             line = rows[next(iter(layers.values()))][0]
             raise ReadError(f"window {name:.40} has other layers than the first", f"line {line}")
-    numbers = _numbers([(line, row[2:]) for line, row in rows], len(header) - 2)
+    numbers = _numbers([(line, row[2:]) for line, row in rows])
     order = [layers[layer] for layers in windows.values() for layer in first]
     return loads(numbers[order].reshape(len(windows), len(first), -1), "load")
 
@@ -61,11 +62,9 @@ def _layer(field: str, line: int) -> int:
     return int(field)
 
 
-def _numbers(rows: List[Tuple[int, List[str]]], width: int) -> Array:
-    result = np.empty((len(rows), width))
+def _numbers(rows: List[Tuple[int, List[str]]]) -> Array:
+    result = np.empty((len(rows), len(rows[0][1])))
     for index, (line, row) in enumerate(rows):
-        if len(row) != width:
-            raise ReadError(f"has {len(row)} fields, others {width}", f"line {line}")
         try:
             result[index] = row
         except ValueError:
@@ -118,7 +117,7 @@ def _array(file: "IO[bytes]", length: int) -> Array:
     if kind.kind not in "fiub":
         raise ReadError(f"holds {kind}, not numbers")
     count = math.prod(shape)
-    if count * kind.itemsize > length:
+    if not 0 <= count * kind.itemsize <= length:
         raise ReadError(f"says that it is {list(shape)} of {kind}, more than its {length} bytes")
     data = file.read(count * kind.itemsize)
     if len(data) < count * kind.itemsize:

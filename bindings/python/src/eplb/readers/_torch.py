@@ -8,6 +8,7 @@ are.
 from __future__ import annotations
 
 import math
+import os
 import zipfile
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from .._types import Array
 from ._errors import Path, ReadError, reading
+from ._loads import whole
 from ._pickle import Allowed, Machine
 
 #: Types of elements, by the name of the storage and of the dtype. bfloat16, which numpy has not, is widened.
@@ -59,7 +61,9 @@ class _Archive:
         if len(pickles) != 1:
             raise ReadError("has no data.pkl, or several: it is not of torch.save")
         self._folder = pickles[0][: -len("data.pkl")]
+        self._left = os.path.getsize(path)  # bytes that no record was of yet
         self._bytes: Dict[str, bytes] = {}
+        self._arrays: Dict[_Storage, Array] = {}
 
     def load(self) -> Any:
         order = self._folder + "byteorder"
@@ -72,8 +76,12 @@ class _Archive:
     def _record(self, name: str) -> bytes:
         if name not in self._bytes:
             with reading(self._path, name):
-                if self._archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
+                about = self._archive.getinfo(name)
+                if about.compress_type != zipfile.ZIP_STORED:
                     raise ReadError("is compressed, which torch.save does not")
+                self._left -= about.file_size
+                if self._left < 0:
+                    raise ReadError("is longer than what the file has left for it")
                 self._bytes[name] = self._archive.read(name)
         return self._bytes[name]
 
@@ -81,7 +89,7 @@ class _Archive:
         if module == "torch":
             if name in _STORAGES:
                 return _Kind(_STORAGES[name])
-            return {"Size": Allowed(tuple), "device": Allowed(lambda *about: None)}.get(name) or (
+            return {"Size": Allowed(_whole), "device": Allowed(lambda *about: None)}.get(name) or (
                 name if name in _DTYPES else None
             )
         return {
@@ -89,7 +97,7 @@ class _Archive:
             ("torch._utils", "_rebuild_tensor_v2"): Allowed(self._tensor),
             ("torch._utils", "_rebuild_tensor_v3"): Allowed(self._tensor_of_type),
             ("torch._utils", "_rebuild_parameter"): Allowed(lambda data, *about: data),
-            ("collections", "OrderedDict"): Allowed(dict),
+            ("collections", "OrderedDict"): Allowed(lambda: {}),  # what it holds comes after
         }.get((module, name))
 
     def _storage(self, identity: Any) -> _Storage:
@@ -103,7 +111,7 @@ class _Archive:
     def _tensor_of_type(
         self, storage: Any, offset: Any, size: Any, stride: Any, gradient: Any, hooks: Any, element: Any, *rest: Any
     ) -> Array:
-        if not isinstance(storage, _Storage) or element not in _DTYPES:
+        if not isinstance(storage, _Storage) or not isinstance(element, str) or element not in _DTYPES:
             raise ReadError("a tensor has no storage, or elements of no type that loads have")
         return self._tensor(storage._replace(element=element), offset, size, stride)
 
@@ -124,17 +132,18 @@ class _Archive:
         return np.lib.stride_tricks.as_strided(held[start:end], counts, bytes_of, writeable=False)
 
     def _elements(self, storage: _Storage) -> Array:
-        data = self._record(storage.record)
-        if storage.element == "bfloat16":  # the upper half of a float32
-            halves = np.frombuffer(data, "<u2", len(data) // 2)
-            return (halves.astype(np.uint32) << 16).view(np.float32)
-        kind = np.dtype(storage.element).newbyteorder("<")
-        return np.frombuffer(data, kind, len(data) // kind.itemsize)
+        """Those of all tensors on a storage: however many there are, it is widened once."""
+        if storage not in self._arrays:
+            data = self._record(storage.record)
+            kind = np.dtype("uint16" if storage.element == "bfloat16" else storage.element).newbyteorder("<")
+            held: Array = np.frombuffer(data, kind, len(data) // kind.itemsize)
+            if storage.element == "bfloat16":  # the upper half of a float32
+                held = (held.astype(np.uint32) << 16).view(np.float32)
+            self._arrays[storage] = held
+        return self._arrays[storage]
 
 
 def _whole(values: Any) -> Tuple[int, ...]:
     if not isinstance(values, (tuple, list)) or len(values) > 64:
         raise ReadError("the size of a tensor is no tuple")
-    if any(isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 62 for value in values):
-        raise ReadError(f"a tensor of size {list(values)!r:.80}")
-    return tuple(values)
+    return tuple(whole(value, "the size of a tensor", 1 << 62) for value in values)

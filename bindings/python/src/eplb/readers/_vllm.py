@@ -13,7 +13,7 @@ import numpy as np
 from .._types import Array
 from . import _json
 from ._errors import Path, ReadError, reading
-from ._loads import loads, matrix, of_dict, of_experts, whole
+from ._loads import loads, matrix, num_experts, of_dict, of_experts, whole
 
 
 def vllm(path: Path, *, key: str = "window_expert_load") -> Array:
@@ -56,10 +56,7 @@ def _snapshot(content: Any, snapshot: Any, key: str, place: str) -> Array:
         raise ReadError(f"has shape {list(slots.shape)}, not [L, P]", f"{place}.{key}")
     where = f"{place}.physical_to_logical_map"
     held = matrix(of_dict(snapshot, "physical_to_logical_map", place), where)
+    given = None
     if isinstance(content, dict) and "num_logical_experts" in content:
-        experts = whole(content["num_logical_experts"], "num_logical_experts")
-    else:
-        experts = int(held.max(initial=-1)) + 1 if held.dtype.kind in "iu" else 0
-    if not 0 < experts <= max(held.size, 1):
-        raise ReadError(f"{experts} experts on {held.shape[-1]} slots", where)
-    return of_experts(slots, held, experts, f"{place}.{key}", where)
+        given = whole(content["num_logical_experts"], "num_logical_experts")
+    return of_experts(slots, held, num_experts(held, where, given), f"{place}.{key}", where)
