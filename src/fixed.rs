@@ -14,14 +14,14 @@ use crate::status::Status;
 // them against the carve lists.
 const U64S: usize = 13;
 const F64S: usize = 2;
-const U32S: usize = 17;
+const U32S: usize = 18;
 const F32S: usize = 3;
 
 /// Plans single layers of up to `E` experts on up to `P` slots, 32 or more, with at least two slots a GPU and
 /// in hierarchical scope at most `P / 8` groups and nodes. For other shapes take
 /// [`workspace()`](crate::workspace()) and arrays of your own.
 ///
-/// 208 bytes a slot and 4 an expert: a `Planner<256, 288>` takes 60 KiB.
+/// 212 bytes a slot and 4 an expert: a `Planner<256, 288>` takes 60 KiB.
 ///
 /// ```
 /// use eplb::{Options, Policy, Problem, Spec, fixed::Planner};

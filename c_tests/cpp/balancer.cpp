@@ -144,7 +144,8 @@ void the_gate_keeps_what_does_not_pay() {
   config.prices.bytes_per_expert = 44e6;
   config.prices.node_bandwidth = 100e9;
   loop cheap(config);
-  config.prices.steps = 1; /* no time to earn anything */
+  config.prices.steps = 1; /* no time to earn anything: an expert takes as long as a step */
+  config.prices.bytes_per_expert = 2.5e9;
   loop dear(config);
   for (loop *l : {&cheap, &dear})
     for (std::uint32_t window = 0; window < 3; window++) l->window(0);
