@@ -6,7 +6,7 @@
 
 #include <pthread.h>
 
-enum { STACK = 1 << 20, PAINTED = 64 << 10, BAR = 2304, MOST = 5248, NEVER = 0x5a, LAYERS_AT_MOST = 16, SLOTS_AT_MOST = 288 };
+enum { STACK = 1 << 20, PAINTED = 64 << 10, BAR = 2304, MOST = 7168, NEVER = 0x5a, LAYERS_AT_MOST = 16, SLOTS_AT_MOST = 288 };
 
 typedef struct measured {
   const eplb_problem *problem;

@@ -119,7 +119,7 @@ fn claims(f: &Figures) -> Vec<Claim> {
             "1 is perfect, and {}, what experts in order without replicas have",
             vec![f.plan("256-288-32", "balanced", "contiguous")],
         ),
-        claim("{} of {} test vectors each", vec![cases("vectors/deepseek.txt"); 2]),
+        claim("{} of {} test vectors each", vec![cases("../../vectors/deepseek.txt"); 2]),
     ]
 }
 
