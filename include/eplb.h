@@ -1053,12 +1053,13 @@ EPLB_INLINE eplb_placement eplb_placement_of_maps(const int32_t *physical_to_log
 
 /* Bytes of workspace, a multiple of 8, that suffice for eplb_plan, eplb_evaluate and eplb_check with any policy: E
    logical experts, P >= E physical experts, G GPUs of as many slots and as fast as each other, no previous placement,
-   one window, no flags that say what must survive. A constant expression, so that a static array of uint64_t can be sized by it:
+   one window, no flags that say what must survive. A constant expression, so that a static array of uint64_t can be
+   sized by it:
 
      static uint64_t workspace[EPLB_WORKSPACE_BOUND(256, 288, 32) / sizeof(uint64_t)];
 
    The first is for num_groups = num_nodes = 1, and for EPLB_SCOPE_GLOBAL with at most E groups and G nodes; the second
-   takes K groups and N nodes, for every scope. They give about 40 E + 64 P + 112 G + 2 KiB, and 4 P + 48 K + 48 N
+   takes K groups and N nodes, for every scope. They give about 40 E + 64 P + 112 G + 2 KiB, and 4 P + 64 K + 56 N
    more: from 64 slots on usually within an eighth of what EPLB_POLICY_BALANCED asks for. A later library may need more
    than this header says; it then answers EPLB_STATUS_WORKSPACE_TOO_SMALL. */
 #define EPLB_WORKSPACE_BOUND(E, P, G) \
@@ -1066,15 +1067,15 @@ EPLB_INLINE eplb_placement eplb_placement_of_maps(const int32_t *physical_to_log
 
 /* The same for K groups and N nodes, in every scope. */
 #define EPLB_WORKSPACE_BOUND_GROUPS(E, P, G, K, N) \
-  (EPLB_WORKSPACE_BOUND(E, P, G) + sizeof(uint64_t) * (((P) + 1) / 2) + sizeof(uint64_t) * 7 * (K) + \
+  (EPLB_WORKSPACE_BOUND(E, P, G) + sizeof(uint64_t) * (((P) + 1) / 2) + sizeof(uint64_t) * 8 * (K) + \
    sizeof(uint64_t) * 7 * (N))
 
 /* The same for GPUs that differ in slots or speed: 16 E + 24 P + 32 G more. */
 #define EPLB_WORKSPACE_BOUND_UNEVEN(E, P, G, K, N) \
   (EPLB_WORKSPACE_BOUND_GROUPS(E, P, G, K, N) + sizeof(uint64_t) * (2 * (E) + 3 * (P) + 4 * (G) + 16))
 
-/* The same, whatever the GPUs, for W > 1 windows, which EPLB_POLICY_BALANCED alone plans: about 64 E + 64 G for each eight of them, and
-   56 E + 40 P + 64 G + 16 K more. */
+/* The same, whatever the GPUs, for W > 1 windows, which EPLB_POLICY_BALANCED alone plans: about 64 E + 64 G for each
+   eight of them, and 56 E + 40 P + 64 G + 16 K more. */
 #define EPLB_WORKSPACE_BOUND_WINDOWS(E, P, G, K, N, W) \
   (EPLB_WORKSPACE_BOUND_GROUPS(E, P, G, K, N) + sizeof(uint64_t) * 2 * (W) + \
    sizeof(uint64_t) * 8 * (((W) + 7) / 8) * ((E) + (G) + 5) + sizeof(uint64_t) * 7 * (E) + \

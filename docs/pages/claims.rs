@@ -1,8 +1,5 @@
 //! What the text of a page quotes, and what was measured: a sentence with `{}` where the figure stands.
 
-use std::fs;
-use std::path::Path;
-
 use super::figures::Figures;
 
 /// How near a quoted figure must be.
@@ -119,7 +116,10 @@ fn claims(f: &Figures) -> Vec<Claim> {
             "1 is perfect, and {}, what experts in order without replicas have",
             vec![f.plan("256-288-32", "balanced", "contiguous")],
         ),
-        claim("{} of {} test vectors each", vec![cases("../../vectors/deepseek.txt"); 2]),
+        claim(
+            "{} of {} test vectors each",
+            vec![cases(include_str!("../../vectors/deepseek.txt")); 2],
+        ),
     ]
 }
 
@@ -131,9 +131,8 @@ fn overall(demo: &str, column: usize) -> f64 {
 }
 
 /// Cases of a file of vectors.
-fn cases(path: &str) -> f64 {
-    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path));
-    text.unwrap_or_default().lines().filter(|line| line.starts_with("case ")).count() as f64
+fn cases(vectors: &str) -> f64 {
+    vectors.lines().filter(|line| line.starts_with("case ")).count() as f64
 }
 
 /// What README.md says otherwise than was measured, or does not say any more.
