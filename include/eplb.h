@@ -1059,7 +1059,7 @@ EPLB_INLINE eplb_placement eplb_placement_of_maps(const int32_t *physical_to_log
      static uint64_t workspace[EPLB_WORKSPACE_BOUND(256, 288, 32) / sizeof(uint64_t)];
 
    The first is for num_groups = num_nodes = 1, and for EPLB_SCOPE_GLOBAL with at most E groups and G nodes; the second
-   takes K groups and N nodes, for every scope. They give about 40 E + 64 P + 112 G + 2 KiB, and 4 P + 64 K + 56 N
+   takes K groups and N nodes, for every scope. They give about 40 E + 64 P + 112 G + 2 KiB, and 4 P + 72 K + 56 N
    more: from 64 slots on usually within an eighth of what EPLB_POLICY_BALANCED asks for. A later library may need more
    than this header says; it then answers EPLB_STATUS_WORKSPACE_TOO_SMALL. */
 #define EPLB_WORKSPACE_BOUND(E, P, G) \
@@ -1067,7 +1067,7 @@ EPLB_INLINE eplb_placement eplb_placement_of_maps(const int32_t *physical_to_log
 
 /* The same for K groups and N nodes, in every scope. */
 #define EPLB_WORKSPACE_BOUND_GROUPS(E, P, G, K, N) \
-  (EPLB_WORKSPACE_BOUND(E, P, G) + sizeof(uint64_t) * (((P) + 1) / 2) + sizeof(uint64_t) * 8 * (K) + \
+  (EPLB_WORKSPACE_BOUND(E, P, G) + sizeof(uint64_t) * (((P) + 1) / 2) + sizeof(uint64_t) * 9 * (K) + \
    sizeof(uint64_t) * 7 * (N))
 
 /* The same for GPUs that differ in slots or speed: 16 E + 24 P + 32 G more. */
