@@ -269,7 +269,7 @@ sabotage "swaps that let replicas meet" $construct/packing.rs 's/expert & SPLIT 
 sees "plans.c:[0-9]*: policy 0: failed" topic balanced
 mend
 
-sabotage "a tie the other way" $construct/lpt.rs 's/if t < best && !(expert & SPLIT/if t <= best \&\& !(expert \& SPLIT/'
+sabotage "a tie the other way" $construct/lpt.rs 's/times().position(/times().rposition(/'
 sees "policy 0: failed: pin [0-9]*$" topic balanced
 mend
 
@@ -309,7 +309,7 @@ sabotage "ties on one node that fall otherwise than in DEEPSEEK" src/balanced/ne
 sees "not so: .*ours.max_gpu_load <= theirs" replay
 mend
 
-sabotage "groups on nodes by their loads alone" src/balanced/nodes.rs 's/^const HALVINGS: u32 = .*;/const HALVINGS: u32 = 0;/'
+sabotage "groups on nodes by their loads alone" src/balanced/nodes/roomiest.rs 's/^const HALVINGS: u32 = .*;/const HALVINGS: u32 = 0;/'
 sees "failed: ours >= floor" rust_test library quality::many_groups
 mend
 
