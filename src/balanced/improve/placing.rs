@@ -37,7 +37,8 @@ impl<'s, 'p, const N: usize> Neighborhood<'s, 'p, N> {
                 all.score_recount(slot, expert, price);
             }
         }
-        if all.step.is_none() || !p.priced {
+        // one replica alone is on one place wherever it is
+        if at(p.count, expert as usize) > 1 && (all.step.is_none() || !p.priced) {
             for mine in p.holders(expert) {
                 all.swap_anywhere(mine);
             }
@@ -55,10 +56,14 @@ impl<'s, 'p, const N: usize> Neighborhood<'s, 'p, N> {
             if y == x {
                 continue;
             }
-            let placed = y == p.empty() || p.survives(y, slot, mine);
             let together = at(p.cost, h) + at(p.cost, q);
             let gain = together - p.cost_of_swap((h, x), (q, y));
+            // cheaper than its price, which does not matter here
+            if !p.priced && gain <= self.score {
+                continue;
+            }
             let Some(price) = self.price(Step::Swap(mine, slot)) else { continue };
+            let placed = y == p.empty() || p.survives(y, slot, mine);
             if gain > self.enough(price) && placed && p.survives(x, mine, slot) {
                 self.offer(Step::Swap(mine, slot), (gain, together), price);
             }
