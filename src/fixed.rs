@@ -21,7 +21,7 @@ const F32S: usize = 3;
 /// in hierarchical scope at most `P / 8` groups and nodes. For other shapes take
 /// [`workspace()`](crate::workspace()) and arrays of your own.
 ///
-/// 212 bytes a slot and 4 an expert: a `Planner<256, 288>` takes 60 KiB.
+/// 212 bytes a slot and 4 an expert: a `Planner<256, 288>` takes 61 KiB.
 ///
 /// ```
 /// use eplb::{Options, Policy, Problem, Spec, fixed::Planner};

@@ -187,7 +187,7 @@ impl Gathered<'_> {
         }
         let instance = self.gpus.instance(layer, &*loads, self.effort);
         let expert_at = part_mut(self.expert_at, 0, self.filled);
-        self.effort = if one_load::differ(layer.shape().topology()) {
+        self.effort = if one_load::searches(layer.shape()) {
             one_load::solve(&instance, arena, expert_at)
         } else {
             construct::solve(&instance, arena, expert_at)

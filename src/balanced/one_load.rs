@@ -12,7 +12,7 @@ use crate::balanced::instance::Instance;
 use crate::base::arena::{Arena, Carve, Need};
 use crate::base::cells::{NONE, add, at, copy, part_mut};
 use crate::base::keys::{descending, index_of, sort, sort_buffer, widen};
-use crate::problem::topology::Topology;
+use crate::problem::Shape;
 
 /// So near to the mean there is nothing to gain.
 const NEAR: f64 = 1.0 + 1.0 / 1024.0;
@@ -25,15 +25,21 @@ const SLOTS: u64 = 64;
 /// A share below this is none: nothing may be subnormal.
 const TINY: f64 = f64::from_bits((1023 - 80) << 52);
 
-/// Whether GPUs differ, so that there is a search.
-pub fn differ(topology: &Topology) -> bool {
-    !(topology.equal_slots() && topology.equal_speeds())
+/// Up to so many slots there is a search whatever the GPUs: few slots leave gaps, and it costs little. `fixed::Planner`
+/// begins above.
+pub const FEW: usize = 31;
+
+/// Whether there is a search: GPUs differ, or slots are few.
+pub fn searches(shape: &Shape) -> bool {
+    let topology = shape.topology();
+    let alike = topology.equal_slots() && topology.equal_speeds();
+    !alike || shape.num_physical_experts() <= FEW
 }
 
-/// What instances of up to these sizes need: O(E + P + G). `differ`: of GPUs that [`differ`].
-pub fn need(experts: usize, slots: usize, gpus: usize, differ: bool) -> Need {
+/// What instances of up to these sizes need: O(E + P + G). `searches`: of a shape that [`searches`].
+pub fn need(experts: usize, slots: usize, gpus: usize, searches: bool) -> Need {
     let solver = construct::need(experts, slots, gpus);
-    if !differ {
+    if !searches {
         return solver;
     }
     let mut need = Need::default();
@@ -71,7 +77,8 @@ pub fn solve(instance: &Instance<&[f32]>, arena: &mut Arena, expert_at: &mut [u3
     let all = instance.loads.iter().fold(0.0, |sum, &load| sum + widen(load));
     let mut gpus = instance.slots.iter().zip(instance.speed);
     let first = gpus.next();
-    if all == 0.0 || gpus.all(|gpu| Some(gpu) == first) {
+    let alike = gpus.all(|gpu| Some(gpu) == first);
+    if all == 0.0 || alike && expert_at.len() > FEW {
         return construct::solve(instance, arena, expert_at);
     }
     let mut rest = arena.rest();
@@ -80,6 +87,16 @@ pub fn solve(instance: &Instance<&[f32]>, arena: &mut Arena, expert_at: &mut [u3
     let near = all / speed * NEAR;
     let (time, left) = (f64::INFINITY, instance.effort);
     let plans = &mut Plans { instance, scratch, time, near, planned: 0, left };
+    if alike {
+        plans.left = construct::solve(instance, &mut rest, expert_at);
+        plans.keep(&mut rest, expert_at);
+        if plans.time > near {
+            plans.search(&mut rest, expert_at);
+            plans.keep(&mut rest, expert_at);
+        }
+        copy(expert_at, plans.scratch.best);
+        return plans.left;
+    }
     plans.plan_fewer(Fewer::Share(SIX), &mut rest, expert_at);
     if plans.time > near {
         let left = construct::solve(instance, &mut rest, expert_at);

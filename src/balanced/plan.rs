@@ -30,9 +30,8 @@ fn need_of_slots(shape: &Shape, scope: Scope) -> Need {
     let (experts, slots) = (shape.num_logical_experts(), shape.num_physical_experts());
     let (gpus, windows) = (shape.topology().num_gpus(), shape.num_windows());
     let [order, to_sort] = never_worse::need_of_order(shape, scope);
-    let solver = one_load::need(experts, slots, gpus, one_load::differ(shape.topology()))
-        .max(to_sort)
-        .plus(order);
+    let solver =
+        one_load::need(experts, slots, gpus, one_load::searches(shape)).max(to_sort).plus(order);
     if windows == 1 {
         return need.plus(solver);
     }

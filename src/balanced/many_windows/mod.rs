@@ -12,6 +12,7 @@ use crate::balanced::improve::instance::{Goal, Instance as Searched};
 use crate::balanced::improve::limits::Limits;
 use crate::balanced::improve::{self, score};
 use crate::balanced::instance::Instance;
+use crate::balanced::one_load::{self, FEW};
 use crate::balanced::windows::Shares;
 use crate::base::arena::{Arena, Carve, Need};
 use crate::base::cells::{NONE, copy, part_mut};
@@ -38,7 +39,8 @@ pub fn need(experts: usize, slots: usize, gpus: usize, windows: usize) -> Need {
     let mut need = Need::default();
     list(&mut need, [experts, slots, gpus]);
     let start = start::need([experts, slots, gpus, windows]);
-    let solvers = construct::need(experts, slots, gpus).max(start);
+    let few = one_load::need(experts.min(FEW), slots.min(FEW), gpus, true);
+    let solvers = construct::need(experts, slots, gpus).max(few).max(start);
     need.plus(solvers.max(improve::need::<8>([experts, slots, gpus, windows], false)))
 }
 
@@ -153,7 +155,11 @@ impl Starts<'_> {
         let may_stay_empty = false;
         let mean =
             Instance { loads, slots, speed, mean_speed, max_replicas, effort, may_stay_empty };
-        construct::solve(&mean, arena, other);
+        if other.len() <= FEW {
+            one_load::solve(&mean, arena, other);
+        } else {
+            construct::solve(&mean, arena, other);
+        }
         if alike && balance(instance, arena, other) <= balance(instance, arena, expert_at) {
             self.improve(instance, arena, expert_at);
             good = balance(instance, arena, expert_at);
