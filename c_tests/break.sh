@@ -302,11 +302,11 @@ sees "found -32, expected 0" topic balanced
 mend
 
 sabotage "worse than DEEPSEEK" src/balanced/never_worse.rs 's/if duplicates > 0 ||/if theirs > 0.0 ||/'
-sees "vectors.c:[0-9]*: policy 0: failed" topic vectors
+sees "left: (4, 2)" rust_test library balanced::never_worse_where
 mend
 
 sabotage "ties on one node that fall otherwise than in DEEPSEEK" src/balanced/never_worse.rs 's/let ordered = /&false \&\& /'
-sees "not so: .*ours.max_gpu_load <= theirs" replay
+sees "left: (4, 2)" rust_test library balanced::never_worse_where
 mend
 
 sabotage "groups on nodes by their loads alone" src/balanced/nodes/roomiest.rs 's/^const HALVINGS: u32 = .*;/const HALVINGS: u32 = 0;/'

@@ -94,17 +94,45 @@ static uint32_t between(uint32_t low, uint32_t high) {
   return low + (seed >> 8) % (high - low + 1);
 }
 
-/* A random problem: one window, groups and nodes or none, speeds or none. */
-static void plan(int round) {
+/* Plans, and prints what of. */
+static void show(int round, const eplb_problem *problem, uint32_t scope) {
   static uint64_t workspace[ROOM / sizeof(uint64_t)];
-  static float load[EXPERTS], speed[GPUS];
   static int32_t slots[SLOTS];
-  eplb_problem problem = EPLB_PROBLEM_INIT;
   eplb_options options = EPLB_OPTIONS_INIT;
   eplb_placement placement = EPLB_PLACEMENT_INIT;
   eplb_metrics metrics;
   size_t size = 0, align;
   uint64_t digest = 0;
+  options.scope = scope;
+  placement.physical_to_logical = slots;
+  int32_t status = eplb_workspace(EPLB_OPERATION_PLAN, problem, &options, &size, &align);
+  CHECK(size <= sizeof workspace);
+  if (status == EPLB_STATUS_OK) {
+    CHECK_EQUAL(eplb_plan(problem, &options, workspace, size, &placement, &metrics, sizeof metrics), EPLB_STATUS_OK);
+    CHECK_EQUAL(eplb_digest(problem, &placement, &digest), EPLB_STATUS_OK);
+    printf("%d %016llx %a %a\n", round, (unsigned long long)digest, metrics.balance, metrics.bound);
+  } else {
+    printf("%d %d\n", round, status);
+  }
+}
+
+/* On nodes, where DEEPSEEK's plan is the better one: few are. */
+static void deepseek_is_better(void) {
+  static const float load[] = {32, 5, 10, 11, 23, 20, 12, 32, 25, 27, 22, 17};
+  eplb_problem problem = EPLB_PROBLEM_INIT;
+  problem.num_windows = problem.num_layers = 1;
+  problem.num_logical_experts = problem.num_groups = LENGTH(load);
+  problem.num_physical_experts = 18;
+  problem.num_nodes = 3;
+  problem.num_gpus = 9;
+  problem.load = load;
+  show(-1, &problem, EPLB_SCOPE_HIERARCHICAL);
+}
+
+/* A random problem: one window, groups and nodes or none, speeds or none. */
+static void plan(int round) {
+  static float load[EXPERTS], speed[GPUS];
+  eplb_problem problem = EPLB_PROBLEM_INIT;
   problem.num_windows = problem.num_layers = 1;
   problem.num_nodes = between(1, NODES);
   problem.num_gpus = problem.num_nodes * between(1, GPUS / NODES);
@@ -117,23 +145,14 @@ static void plan(int round) {
   for (uint32_t g = 0; g < problem.num_gpus; g++) speed[g] = (float)between(2, 5) / 4;
   problem.load = load;
   problem.gpu_speed = between(0, 3) ? NULL : speed;
-  options.scope = between(0, 2);
-  placement.physical_to_logical = slots;
-  int32_t status = eplb_workspace(EPLB_OPERATION_PLAN, &problem, &options, &size, &align);
-  CHECK(size <= sizeof workspace);
-  if (status == EPLB_STATUS_OK) {
-    CHECK_EQUAL(eplb_plan(&problem, &options, workspace, size, &placement, &metrics, sizeof metrics), EPLB_STATUS_OK);
-    CHECK_EQUAL(eplb_digest(&problem, &placement, &digest), EPLB_STATUS_OK);
-    printf("%d %016llx %a %a\n", round, (unsigned long long)digest, metrics.balance, metrics.bound);
-  } else {
-    printf("%d %d\n", round, status);
-  }
+  show(round, &problem, between(0, 2));
 }
 
 int main(void) {
   policy_under_test = EPLB_POLICY_BALANCED;
   doors();
   explained();
+  deepseek_is_better();
   for (int round = 0; round < ROUNDS; round++) plan(round);
   return finish("parts");
 }

@@ -382,6 +382,40 @@ fn never_worse_than_deepseek_in_nodes() {
     assert_eq!(duel.worse, 0);
 }
 
+/// Slots, GPUs, groups, nodes, loads: of 100,000 the few for which DEEPSEEK's plan would be better were it not made, too;
+/// and on one node were its order of equal loads not kept.
+const BETTER: [([u32; 4], &[f32]); 4] = [
+    ([18, 9, 12, 3], &[32., 5., 10., 11., 23., 20., 12., 32., 25., 27., 22., 17.]),
+    (
+        [24, 12, 12, 3],
+        &[
+            7., 4., 1., 4., 3., 8., 3., 8., 8., 1., 7., 2., 8., 7., 3., 2., 0., 7., 7., 0., 3., 2.,
+            1., 1.,
+        ],
+    ),
+    ([20, 5, 4, 1], &[3., 1., 2., 2., 2., 2., 4., 3.]),
+    ([42, 7, 2, 1], &[4., 3., 2., 1., 4., 3., 4., 4.]),
+];
+
+#[test]
+fn never_worse_where_deepseek_is_better() {
+    let mut duel = Duel::default();
+    for ([slots, gpus, groups, nodes], load) in BETTER {
+        let spec = Spec {
+            num_layers: 1,
+            num_logical_experts: load.len() as u32,
+            num_physical_experts: slots,
+            num_groups: groups,
+            num_nodes: nodes,
+            num_gpus: gpus,
+            load,
+            ..Spec::default()
+        };
+        duel.fight(&spec, Scope::Hierarchical, 0);
+    }
+    assert_eq!((duel.fair(), duel.worse), (4, 0));
+}
+
 /// The spec of one layer on even GPUs.
 fn even<'a>(load: &'a [f32], slots: usize, gpus: usize) -> Spec<'a> {
     Spec {
