@@ -15,6 +15,7 @@ mod paint;
 mod picture;
 mod plan;
 mod progress;
+mod readers;
 mod replay;
 mod replay_picture;
 mod replay_table;
