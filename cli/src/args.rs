@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use eplb::{Policy, Scope};
 
 use super::cluster::ClusterArgs;
+use super::costs::Costs;
 use super::trace::Trace;
 
 /// The policy planned with when none is named.
@@ -75,13 +76,16 @@ pub struct ReportArgs {
     /// How to plan; all compares every policy that is served
     #[arg(long, value_name = "NAME", default_value = DEFAULT_POLICY, value_parser = policies)]
     pub policy: PolicyChoice,
+    /// What loads and slots cost.
+    #[command(flatten)]
+    pub costs: Costs,
     /// Windows that a plan of the replay in time is made on
     #[arg(long, value_name = "W", default_value_t = 8, value_parser = windows())]
     pub windows: u32,
     /// Where to draw the load of the GPUs before and after
     #[arg(long, value_name = "FILE", default_value_os_t = in_target("balance.svg"))]
     pub svg: PathBuf,
-    /// Where to write the report, a page for a browser
+    /// Where to write the report, a page for a browser; its figures go beside it, as .json
     #[arg(long, value_name = "FILE", default_value_os_t = in_target("report.html"))]
     pub html: PathBuf,
 }
@@ -193,9 +197,9 @@ pub struct SweepArgs {
     /// How to plan
     #[arg(long, value_name = "NAME", default_value = DEFAULT_POLICY, value_parser = policy)]
     pub policy: Policy,
-    /// Weights of one expert of one layer in MB, to say what a cluster holds
-    #[arg(long, value_name = "MB", default_value_t = 44.0)]
-    pub expert_mb: f64,
+    /// What it costs.
+    #[command(flatten)]
+    pub costs: Costs,
     /// Where to draw it
     #[arg(long, value_name = "FILE", default_value_os_t = in_target("sweep.svg"))]
     pub svg: PathBuf,

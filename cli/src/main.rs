@@ -4,6 +4,7 @@
 mod args;
 mod cluster;
 mod commands;
+mod costs;
 mod error;
 mod export;
 mod figures;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use plotters::style::{Color, RGBAColor};
+use plotters::style::{Color, RGBAColor, RGBColor};
 
 use super::super::paint::{AFTER, BEFORE, INK, Key, Panel};
 
@@ -92,15 +92,15 @@ fn key(key: &Key) -> String {
             "<rect y=\"{y}\" width=\"18\" height=\"{height}\" fill=\"{fill}\" opacity=\"{alpha}\"/>"
         )
     };
-    let line = |dashes: &str| {
-        let ink = hex(INK.0, INK.1, INK.2);
+    let line = |RGBColor(r, g, b): RGBColor, dashes: &str| {
+        let ink = hex(r, g, b);
         format!("<path d=\"M0 6h18\" stroke=\"{ink}\" stroke-width=\"1.5\"{dashes}/>")
     };
     let (mark, label) = match key {
         Key::Box(colour, label) => (rect(1, 10, *colour), label),
         Key::Band(label) => (rect(1, 5, BEFORE.mix(0.3)) + &rect(6, 5, AFTER.mix(0.3)), label),
-        Key::Line(label) => (line(""), label),
-        Key::Dashed(label) => (line(" stroke-dasharray=\"5 3\""), label),
+        Key::Line(label) => (line(INK, ""), label),
+        Key::Dashed(colour, label) => (line(*colour, " stroke-dasharray=\"5 3\""), label),
     };
     let mark = format!("<svg width=\"18\" height=\"12\" aria-hidden=\"true\">{mark}</svg>");
     format!("<li>{mark}{}</li>", escape(label))
