@@ -31,7 +31,7 @@ open_page() {
 # What the page is asked, in a copy of it. Its answer is the one line that the console may have, which also shows
 # that the console is heard.
 probe='<script>
-const charts = [...document.querySelectorAll("svg.chart")];
+const charts = [...document.querySelectorAll("svg.chart")].filter(c => getComputedStyle(c).display !== "none");
 const empty = charts.filter(c => c.getBoundingClientRect().height < 20 || c.querySelectorAll("path,polyline,line,rect,circle").length < 5);
 const fetched = performance.getEntriesByType("resource").length + document.querySelectorAll("[src],link:not([href=\"data:,\"])").length;
 const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;

@@ -35,7 +35,7 @@ impl Costs {
 
 /// 0.0123 -> "12.30 ms".
 fn time(seconds: f64) -> String {
-    match seconds {
+    match seconds.abs() {
         1.0.. => format!("{seconds:.2} s"),
         1e-3.. => format!("{:.2} ms", 1e3 * seconds),
         _ => format!("{:.2} µs", 1e6 * seconds),

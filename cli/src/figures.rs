@@ -54,7 +54,7 @@ pub fn busiest(metrics: &[Metrics]) -> f64 {
 
 /// 4604912 -> "4.60 M tokens".
 pub fn tokens(load: f64) -> String {
-    match load {
+    match load.abs() {
         1e9.. => format!("{:.2} G tokens", load / 1e9),
         1e6.. => format!("{:.2} M tokens", load / 1e6),
         1e3.. => format!("{:.2} k tokens", load / 1e3),

@@ -96,13 +96,17 @@ pub fn mesh(
         let whole = (x - at).abs() < 1e-6 && (0.0..len as f64).contains(&at);
         if whole { name(at as usize) } else { String::new() }
     };
+    // as many names as have room
+    let letters = (0..len).map(|at| name(at).chars().count()).max().unwrap_or(1).max(3);
+    let (wide, _) = chart.plotting_area().dim_in_pixel();
+    let room = (wide as usize / (8 * letters + 8)).clamp(2, 16);
     chart
         .configure_mesh()
         .disable_x_mesh()
         .bold_line_style(GRID)
         .light_line_style(TRANSPARENT)
         .axis_style(FAINT)
-        .x_labels(len.clamp(2, 16))
+        .x_labels(len.clamp(2, room))
         .y_labels(8)
         .x_label_formatter(&label)
         .y_label_formatter(&|y| format!("{y:.places$}"))

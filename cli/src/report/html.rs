@@ -6,6 +6,9 @@ use plotters::style::{Color, RGBAColor, RGBColor};
 
 use super::super::paint::{AFTER, BEFORE, INK, Key, Panel};
 
+/// Pixels that a chart has on a phone.
+const PHONE: u32 = 380;
+
 /// Text as HTML, for elements and quoted attributes.
 pub fn escape(text: &str) -> String {
     let mut html = String::with_capacity(text.len());
@@ -64,21 +67,24 @@ pub fn figure(
     size: (u32, u32),
     caption: &str,
 ) -> Result<String, Box<dyn std::error::Error>> {
-    let svg = panel.svg(size)?;
-    // the page decides how wide it is; the name is for those who cannot see it
-    let drawn = svg.find("viewBox").map_or("", |at| &svg[at..]);
     let mut html = String::new();
     writeln!(html, "<figure><h3>{}</h3>", escape(&panel.title))?;
     if !panel.keys.is_empty() {
         let keys: String = panel.keys.iter().map(key).collect();
         writeln!(html, "<ul class=\"keys\">{keys}</ul>")?;
     }
-    writeln!(
-        html,
-        "<div class=\"scroll\"><svg class=\"chart\" role=\"img\" aria-label=\"{}\" {}</div>",
-        escape(&panel.title),
-        drawn.trim_end()
-    )?;
+    // drawn twice, of which a page shows one: what is scaled to a phone cannot be read
+    for (class, size) in [("wide", size), ("narrow", (PHONE, size.1))] {
+        let svg = panel.svg(size)?;
+        // the page decides how wide it is; the name is for those who cannot see it
+        let drawn = svg.find("viewBox").map_or("", |at| &svg[at..]);
+        writeln!(
+            html,
+            "<svg class=\"chart {class}\" role=\"img\" aria-label=\"{}\" {}",
+            escape(&panel.title),
+            drawn.trim_end()
+        )?;
+    }
     writeln!(html, "<figcaption>{}</figcaption></figure>", escape(caption))?;
     Ok(html)
 }

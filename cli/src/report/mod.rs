@@ -63,6 +63,7 @@ impl Report<'_> {
         );
         page += &self.summary();
         page += &self.drift()?;
+        page += &self.seen();
         page += &self.hottest()?;
         page += &self.heat();
         page += &self.layers()?;

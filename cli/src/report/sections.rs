@@ -62,11 +62,15 @@ impl Report<'_> {
         let time = 1e3 * milliseconds(best) / layers as f64;
         let time = format!("<span class=\"time\">{time:.1}</span> µs");
         html += &tile("Planning", &time, "a layer, on one thread");
-        html += "</dl>\n<p>Balance is the mean load of the GPUs over the load of the busiest one: the share of the \
+        html + "</dl>\n<p>Balance is the mean load of the GPUs over the load of the busiest one: the share of the \
                  time that a GPU works instead of waiting. <span class=\"was\">Before</span> is the experts in order \
                  without replicas, <span class=\"is\">after</span> a plan for each window, which is <em>seen</em>; <em>unseen</em> \
-                 is a window that the plan was not made on.</p>\n";
-        html + &self.windows() + &self.policies()
+                 is a window that the plan was not made on.</p>\n"
+    }
+
+    /// What a plan for each window brings in that window.
+    pub fn seen(self) -> String {
+        format!("<h2>Windows that the plan has seen</h2>\n{}{}", self.windows(), self.policies())
     }
 
     /// A row a window, and one for all.
@@ -133,7 +137,7 @@ impl Report<'_> {
             "duplicates",
             "µs / layer",
         ];
-        format!("<h2>Policies</h2>\n{}", table(&head, self.runs.iter().map(row)))
+        format!("<h3>Policies</h3>\n{}", table(&head, self.runs.iter().map(row)))
     }
 
     /// Layers by GPUs in the first window, before and after.

@@ -54,32 +54,29 @@ impl Report<'_> {
             return String::new();
         };
         let Lines { before, deepseek, plan } = lines;
-        let is = format!("<span class=\"is\">{:.4}</span>", plan.balance);
-        let (name, was, rival) = match deepseek {
-            Some(line) => {
-                ("DEEPSEEK", format!("<span class=\"rival\">{:.4}</span>", line.balance), line)
-            }
-            None => {
-                ("in order", format!("<span class=\"was\">{:.4}</span>", before.balance), before)
-            }
+        let (name, class, rival) = match deepseek {
+            Some(line) => ("DEEPSEEK", "rival", line),
+            None => ("experts in order", "was", before),
         };
+        let balance =
+            |class: &str, line: Line| format!("<span class=\"{class}\">{:.4}</span>", line.balance);
+        let pair = format!("{} → {}", balance(class, rival), balance("is", plan));
         let note = format!("{name} → {}; planned on {}", policy_name(replay.policy), replay.seen());
-        let mut html = tile("Unseen balance", &format!("{was} → {is}"), &note);
         let share = |line: Line| format!("{:.1} %", 100.0 * line.saved_by(plan));
-        let note =
-            format!("of the busiest GPUs' time against {name}; {} against in order", share(before));
-        let value = match self.costs.seconds(rival.busiest - plan.busiest) {
+        let shown = |tokens: f64| self.costs.shown(tokens);
+        let (saved, of) = match self.costs.us_per_token {
             Some(_) => {
-                format!("{} → {}", self.costs.shown(rival.busiest), self.costs.shown(plan.busiest))
+                let of = format!("{} of {} a window", share(rival), shown(rival.busiest));
+                (shown(rival.busiest - plan.busiest), of)
             }
-            None => share(rival),
+            None => (share(rival), "of the busiest GPUs' time".to_string()),
         };
-        let note = match self.costs.us_per_token {
-            Some(_) => format!("a window; saves {} {note}", share(rival)),
-            None => note,
-        };
-        html += &tile("Step time, unseen", &format!("<span class=\"is\">{value}</span>"), &note);
-        html
+        let mut against = format!("{of} with {name}");
+        if deepseek.is_some() {
+            against += &format!("; {} with experts in order", share(before));
+        }
+        let saved = format!("<span class=\"is\">{saved}</span>");
+        tile("Unseen balance", &pair, &note) + &tile("Step time saved, unseen", &saved, &against)
     }
 
     /// Windows that the plan has not seen, strategy by strategy, and the line to beat.

@@ -270,7 +270,7 @@ fn reports_in_one_page_that_needs_nothing_else() {
     let folder = folder("report");
     for (more, parts) in [
         ("", ["Balance of each layer", "robust, since change"]),
-        ("--policy all", ["<h2>Policies</h2>", ">hybrid_argmax</th>"]),
+        ("--policy all", ["<h3>Policies</h3>", ">hybrid_argmax</th>"]),
         ("--windows 2", ["the 2 windows before", "planned from nothing"]),
         ("--policy deepseek", ["deepseek plans a single window", "worst window"]),
     ] {
@@ -279,8 +279,8 @@ fn reports_in_one_page_that_needs_nothing_else() {
         assert_eq!(page, report(&folder, more), "the same input, another page");
         assert_eq!(
             page.matches("<svg class=\"chart").count(),
-            11,
-            "drift, hottest, heat 2, scale, balance, moves 2, sweep 3"
+            3 + 2 * 8,
+            "heat 2, scale; wide and narrow drift, hottest, balance, moves 2, sweep 3"
         );
         let always = ["Unseen balance", "Replicas of the hottest", "spare slots, and which GPUs"];
         let names = ["Load of every GPU", "&lt;i&gt;&quot;a&amp;&#39;b"];
