@@ -314,6 +314,75 @@ fn text(word: &str) -> Vec<u8> {
     [b"X", &(word.len() as u32).to_le_bytes()[..], word.as_bytes()].concat()
 }
 
+/// A tensor of the storage "a", numbers of 16 bits.
+fn tensor(shape: &[u8], stride: &[u8]) -> Vec<u8> {
+    let storage = [
+        b"(".to_vec(),
+        text("storage"),
+        b"ctorch\nShortStorage\n".to_vec(),
+        text("a"),
+        text("cpu"),
+        b"M\x10'tQ".to_vec(),
+    ]
+    .concat();
+    [b"ctorch._utils\n_rebuild_tensor_v2\n(", &storage[..], b"K\0", shape, stride, b"tR"].concat()
+}
+
+/// What is small in the file and stands there many times is not unpacked many times.
+#[test]
+fn a_small_file_cannot_ask_for_much() {
+    let folder = folder("small");
+    let path = folder.join("a.pt");
+    let read = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        read(from_ref(&path)).unwrap_err()
+    };
+    let map = [text("last_physical_to_logical_map"), tensor(b"K\x01M\x10'\x86", b"K\x01K\x01\x86")]
+        .concat();
+    let record = |number: u16| {
+        let number = [b"M", &number.to_le_bytes()[..]].concat();
+        [b"}(", &text("forward_pass_id")[..], &number, &text("global_physical_count"), b"h\0u"]
+            .concat()
+    };
+    let records: Vec<u8> = (0..2000).flat_map(record).collect();
+    let same =
+        [b"\x80\x02}(", &map[..], b"q\0", &text("records"), b"](", &records, b"eu."].concat();
+    let counts: Vec<u8> = (0..10_000_u16).flat_map(u16::to_le_bytes).collect();
+    let said = read(&torch(&same, &counts));
+    assert!(
+        said.ends_with(".global_physical_count: the file has fewer bytes than counts"),
+        "{said}"
+    );
+
+    let pickle =
+        [b"}", &text("logical_count")[..], &tensor(b"K\x01K\x02\x86", b"K\x02K\x01\x86"), b"s."]
+            .concat();
+    let good = [("x/data.pkl", &pickle[..]), ("x/data/a", b"\x01\0\x02\0")];
+    std::fs::write(&path, zipped(&good, CompressionMethod::Stored)).unwrap();
+    assert_eq!(crate::readers_of_engines::read(from_ref(&path)).unwrap().load, [1.0, 2.0]);
+    for (records, method, words) in [
+        (
+            &good[..],
+            CompressionMethod::Deflated,
+            ": x/data.pkl: is compressed, which torch.save does not",
+        ),
+        (&good[..1], CompressionMethod::Stored, ": logical_count, x/data/a: cannot be read: "),
+        (
+            &good[1..],
+            CompressionMethod::Stored,
+            ": has no data.pkl, or several: it is not of torch.save",
+        ),
+        (
+            &[good[0], good[1], ("x/byteorder", b"big")],
+            CompressionMethod::Stored,
+            ": x/byteorder: is of another byte order than little",
+        ),
+    ] {
+        let said = read(&zipped(records, method));
+        assert!(said.contains(words), "{said}");
+    }
+}
+
 /// No name is known but those of data, and what calls itself a list of itself is not walked.
 #[test]
 fn runs_nothing_of_a_pickle() {
@@ -342,19 +411,8 @@ fn runs_nothing_of_a_pickle() {
         let call = [text(module), text(name), b"\x93)R".to_vec()].concat();
         assert!(said(&call, b"").contains("which no table of loads needs"));
     }
-    let storage = [
-        b"(".to_vec(),
-        text("storage"),
-        b"ctorch\nShortStorage\n".to_vec(),
-        text("a"),
-        text("cpu"),
-        b"M\x10'tQ".to_vec(),
-    ]
-    .concat();
-    let tensor = |size: &[u8], stride: &[u8]| {
-        let call =
-            [b"ctorch._utils\n_rebuild_tensor_v2\n(", &storage[..], b"K\0", size, stride, b"tR"];
-        [b"}", &text("logical_count")[..], &call.concat(), b"s"].concat()
+    let count = |shape: &[u8], stride: &[u8]| {
+        [b"}", &text("logical_count")[..], &tensor(shape, stride), b"s"].concat()
     };
     for (pickle, words) in [
         (b"\x85".repeat(1000), "byte 2 of the pickle: nothing is left to take"),
@@ -369,12 +427,12 @@ fn runs_nothing_of_a_pickle() {
             "logical_count: is list, not a tensor",
         ),
         (
-            tensor(b"J\xff\xff\xff\x7fK\x08\x86", b"K\0K\0\x86"),
+            count(b"J\xff\xff\xff\x7fK\x08\x86", b"K\0K\0\x86"),
             "is a tensor [2147483647, 8] of strides [0, 0] from 0, more than",
         ),
-        (tensor(b"K\x02K\x08\x86", b"J\xff\xff\xff\x7fK\x01\x86"), "more than its 48 elements"),
-        (tensor(b"K\x02K\x08\x86", b"K\x01\x85"), "the size of a tensor: [2, 8] has strides [1]"),
-        (tensor(b"J\xff\xff\xff\xff\x85", b"K\x01\x85"), "the size of a tensor: is -1, not from 0"),
+        (count(b"K\x02K\x08\x86", b"J\xff\xff\xff\x7fK\x01\x86"), "more than its 48 elements"),
+        (count(b"K\x02K\x08\x86", b"K\x01\x85"), "the size of a tensor: [2, 8] has strides [1]"),
+        (count(b"J\xff\xff\xff\xff\x85", b"K\x01\x85"), "the size of a tensor: is -1, not from 0"),
     ] {
         let said = said(&pickle, &[0; 96]);
         assert!(said.contains(words), "{said}");
