@@ -303,6 +303,11 @@ fn reports_in_one_page_that_needs_nothing_else() {
     assert!(of("plan", "balance") >= of("deepseek", "balance"));
     assert!(of("deepseek", "balance") > of("in_order", "balance"));
     assert!((of("plan", "seconds") - 5e-3 * of("plan", "busiest_tokens")).abs() < 1e-9);
+    let strategies = data["unseen"]["strategies"].as_array().unwrap();
+    let recipe = strategies.iter().find(|s| s["strategy"] == "robust, since change").unwrap();
+    let balance: Vec<f64> = serde_json::from_value(recipe["balance"].clone()).unwrap();
+    let tokens = balance.iter().zip(10..14).map(|(of, all)| f64::from(all) / 2.0 / of / 4.0);
+    assert!((of("plan", "busiest_tokens") - tokens.sum::<f64>()).abs() < 1e-6, "two GPUs, a layer");
     assert_eq!(
         (&data["hottest"][0]["expert"], &data["hottest"][0]["replicas"]),
         (&0.into(), &2.into())
