@@ -31,7 +31,7 @@ open_page() {
 # What the page is asked, in a copy of it. Its answer is the one line that the console may have, which also shows
 # that the console is heard.
 probe='<script>
-const charts = [...document.querySelectorAll("svg.chart")];
+const charts = [...document.querySelectorAll("svg.chart")].filter(c => getComputedStyle(c).display !== "none");
 const empty = charts.filter(c => c.getBoundingClientRect().height < 20 || c.querySelectorAll("path,polyline,line,rect,circle").length < 5);
 const fetched = performance.getEntriesByType("resource").length + document.querySelectorAll("[src],link:not([href=\"data:,\"])").length;
 const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
@@ -62,7 +62,7 @@ look() {
 must_fail() {
   sed "$1" "$out/report.html" > "$work/broken.html"
   ! cmp -s "$out/report.html" "$work/broken.html" || { echo "report-check: '$1' changes nothing"; exit 1; }
-  if look "$work/broken.html" 7 "$work/broken" > "$work/said"; then
+  if look "$work/broken.html" 11 "$work/broken" > "$work/said"; then
     echo "report-check: passes with $1"
     exit 1
   fi
@@ -71,11 +71,11 @@ must_fail() {
 
 ${CARGO:-cargo} run -q --release -p eplb-cli -- report --html "$out/report.html" --svg "$out/balance.svg" > "$out/report.txt"
 page=$(realpath "$out/report.html")
-# two heat maps and their scale, balance of the layers, drift, moves and their balance
-look "$page" 7 "$out/report" || { echo "report-check: failed"; exit 1; }
+# drift, hottest experts, two heat maps and their scale, balance of the layers, moves and their balance, sweep
+look "$page" 11 "$out/report" || { echo "report-check: failed"; exit 1; }
 must_fail 's|</body>|<script>undefined_name()</script></body>|' 'undefined_name is not defined'
 must_fail 's|</main>|<img alt="" src="missing.png"></main>|' 'fetched'
 must_fail 's|<body>|<body style="opacity:0">|' 'the screenshot is blank'
 must_fail 's|<h1>|<h1 style="width:900px">|' 'too wide by [1-9]'
-must_fail 's|<svg class="chart heat"|<svg class="no"|' 'charts 5'
-echo "report-check: $("$browser" --version 2> /dev/null): 7 charts, console silent, 5 broken copies seen to fail; $out/report-*.png"
+must_fail 's|<svg class="chart heat"|<svg class="no"|' 'charts 9'
+echo "report-check: $("$browser" --version 2> /dev/null): 11 charts, console silent, 5 broken copies seen to fail; $out/report-*.png"

@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use eplb::{Policy, Scope};
 
 use super::cluster::ClusterArgs;
+use super::costs::Costs;
+use super::trace::Trace;
 
 /// The policy planned with when none is named.
 const DEFAULT_POLICY: &str = "balanced";
@@ -41,10 +43,14 @@ pub enum Command {
 /// The loads that are planned for.
 #[derive(Args, Debug)]
 pub struct Loads {
-    /// Traces of expert loads as CSV, window,layer,expert_0,...; several follow each other in time. Without one,
-    /// loads of DeepSeek-V3's shape are generated
+    /// Traces of expert loads: CSV (window,layer,expert_0,...), .npz, what SGLang's recorder wrote (.pt, .json), vLLM's
+    /// load dump. Several follow each other in time, but for the ranks of one recording. Without one, loads of
+    /// DeepSeek-V3's shape are generated
     #[arg(value_name = "TRACE")]
     pub trace: Vec<PathBuf>,
+    /// Windows that the steps of SGLang's recorder are added up to, at most
+    #[arg(long, value_name = "W", default_value_t = 8, value_parser = windows())]
+    pub most_windows: u32,
     /// Seed of the generated loads
     #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "trace")]
     pub seed: u64,
@@ -70,13 +76,16 @@ pub struct ReportArgs {
     /// How to plan; all compares every policy that is served
     #[arg(long, value_name = "NAME", default_value = DEFAULT_POLICY, value_parser = policies)]
     pub policy: PolicyChoice,
+    /// What loads and slots cost.
+    #[command(flatten)]
+    pub costs: Costs,
     /// Windows that a plan of the replay in time is made on
     #[arg(long, value_name = "W", default_value_t = 8, value_parser = windows())]
     pub windows: u32,
     /// Where to draw the load of the GPUs before and after
     #[arg(long, value_name = "FILE", default_value_os_t = in_target("balance.svg"))]
     pub svg: PathBuf,
-    /// Where to write the report, a page for a browser
+    /// Where to write the report, a page for a browser; its figures go beside it, as .json
     #[arg(long, value_name = "FILE", default_value_os_t = in_target("report.html"))]
     pub html: PathBuf,
 }
@@ -116,17 +125,17 @@ pub struct Form {
     /// Engine that --out is for
     #[arg(long, value_enum, default_value_t = Engine::Sglang)]
     pub engine: Engine,
-    /// Layers without experts ahead of the first of the trace [default: 3 for DeepSeek-V3's shape, else 0]
+    /// Layers without experts ahead of the first of the trace [default: what the trace says, else 3 for DeepSeek-V3's shape]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=1024))]
     pub dense_layers: Option<u32>,
 }
 
 impl Form {
-    /// Layers of the model before the first of a trace with so many `layers` and `experts`.
-    pub fn dense_layers(&self, layers: usize, experts: usize) -> usize {
+    /// Layers of the model before the first of `trace`.
+    pub fn dense_layers(&self, trace: &Trace) -> usize {
         const DEEPSEEK_V3: (usize, usize) = (58, 256); // of 61 layers, the first 3 are dense
-        let known = if (layers, experts) == DEEPSEEK_V3 { 3 } else { 0 };
-        self.dense_layers.unwrap_or(known) as usize
+        let known = if (trace.layers.len(), trace.experts) == DEEPSEEK_V3 { 3 } else { 0 };
+        self.dense_layers.or(trace.dense).unwrap_or(known) as usize
     }
 }
 
@@ -188,9 +197,9 @@ pub struct SweepArgs {
     /// How to plan
     #[arg(long, value_name = "NAME", default_value = DEFAULT_POLICY, value_parser = policy)]
     pub policy: Policy,
-    /// Weights of one expert of one layer in MB, to say what a cluster holds
-    #[arg(long, value_name = "MB", default_value_t = 44.0)]
-    pub expert_mb: f64,
+    /// What it costs.
+    #[command(flatten)]
+    pub costs: Costs,
     /// Where to draw it
     #[arg(long, value_name = "FILE", default_value_os_t = in_target("sweep.svg"))]
     pub svg: PathBuf,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use eplb::{Operation, Options, Placement, Spec, Status};
 
-use super::trace::TraceError;
+use super::readers::ReadError;
 
 /// A call that the library refuses, and its sentence about it.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl From<Status> for Refused {
 #[derive(Debug)]
 pub enum Error {
     /// The trace cannot be used.
-    Trace(TraceError),
+    Trace(ReadError),
     /// The library refuses what was asked of it.
     Refused(Refused),
     /// What was asked for cannot be done, and why.
@@ -98,8 +98,8 @@ impl Error {
     }
 }
 
-impl From<TraceError> for Error {
-    fn from(error: TraceError) -> Self {
+impl From<ReadError> for Error {
+    fn from(error: ReadError) -> Self {
         Error::Trace(error)
     }
 }

@@ -42,8 +42,7 @@ pub fn write(
         Engine::Sglang => {
             let in_order: Vec<i32> =
                 (0..trace.experts as i32).cycle().take(cluster.slots as usize).collect();
-            let mut all =
-                vec![in_order.as_slice(); form.dense_layers(trace.layers.len(), trace.experts)];
+            let mut all = vec![in_order.as_slice(); form.dense_layers(trace)];
             all.extend(rows);
             (json!({ "physical_to_logical_map": all }), all.len())
         }

@@ -46,3 +46,18 @@ pub fn over_windows(
 pub fn ratio(mean: f64, largest: f64) -> f64 {
     if largest > 0.0 { mean / largest } else { 1.0 }
 }
+
+/// The load of the busiest GPU of each layer, added up: what has to be waited for, one layer after another.
+pub fn busiest(metrics: &[Metrics]) -> f64 {
+    metrics.iter().map(|layer| layer.max_gpu_load).sum()
+}
+
+/// 4604912 -> "4.60 M tokens".
+pub fn tokens(load: f64) -> String {
+    match load.abs() {
+        1e9.. => format!("{:.2} G tokens", load / 1e9),
+        1e6.. => format!("{:.2} M tokens", load / 1e6),
+        1e3.. => format!("{:.2} k tokens", load / 1e3),
+        _ => format!("{load:.2} tokens"),
+    }
+}

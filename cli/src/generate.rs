@@ -78,6 +78,7 @@ pub fn deepseek_v3(seed: u64) -> Trace {
     Trace {
         source: format!("generated, DeepSeek-V3 shape, seed {seed}"),
         generated: true,
+        dense: None,
         parts: vec![WORKLOADS.len()],
         windows: WORKLOADS.iter().map(|workload| workload.name.to_string()).collect(),
         layers: (0..LAYERS as u32).collect(),

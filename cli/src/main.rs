@@ -4,6 +4,7 @@
 mod args;
 mod cluster;
 mod commands;
+mod costs;
 mod error;
 mod export;
 mod figures;
@@ -15,6 +16,7 @@ mod paint;
 mod picture;
 mod plan;
 mod progress;
+mod readers;
 mod replay;
 mod replay_picture;
 mod replay_table;

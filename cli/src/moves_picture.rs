@@ -3,14 +3,16 @@
 use plotters::prelude::*;
 
 use super::moves::{Moves, Step};
-use super::paint::{Area, BLUE, GREEN, GREY, Key, ORANGE, Panel, VERMILION, axes, mesh, names};
+use super::paint::{AFTER, Area, GREY, Key, Panel, axes, mesh, names, shade};
 use super::trace::Trace;
 
 /// Some lines lie on each other: the later ones are thinner.
 fn brush(at: usize) -> (RGBColor, u32) {
-    const BRUSHES: [(RGBColor, u32); 5] =
-        [(GREY, 3), (ORANGE, 6), (GREEN, 3), (BLUE, 5), (VERMILION, 2)];
-    BRUSHES[at % BRUSHES.len()]
+    match at {
+        0 => (GREY, 3),
+        1..4 => (shade(at - 1, 3), 8 - at as u32),
+        _ => (AFTER, 2),
+    }
 }
 
 /// Balance after each rebalance.

@@ -23,9 +23,12 @@ pub const ORANGE: RGBColor = RGBColor(230, 159, 0);
 pub const PINK: RGBColor = RGBColor(204, 121, 167);
 pub const SKY: RGBColor = RGBColor(86, 180, 233);
 pub const GREY: RGBColor = RGBColor(150, 150, 150);
-/// In grey, too.
+pub const BROWN: RGBColor = RGBColor(146, 104, 74);
+pub const PURPLE: RGBColor = RGBColor(132, 94, 194);
+// what a colour means, in every picture: experts in order, our plan, the policy to beat
 pub const BEFORE: RGBColor = VERMILION;
 pub const AFTER: RGBColor = BLUE;
+pub const DEEPSEEK: RGBColor = PINK;
 pub const INK: RGBColor = RGBColor(40, 40, 40);
 pub const FAINT: RGBColor = RGBColor(110, 110, 110);
 pub const GRID: RGBColor = RGBColor(225, 225, 225);
@@ -93,13 +96,17 @@ pub fn mesh(
         let whole = (x - at).abs() < 1e-6 && (0.0..len as f64).contains(&at);
         if whole { name(at as usize) } else { String::new() }
     };
+    // as many names as have room
+    let letters = (0..len).map(|at| name(at).chars().count()).max().unwrap_or(1).max(3);
+    let (wide, _) = chart.plotting_area().dim_in_pixel();
+    let room = (wide as usize / (8 * letters + 8)).clamp(2, 16);
     chart
         .configure_mesh()
         .disable_x_mesh()
         .bold_line_style(GRID)
         .light_line_style(TRANSPARENT)
         .axis_style(FAINT)
-        .x_labels(len.clamp(2, 16))
+        .x_labels(len.clamp(2, room))
         .y_labels(8)
         .x_label_formatter(&label)
         .y_label_formatter(&|y| format!("{y:.places$}"))
@@ -123,7 +130,16 @@ pub enum Key {
     Box(RGBAColor, String),
     Band(String),
     Line(String),
-    Dashed(String),
+    Dashed(RGBColor, String),
+}
+
+/// A colour for the one at `at` of `len` that have an order, from light to dark.
+pub fn shade(at: usize, len: usize) -> RGBColor {
+    const ENDS: [(u8, u8, u8); 2] = [(158, 201, 190), (20, 112, 104)];
+    let part = at as f64 / (len.max(2) - 1) as f64;
+    let mix = |a: u8, b: u8| (f64::from(a) + part * (f64::from(b) - f64::from(a))).round() as u8;
+    let [a, b] = ENDS;
+    RGBColor(mix(a.0, b.0), mix(a.1, b.1), mix(a.2, b.2))
 }
 
 /// Draws the legend below the title of the panel.
@@ -131,7 +147,8 @@ fn legend(area: &Area, keys: &[Key]) -> Outcome {
     const LETTER: usize = 7; // pixels, the mean at this size, on the safe side
     let (mut x, y) = (16, 51);
     for key in keys {
-        let (Key::Box(_, label) | Key::Band(label) | Key::Line(label) | Key::Dashed(label)) = key;
+        let (Key::Box(_, label) | Key::Band(label) | Key::Line(label) | Key::Dashed(_, label)) =
+            key;
         text(area, label, (x + 26, y - 7), 15, &INK)?;
         match key {
             Key::Box(colour, _) => {
@@ -147,9 +164,9 @@ fn legend(area: &Area, keys: &[Key]) -> Outcome {
             Key::Line(_) => {
                 area.draw(&PathElement::new([(x, y), (x + 20, y)], INK.stroke_width(1)))?;
             }
-            Key::Dashed(_) => {
+            Key::Dashed(colour, _) => {
                 for dash in [[(x, y), (x + 8, y)], [(x + 12, y), (x + 20, y)]] {
-                    area.draw(&PathElement::new(dash, INK.stroke_width(1)))?;
+                    area.draw(&PathElement::new(dash, colour.stroke_width(2)))?;
                 }
             }
         }

@@ -7,8 +7,10 @@ use plotters::prelude::*;
 
 use super::args::policy_name;
 use super::cluster::Cluster;
-use super::figures::{gpu_loads, over_windows, ratio};
-use super::paint::{AFTER, Area, BEFORE, FAINT, INK, Key, Outcome, Panel, axes, mesh, text};
+use super::figures::{gpu_loads, over_windows, ratio, tokens};
+use super::paint::{
+    AFTER, Area, BEFORE, DEEPSEEK, FAINT, INK, Key, Outcome, Panel, axes, mesh, text,
+};
 use super::plan::{Contiguous, Run, Summary};
 use super::table::{extent, overall, scope_name};
 use super::trace::Trace;
@@ -26,6 +28,8 @@ pub struct Picture<'a> {
     pub before: &'a Contiguous,
     /// The plans.
     pub run: &'a Run,
+    /// Those of the policy to beat.
+    pub deepseek: Option<&'a Run>,
 }
 
 impl<'a> Picture<'a> {
@@ -65,7 +69,7 @@ impl<'a> Picture<'a> {
 
     /// One layer of the first window: that of median balance before.
     fn gpus(self) -> Option<Panel<'a>> {
-        let Picture { trace, cluster, before, run } = self;
+        let Picture { trace, cluster, before, run, .. } = self;
         let (was, is) = (before.metrics.first()?, run.windows.first()?);
         let layer = median_layer(was);
         let (metrics, mean) = (&is.metrics[layer], is.metrics[layer].mean_gpu_load);
@@ -91,7 +95,7 @@ impl<'a> Picture<'a> {
             }),
         ];
         if bound_apart {
-            keys.push(Key::Dashed(format!("bound {}", tokens(metrics.bound))));
+            keys.push(Key::Dashed(INK, format!("bound {}", tokens(metrics.bound))));
         }
         let draw = move |area: &Area| {
             let gpus = f64::from(cluster.gpus);
@@ -120,13 +124,16 @@ impl<'a> Picture<'a> {
 
     /// Every layer: the mean over windows, and the range.
     pub fn layers(self) -> Panel<'a> {
-        let Picture { trace, before, run, .. } = self;
-        let keys = vec![
+        let Picture { trace, before, run, deepseek, .. } = self;
+        let mut keys = vec![
             Key::Box(BEFORE.mix(1.0), "before: experts in order".to_string()),
             Key::Box(AFTER.mix(1.0), "after".to_string()),
             Key::Band("range over windows".to_string()),
-            Key::Dashed("bound: no placement is above".to_string()),
+            Key::Dashed(INK, "bound: no placement is above".to_string()),
         ];
+        if deepseek.is_some() {
+            keys.push(Key::Dashed(DEEPSEEK, "DEEPSEEK".to_string()));
+        }
         let draw = move |area: &Area| {
             let after: Vec<&[Metrics]> = run.windows.iter().map(|w| w.metrics.as_slice()).collect();
             let before: Vec<&[Metrics]> = before.metrics.iter().map(Vec::as_slice).collect();
@@ -138,6 +145,13 @@ impl<'a> Picture<'a> {
             let best = over_windows(&after, layers, |m| ratio(m.mean_gpu_load, m.bound));
             let best = best.iter().enumerate().map(|(x, y)| (x as f64, y.mean));
             chart.draw_series(DashedLineSeries::new(best, 7, 5, INK.stroke_width(1)))?;
+            if let Some(deepseek) = deepseek {
+                let windows: Vec<&[Metrics]> =
+                    deepseek.windows.iter().map(|w| w.metrics.as_slice()).collect();
+                let line = over_windows(&windows, layers, |m| m.balance);
+                let line = line.iter().enumerate().map(|(x, y)| (x as f64, y.mean));
+                chart.draw_series(DashedLineSeries::new(line, 4, 3, DEEPSEEK.stroke_width(2)))?;
+            }
             for (windows, colour) in [(&before, BEFORE), (&after, AFTER)] {
                 let range = over_windows(windows, layers, |m| m.balance);
                 let at = |(x, y): (usize, f64)| (x as f64, y);
@@ -161,14 +175,4 @@ fn median_layer(metrics: &[Metrics]) -> usize {
     let mut order: Vec<usize> = (0..metrics.len()).collect();
     order.sort_by(|&a, &b| metrics[a].balance.total_cmp(&metrics[b].balance));
     order[order.len() / 2]
-}
-
-/// 4604912 -> "4.60 M tokens".
-fn tokens(load: f64) -> String {
-    match load {
-        1e9.. => format!("{:.2} G tokens", load / 1e9),
-        1e6.. => format!("{:.2} M tokens", load / 1e6),
-        1e3.. => format!("{:.2} k tokens", load / 1e3),
-        _ => format!("{load:.2} tokens"),
-    }
 }

@@ -13,6 +13,7 @@ use eplb::{
 use super::args::Order;
 use super::cluster::Cluster;
 use super::error::{Error, Refused};
+use super::figures::busiest;
 use super::plan::{Summary, evaluate, place};
 use super::progress::Progress;
 use super::trace::Trace;
@@ -66,6 +67,8 @@ pub struct Outcome {
     pub strategy: Strategy,
     /// Mean balance over the layers in each step; `None` when the policy does not plan several windows.
     pub balance: Option<Vec<f64>>,
+    /// Load of the busiest GPUs of all layers, mean over the steps.
+    pub busiest: f64,
 }
 
 /// All strategies along a trace.
@@ -83,6 +86,8 @@ pub struct Replay {
     pub phases: Vec<(String, Range<usize>)>,
     /// Strategy by strategy.
     pub outcomes: Vec<Outcome>,
+    /// DEEPSEEK's plans for the mean of the same windows, where it has any: what is to be beaten.
+    pub deepseek: Option<Outcome>,
 }
 
 impl Replay {
@@ -114,38 +119,59 @@ impl Replay {
                 trace.source
             )));
         }
-        let progress = Progress::new("replay", strategies.len() * steps.len());
-        let outcomes = strategies
-            .iter()
-            .map(|&strategy| {
-                let balance = steps.clone().map(|unseen| {
-                    progress.step();
-                    let seen: Vec<usize> = match order {
-                        Order::Time => (unseen - windows..unseen).collect(),
-                        Order::LeaveOneOut => (0..all).filter(|&w| w != unseen).collect(),
-                    };
-                    let placement = strategy.plan(trace, cluster, policy, &seen)?;
-                    let spec = cluster.spec(trace.experts, trace.window(unseen));
-                    Ok(Summary::of(&evaluate(&spec, cluster.scope, &placement)?).mean)
-                });
-                match balance.collect::<Result<_, Refused>>() {
-                    Ok(balance) => Ok(Outcome { strategy, balance: Some(balance) }),
-                    Err(refused) if refused.status == Status::UnsupportedWindows => {
-                        Ok(Outcome { strategy, balance: None })
-                    }
-                    Err(refused) => Err(refused),
-                }
-            })
-            .collect::<Result<_, Refused>>()?;
+        let progress = Progress::new("replay", (strategies.len() + 1) * steps.len());
+        let along = |policy: Policy, strategy: Strategy| -> Result<Outcome, Refused> {
+            let (mut balance, mut busy) = (Vec::new(), 0.0);
+            for unseen in steps.clone() {
+                progress.step();
+                let seen: Vec<usize> = match order {
+                    Order::Time => (unseen - windows..unseen).collect(),
+                    Order::LeaveOneOut => (0..all).filter(|&w| w != unseen).collect(),
+                };
+                let placement = strategy.plan(trace, cluster, policy, &seen)?;
+                let spec = cluster.spec(trace.experts, trace.window(unseen));
+                let metrics = evaluate(&spec, cluster.scope, &placement)?;
+                balance.push(Summary::of(&metrics).mean);
+                busy += busiest(&metrics) / steps.len() as f64;
+            }
+            Ok(Outcome { strategy, balance: Some(balance), busiest: busy })
+        };
+        let of = |&strategy: &Strategy| match along(policy, strategy) {
+            Err(refused) if refused.status == Status::UnsupportedWindows => {
+                Ok(Outcome { strategy, balance: None, busiest: 0.0 })
+            }
+            outcome => outcome,
+        };
+        let outcomes = strategies.iter().map(of).collect::<Result<_, Refused>>()?;
+        // what it refuses cannot be beaten
+        let deepseek = along(Policy::Deepseek, Strategy::Forecast(Mean)).ok();
         let phases = match order {
             Order::Time => phases(trace, windows),
             Order::LeaveOneOut => Vec::new(),
         };
-        Ok(Replay { policy, order, seen, steps, phases, outcomes })
+        Ok(Replay { policy, order, seen, steps, phases, outcomes, deepseek })
+    }
+}
+
+impl Outcome {
+    /// Mean over the steps; of one that is not planned, nothing.
+    pub fn mean(&self) -> Option<f64> {
+        let balance = self.balance.as_ref()?;
+        Some(balance.iter().sum::<f64>() / balance.len() as f64)
     }
 }
 
 impl Replay {
+    /// What is to be compared with DEEPSEEK: the windows since the load changed, or for a policy that plans a single
+    /// load their mean.
+    pub fn recipe(&self) -> Option<&Outcome> {
+        let of = |wanted: fn(&Strategy) -> bool| {
+            let served = |o: &&Outcome| wanted(&o.strategy) && o.balance.is_some();
+            self.outcomes.iter().find(served)
+        };
+        of(|s| matches!(s, SinceChange)).or_else(|| of(|s| matches!(s, Strategy::Forecast(Mean))))
+    }
+
     /// What a plan has seen, in words.
     pub fn seen(&self) -> String {
         match self.order {

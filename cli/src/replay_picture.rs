@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
+use eplb::ForecastMethod;
 use plotters::prelude::*;
 
 use super::args::{Order, policy_name};
 use super::cluster::Cluster;
 use super::paint::{
-    Area, BLUE, FAINT, GREEN, GREY, INK, Key, ORANGE, Outcome, PINK, Panel, SKY, VERMILION, axes,
-    mesh, names, text,
+    AFTER, Area, BROWN, DEEPSEEK, FAINT, GREEN, GREY, INK, Key, ORANGE, Outcome, PURPLE, Panel,
+    SKY, axes, mesh, names, text,
 };
 use super::replay::{Replay, Strategy, mean};
 use super::table::{extent, scope_name};
@@ -16,11 +17,17 @@ use super::trace::Trace;
 
 const SIZE: (u32, u32) = (1200, 640);
 
-/// Thick lines are plans on several windows.
-fn brush(strategy: Strategy, at: usize) -> (RGBColor, u32) {
-    const COLOURS: [RGBColor; 7] = [ORANGE, SKY, PINK, GREY, GREEN, VERMILION, BLUE];
-    let width = if matches!(strategy, Strategy::Forecast(_)) { 1 } else { 3 };
-    (COLOURS[at % COLOURS.len()], width)
+/// Thick lines are plans on several windows; a strategy has its colour wherever it is drawn.
+fn brush(strategy: Strategy) -> (RGBColor, u32) {
+    match strategy {
+        Strategy::Forecast(ForecastMethod::Last) => (GREY, 1),
+        Strategy::Forecast(ForecastMethod::Mean) => (SKY, 1),
+        Strategy::Forecast(ForecastMethod::HalfLife) => (BROWN, 1),
+        Strategy::Forecast(ForecastMethod::MeanPlusSigma) => (PURPLE, 1),
+        Strategy::Robust(usize::MAX) => (GREEN, 3),
+        Strategy::Robust(_) => (ORANGE, 3),
+        Strategy::SinceChange => (AFTER, 3),
+    }
 }
 
 /// Draws to an SVG file at `path`.
@@ -50,19 +57,23 @@ pub fn draw(replay: &Replay, trace: &Trace, cluster: &Cluster, path: &Path) -> O
 
 /// A line, or points where there is no order, for each strategy.
 pub fn panel<'a>(replay: &'a Replay, trace: &'a Trace) -> Panel<'a> {
-    let Replay { order, steps, phases, outcomes, .. } = replay;
+    let Replay { order, steps, phases, outcomes, deepseek, .. } = replay;
+    let rival = deepseek.as_ref().and_then(|outcome| Some((outcome.mean()?, outcome)));
     let served = || {
         let lines = outcomes.iter().enumerate();
         lines.filter_map(|(at, outcome)| Some((at, outcome.strategy, outcome.balance.as_ref()?)))
     };
     let keys = served()
-        .map(|(at, strategy, balance)| {
+        .map(|(_, strategy, balance)| {
             let label = format!("{} {:.3}", strategy.name(), mean(balance, steps, steps));
-            Key::Box(brush(strategy, at).0.mix(1.0), label)
+            Key::Box(brush(strategy).0.mix(1.0), label)
         })
+        .chain(rival.map(|(mean, _)| Key::Dashed(DEEPSEEK, format!("DEEPSEEK {mean:.3}"))))
         .collect();
     let draw = move |area: &Area| {
-        let least = served().flat_map(|(_, _, balance)| balance).copied().fold(1.0, f64::min);
+        let beaten = rival.and_then(|(_, outcome)| outcome.balance.as_ref());
+        let drawn = served().map(|(_, _, balance)| balance).chain(beaten);
+        let least = drawn.flatten().copied().fold(1.0, f64::min);
         let (left, right) = (steps.start as f64 - 0.5, steps.end as f64 - 0.5);
         let bottom = ((least - 0.02) * 10.0).floor() / 10.0;
         let mut chart = axes(area, (left..right, bottom..1.0 + 0.02 * (1.0 - bottom)))?;
@@ -73,7 +84,7 @@ pub fn panel<'a>(replay: &'a Replay, trace: &'a Trace) -> Panel<'a> {
             chart.draw_series(DashedLineSeries::new(points, 7, 5, FAINT.stroke_width(1)))?;
         }
         for (at, strategy, balance) in served() {
-            let (colour, width) = brush(strategy, at);
+            let (colour, width) = brush(strategy);
             let points = steps.clone().zip(balance).map(|(x, &y)| (x as f64, y));
             match order {
                 Order::Time => {
@@ -86,6 +97,18 @@ pub fn panel<'a>(replay: &'a Replay, trace: &'a Trace) -> Panel<'a> {
                     chart.draw_series(points.map(|at| Circle::new(at, 5, colour.filled())))?;
                 }
             }
+        }
+        // the line to beat; where there is no order, its mean
+        if let (Some((mean, _)), Some(balance)) = (rival, beaten) {
+            let level = |(x, &y): (usize, &f64)| match order {
+                Order::Time => (x as f64, y),
+                Order::LeaveOneOut => (x as f64, mean),
+            };
+            let points: Vec<(f64, f64)> = match steps.len() {
+                1 => vec![(left, mean), (right, mean)],
+                _ => steps.clone().zip(balance).map(level).collect(),
+            };
+            chart.draw_series(DashedLineSeries::new(points, 6, 4, DEEPSEEK.stroke_width(2)))?;
         }
         Ok(())
     };

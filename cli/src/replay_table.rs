@@ -8,7 +8,7 @@ use super::replay::{Replay, mean};
 
 /// One row a strategy: all steps, and where there are several traces the phases.
 pub fn print(out: &mut impl Write, replay: &Replay) -> io::Result<()> {
-    let Replay { steps, phases, outcomes, .. } = replay;
+    let Replay { steps, phases, outcomes, deepseek, .. } = replay;
     let what = replay.seen();
     let policy = policy_name(replay.policy);
     writeln!(
@@ -32,6 +32,16 @@ pub fn print(out: &mut impl Write, replay: &Replay) -> io::Result<()> {
         let worst = balance.iter().copied().fold(1.0, f64::min);
         write!(out, "  {:6.4}  {worst:6.4}", mean(balance, steps, steps))?;
         phases.iter().try_for_each(|(_, of)| write!(out, "   {:6.4}", mean(balance, steps, of)))?;
+        writeln!(out)?;
+    }
+    if let Some((deepseek, mean)) =
+        deepseek.as_ref().and_then(|o| Some((o.balance.as_ref()?, o.mean()?)))
+    {
+        let worst = deepseek.iter().copied().fold(1.0, f64::min);
+        write!(out, "{:width$}  {mean:6.4}  {worst:6.4}", "DEEPSEEK")?;
+        phases
+            .iter()
+            .try_for_each(|(_, of)| write!(out, "   {:6.4}", self::mean(deepseek, steps, of)))?;
         writeln!(out)?;
     }
     if !phases.is_empty() {

@@ -16,6 +16,8 @@ pub struct Trace {
     pub source: String,
     /// Made up, of DeepSeek-V3's shape.
     pub generated: bool,
+    /// Layers of the model without experts ahead of the first, where the file says so.
+    pub dense: Option<u32>,
     /// Windows of each of the traces that were joined.
     pub parts: Vec<usize>,
     /// Names of the windows, in order of first appearance.
@@ -29,37 +31,26 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Reads the file `path`.
+    /// Reads the table `path`.
+    #[allow(dead_code)] // the tool reads other formats, too; the tests of the library read tables
     pub fn read(path: &Path) -> Result<Trace, TraceError> {
-        let bytes = std::fs::read(path).map_err(|error| TraceError {
+        Trace::parse(path, &Trace::bytes(path)?)
+    }
+
+    /// What the file `path` holds.
+    pub fn bytes(path: &Path) -> Result<Vec<u8>, TraceError> {
+        std::fs::read(path).map_err(|error| TraceError {
             path: path.to_owned(),
             place: None,
             what: What::Unreadable(error),
-        })?;
-        Trace::parse(path, &bytes)
+        })
     }
 
-    /// Reads files that follow each other in time.
-    pub fn read_all(paths: &[PathBuf]) -> Result<Option<Trace>, TraceError> {
-        let mut joined: Option<Trace> = None;
-        for path in paths {
-            let next = Trace::read(path)?;
-            joined = Some(match joined {
-                Some(trace) => trace.join(next).map_err(|what| TraceError {
-                    path: path.clone(),
-                    place: None,
-                    what,
-                })?,
-                None => next,
-            });
-        }
-        Ok(joined)
-    }
-
-    /// The windows of this trace and then those of another of the same shape.
-    fn join(mut self, next: Trace) -> Result<Trace, What> {
+    /// The windows of this trace and then those of another of the same shape, of the file `path`.
+    pub fn join(mut self, next: Trace, path: &Path) -> Result<Trace, TraceError> {
         if (&self.layers, self.experts) != (&next.layers, next.experts) {
-            return Err(What::OtherShape { layers: self.layers.len(), experts: self.experts });
+            let what = What::OtherShape { layers: self.layers.len(), experts: self.experts };
+            return Err(TraceError { path: path.to_owned(), place: None, what });
         }
         self.source = format!("{}, {}", self.source, next.source);
         self.parts.extend(next.parts);
@@ -111,6 +102,7 @@ impl Trace {
         }
         Ok(Trace {
             generated: false,
+            dense: None,
             parts: vec![windows.len()],
             source: path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
             windows: windows.into_iter().map(|(name, _)| name).collect(),

@@ -108,6 +108,16 @@ def test_text_and_tables(tmp_path, counts):
         readers.read(tmp_path / "none.csv")
 
 
+def test_a_text_is_parsed_once(tmp_path, counts, monkeypatch):
+    text_files(tmp_path, counts)
+    parsed = []
+    loads = json.loads
+    monkeypatch.setattr(json, "loads", lambda text: parsed.append(text) or loads(text))
+    for name in "vllm.json", "sglang.json":
+        readers.read(tmp_path / name)
+    assert len(parsed) == 2
+
+
 def test_steps_become_windows(counts):
     padded = np.concatenate([counts, np.zeros_like(counts)])  # a buffer that is not full
     assert (readers.windows(padded, 8) == counts).all()
@@ -259,6 +269,11 @@ def test_a_small_file_cannot_ask_for_much(tmp_path):
             file.writestr("load.npy", body.getvalue())
         with pytest.raises(ReadError, match="says that it is .* more than its"):
             readers.read(tmp_path / "large.npz")
+    zeros = np.zeros((1000, 10000, 4))
+    np.savez_compressed(tmp_path / "large.npz", load=zeros)
+    assert os.path.getsize(tmp_path / "large.npz") < 1 << 20
+    with pytest.raises(ReadError, match="load.npy: unpacks to 320000128 bytes, more than 268435456"):
+        readers.read(tmp_path / "large.npz")
     np.savez(tmp_path / "objects.npz", load=np.array([Evil(tmp_path / "was-run")], object))
     with pytest.raises(ReadError, match="holds object, not numbers"):
         readers.read(tmp_path / "objects.npz")

@@ -16,8 +16,8 @@ use serde_json::Value;
 
 use super::args::{Cli, Command, Loads};
 use super::error::Error;
-use super::generate;
 use super::trace::Trace;
+use super::{generate, readers};
 
 /// Does what was asked.
 pub fn run(cli: &Cli, out: &mut impl Write) -> Result<(), Error> {
@@ -35,7 +35,7 @@ pub fn run(cli: &Cli, out: &mut impl Write) -> Result<(), Error> {
 impl Loads {
     /// Reads them, or makes them up.
     fn read(&self) -> Result<Trace, Error> {
-        let read = Trace::read_all(&self.trace)?;
+        let read = readers::read_all(&self.trace, self.most_windows as usize)?;
         Ok(read.unwrap_or_else(|| generate::deepseek_v3(self.seed)))
     }
 }

@@ -53,6 +53,9 @@ fn figures(replay: &Replay, moves: Option<&Moves>) -> serde_json::Value {
         "planned_on": replay.seen(),
         "first_window": replay.steps.start,
         "strategies": strategies,
+        "deepseek": replay.deepseek.as_ref().and_then(|outcome| {
+            Some(json!({ "mean": outcome.mean()?, "balance": outcome.balance }))
+        }),
         "budgets": budgets.collect::<Vec<_>>(),
     })
 }

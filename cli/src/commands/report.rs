@@ -12,9 +12,13 @@ use super::super::picture::Picture;
 use super::super::plan::{self, Contiguous, Run};
 use super::super::replay::Replay;
 use super::super::report::Report;
+use super::super::sweep::Sweep;
 use super::super::trace::Trace;
 use super::super::{spark, table};
 use super::make_room;
+
+/// Spare slots of a GPU that are compared.
+const SPARE: [u32; 4] = [0, 1, 2, 4];
 
 pub fn run(args: &ReportArgs, out: &mut impl Write) -> Result<(), Error> {
     let trace = args.loads.read()?;
@@ -35,6 +39,13 @@ pub fn run(args: &ReportArgs, out: &mut impl Write) -> Result<(), Error> {
         None => None,
     };
     let moves = Moves::along(&trace, &cluster, best.policy)?;
+    let deepseek = match best.policy {
+        Policy::Deepseek => None,
+        _ => plan::run(&trace, &cluster, Policy::Deepseek).ok(), // what it refuses cannot be beaten
+    };
+    let gpus = neighbours(cluster.gpus);
+    let sweep = Sweep { gpus: &gpus, spare: &SPARE, policy: best.policy, costs: &args.costs };
+    let sweep = sweep.possible(&trace);
 
     table::heading(out, &trace, &cluster)?;
     match args.policy {
@@ -45,9 +56,15 @@ pub fn run(args: &ReportArgs, out: &mut impl Write) -> Result<(), Error> {
         PolicyChoice::All => table::policies(out, &before, &runs)?,
     }
     make_room(&args.svg)?;
-    Picture { trace: &trace, cluster: &cluster, before: &before, run: best }
-        .draw(&args.svg)
-        .map_err(Error::write(&args.svg))?;
+    Picture {
+        trace: &trace,
+        cluster: &cluster,
+        before: &before,
+        run: best,
+        deepseek: deepseek.as_ref(),
+    }
+    .draw(&args.svg)
+    .map_err(Error::write(&args.svg))?;
     let (svg, html) = (args.svg.display(), args.html.display());
     writeln!(out, "\n{svg}: GPU loads before and after, {}", policy_name(best.policy))?;
     make_room(&args.html)?;
@@ -57,11 +74,23 @@ pub fn run(args: &ReportArgs, out: &mut impl Write) -> Result<(), Error> {
         before: &before,
         runs: &runs,
         best,
+        deepseek: deepseek.as_ref(),
+        costs: &args.costs,
         replay: replay.as_ref(),
         moves: moves.as_ref(),
+        sweep: &sweep,
     };
-    report.write(&args.html).map_err(Error::write(&args.html))?;
-    Ok(writeln!(out, "{html}: the report, for a browser")?)
+    let data = args.html.with_extension("json");
+    report.write(&args.html, &data).map_err(Error::write(&args.html))?;
+    writeln!(out, "{html}: the report, for a browser")?;
+    Ok(writeln!(out, "{}: its figures", data.display())?)
+}
+
+/// Half as many GPUs, as many, and twice.
+fn neighbours(gpus: u32) -> Vec<u32> {
+    let mut all = vec![gpus / 2, gpus, gpus.saturating_mul(2)];
+    all.retain(|&gpus| gpus > 0);
+    all
 }
 
 /// Runs whichever policies this version of the library serves.

@@ -2,9 +2,12 @@
 
 use std::fmt::Write;
 
-use plotters::style::{Color, RGBAColor};
+use plotters::style::{Color, RGBAColor, RGBColor};
 
 use super::super::paint::{AFTER, BEFORE, INK, Key, Panel};
+
+/// Pixels that a chart has on a phone.
+const PHONE: u32 = 380;
 
 /// Text as HTML, for elements and quoted attributes.
 pub fn escape(text: &str) -> String {
@@ -64,21 +67,24 @@ pub fn figure(
     size: (u32, u32),
     caption: &str,
 ) -> Result<String, Box<dyn std::error::Error>> {
-    let svg = panel.svg(size)?;
-    // the page decides how wide it is; the name is for those who cannot see it
-    let drawn = svg.find("viewBox").map_or("", |at| &svg[at..]);
     let mut html = String::new();
     writeln!(html, "<figure><h3>{}</h3>", escape(&panel.title))?;
     if !panel.keys.is_empty() {
         let keys: String = panel.keys.iter().map(key).collect();
         writeln!(html, "<ul class=\"keys\">{keys}</ul>")?;
     }
-    writeln!(
-        html,
-        "<div class=\"scroll\"><svg class=\"chart\" role=\"img\" aria-label=\"{}\" {}</div>",
-        escape(&panel.title),
-        drawn.trim_end()
-    )?;
+    // drawn twice, of which a page shows one: what is scaled to a phone cannot be read
+    for (class, size) in [("wide", size), ("narrow", (PHONE, size.1))] {
+        let svg = panel.svg(size)?;
+        // the page decides how wide it is; the name is for those who cannot see it
+        let drawn = svg.find("viewBox").map_or("", |at| &svg[at..]);
+        writeln!(
+            html,
+            "<svg class=\"chart {class}\" role=\"img\" aria-label=\"{}\" {}",
+            escape(&panel.title),
+            drawn.trim_end()
+        )?;
+    }
     writeln!(html, "<figcaption>{}</figcaption></figure>", escape(caption))?;
     Ok(html)
 }
@@ -92,15 +98,15 @@ fn key(key: &Key) -> String {
             "<rect y=\"{y}\" width=\"18\" height=\"{height}\" fill=\"{fill}\" opacity=\"{alpha}\"/>"
         )
     };
-    let line = |dashes: &str| {
-        let ink = hex(INK.0, INK.1, INK.2);
+    let line = |RGBColor(r, g, b): RGBColor, dashes: &str| {
+        let ink = hex(r, g, b);
         format!("<path d=\"M0 6h18\" stroke=\"{ink}\" stroke-width=\"1.5\"{dashes}/>")
     };
     let (mark, label) = match key {
         Key::Box(colour, label) => (rect(1, 10, *colour), label),
         Key::Band(label) => (rect(1, 5, BEFORE.mix(0.3)) + &rect(6, 5, AFTER.mix(0.3)), label),
-        Key::Line(label) => (line(""), label),
-        Key::Dashed(label) => (line(" stroke-dasharray=\"5 3\""), label),
+        Key::Line(label) => (line(INK, ""), label),
+        Key::Dashed(colour, label) => (line(*colour, " stroke-dasharray=\"5 3\""), label),
     };
     let mark = format!("<svg width=\"18\" height=\"12\" aria-hidden=\"true\">{mark}</svg>");
     format!("<li>{mark}{}</li>", escape(label))

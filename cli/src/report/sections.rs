@@ -1,28 +1,30 @@
 //! What the report says, section by section.
 
+use std::path::Path;
+
 use eplb::Metrics;
 
-use super::super::args::{Order, policy_name};
+use super::super::args::policy_name;
 use super::super::cluster::Cluster;
 use super::super::figures::{gpu_loads, over_windows, ratio};
+use super::super::moves_picture;
 use super::super::picture::Picture;
 use super::super::plan::{Run, Summary};
-use super::super::replay::mean;
 use super::super::table::{extent, milliseconds, overall, scope_name};
-use super::super::{moves_picture, replay_picture};
-use super::Report;
 use super::heat::{self, Heat};
 use super::html::{Cell, escape, figure, table};
+use super::{Report, Section};
 
 /// Pixels of a chart before the page scales it.
-const CHART: (u32, u32) = (860, 310);
-type Section = Result<String, Box<dyn std::error::Error>>;
+pub const CHART: (u32, u32) = (860, 310);
 
-fn figures<const N: usize>(values: [f64; N]) -> impl Iterator<Item = Cell> {
+/// Balances, as cells.
+pub fn figures<const N: usize>(values: [f64; N]) -> impl Iterator<Item = Cell> {
     values.into_iter().map(|value| Cell::Figure(format!("{value:.4}")))
 }
 
-fn tile(name: &str, value: &str, note: &str) -> String {
+/// A figure with a name and a note.
+pub fn tile(name: &str, value: &str, note: &str) -> String {
     format!("<div><dt>{name}</dt><dd>{value}<small>{note}</small></dd></div>\n")
 }
 
@@ -51,17 +53,24 @@ impl Report<'_> {
             scope_name(cluster),
         );
         let pair = |was: f64, is: f64| was_is(&format!("{was:.4}"), &format!("{is:.4}"));
-        html += &tile("Balance, mean", &pair(was.mean, is.mean), "before → after; 1 is perfect");
-        html += &tile("Balance, worst layer", &pair(was.worst, is.worst), "before → after");
+        html += &self.unseen_tiles();
+        html +=
+            &tile("Seen balance, mean", &pair(was.mean, is.mean), "before → after; 1 is perfect");
+        html += &tile("Seen balance, worst layer", &pair(was.worst, is.worst), "before → after");
         let note = format!("the plan is within {:.2} % of it", 100.0 * is.gap);
         html += &tile("Bound of the balance", &format!("{bound:.4}"), &note);
         let time = 1e3 * milliseconds(best) / layers as f64;
         let time = format!("<span class=\"time\">{time:.1}</span> µs");
         html += &tile("Planning", &time, "a layer, on one thread");
-        html += "</dl>\n<p>Balance is the mean load of the GPUs over the load of the busiest one: the share of the \
+        html + "</dl>\n<p>Balance is the mean load of the GPUs over the load of the busiest one: the share of the \
                  time that a GPU works instead of waiting. <span class=\"was\">Before</span> is the experts in order \
-                 without replicas, <span class=\"is\">after</span> a plan for each window.</p>\n";
-        html + &self.windows() + &self.policies()
+                 without replicas, <span class=\"is\">after</span> a plan for each window, which is <em>seen</em>; <em>unseen</em> \
+                 is a window that the plan was not made on.</p>\n"
+    }
+
+    /// What a plan for each window brings in that window.
+    pub fn seen(self) -> String {
+        format!("<h2>Windows that the plan has seen</h2>\n{}{}", self.windows(), self.policies())
     }
 
     /// A row a window, and one for all.
@@ -128,7 +137,7 @@ impl Report<'_> {
             "duplicates",
             "µs / layer",
         ];
-        format!("<h2>Policies</h2>\n{}", table(&head, self.runs.iter().map(row)))
+        format!("<h3>Policies</h3>\n{}", table(&head, self.runs.iter().map(row)))
     }
 
     /// Layers by GPUs in the first window, before and after.
@@ -180,8 +189,8 @@ impl Report<'_> {
 
     /// Balance of each layer, with the bound.
     pub fn layers(self) -> Section {
-        let Report { trace, cluster, before, best, .. } = self;
-        let panel = Picture { trace, cluster, before, run: best }.layers();
+        let Report { trace, cluster, before, best, deepseek, .. } = self;
+        let panel = Picture { trace, cluster, before, run: best, deepseek }.layers();
         let mut caption = "Where the bound is not seen, the plan is on it. It is proved for each layer: no placement \
                            does better that keeps the replicas of an expert on different GPUs"
             .to_string();
@@ -209,42 +218,6 @@ impl Report<'_> {
             "<h2>How near to the bound</h2>\n{}<details><summary>The figures</summary>\n{}</details>\n",
             figure(&panel, CHART, &caption)?,
             table(&head, rows)
-        ))
-    }
-
-    /// What plans bring on windows that they have not seen.
-    pub fn drift(self) -> Section {
-        let Some(replay) = self.replay else {
-            return Ok(String::new());
-        };
-        let caption = match replay.order {
-            Order::Time => {
-                "Thin lines: one load forecast from the windows. Thick lines: planned for several windows."
-            }
-            Order::LeaveOneOut => "Windows are in no order here, so each is left out in turn.",
-        };
-        let drawn = figure(&replay_picture::panel(replay, self.trace), CHART, caption)?;
-        let policy = policy_name(replay.policy);
-        let rows = replay.outcomes.iter().map(|outcome| {
-            let mut row = vec![Cell::Name(outcome.strategy.name())];
-            let Some(balance) = &outcome.balance else {
-                let words = format!("{policy} plans a single window");
-                row.push(Cell::Words(words, 2 + replay.phases.len()));
-                return row;
-            };
-            let worst = balance.iter().copied().fold(1.0, f64::min);
-            row.extend(figures([mean(balance, &replay.steps, &replay.steps), worst]));
-            let phases = replay.phases.iter();
-            row.extend(phases.flat_map(|(_, of)| figures([mean(balance, &replay.steps, of)])));
-            row
-        });
-        let mut head = vec!["planned for", "mean", "worst window"];
-        head.extend(replay.phases.iter().map(|(name, _)| name.as_str()));
-        let rows = table(&head, rows);
-        Ok(format!(
-            "<h2>Drift: windows that the plan has not seen</h2>\n<p>A plan is made on one load and used on the next. \
-             Each is made on {} and measured in one that it has not seen.</p>\n{drawn}{rows}",
-            replay.seen()
         ))
     }
 
@@ -286,7 +259,7 @@ impl Report<'_> {
     }
 
     /// How to make it again.
-    pub fn made(self) -> String {
+    pub fn made(self, data: &Path) -> String {
         let Report { trace, cluster, best, .. } = self;
         let mut command = "cargo run --release -p eplb-cli --".to_string();
         std::env::args().skip(1).for_each(|argument| command += &format!(" {}", quoted(&argument)));
@@ -304,14 +277,16 @@ impl Report<'_> {
         ];
         let rows =
             facts.map(|(name, fact)| vec![Cell::Name(name.to_string()), Cell::Words(fact, 1)]);
+        let name = data.file_name().unwrap_or_default().to_string_lossy();
         format!(
             "<h2>How this was made</h2>\n<pre>{}</pre>\n{}<p class=\"note\">The same command gives the same figures on \
-             every machine, but for the times.</p>\n",
+             every machine, but for the times. They are in <a href=\"{name}\">{name}</a>.</p>\n",
             escape(command.trim_end_matches(" --")),
             table(&["", ""], rows).replace(
                 "<thead><tr><th scope=\"col\"></th><th scope=\"col\"></th></tr></thead>",
                 ""
-            )
+            ),
+            name = escape(&name),
         )
     }
 }

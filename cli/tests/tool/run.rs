@@ -214,6 +214,14 @@ fn sweeps_clusters() {
         std::fs::read_to_string(folder.join("built/demo/sweep.svg")).unwrap().ends_with("</svg>\n")
     );
     assert!(prints(&folder, "sweep t.csv --gpus 2").lines().count() > 6);
+    // the busiest GPU holds 4.5 + 2 and then 4 + 2 of the tokens
+    assert!((figure(2, "busiest_tokens") - 6.25).abs() < 1e-6 && clusters[2]["seconds"].is_null());
+    assert!(figure(2, "unseen") >= figure(2, "unseen_deepseek"));
+    let out = json(&folder, "sweep t.csv --gpus 1,2 --spare 0 --us-per-token 2e6 --json");
+    assert!((out["clusters"][1]["seconds"].as_f64().unwrap() - 12.5).abs() < 1e-6);
+    assert!(prints(&folder, "sweep t.csv --us-per-token 3").contains(" seconds "));
+    let bad = eplb(&folder, "sweep t.csv --us-per-token -1");
+    assert_eq!(bad.status.code(), Some(2));
     // one window: nothing is unseen
     write(&folder, "one.csv", "a,0,9,2,1\n");
     assert!(json(&folder, "sweep one.csv --gpus 2 --json")["clusters"][0]["unseen"].is_null());
@@ -262,7 +270,7 @@ fn reports_in_one_page_that_needs_nothing_else() {
     let folder = folder("report");
     for (more, parts) in [
         ("", ["Balance of each layer", "robust, since change"]),
-        ("--policy all", ["<h2>Policies</h2>", ">hybrid_argmax</th>"]),
+        ("--policy all", ["<h3>Policies</h3>", ">hybrid_argmax</th>"]),
         ("--windows 2", ["the 2 windows before", "planned from nothing"]),
         ("--policy deepseek", ["deepseek plans a single window", "worst window"]),
     ] {
@@ -271,16 +279,46 @@ fn reports_in_one_page_that_needs_nothing_else() {
         assert_eq!(page, report(&folder, more), "the same input, another page");
         assert_eq!(
             page.matches("<svg class=\"chart").count(),
-            7,
-            "heat 2, scale, balance, drift, moves 2"
+            3 + 2 * 8,
+            "heat 2, scale; wide and narrow drift, hottest, balance, moves 2, sweep 3"
         );
-        for part in parts.into_iter().chain(["Load of every GPU", "&lt;i&gt;&quot;a&amp;&#39;b"]) {
+        let always = ["Unseen balance", "Replicas of the hottest", "spare slots, and which GPUs"];
+        let names = ["Load of every GPU", "&lt;i&gt;&quot;a&amp;&#39;b"];
+        for part in parts.into_iter().chain(always).chain(names) {
             assert!(page.contains(part), "{part} is not in the report: {more}");
         }
         let alone = page.replace("http://www.w3.org/2000/svg", "");
         for word in ["<script", "<img", "http", "url(", "@import", "src=", "NaN", "inf", "<i>"] {
             assert!(!alone.contains(word), "{word} is in the report: {more}");
         }
+    }
+    let figures = |name: &str| -> Value {
+        serde_json::from_slice(&std::fs::read(folder.join(name)).unwrap()).unwrap()
+    };
+    // the line to beat, in the page and beside it; a cost makes seconds of loads
+    let page = report(&folder, "--us-per-token 5000");
+    assert!(page.contains("DEEPSEEK") && page.contains(" ms") && page.contains("href=\"r.json\""));
+    let data = figures("r.json");
+    let of = |line: &str, figure: &str| data["unseen"][line][figure].as_f64().unwrap();
+    assert!(of("plan", "balance") >= of("deepseek", "balance"));
+    assert!(of("deepseek", "balance") > of("in_order", "balance"));
+    assert!((of("plan", "seconds") - 5e-3 * of("plan", "busiest_tokens")).abs() < 1e-9);
+    let strategies = data["unseen"]["strategies"].as_array().unwrap();
+    let recipe = strategies.iter().find(|s| s["strategy"] == "robust, since change").unwrap();
+    let balance: Vec<f64> = serde_json::from_value(recipe["balance"].clone()).unwrap();
+    let tokens = balance.iter().zip(10..14).map(|(of, all)| f64::from(all) / 2.0 / of / 4.0);
+    assert!((of("plan", "busiest_tokens") - tokens.sum::<f64>()).abs() < 1e-6, "two GPUs, a layer");
+    assert_eq!(
+        (&data["hottest"][0]["expert"], &data["hottest"][0]["replicas"]),
+        (&0.into(), &2.into())
+    );
+    assert_eq!(data["layers"][0]["layer"], 0);
+    assert_eq!(data["sweep"].as_array().unwrap().len(), 12);
+    report(&folder, "--us-per-token 5000");
+    assert_eq!(data, figures("r.json"), "the same input, other figures");
+    // the same colours in every picture: DEEPSEEK's line, and experts in order
+    for (colour, least) in [("#CC79A7", 3), ("#D55E00", 3), ("#0072B2", 4)] {
+        assert!(page.matches(colour).count() >= least, "{colour}");
     }
     // one window: nothing to drift to and nothing to move for
     write(&folder, "one.csv", "a,0,0,0,0\n");

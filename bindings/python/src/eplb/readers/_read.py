@@ -6,11 +6,11 @@ import os
 import zipfile
 
 from .._types import Array
-from . import _json
+from . import _json, _sglang, _vllm
 from ._errors import Path, ReadError, reading
+from ._loads import matrix
 from ._sglang import sglang
 from ._tables import csv, npz
-from ._vllm import vllm
 
 
 def read(*paths: Path) -> Array:
@@ -32,7 +32,9 @@ def read(*paths: Path) -> Array:
     if start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
         content = _json.load(path)
         dumped = isinstance(content, dict) and ("snapshots" in content or "window_expert_load" in content)
-        return vllm(path) if dumped or isinstance(content, _json.Lines) else sglang(path)
+        if dumped or isinstance(content, _json.Lines):
+            return _vllm.of_content(path, content)
+        return _sglang.of_contents([(path, content, matrix)])
     if not start:
         raise ReadError("is empty", path=os.fspath(path))
     return csv(path)

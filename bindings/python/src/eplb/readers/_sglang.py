@@ -8,7 +8,7 @@ write a file a rank: {records [{forward_pass_id, rank, global_physical_count [L,
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, Dict, List, Tuple
 
 import numpy as np
 
@@ -25,10 +25,14 @@ def sglang(*paths: Path) -> Array:
     modes `per_pass` and `per_token` give the files of all ranks: a forward pass is the sum over them."""
     if not paths:
         raise ValueError("paths: none is given")
-    read = [(path, *_content(path)) for path in paths]
+    return of_contents([(path, *_content(path)) for path in paths])
+
+
+def of_contents(read: List[Tuple[Path, Any, Numbers]]) -> Array:
+    """Loads of what files were found to hold, and how arrays stand in each."""
     first, content, numbers = read[0]
     if isinstance(content, dict) and "logical_count" in content:
-        if len(paths) > 1:
+        if len(read) > 1:
             raise ReadError("holds logical_count, which is of all ranks already: give it alone", path=str(first))
         with reading(first):
             return loads(numbers(content["logical_count"], "logical_count"), "logical_count")

@@ -15,6 +15,8 @@ from ._loads import loads
 
 #: names of the array in an .npz, in order of preference
 _NAMES = ("load", "logical_count", "weight", "expert_load", "arr_0")
+#: bytes of an array that is unpacked: at most so many, or where that is more so many times those of the file
+_MOST, _TIMES = 256 << 20, 16
 
 
 def csv(path: Path) -> Array:
@@ -91,10 +93,14 @@ def npz(path: Path, name: Optional[str] = None) -> Array:
             length = file.seek(0, 2)
             file.seek(0)
             return loads(_array(file, length), "the array")
+        most = max(_MOST, _TIMES * file.seek(0, 2))
         with zipfile.ZipFile(file) as archive:
             member = _member([each[:-4] for each in archive.namelist() if each.endswith(".npy")], name)
             with reading(path, f"{member}.npy"), archive.open(f"{member}.npy") as held:
-                return loads(_array(held, archive.getinfo(f"{member}.npy").file_size), member)
+                length = archive.getinfo(f"{member}.npy").file_size
+                if length > most:
+                    raise ReadError(f"unpacks to {length} bytes, more than {most}")
+                return loads(_array(held, length), member)
 
 
 def _member(names: List[str], wanted: Optional[str]) -> str:

@@ -22,7 +22,11 @@ def vllm(path: Path, *, key: str = "window_expert_load") -> Array:
 
     key: "window_expert_load", of the steps of vLLM's window, or "latest_expert_load", of the last step.
     """
-    content = _json.load(path)
+    return of_content(path, _json.load(path), key)
+
+
+def of_content(path: Path, content: Any, key: str = "window_expert_load") -> Array:
+    """Loads of what a file was found to hold."""
     with reading(path):
         read: Dict[Any, Tuple[str, Array]] = {}
         for place, snapshot in _snapshots(content):
