@@ -2,8 +2,9 @@
 
 `rebalance_experts` takes and returns what DeepSeek EPLB's function of that name does; `plan` also says how good the
 plan is. Around it: `evaluate`, `check`, `number`, `digest` of any placement; `Tracker`, `window_weights`, `forecast`
-for load windows; `transfers`, `gate`, `dispatch`; `Balancer`, all of it as one loop; `readers` for the files of
-engines. The work is done by the eplb library through its C interface; numpy is all that is needed besides.
+for load windows; `transfers`, `gate`, `dispatch`; `Balancer`, all of it as one loop; `Rebalancer` for engines that
+have a loop of their own; `readers` for the files of engines. The work is done by the eplb library through its C
+interface; numpy is all that is needed besides.
 
 Letters in shapes: W windows, L layers, E logical experts, P physical experts (slots), G GPUs.
 """
@@ -17,6 +18,7 @@ from ._library import version_text as _version_text
 from ._measure import Numbers, Violation, check, digest, evaluate, number
 from ._numbers import MOVES_NONE, Flag, ForecastMethod, GpuState, Policy, Scope, SplitKind, Status, ViolationKind
 from ._plan import Plan, plan, rebalance_experts
+from ._rebalancer import Rebalancer
 from ._tracker import Tracker, Windows
 from ._transfers import Transfers, transfers
 from ._windows import WindowWeights, forecast, window_weights
@@ -38,6 +40,7 @@ __all__ = [
     "Prices",
     "Progress",
     "Proposal",
+    "Rebalancer",
     "Scope",
     "SplitKind",
     "Status",
