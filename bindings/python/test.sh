@@ -1,7 +1,7 @@
 #!/bin/sh
 # usage: test.sh TARGET [pytest arguments]
-# Installs TARGET/wheel/eplb-*.whl into a new environment, as a user would, and runs the tests against it from a
-# folder outside the tree. PYTHON names another interpreter.
+# Installs TARGET/wheel/*.whl into a new environment, as a user would, and runs the tests of the package and of the
+# plug-ins against it from a folder outside the tree. PYTHON names another interpreter.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 target=$(cd "$1" && pwd)
@@ -42,3 +42,8 @@ done
 echo "\$ python consumer.py    # in $outside"
 "$venv/bin/python" consumer.py
 EPLB_ROOT=$here/../.. "$venv/bin/python" -m pytest -q "$here/tests" "$@"
+echo "\$ pip install eplb-vllm eplb-sglang"
+"$venv/bin/pip" install -q --find-links "$target/wheel" --no-deps eplb-vllm eplb-sglang
+bindings=$(dirname "$here")
+EPLB_ROOT=$here/../.. "$venv/bin/python" -m pytest -q -p no:cacheprovider --rootdir "$bindings" --confcutdir "$bindings" \
+  "$bindings/vllm/tests" "$bindings/sglang/tests"

