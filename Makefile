@@ -246,15 +246,20 @@ uninstall:
 	  $(LIB)/cmake/eplb/eplb-config-version.cmake
 	for folder in $(LIB)/cmake/eplb $(LIB)/cmake $(LIB)/pkgconfig $(LIB) $(INCLUDE); do rmdir $$folder 2> /dev/null || true; done
 
-## make wheel     target/wheel/eplb-*.whl: the Python package with the shared library inside
+## make wheel     target/wheel/: the Python package with the shared library inside, and the plug-ins for vLLM and SGLang
 .PHONY: wheel
 wheel: lib
 	bindings/python/wheel.sh $(TARGET)
 
-## make python    installs the wheel into an environment of its own and tests it from outside the tree
+## make python    installs the wheels into an environment of its own and tests them from outside the tree
 .PHONY: python
 python: wheel
 	bindings/python/test.sh $(TARGET)
+
+## make engines   the plug-ins inside the released vLLM and SGLang, on gloo ranks without a GPU (7 GB of wheels)
+.PHONY: engines
+engines: wheel
+	bindings/engines/engines.sh $(TARGET)
 
 ## make speedup   [LEAST="deepseek=60 balanced=35"] rebalance_experts against a numpy port of DeepSeek EPLB, in one run
 .PHONY: speedup
