@@ -10,6 +10,7 @@ from types import SimpleNamespace
 os.environ["SGLANG_PLUGINS"] = "eplb"
 
 import numpy as np
+import sglang.srt.arg_groups.pipeline  # noqa: F401, imported by every rank else
 import torch
 from ranks import Said, run
 from sglang.srt.elastic_ep import elastic_ep

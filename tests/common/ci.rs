@@ -60,6 +60,11 @@ const STAND_INS: &[(&str, &str, &str)] = &[
         "bindings/python/test.sh",
         "/pip\" install -q --no-deps",
     ),
+    (
+        "pip install --find-links target/wheel eplb-vllm eplb-sglang",
+        "bindings/python/test.sh",
+        "pip\" install -q --find-links \"$target/wheel\" --no-deps eplb-vllm eplb-sglang",
+    ),
     ("pip install ./bindings/python", "bindings/python/test.sh", "pip install ./bindings/python"),
     ("export PKG_CONFIG_PATH=$HOME/.local/lib/pkgconfig", "c_tests/install.sh", "PKG_CONFIG_PATH"),
     (
