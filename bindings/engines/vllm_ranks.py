@@ -160,8 +160,9 @@ def loads(count):
     return [random.lognormal(7, 1, (LAYERS, E)) for _ in range(count)]
 
 
-def serve(rank, ranks, port, say, nodes, background):
+def serve(rank, ranks, port, say, background, limit, nodes):
     """Start, then rebalances."""
+    os.environ["EPLB_MAX_MOVES"] = str(limit)
     self = Rank(rank, port, say, nodes, background, 72, ranks)
     before = self.map()
     self.state.step(is_profile=True)
@@ -174,10 +175,12 @@ def serve(rank, ranks, port, say, nodes, background):
             self.state.expert_rearrangement_step = 0
             self.steps(load, 1)
         self.check(f"rebalance {number + 1}", load, ranks, before)
+        assert not limit or (self.map() != before).sum(axis=1).max() <= limit
 
 
-def scale(rank, ranks, port, say, background):
+def scale(rank, ranks, port, say, background, limit):
     """3 ranks, then 4, then 3: the fourth is there from the start, and holds nothing."""
+    os.environ["EPLB_MAX_MOVES"] = str(limit)
     self = Rank(rank, port, say, 1, background, 96, ranks - 1)
     before, load = self.map(), loads(1)[0]
     self.held.last_expert_load = torch.from_numpy(load.astype(np.int64))
@@ -200,10 +203,10 @@ def scale(rank, ranks, port, say, background):
 
 
 if __name__ == "__main__":
-    for background in False, True:
-        how = "async" if background else "sync"
+    for background, limit in (False, 0), (False, 48), (True, 0), (True, 48):
+        how = f"{'async' if background else 'sync'}, {f'{limit} moves' if limit else 'no limit'}"
         for nodes in 1, 2:
-            print(f"{how}, {nodes} node{'s' * (nodes > 1)}")
-            run(serve, RANKS, nodes, background)
-        print(f"{how}, elastic")
-        run(scale, RANKS, background)
+            print(f"{how}, {nodes} node{'s' * (nodes > 1)}", flush=True)
+            run(serve, RANKS, background, limit, nodes)
+        print(f"{how}, elastic", flush=True)
+        run(scale, RANKS, background, limit)

@@ -45,5 +45,6 @@ EPLB_ROOT=$here/../.. "$venv/bin/python" -m pytest -q "$here/tests" "$@"
 echo "\$ pip install eplb-vllm eplb-sglang"
 "$venv/bin/pip" install -q --find-links "$target/wheel" --no-deps eplb-vllm eplb-sglang
 bindings=$(dirname "$here")
+[ ! -x "$venv/bin/mypy" ] || "$venv/bin/mypy" --strict --ignore-missing-imports --cache-dir mypy -p eplb_vllm -p eplb_sglang
 EPLB_ROOT=$here/../.. "$venv/bin/python" -m pytest -q -p no:cacheprovider --rootdir "$bindings" --confcutdir "$bindings" \
   "$bindings/vllm/tests" "$bindings/sglang/tests"
