@@ -42,8 +42,8 @@ done
 echo "\$ python consumer.py    # in $outside"
 "$venv/bin/python" consumer.py
 EPLB_ROOT=$here/../.. "$venv/bin/python" -m pytest -q "$here/tests" "$@"
-echo "\$ pip install eplb-vllm eplb-sglang"
-"$venv/bin/pip" install -q --find-links "$target/wheel" --no-deps eplb-vllm eplb-sglang
+echo "\$ pip install eplb_vllm-*.whl eplb_sglang-*.whl"
+"$venv/bin/pip" install -q --no-deps "$target"/wheel/eplb_*.whl
 bindings=$(dirname "$here")
 [ ! -x "$venv/bin/mypy" ] || "$venv/bin/mypy" --strict --ignore-missing-imports --cache-dir mypy -p eplb_vllm -p eplb_sglang
 EPLB_ROOT=$here/../.. "$venv/bin/python" -m pytest -q -p no:cacheprovider --rootdir "$bindings" --confcutdir "$bindings" \

@@ -61,9 +61,9 @@ const STAND_INS: &[(&str, &str, &str)] = &[
         "/pip\" install -q --no-deps",
     ),
     (
-        "pip install --find-links target/wheel eplb-vllm eplb-sglang",
+        "pip install target/wheel/eplb-*.whl target/wheel/eplb_vllm-*.whl",
         "bindings/python/test.sh",
-        "pip\" install -q --find-links \"$target/wheel\" --no-deps eplb-vllm eplb-sglang",
+        "/pip\" install -q --no-deps \"$target\"/wheel/eplb_*.whl",
     ),
     ("pip install ./bindings/python", "bindings/python/test.sh", "pip install ./bindings/python"),
     ("export PKG_CONFIG_PATH=$HOME/.local/lib/pkgconfig", "c_tests/install.sh", "PKG_CONFIG_PATH"),
