@@ -14,7 +14,7 @@ class Said(logging.Handler):
     """What the plug-in logs: that it fell back on the engine's own plan."""
 
     def __init__(self, name):
-        super().__init__()
+        super().__init__(logging.WARNING)
         self.said = []
         logging.getLogger(name).addHandler(self)
 

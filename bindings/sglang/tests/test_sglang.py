@@ -180,7 +180,7 @@ def test_a_failure_is_logged_and_falls_back(call, counts, caplog, monkeypatch):
 
 
 def test_it_is_found():
-    points = [point for point in metadata.distribution("eplb-sglang").entry_points]
+    points = metadata.distribution("eplb-sglang").entry_points
     assert [(point.group, point.load()) for point in points] == [("sglang.srt.plugins", eplb_sglang.register)]
 
 

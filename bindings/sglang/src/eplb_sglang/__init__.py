@@ -22,6 +22,7 @@ def register() -> None:
         from sglang.srt.plugins.hook_registry import HookRegistry, HookType
 
         HookRegistry.register(TARGET, around(Rebalancer.from_environment()), HookType.AROUND)
+        logger.info("eplb-sglang plans for SGLang, whatever algorithm is configured")
     except Exception:
         logger.exception("eplb-sglang cannot be taken: SGLang plans by itself")
 

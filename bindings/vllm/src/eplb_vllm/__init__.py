@@ -22,6 +22,7 @@ def register() -> None:
         for name, own in EPLB_POLICIES.items():
             if not hasattr(own, "falls_back_on"):
                 EPLB_POLICIES[name] = policy(own, rebalancer)
+        logger.info("eplb-vllm plans for vLLM, whatever of %s is configured", sorted(EPLB_POLICIES))
     except Exception:
         logger.exception("eplb-vllm cannot be taken: vLLM plans by itself")
 
