@@ -8,7 +8,7 @@ use crate::options::Options;
 use crate::options::operation::Operation;
 use crate::parts;
 use crate::placement::{self, PlacementMut};
-use crate::problem::{Problem, Shape};
+use crate::problem::{Problem, Shape, StaticSplit};
 use crate::rebalance;
 use crate::rebalance::mode::{admit, from_nothing};
 use crate::score::{self, Report};
@@ -33,7 +33,7 @@ pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Resu
         Operation::Evaluate => {
             let dispatch = options.measures_dispatch();
             score::admit(shape, dispatch)?;
-            let need = score::need(shape, options.scope, dispatch);
+            let need = score::need(shape, options.scope, dispatch, options.split);
             Ok(need.max(score::need_measured(shape, options.scope, dispatch)))
         }
         Operation::Check => Ok(placement::need(shape)),
@@ -82,7 +82,9 @@ pub(crate) fn plan_into(
     maps: &mut PlacementMut,
     report: Option<Report>,
 ) -> Result<(), Status> {
-    let from_placement = options.previous.is_some() || !FROM_NOTHING.contains(options.flags);
+    let from_placement = options.previous.is_some()
+        || !FROM_NOTHING.contains(options.flags)
+        || options.split != StaticSplit::Even;
     if parts::PREVIOUS && from_placement {
         return plan_from_placement(problem, options, arena, maps, report);
     }

@@ -11,6 +11,7 @@ pub mod instance;
 pub mod lanes;
 pub mod limits;
 mod marks;
+pub mod nearest;
 mod neighborhood;
 mod packing;
 mod pilot_method;
@@ -34,9 +35,9 @@ use crate::base::arena::{Arena, Need};
 use crate::base::cells::NONE;
 
 /// What [`improve`] needs of an arena for instances of up to these sizes (experts, slots, GPUs, windows). `priced`: also
-/// where limits [count moves](Limits::counts_moves).
-pub fn need<const N: usize>(sizes: [usize; 4], priced: bool) -> Need {
-    scratch::need::<N>(sizes, priced)
+/// where limits [count moves](Limits::counts_moves). `nodes`: of GPUs that send to the nearest, else 0.
+pub fn need<const N: usize>(sizes: [usize; 4], priced: bool, nodes: usize) -> Need {
+    scratch::need::<N>(sizes, priced, nodes)
 }
 
 /// Makes the placement better: `expert_at` holds the expert of each slot, `u32::MAX` where there is none. First experts
@@ -51,7 +52,7 @@ pub fn improve<'a, const N: usize>(
 ) -> Option<Found> {
     let sizes = [instance.experts, expert_at.len(), instance.slots.len(), instance.weight.len()];
     let Scratch { packing, marks, kept, peaks } =
-        &mut scratch::carve::<N>(arena, sizes, limits.counts_moves());
+        &mut scratch::carve::<N>(arena, sizes, limits.counts_moves(), limits.nearest.sent.len());
     start::set(packing, instance, limits, expert_at);
     marks.left = instance.effort;
     marks.budget = packing.budget_left();

@@ -17,7 +17,8 @@ impl<'s, 'p, const N: usize> Neighborhood<'s, 'p, N> {
         let mut all = Neighborhood::at_any_cost(p, marks.budget);
         for expert in 0..p.empty() {
             let price = p.arrives(at(p.gpu_of, slot) as usize, expert) - p.fresh_at(slot);
-            if at(p.relief, expert as usize) > all.enough(price) && all.may_take(slot, expert) {
+            let hopes = p.is_nearest() || at(p.relief, expert as usize) > all.enough(price);
+            if hopes && all.may_take(slot, expert) {
                 all.score_recount(slot, expert, price);
             }
         }

@@ -1,0 +1,306 @@
+//! Parts of replicas where GPUs send to the nearest, and steps that know them.
+//!
+//! A GPU sends to a replica on itself, else to those on its node, else to all: how much a replica gets depends on how many
+//! are on which node. A step that takes a replica to another node, or changes a count, changes what all others of the
+//! expert get. Where several of them, but not all, are on one node, engines differ: SGLang sends what the node's other GPUs
+//! have to the first of them alone. So each of these counts as if it were the first, as long as there are few enough
+//! for a node each, or for one node.
+
+use crate::balanced::improve::marks::Marks;
+use crate::balanced::improve::neighborhood::Neighborhood;
+use crate::balanced::improve::packing::{Packing, Step};
+use crate::base::cells::{NONE, add, at, put};
+
+/// What GPUs that send to the nearest have in common.
+#[derive(Clone, Copy, Debug)]
+pub struct Nearest<'a> {
+    /// By node: the part of all tokens that its GPUs send; empty where tokens are split evenly.
+    pub sent: &'a [f32],
+    /// What one GPU sends.
+    pub one: f32,
+    /// Replicas that can be on a node each, or on one.
+    pub few: u32,
+}
+
+impl Nearest<'_> {
+    /// Tokens are split evenly.
+    pub const EVEN: Nearest<'static> = Nearest { sent: &[], one: 0.0, few: 0 };
+}
+
+/// By slot: the part of its expert's tokens; replicas of it on the same node. By expert: what nodes with a replica
+/// send. By node: scratch.
+pub struct Parts<'a> {
+    pub part: &'a mut [f32],
+    pub near: &'a mut [u32],
+    pub covered: &'a mut [f32],
+    pub on: &'a mut [u32],
+}
+
+/// An expert whose replicas change: one leaves a node, one comes to another; as it is afterwards.
+struct Moved {
+    expert: u32,
+    count: u32,
+    covered: f32,
+    leaves: u32,
+    comes: u32,
+    /// Replicas on the node where one comes.
+    there: u32,
+}
+
+impl<const N: usize> Packing<'_, N> {
+    #[inline(always)]
+    pub fn is_nearest(&self) -> bool {
+        !self.limits.nearest.sent.is_empty()
+    }
+
+    #[inline(always)]
+    fn node_of(&self, slot: usize) -> u32 {
+        at(self.limits.node, at(self.gpu_of, slot) as usize)
+    }
+
+    /// What a replica gets that is one of `near` on its node, of `count` in all; nodes that have any send `covered`.
+    fn part(&self, node: u32, near: u32, count: u32, covered: f32) -> f32 {
+        let Nearest { sent, one, few } = self.limits.nearest;
+        let (near_, count_) = (near.max(1) as f32, count.max(1) as f32);
+        let sent = at(sent, node as usize);
+        let even = sent / near_;
+        let first = sent - (near_ - 1.0) * one;
+        let apart = near > 1 && near < count && count <= few && first > even;
+        (if apart { first } else { even }) + (1.0 - covered) / count_
+    }
+
+    /// Works out what the replicas of an expert get.
+    pub fn note_parts(&mut self, expert: u32) {
+        if !self.is_nearest() || expert == self.empty() {
+            return;
+        }
+        let head = at(self.head, expert as usize);
+        let count = at(self.count, expert as usize);
+        let mut covered = 0.0;
+        let mut slot = head;
+        while slot != NONE {
+            let node = self.node_of(slot as usize);
+            if at(self.parts.on, node) == 0 {
+                covered += at(self.limits.nearest.sent, node);
+            }
+            add(self.parts.on, node, 1);
+            slot = at(self.next, slot);
+        }
+        put(self.parts.covered, expert as usize, covered);
+        slot = head;
+        while slot != NONE {
+            let node = self.node_of(slot as usize);
+            let near = at(self.parts.on, node);
+            put(self.parts.near, slot, near);
+            put(self.parts.part, slot, self.part(node, near, count, covered));
+            slot = at(self.next, slot);
+        }
+        slot = head;
+        while slot != NONE {
+            put(self.parts.on, self.node_of(slot as usize), 0);
+            slot = at(self.next, slot);
+        }
+    }
+
+    /// An expert after a replica has left a slot, or has come to a GPU.
+    fn after(&self, expert: u32, from: Option<usize>, to: Option<usize>) -> Moved {
+        let leaves = from.map_or(NONE, |slot| self.node_of(slot));
+        let comes = to.map_or(NONE, |gpu| at(self.limits.node, gpu));
+        let count = at(self.count, expert as usize);
+        let mut moved = Moved {
+            expert,
+            count: (count + u32::from(to.is_some())).saturating_sub(u32::from(from.is_some())),
+            covered: at(self.parts.covered, expert as usize),
+            leaves,
+            comes,
+            there: 0,
+        };
+        if leaves == comes {
+            moved.there = from.map_or(0, |slot| at(self.parts.near, slot));
+            return moved;
+        }
+        let sent = self.limits.nearest.sent;
+        if let Some(slot) = from
+            && at(self.parts.near, slot) == 1
+        {
+            moved.covered -= at(sent, leaves);
+        }
+        if to.is_some() {
+            let beside = self.holders(expert).find(|&slot| self.node_of(slot) == comes);
+            moved.there = 1 + beside.map_or(0, |slot| at(self.parts.near, slot));
+            moved.covered += if moved.there == 1 { at(sent, comes) } else { 0.0 };
+        }
+        moved
+    }
+
+    /// What the replica that comes gets.
+    fn part_of_new(&self, moved: &Moved) -> f32 {
+        if moved.expert == self.empty() {
+            return 0.0;
+        }
+        self.part(moved.comes, moved.there, moved.count, moved.covered)
+    }
+
+    /// What a replica that stays gets more.
+    fn part_more(&self, slot: usize, moved: &Moved) -> f32 {
+        let node = self.node_of(slot);
+        let more = u32::from(node == moved.comes);
+        let near = (at(self.parts.near, slot) + more) - u32::from(node == moved.leaves);
+        self.part(node, near, moved.count, moved.covered) - at(self.parts.part, slot)
+    }
+
+    /// The slot of a GPU that holds an expert.
+    fn slot_with(&self, gpu: usize, expert: u32) -> Option<usize> {
+        if !self.holds(gpu, expert) {
+            return None;
+        }
+        self.held(gpu).iter().position(|&held| held == expert).map(|place| self.start(gpu) + place)
+    }
+
+    /// What is gained on the GPUs, but these two, that hold an expert of which a replica moves, and what they cost; those
+    /// that hold `other`, too, are told what of that changes.
+    fn gain_beside(
+        &self,
+        moved: &Moved,
+        other: &Moved,
+        (here, there): (usize, usize),
+        first: bool,
+    ) -> (f32, f32) {
+        let (mut gain, mut of) = (0.0, 0.0);
+        if moved.expert == self.empty()
+            || moved.leaves == moved.comes
+            || moved.count <= 1 && moved.comes != NONE
+        {
+            return (gain, of);
+        }
+        for slot in self.holders(moved.expert) {
+            let gpu = at(self.gpu_of, slot) as usize;
+            if gpu == here || gpu == there {
+                continue;
+            }
+            let both = self.slot_with(gpu, other.expert);
+            if both.is_some() && !first {
+                continue; // it has been counted
+            }
+            let more = both.map_or(0.0, |slot| self.part_more(slot, other));
+            let mine = self.part_more(slot, moved);
+            if more == 0.0 && mine == 0.0 {
+                continue;
+            }
+            let cost = at(self.cost, gpu);
+            gain += cost - self.cost_with(gpu, (moved.expert, mine), (other.expert, more));
+            of += cost;
+        }
+        (gain, of)
+    }
+
+    /// What a step gains, and what that is the difference of.
+    fn gain(&self, step: Step) -> (f32, f32) {
+        let gpu = |slot: usize| at(self.gpu_of, slot) as usize;
+        let part = |slot: usize| at(self.parts.part, slot);
+        let (x, y, here, there, now, after);
+        match step {
+            Step::Swap(a, b) => {
+                (here, there) = (gpu(a), gpu(b));
+                x = self.after(at(self.expert_at, a), Some(a), Some(there));
+                y = self.after(at(self.expert_at, b), Some(b), Some(here));
+                now = at(self.cost, here) + at(self.cost, there);
+                let (new_x, new_y) = (self.part_of_new(&x), self.part_of_new(&y));
+                after = self.cost_with(here, (x.expert, -part(a)), (y.expert, new_y))
+                    + self.cost_with(there, (x.expert, new_x), (y.expert, -part(b)));
+            }
+            Step::Recount(slot, expert) => {
+                (here, there) = (gpu(slot), gpu(slot));
+                x = self.after(expert, None, Some(here));
+                y = self.after(at(self.expert_at, slot), Some(slot), None);
+                now = at(self.cost, here);
+                let left = if y.expert == self.empty() { 0.0 } else { part(slot) };
+                let new = self.part_of_new(&x);
+                after = self.cost_with(here, (x.expert, new), (y.expert, -left));
+            }
+        }
+        let (one, of_one) = self.gain_beside(&x, &y, (here, there), true);
+        let (two, of_two) = self.gain_beside(&y, &x, (here, there), false);
+        (now - after + one + two, now + of_one + of_two)
+    }
+}
+
+impl<const N: usize> Neighborhood<'_, '_, N> {
+    /// Offers a step, if limits allow it.
+    pub fn offer_nearest(&mut self, step: Step) {
+        let p = self.p;
+        self.looked += 8 * p.blocks as u64;
+        let (gain, of) = p.gain(step);
+        if gain > self.score * 0.5
+            && let Some(price) = self.price(step)
+        {
+            self.offer(step, (gain, of), price);
+        }
+    }
+
+    /// Every step that could relieve the GPU at hand, with GPUs that have changed since it was `seen`, or with all.
+    #[inline(never)] // off the stack of the others
+    pub fn nearest_steps(&mut self, marks: &mut Marks, all: bool) {
+        let p = self.p;
+        let seen = at(marks.seen, self.gpu);
+        for other in (0..p.gpus()).filter(|&other| all || at(p.changed, other) > seen) {
+            self.nearest_with(other);
+        }
+        if all {
+            for slot in p.start(self.gpu)..p.start(self.gpu + 1) {
+                if at(p.drop_gain, slot) > f32::NEG_INFINITY {
+                    for expert in 0..=p.empty() {
+                        if expert != p.empty() || p.limits.may_empty {
+                            self.offer_nearest(Step::Recount(slot, expert));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Swaps with another GPU; its slots take an expert of this one; replicas of this one's experts elsewhere swap with it.
+    fn nearest_with(&mut self, other: usize) {
+        let p = self.p;
+        for slot in p.start(other)..p.start(other + 1) {
+            let spare = at(p.drop_gain, slot) > f32::NEG_INFINITY;
+            for mine in p.start(self.gpu)..p.start(self.gpu + 1) {
+                let x = at(p.expert_at, mine);
+                if x == p.empty() {
+                    continue;
+                }
+                if other != self.gpu {
+                    if self.may_relieve(mine, slot) {
+                        self.offer_nearest(Step::Swap(mine, slot));
+                    }
+                    if spare {
+                        self.offer_nearest(Step::Recount(slot, x));
+                    }
+                }
+                if at(p.count, x) > 1 {
+                    for beside in p.holders(x).filter(|&beside| beside != mine) {
+                        if p.node_of(beside) != p.node_of(slot) {
+                            self.offer_nearest(Step::Swap(beside, slot));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether a swap may relieve this GPU, of experts that get as much wherever they are.
+    fn may_relieve(&self, mine: usize, slot: usize) -> bool {
+        let p = self.p;
+        let (x, y) = (at(p.expert_at, mine), at(p.expert_at, slot));
+        let stays = p.node_of(mine) == p.node_of(slot);
+        if !stays && (at(p.count, x) > 1 || at(p.count, y) > 1) {
+            return true;
+        }
+        let lane = at(p.worst, self.gpu) as usize;
+        let of = |e: u32| at(p.load.as_flattened(), e as usize * p.stride() + lane);
+        let crossing = of(x) * at(p.parts.part, mine) - of(y) * at(p.parts.part, slot);
+        let there = at(p.gpu_of, slot) as usize;
+        let time = p.sum_in(self.gpu, lane) * at(p.slowness, self.gpu);
+        crossing > 0.0 && (p.sum_in(there, lane) + crossing) * at(p.slowness, there) < time
+    }
+}
