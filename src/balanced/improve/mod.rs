@@ -25,6 +25,7 @@ mod search;
 mod start;
 mod survival;
 mod swaps;
+mod tidy;
 
 use crate::balanced::improve::incumbent::Incumbent;
 use crate::balanced::improve::instance::{Found, Goal, Instance};
@@ -58,6 +59,9 @@ pub fn improve<'a, const N: usize>(
     marks.budget = packing.budget_left();
     if !repair::repair(packing, marks) {
         return None;
+    }
+    if goal == Goal::Balanced && packing.is_nearest() && !packing.priced {
+        tidy::tidy(packing, marks);
     }
     let fills = !limits.may_empty;
     let enough = if goal == Goal::Balanced { limits.enough } else { f64::INFINITY };

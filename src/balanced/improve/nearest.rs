@@ -54,7 +54,7 @@ impl<const N: usize> Packing<'_, N> {
     }
 
     #[inline(always)]
-    fn node_of(&self, slot: usize) -> u32 {
+    pub fn node_of(&self, slot: usize) -> u32 {
         at(self.limits.node, at(self.gpu_of, slot) as usize)
     }
 

@@ -7,7 +7,7 @@ use crate::base::cells::at;
 
 impl<'s, 'p, const N: usize> Neighborhood<'s, 'p, N> {
     /// Any step is better than none.
-    fn at_any_cost(p: &'s Packing<'p, N>, budget: i32) -> Self {
+    pub fn at_any_cost(p: &'s Packing<'p, N>, budget: i32) -> Self {
         let any = Neighborhood::only(p, usize::MAX, budget);
         Neighborhood { score: -f32::MAX, noise: f32::NEG_INFINITY, ..any }
     }
