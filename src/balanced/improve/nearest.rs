@@ -9,7 +9,8 @@
 use crate::balanced::improve::marks::Marks;
 use crate::balanced::improve::neighborhood::Neighborhood;
 use crate::balanced::improve::packing::{Packing, Step};
-use crate::base::cells::{NONE, add, at, put};
+use crate::base::cells::{NONE, add, at, part_mut, put};
+use crate::base::keys::{heap, index_of};
 
 /// What GPUs that send to the nearest have in common.
 #[derive(Clone, Copy, Debug)]
@@ -157,6 +158,22 @@ impl<const N: usize> Packing<'_, N> {
         self.held(gpu).iter().position(|&held| held == expert).map(|place| self.start(gpu) + place)
     }
 
+    /// What all GPUs that hold an expert of which a replica moves cost: no more can be gained there.
+    fn cost_of_holders(&self, moved: &Moved) -> f32 {
+        if self.stays_even(moved) {
+            return 0.0;
+        }
+        let holders = self.holders(moved.expert);
+        holders.fold(0.0, |sum, slot| sum + at(self.cost, at(self.gpu_of, slot)))
+    }
+
+    /// Whether the other replicas get what they had.
+    fn stays_even(&self, moved: &Moved) -> bool {
+        moved.expert == self.empty()
+            || moved.leaves == moved.comes
+            || moved.count <= 1 && moved.comes != NONE
+    }
+
     /// What is gained on the GPUs, but these two, that hold an expert of which a replica moves, and what they cost; those
     /// that hold `other`, too, are told what of that changes.
     fn gain_beside(
@@ -167,10 +184,7 @@ impl<const N: usize> Packing<'_, N> {
         first: bool,
     ) -> (f32, f32) {
         let (mut gain, mut of) = (0.0, 0.0);
-        if moved.expert == self.empty()
-            || moved.leaves == moved.comes
-            || moved.count <= 1 && moved.comes != NONE
-        {
+        if self.stays_even(moved) {
             return (gain, of);
         }
         for slot in self.holders(moved.expert) {
@@ -179,7 +193,7 @@ impl<const N: usize> Packing<'_, N> {
                 continue;
             }
             let both = self.slot_with(gpu, other.expert);
-            if both.is_some() && !first {
+            if both.is_some() && !first && !self.stays_even(other) {
                 continue; // it has been counted
             }
             let more = both.map_or(0.0, |slot| self.part_more(slot, other));
@@ -194,8 +208,8 @@ impl<const N: usize> Packing<'_, N> {
         (gain, of)
     }
 
-    /// What a step gains, and what that is the difference of.
-    fn gain(&self, step: Step) -> (f32, f32) {
+    /// What a step gains, and what that is the difference of; nothing where it is no more than `enough`.
+    fn gain(&self, step: Step, enough: f32) -> (f32, f32) {
         let gpu = |slot: usize| at(self.gpu_of, slot) as usize;
         let part = |slot: usize| at(self.parts.part, slot);
         let (x, y, here, there, now, after);
@@ -219,6 +233,9 @@ impl<const N: usize> Packing<'_, N> {
                 after = self.cost_with(here, (x.expert, new), (y.expert, -left));
             }
         }
+        if now - after + self.cost_of_holders(&x) + self.cost_of_holders(&y) <= enough {
+            return (0.0, 0.0);
+        }
         let (one, of_one) = self.gain_beside(&x, &y, (here, there), true);
         let (two, of_two) = self.gain_beside(&y, &x, (here, there), false);
         (now - after + one + two, now + of_one + of_two)
@@ -229,78 +246,121 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
     /// Offers a step, if limits allow it.
     pub fn offer_nearest(&mut self, step: Step) {
         let p = self.p;
-        self.looked += 8 * p.blocks as u64;
-        let (gain, of) = p.gain(step);
-        if gain > self.score * 0.5
+        self.looked += 4 * p.blocks as u64;
+        let enough = self.score * 0.5;
+        let (gain, of) = p.gain(step, enough);
+        if gain > enough
             && let Some(price) = self.price(step)
         {
             self.offer(step, (gain, of), price);
         }
     }
 
-    /// Every step that could relieve the GPU at hand, with GPUs that have changed since it was `seen`, or with all.
+    /// Steps that could relieve the GPU at hand, with GPUs that have changed since it looked, or with `all`: swaps of what
+    /// gets as much wherever it is with GPUs that have little to do, then, if there is none, everything else.
     #[inline(never)] // off the stack of the others
     pub fn nearest_steps(&mut self, marks: &mut Marks, all: bool) {
         let p = self.p;
+        let mut left = self.list_partners(marks, all);
+        let order = part_mut(marks.order, 0, left);
+        heap::build(order);
+        while left > 0 && (p.priced || self.step.is_none()) {
+            let partner = index_of(at(marks.order, 0));
+            left -= 1;
+            let last = at(marks.order, left);
+            heap::replace_top(part_mut(marks.order, 0, left), last);
+            self.plain_swaps(partner);
+        }
+        if self.step.is_some() && !p.priced {
+            return;
+        }
         let seen = at(marks.seen, self.gpu);
         for other in (0..p.gpus()).filter(|&other| all || at(p.changed, other) > seen) {
-            self.nearest_with(other);
+            self.other_swaps(other);
+            self.recounts_of(other);
         }
         if all {
-            for slot in p.start(self.gpu)..p.start(self.gpu + 1) {
-                if at(p.drop_gain, slot) > f32::NEG_INFINITY {
-                    for expert in 0..=p.empty() {
-                        if expert != p.empty() || p.limits.may_empty {
-                            self.offer_nearest(Step::Recount(slot, expert));
-                        }
+            self.recounts_of_own();
+        }
+    }
+
+    /// Swaps with another GPU of experts that get as much wherever they are.
+    fn plain_swaps(&mut self, other: usize) {
+        let p = self.p;
+        let (lane, same) = (at(p.worst, self.gpu) as usize, self.is_beside(other));
+        let time = p.sum_in(self.gpu, lane) * at(p.slowness, self.gpu);
+        let most = time / at(p.slowness, other) - p.sum_in(other, lane);
+        self.looked += (p.held(self.gpu).len() * p.held(other).len()) as u64 / 2;
+        let loads = |e: u32| at(p.load.as_flattened(), e as usize * p.stride() + lane);
+        for mine in p.start(self.gpu)..p.start(self.gpu + 1) {
+            let x = at(p.expert_at, mine);
+            if x == p.empty() || !same && at(p.count, x) > 1 {
+                continue;
+            }
+            let here = loads(x) * at(p.parts.part, mine);
+            for slot in p.start(other)..p.start(other + 1) {
+                let y = at(p.expert_at, slot);
+                let crossing = here - loads(y) * at(p.parts.part, slot);
+                if crossing > 0.0 && crossing < most && (same || at(p.count, y) <= 1) {
+                    self.offer_nearest(Step::Swap(mine, slot));
+                }
+            }
+        }
+    }
+
+    /// Swaps that bring a replica of several to another node: of this GPU, or of one of its experts elsewhere.
+    fn other_swaps(&mut self, other: usize) {
+        let p = self.p;
+        for mine in p.start(self.gpu)..p.start(self.gpu + 1) {
+            let x = at(p.expert_at, mine);
+            let several = at(p.count, x) > 1 && x != p.empty();
+            if x == p.empty() {
+                continue;
+            }
+            for slot in p.start(other)..p.start(other + 1) {
+                let y = at(p.expert_at, slot);
+                if !self.is_beside(other) && (several || at(p.count, y) > 1) {
+                    self.offer_nearest(Step::Swap(mine, slot));
+                }
+                for beside in p.holders(x).filter(|&beside| several && beside != mine) {
+                    if p.node_of(beside) != p.node_of(slot) {
+                        self.offer_nearest(Step::Swap(beside, slot));
                     }
                 }
             }
         }
     }
 
-    /// Swaps with another GPU; its slots take an expert of this one; replicas of this one's experts elsewhere swap with it.
-    fn nearest_with(&mut self, other: usize) {
+    /// Slots of another GPU that can be given away take an expert of this one.
+    fn recounts_of(&mut self, other: usize) {
         let p = self.p;
         for slot in p.start(other)..p.start(other + 1) {
-            let spare = at(p.drop_gain, slot) > f32::NEG_INFINITY;
-            for mine in p.start(self.gpu)..p.start(self.gpu + 1) {
-                let x = at(p.expert_at, mine);
-                if x == p.empty() {
-                    continue;
-                }
-                if other != self.gpu {
-                    if self.may_relieve(mine, slot) {
-                        self.offer_nearest(Step::Swap(mine, slot));
-                    }
-                    if spare {
-                        self.offer_nearest(Step::Recount(slot, x));
-                    }
-                }
-                if at(p.count, x) > 1 {
-                    for beside in p.holders(x).filter(|&beside| beside != mine) {
-                        if p.node_of(beside) != p.node_of(slot) {
-                            self.offer_nearest(Step::Swap(beside, slot));
-                        }
-                    }
-                }
+            if at(p.drop_gain, slot) == f32::NEG_INFINITY || other == self.gpu {
+                continue;
+            }
+            for &x in p.held(self.gpu).iter().filter(|&&x| x != p.empty()) {
+                self.offer_nearest(Step::Recount(slot, x));
             }
         }
     }
 
-    /// Whether a swap may relieve this GPU, of experts that get as much wherever they are.
-    fn may_relieve(&self, mine: usize, slot: usize) -> bool {
+    /// Slots of this GPU that can be given away take any expert, or none.
+    fn recounts_of_own(&mut self) {
         let p = self.p;
-        let (x, y) = (at(p.expert_at, mine), at(p.expert_at, slot));
-        let stays = p.node_of(mine) == p.node_of(slot);
-        if !stays && (at(p.count, x) > 1 || at(p.count, y) > 1) {
-            return true;
+        for slot in p.start(self.gpu)..p.start(self.gpu + 1) {
+            if at(p.drop_gain, slot) == f32::NEG_INFINITY {
+                continue;
+            }
+            let most = p.empty() + u32::from(p.limits.may_empty);
+            for expert in 0..most {
+                self.offer_nearest(Step::Recount(slot, expert));
+            }
         }
-        let lane = at(p.worst, self.gpu) as usize;
-        let of = |e: u32| at(p.load.as_flattened(), e as usize * p.stride() + lane);
-        let crossing = of(x) * at(p.parts.part, mine) - of(y) * at(p.parts.part, slot);
-        let there = at(p.gpu_of, slot) as usize;
-        let time = p.sum_in(self.gpu, lane) * at(p.slowness, self.gpu);
-        crossing > 0.0 && (p.sum_in(there, lane) + crossing) * at(p.slowness, there) < time
+    }
+
+    /// Whether another GPU is on the same node.
+    fn is_beside(&self, other: usize) -> bool {
+        let node = self.p.limits.node;
+        at(node, other) == at(node, self.gpu)
     }
 }
