@@ -3,7 +3,7 @@
 use crate::afresh;
 use crate::balanced::improve::instance::Goal;
 use crate::balanced::improve::limits::Survive;
-use crate::balanced::layer::{Layer, keep, restore};
+use crate::balanced::layer::{Layer, exchange, keep, restore};
 use crate::base::arena::{Arena, Carve};
 use crate::options::Options;
 use crate::placement::PlacementMut;
@@ -15,6 +15,8 @@ use crate::rebalance::{balance, rename};
 
 /// Units of effort of a search for a slot of a plan from nothing, when the caller does not say.
 const EFFORT_SLOT: u32 = 400;
+/// At least, where GPUs send to the nearest.
+const EFFORT_NEAREST: u32 = 200_000;
 /// A plan so near the mean is not worth another search.
 const CLOSE: f64 = 1.0 - 1.0 / 2048.0;
 
@@ -151,9 +153,13 @@ impl Planner<'_> {
         afresh::plan_layer(*way, self.problem, fresh, layer, turns, maps);
         if *survive != Survive::Nothing || *nearest {
             let slots = maps.slots_mut(self.problem.shape(), layer);
+            let before = self.balance(layer, slots, turns);
             keep(slots, aside);
             self.keep_to(layer, aside, turns);
-            restore(aside, slots);
+            exchange(aside, slots);
+            if *survive == Survive::Nothing && self.balance(layer, slots, turns) < before {
+                exchange(aside, slots);
+            }
         }
     }
 
@@ -184,7 +190,8 @@ impl Planner<'_> {
     fn keep_to(&self, layer: usize, kept: &mut [u32], turns: &mut Arena) {
         let mut task = self.task(layer, &[]);
         if task.layer.effort == 0 {
-            task.layer.effort = EFFORT_SLOT.saturating_mul(kept.len() as u32);
+            let least = if self.how.nearest { EFFORT_NEAREST } else { 0 };
+            task.layer.effort = EFFORT_SLOT.saturating_mul(kept.len() as u32).max(least);
         }
         // there is room: see `places_for_two`
         let _possible = task.search(Goal::Balanced, kept, turns);

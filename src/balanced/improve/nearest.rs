@@ -212,28 +212,37 @@ impl<const N: usize> Packing<'_, N> {
     fn gain(&self, step: Step, enough: f32) -> (f32, f32) {
         let gpu = |slot: usize| at(self.gpu_of, slot) as usize;
         let part = |slot: usize| at(self.parts.part, slot);
-        let (x, y, here, there, now, after);
+        let (x, y, here, there, now);
         match step {
             Step::Swap(a, b) => {
                 (here, there) = (gpu(a), gpu(b));
                 x = self.after(at(self.expert_at, a), Some(a), Some(there));
                 y = self.after(at(self.expert_at, b), Some(b), Some(here));
                 now = at(self.cost, here) + at(self.cost, there);
-                let (new_x, new_y) = (self.part_of_new(&x), self.part_of_new(&y));
-                after = self.cost_with(here, (x.expert, -part(a)), (y.expert, new_y))
-                    + self.cost_with(there, (x.expert, new_x), (y.expert, -part(b)));
             }
             Step::Recount(slot, expert) => {
                 (here, there) = (gpu(slot), gpu(slot));
                 x = self.after(expert, None, Some(here));
                 y = self.after(at(self.expert_at, slot), Some(slot), None);
                 now = at(self.cost, here);
-                let left = if y.expert == self.empty() { 0.0 } else { part(slot) };
-                let new = self.part_of_new(&x);
-                after = self.cost_with(here, (x.expert, new), (y.expert, -left));
             }
         }
-        if now - after + self.cost_of_holders(&x) + self.cost_of_holders(&y) <= enough {
+        let hope = now + self.cost_of_holders(&x) + self.cost_of_holders(&y);
+        if hope <= enough {
+            return (0.0, 0.0);
+        }
+        let (new_x, new_y) = (self.part_of_new(&x), self.part_of_new(&y));
+        let after = match step {
+            Step::Swap(a, b) => {
+                self.cost_with(here, (x.expert, -part(a)), (y.expert, new_y))
+                    + self.cost_with(there, (x.expert, new_x), (y.expert, -part(b)))
+            }
+            Step::Recount(slot, _) => {
+                let left = if y.expert == self.empty() { 0.0 } else { part(slot) };
+                self.cost_with(here, (x.expert, new_x), (y.expert, -left))
+            }
+        };
+        if hope - after <= enough {
             return (0.0, 0.0);
         }
         let (one, of_one) = self.gain_beside(&x, &y, (here, there), true);
@@ -247,11 +256,11 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
     pub fn offer_nearest(&mut self, step: Step) {
         let p = self.p;
         self.looked += 4 * p.blocks as u64;
-        let enough = self.score * 0.5;
+        let priced = if p.priced { self.price(step) } else { Some(1) };
+        let Some(price) = priced.filter(|&price| price <= self.budget) else { return };
+        let enough = self.enough(price);
         let (gain, of) = p.gain(step, enough);
-        if gain > enough
-            && let Some(price) = self.price(step)
-        {
+        if gain > enough && (p.priced || self.price(step).is_some()) {
             self.offer(step, (gain, of), price);
         }
     }
