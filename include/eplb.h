@@ -195,6 +195,11 @@ EPLB_ENUM(eplb_scope, uint32_t) {
    a slot, and all else stays. A mask of dead GPUs without a move. */
 #define EPLB_MOVES_NONE UINT32_MAX
 
+#define EPLB_SPLIT_EVEN 0    /* split: each replica of an expert gets load / count. */
+#define EPLB_SPLIT_NEAREST 1 /* split: the tokens of a GPU go to the replicas on itself if there are any, else to those
+                                on its node, else to all; evenly. Each GPU that is alive sends the same share of every
+                                expert's tokens. The static dispatch of SGLang. */
+
 /* How to plan. EPLB_OPTIONS_INIT is the default of every field. */
 typedef struct eplb_options {
   uint32_t struct_size;            /* sizeof(eplb_options). */
@@ -221,8 +226,12 @@ typedef struct eplb_options {
                                       as it gets. At most 65536; 0 = as good as it gets. EPLB_POLICY_BALANCED only. */
   const int32_t *previous;         /* [L][P] placement in force, -1 = empty slot. NULL: plan from nothing. Any placement
                                       will do, with duplicates, and with experts on GPUs that are not alive now. */
+  uint32_t split;                  /* EPLB_SPLIT_*: how the engine splits the tokens of an expert over its replicas;
+                                      what eplb_plan plans for, by EPLB_POLICY_BALANCED only, and what eplb_evaluate
+                                      measures. */
+  uint32_t reserved;               /* 0. */
 } eplb_options;
-#define EPLB_OPTIONS_INIT { sizeof(eplb_options), 0, 0, 0, 0, 0, 0, 0, NULL }
+#define EPLB_OPTIONS_INIT { sizeof(eplb_options), 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0 }
 
 /* ---------------------------------------------------------------- 4. Placement */
 
@@ -901,6 +910,7 @@ EPLB_ENUM(eplb_status, int32_t) {
   EPLB_STATUS_MOVES_WITHOUT_PREVIOUS = -10, /* A limit on moves, a target, or EPLB_FLAG_FILL_ONLY, without a previous
                                                placement. */
   EPLB_STATUS_TARGET = -11,                 /* The target is above 65536. */
+  EPLB_STATUS_UNKNOWN_SPLIT = -12,          /* The split is not one of EPLB_SPLIT_*. */
   EPLB_STATUS_WORKSPACE_TOO_SMALL = -20,    /* The workspace is smaller than eplb_workspace() says. */
   EPLB_STATUS_WORKSPACE_MISALIGNED = -21,   /* The workspace is not aligned as eplb_workspace() says. */
   EPLB_STATUS_SHAPE_ZERO = -30,             /* One of the num_* fields is 0 that must be set. */
@@ -956,6 +966,8 @@ EPLB_ENUM(eplb_status, int32_t) {
   EPLB_STATUS_UNSUPPORTED_NODES = -85,      /* In hierarchical scope this policy needs nodes of contiguous GPUs. */
   EPLB_STATUS_UNSUPPORTED_STATE = -86,      /* This policy needs every GPU alive. */
   EPLB_STATUS_UNSUPPORTED_FLAG = -87,       /* A flag is not served by this policy or version. */
+  EPLB_STATUS_UNSUPPORTED_SPLIT = -88,      /* This policy, or a build without plans from a placement, plans for
+                                               EPLB_SPLIT_EVEN alone. */
   EPLB_STATUS_DISPATCH_NO_REPLICA = -100,   /* eplb_dispatch: an expert has tokens and no replica on a GPU that
                                                serves. */
   EPLB_STATUS_DISPATCH_DEAD_SOURCE = -101,  /* eplb_dispatch: a dead GPU has tokens to send. */

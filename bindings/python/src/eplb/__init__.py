@@ -15,7 +15,7 @@ from ._library import Error, status_string
 from ._library import library as _library
 from ._library import version_text as _version_text
 from ._measure import Numbers, Violation, check, digest, evaluate, number
-from ._numbers import MOVES_NONE, Flag, ForecastMethod, GpuState, Policy, Scope, SplitKind, Status, ViolationKind
+from ._numbers import MOVES_NONE, Flag, ForecastMethod, GpuState, Policy, Scope, SplitKind, StaticSplit, Status, ViolationKind
 from ._plan import Plan, plan, rebalance_experts
 from ._tracker import Tracker, Windows
 from ._transfers import Transfers, transfers
@@ -40,6 +40,7 @@ __all__ = [
     "Proposal",
     "Scope",
     "SplitKind",
+    "StaticSplit",
     "Status",
     "Tracker",
     "Transfers",
