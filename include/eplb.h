@@ -1093,7 +1093,7 @@ EPLB_INLINE eplb_placement eplb_placement_of_maps(const int32_t *physical_to_log
    sizeof(uint64_t) * 8 * (((W) + 7) / 8) * ((E) + (G) + 5) + sizeof(uint64_t) * 7 * (E) + \
    sizeof(uint64_t) * (5 * (P) + 8 * (G) + 2 * (K) + 16))
 
-/* The same for EPLB_OPERATION_REBALANCE, W >= 1: all of the above, and about 28 E + 48 P + 56 G, and 4 for each pair
+/* The same for EPLB_OPERATION_REBALANCE, and for EPLB_SPLIT_NEAREST, W >= 1: all of the above, and about 28 E + 48 P + 56 G, and 4 for each pair
    of GPUs (of at most 256) more. */
 #define EPLB_WORKSPACE_BOUND_REBALANCE(E, P, G, K, N, W) \
   (((W) > 1 ? EPLB_WORKSPACE_BOUND_WINDOWS(E, P, G, K, N, W) : EPLB_WORKSPACE_BOUND_GROUPS(E, P, G, K, N)) + \

@@ -6,7 +6,7 @@
 
 use crate::base::arena::Carve;
 use crate::base::cells::{NONE, add, at, put};
-use crate::placement::by_gpu;
+use crate::placement::walk::by_gpu;
 use crate::problem::Shape;
 
 /// The parts of a layer's replicas.

@@ -4,7 +4,7 @@ use crate::balanced::improve;
 use crate::balanced::improve::instance::{Found, Goal, Instance};
 use crate::balanced::improve::lanes::{Lanes, take_lanes};
 use crate::balanced::improve::limits::{Limits, Sources, Survive};
-use crate::balanced::improve::nearest::Nearest;
+use crate::balanced::improve::split::Nearest;
 use crate::balanced::layer::Layer;
 use crate::balanced::windows::Windows;
 use crate::base::arena::{Arena, Carve, Need};

@@ -1,6 +1,6 @@
 //! What the search may change, and what a change costs.
 
-use crate::balanced::improve::nearest::Nearest;
+use crate::balanced::improve::split::Nearest;
 use crate::base::cells::{NONE, at};
 
 pub use crate::bound::lower::Survive;

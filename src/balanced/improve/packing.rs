@@ -6,7 +6,7 @@
 
 use crate::balanced::improve::lanes::{self, Gpu, Item, Lanes};
 use crate::balanced::improve::limits::Limits;
-use crate::balanced::improve::nearest::Parts;
+use crate::balanced::improve::split::Parts;
 use crate::base::cells::{NONE, at, part, put};
 
 /// A step of the search.

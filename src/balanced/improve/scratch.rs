@@ -4,9 +4,9 @@ use crate::balanced::improve::incumbent::Kept;
 use crate::balanced::improve::lanes::{Lanes, blocks, take_lanes};
 use crate::balanced::improve::limits::Limits;
 use crate::balanced::improve::marks::Marks;
-use crate::balanced::improve::nearest::Parts;
 use crate::balanced::improve::packing::Packing;
 use crate::balanced::improve::pilot_method::SMALL;
+use crate::balanced::improve::split::Parts;
 use crate::base::arena::{Arena, Carve, Need};
 use crate::base::keys::sort_buffer;
 
