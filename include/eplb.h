@@ -171,7 +171,8 @@ EPLB_ENUM(eplb_scope, uint32_t) {
   EPLB_SCOPE_AUTO = 0,         /* Hierarchical when num_groups is a multiple of num_nodes, else global: the rule of
                                   DeepSeek EPLB. */
   EPLB_SCOPE_HIERARCHICAL = 1, /* Groups of experts go to nodes, experts stay on their node. */
-  EPLB_SCOPE_GLOBAL = 2,       /* Any expert on any GPU; num_groups and num_nodes are ignored. */
+  EPLB_SCOPE_GLOBAL = 2,       /* Any expert on any GPU; num_groups is ignored, and num_nodes but for
+                                  EPLB_FLAG_SURVIVE_NODE and EPLB_SPLIT_NEAREST. */
 };
 
 #define EPLB_FLAG_EXTERNAL_SOURCE 1 /* flags: an expert that no GPU can be read for may be loaded from outside (host
@@ -355,7 +356,7 @@ int32_t eplb_plan(const eplb_problem *problem, const eplb_options *options, void
 /* Measures a placement with the loads of a problem: any placement, from this library or not. Slots on dead GPUs do not
    count; every expert needs a replica on a GPU that is not dead (else EPLB_STATUS_PLACEMENT_MISSING).
 
-   options    only scope and flags matter.
+   options    only scope, split and flags matter.
    placement  only physical_to_logical is read, and physical_load where it is given: then the load of a slot is what
               was measured, that of an expert the sum over its slots, and problem.load is not read, and may be NULL.
    per_layer  out: [L].
@@ -1093,8 +1094,8 @@ EPLB_INLINE eplb_placement eplb_placement_of_maps(const int32_t *physical_to_log
    sizeof(uint64_t) * 8 * (((W) + 7) / 8) * ((E) + (G) + 5) + sizeof(uint64_t) * 7 * (E) + \
    sizeof(uint64_t) * (5 * (P) + 8 * (G) + 2 * (K) + 16))
 
-/* The same for EPLB_OPERATION_REBALANCE, and for EPLB_SPLIT_NEAREST, W >= 1: all of the above, and about 28 E + 48 P + 56 G, and 4 for each pair
-   of GPUs (of at most 256) more. */
+/* The same for EPLB_OPERATION_REBALANCE, and for EPLB_SPLIT_NEAREST, W >= 1: all of the above, and about 28 E + 48 P +
+   56 G, and 4 for each pair of GPUs (of at most 256) more. */
 #define EPLB_WORKSPACE_BOUND_REBALANCE(E, P, G, K, N, W) \
   (((W) > 1 ? EPLB_WORKSPACE_BOUND_WINDOWS(E, P, G, K, N, W) : EPLB_WORKSPACE_BOUND_GROUPS(E, P, G, K, N)) + \
    sizeof(uint64_t) * (4 * (E) + 6 * (P) + 7 * (G) + (N) + (K)) + \
