@@ -122,11 +122,13 @@ static void pointers_and_structs(void) {
   SAYS(PLAN | EVALUATE, size, "metrics_size is 88|96", c.arg.metrics_size = 88);
   SAYS(PLAN | EVALUATE, size, "metrics_size is 100", c.arg.metrics_size = 100);
   SAYS(JUDGE, size, "first_size is 16|24", c.arg.first_size = 16);
-  SAYS(SHAPED | STRUCTS, size, "options.struct_size is 48|byte 43|EPLB_OPTIONS_INIT", struct {
+  SAYS(SHAPED | STRUCTS, size, "options.struct_size is 56|byte 51|EPLB_OPTIONS_INIT", struct {
     eplb_options known;
     unsigned char tail[8];
   } newer; memset(&newer, 0, sizeof newer); newer.known = c.options; newer.known.struct_size = sizeof newer;
        newer.tail[3] = 1; c.arg.options = &newer.known);
+  SAYS(SHAPED | STRUCTS, EPLB_STATUS_UNKNOWN_SPLIT, "options.split is 2|EPLB_SPLIT_*", c.options.split = 2);
+  SAYS(SHAPED | STRUCTS, EPLB_STATUS_RESERVED_NOT_ZERO, "options.reserved is not 0", c.options.reserved = 1);
   SAYS(SHAPED | STRUCTS, EPLB_STATUS_TARGET, "options.target is 65537|1/65536, 65536 at most", c.options.target = 65537);
 
   const int32_t overlap = EPLB_STATUS_OVERLAPPING_ARRAYS;
@@ -158,6 +160,8 @@ static void numbers(void) {
        c.options.target = 60000; c.options.previous = c.previous; c.options.policy = EPLB_POLICY_DEEPSEEK);
   SAYS(planning, EPLB_STATUS_UNSUPPORTED_PREVIOUS, "options.max_moves is 48|EPLB_POLICY_WATERFILL",
        c.options.max_moves = 48; c.options.previous = c.previous; c.options.policy = EPLB_POLICY_WATERFILL);
+  SAYS(planning, EPLB_STATUS_UNSUPPORTED_SPLIT, "options.split is EPLB_SPLIT_NEAREST|EPLB_POLICY_DEEPSEEK",
+       c.options.policy = EPLB_POLICY_DEEPSEEK, c.options.split = EPLB_SPLIT_NEAREST);
   SAYS(planning, EPLB_STATUS_UNSUPPORTED_FLAG, "EPLB_FLAG_SURVIVE_GPU (2)|EPLB_POLICY_DEEPSEEK",
        c.options.flags = EPLB_FLAG_SURVIVE_GPU; c.options.policy = EPLB_POLICY_DEEPSEEK);
   SAYS(planning, EPLB_STATUS_UNSUPPORTED_FLAG, "EPLB_FLAG_SURVIVE_GPU|hierarchical scope|EPLB_SCOPE_GLOBAL",

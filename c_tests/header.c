@@ -34,7 +34,7 @@ OFFSET(eplb_problem, gpu_slots, 64, 52);
 OFFSET(eplb_problem, gpu_node, 72, 56);
 OFFSET(eplb_problem, gpu_state, 80, 60);
 
-SIZE(eplb_options, 40, 36);
+SIZE(eplb_options, 48, 44);
 OFFSET(eplb_options, struct_size, 0, 0);
 OFFSET(eplb_options, policy, 4, 4);
 OFFSET(eplb_options, scope, 8, 8);
@@ -44,6 +44,8 @@ OFFSET(eplb_options, max_moves_per_gpu_pair, 20, 20);
 OFFSET(eplb_options, flags, 24, 24);
 OFFSET(eplb_options, target, 28, 28);
 OFFSET(eplb_options, previous, 32, 32);
+OFFSET(eplb_options, split, 40, 36);
+OFFSET(eplb_options, reserved, 44, 40);
 
 SIZE(eplb_placement, 48, 28);
 OFFSET(eplb_placement, struct_size, 0, 0);

@@ -16,6 +16,8 @@ static void unknown(void) {
   REFUSES(SHAPED, EPLB_STATUS_UNKNOWN_SCOPE, c.options.scope = EPLB_SCOPE_GLOBAL + 1);
   REFUSES(SIZE_PLAN, EPLB_STATUS_UNKNOWN_OPERATION, c.arg.operation = EPLB_OPERATION_DIGEST + 1);
   REFUSES(SHAPED, EPLB_STATUS_TARGET, c.options.target = 65537);
+  REFUSES(SHAPED, EPLB_STATUS_UNKNOWN_SPLIT, c.options.split = EPLB_SPLIT_NEAREST + 1);
+  REFUSES(SHAPED, EPLB_STATUS_RESERVED_NOT_ZERO, c.options.reserved = 1);
   for (int bit = 0; bit < 32; bit++) {
     if ((UINT32_C(1) << bit & FLAGS) == 0)
       REFUSES(SHAPED, EPLB_STATUS_UNKNOWN_FLAG, c.options.flags = UINT32_C(1) << bit);
@@ -25,6 +27,7 @@ static void unknown(void) {
 
 static void not_served(void) {
   if (!IS_BALANCED) {
+    REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_SPLIT, c.options.split = EPLB_SPLIT_NEAREST);
     REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_PREVIOUS, c.options.previous = c.previous,
             c.options.max_moves = 1);
     REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_PREVIOUS, c.options.previous = c.previous, c.options.target = 1);

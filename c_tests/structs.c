@@ -1,5 +1,8 @@
 /* struct_size, and the sizes passed beside what is written: callers that were compiled with an older or a newer header. */
 #include "harness.h"
+#include <stddef.h>
+
+enum { OPTIONS_AT_FIRST = offsetof(eplb_options, split) };
 
 /* A struct of a newer header: bytes behind that this library does not know. */
 enum { TAIL = 16 };
@@ -17,7 +20,7 @@ static void too_small(void) {
   const int32_t status = EPLB_STATUS_STRUCT_SIZE;
   for (uint32_t less = 1; less <= 8; less++) {
     REFUSES(EVERYWHERE, status, c.problem.struct_size -= less);
-    REFUSES(SHAPED, status, c.options.struct_size -= less);
+    REFUSES(SHAPED, status, c.options.struct_size = OPTIONS_AT_FIRST - less);
     REFUSES(PLAN | EVALUATE | JUDGE | DIGEST, status, c.placement.struct_size -= less);
     REFUSES(JUDGE, status, c.arg.first_size -= less);
   }
@@ -45,6 +48,12 @@ static void newer_problem(void) {
   /* what lies behind the struct is not the library's business */
   ACCEPTS(EVERYWHERE, LARGER(eplb_problem, c.problem); newer.tail[TAIL - 1] = 1; newer.known.struct_size -= 1;
           c.arg.problem = &newer.known);
+}
+
+/* A program that was compiled before options had a split. */
+static void older_options(void) {
+  SAME_PLAN(c.options.struct_size = OPTIONS_AT_FIRST);
+  SAME_PLAN(c.options.struct_size = OPTIONS_AT_FIRST; c.options.split = UINT32_MAX);
 }
 
 static void newer_options(void) {
@@ -112,7 +121,8 @@ int main(void) {
     too_small();
     absurd();
     newer_problem();
-    newer_options();
+    older_options();
+  newer_options();
     newer_placement();
     newer_violation();
     metrics_size();

@@ -171,7 +171,8 @@ EPLB_ENUM(eplb_scope, uint32_t) {
   EPLB_SCOPE_AUTO = 0,         /* Hierarchical when num_groups is a multiple of num_nodes, else global: the rule of
                                   DeepSeek EPLB. */
   EPLB_SCOPE_HIERARCHICAL = 1, /* Groups of experts go to nodes, experts stay on their node. */
-  EPLB_SCOPE_GLOBAL = 2,       /* Any expert on any GPU; num_groups and num_nodes are ignored. */
+  EPLB_SCOPE_GLOBAL = 2,       /* Any expert on any GPU; num_groups is ignored, and num_nodes but for
+                                  EPLB_FLAG_SURVIVE_NODE and EPLB_SPLIT_NEAREST. */
 };
 
 #define EPLB_FLAG_EXTERNAL_SOURCE 1 /* flags: an expert that no GPU can be read for may be loaded from outside (host
@@ -194,6 +195,11 @@ EPLB_ENUM(eplb_scope, uint32_t) {
 /* max_moves: nothing changes but what must: an expert that is nowhere any more, or not where it is to survive, gets
    a slot, and all else stays. A mask of dead GPUs without a move. */
 #define EPLB_MOVES_NONE UINT32_MAX
+
+#define EPLB_SPLIT_EVEN 0    /* split: each replica of an expert gets load / count. */
+#define EPLB_SPLIT_NEAREST 1 /* split: the tokens of a GPU go to the replicas on itself if there are any, else to those
+                                on its node, else to all; evenly. Each GPU that is alive sends the same share of every
+                                expert's tokens. The static dispatch of SGLang. */
 
 /* How to plan. EPLB_OPTIONS_INIT is the default of every field. */
 typedef struct eplb_options {
@@ -221,8 +227,12 @@ typedef struct eplb_options {
                                       as it gets. At most 65536; 0 = as good as it gets. EPLB_POLICY_BALANCED only. */
   const int32_t *previous;         /* [L][P] placement in force, -1 = empty slot. NULL: plan from nothing. Any placement
                                       will do, with duplicates, and with experts on GPUs that are not alive now. */
+  uint32_t split;                  /* EPLB_SPLIT_*: how the engine splits the tokens of an expert over its replicas;
+                                      what eplb_plan plans for, by EPLB_POLICY_BALANCED only, and what eplb_evaluate
+                                      measures. */
+  uint32_t reserved;               /* 0. */
 } eplb_options;
-#define EPLB_OPTIONS_INIT { sizeof(eplb_options), 0, 0, 0, 0, 0, 0, 0, NULL }
+#define EPLB_OPTIONS_INIT { sizeof(eplb_options), 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0 }
 
 /* ---------------------------------------------------------------- 4. Placement */
 
@@ -346,7 +356,7 @@ int32_t eplb_plan(const eplb_problem *problem, const eplb_options *options, void
 /* Measures a placement with the loads of a problem: any placement, from this library or not. Slots on dead GPUs do not
    count; every expert needs a replica on a GPU that is not dead (else EPLB_STATUS_PLACEMENT_MISSING).
 
-   options    only scope and flags matter.
+   options    only scope, split and flags matter.
    placement  only physical_to_logical is read, and physical_load where it is given: then the load of a slot is what
               was measured, that of an expert the sum over its slots, and problem.load is not read, and may be NULL.
    per_layer  out: [L].
@@ -901,6 +911,7 @@ EPLB_ENUM(eplb_status, int32_t) {
   EPLB_STATUS_MOVES_WITHOUT_PREVIOUS = -10, /* A limit on moves, a target, or EPLB_FLAG_FILL_ONLY, without a previous
                                                placement. */
   EPLB_STATUS_TARGET = -11,                 /* The target is above 65536. */
+  EPLB_STATUS_UNKNOWN_SPLIT = -12,          /* The split is not one of EPLB_SPLIT_*. */
   EPLB_STATUS_WORKSPACE_TOO_SMALL = -20,    /* The workspace is smaller than eplb_workspace() says. */
   EPLB_STATUS_WORKSPACE_MISALIGNED = -21,   /* The workspace is not aligned as eplb_workspace() says. */
   EPLB_STATUS_SHAPE_ZERO = -30,             /* One of the num_* fields is 0 that must be set. */
@@ -956,6 +967,8 @@ EPLB_ENUM(eplb_status, int32_t) {
   EPLB_STATUS_UNSUPPORTED_NODES = -85,      /* In hierarchical scope this policy needs nodes of contiguous GPUs. */
   EPLB_STATUS_UNSUPPORTED_STATE = -86,      /* This policy needs every GPU alive. */
   EPLB_STATUS_UNSUPPORTED_FLAG = -87,       /* A flag is not served by this policy or version. */
+  EPLB_STATUS_UNSUPPORTED_SPLIT = -88,      /* This policy, or a build without plans from a placement, plans for
+                                               EPLB_SPLIT_EVEN alone. */
   EPLB_STATUS_DISPATCH_NO_REPLICA = -100,   /* eplb_dispatch: an expert has tokens and no replica on a GPU that
                                                serves. */
   EPLB_STATUS_DISPATCH_DEAD_SOURCE = -101,  /* eplb_dispatch: a dead GPU has tokens to send. */
@@ -1081,8 +1094,8 @@ EPLB_INLINE eplb_placement eplb_placement_of_maps(const int32_t *physical_to_log
    sizeof(uint64_t) * 8 * (((W) + 7) / 8) * ((E) + (G) + 5) + sizeof(uint64_t) * 7 * (E) + \
    sizeof(uint64_t) * (5 * (P) + 8 * (G) + 2 * (K) + 16))
 
-/* The same for EPLB_OPERATION_REBALANCE, W >= 1: all of the above, and about 28 E + 48 P + 56 G, and 4 for each pair
-   of GPUs (of at most 256) more. */
+/* The same for EPLB_OPERATION_REBALANCE, and for EPLB_SPLIT_NEAREST, W >= 1: all of the above, and about 28 E + 48 P +
+   56 G, and 4 for each pair of GPUs (of at most 256) more. */
 #define EPLB_WORKSPACE_BOUND_REBALANCE(E, P, G, K, N, W) \
   (((W) > 1 ? EPLB_WORKSPACE_BOUND_WINDOWS(E, P, G, K, N, W) : EPLB_WORKSPACE_BOUND_GROUPS(E, P, G, K, N)) + \
    sizeof(uint64_t) * (4 * (E) + 6 * (P) + 7 * (G) + (N) + (K)) + \

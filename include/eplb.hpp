@@ -137,6 +137,7 @@ enum class policy : std::uint32_t {
 enum class scope : std::uint32_t {
   automatic = EPLB_SCOPE_AUTO, hierarchical = EPLB_SCOPE_HIERARCHICAL, global = EPLB_SCOPE_GLOBAL
 };
+enum class static_split : std::uint32_t { even = EPLB_SPLIT_EVEN, nearest = EPLB_SPLIT_NEAREST };
 enum class operation : std::uint32_t {
   plan = EPLB_OPERATION_PLAN, evaluate = EPLB_OPERATION_EVALUATE, check = EPLB_OPERATION_CHECK,
   transfers = EPLB_OPERATION_TRANSFERS, dispatch = EPLB_OPERATION_DISPATCH,
@@ -242,6 +243,7 @@ struct options {
   std::uint32_t target = 0;                  /* with previous: the balance, in 1/65536, that is enough; 0 = none is */
   eplb::flags flags = eplb::flags::none;     /* or-ed */
   span<const std::int32_t> previous = {};    /* [L][P] placement in force, or empty: plan from nothing */
+  static_split split = static_split::even;   /* how the engine splits tokens over replicas */
 };
 
 /* The maps of a placement: eplb_placement. All but the first may be empty: not wanted. */
@@ -409,6 +411,7 @@ struct call : lengths {
     options.max_moves = o.max_moves;
     options.max_moves_per_gpu_pair = o.max_moves_per_gpu_pair;
     options.target = o.target;
+    options.split = static_cast<std::uint32_t>(o.split);
     options.flags = static_cast<std::uint32_t>(o.flags);
     options.previous = rows("options.previous", o.previous, p.num_physical_experts);
   }

@@ -9,7 +9,7 @@ use crate::options::Options;
 use crate::options::flags::Flags;
 use crate::parts;
 use crate::placement::PlacementMut;
-use crate::problem::{Problem, Shape};
+use crate::problem::{Problem, Shape, StaticSplit};
 use crate::score::{self, How, Layer, Report};
 use crate::status::Status;
 
@@ -44,7 +44,11 @@ pub fn admit(shape: &Shape, options: &Options) -> Result<Way, Status> {
     if options.max_moves != 0 || options.max_moves_per_gpu_pair != 0 || options.target != 0 {
         return Err(Status::MovesWithoutPrevious);
     }
-    match options.recipe.or(policy::recipe(options.policy)) {
+    let recipe = options.recipe.or(policy::recipe(options.policy));
+    if options.split != StaticSplit::Even && (recipe.is_some() || !parts::PREVIOUS) {
+        return Err(Status::UnsupportedSplit);
+    }
+    match recipe {
         Some(recipe) => policy::admit(shape, options.scope).map(|()| Way::Recipe(recipe)),
         None => balanced::admit(shape, options.scope).map(|()| Way::Balanced),
     }
@@ -60,14 +64,19 @@ impl Way {
             Way::Recipe(recipe) if parts::COMPAT => compat::need(shape, scope, recipe),
             Way::Recipe(_) => Need::default(), // refused by `admit`
         };
-        planning.max(score::need(shape, scope, options.measures_dispatch()))
+        planning.max(score::need(shape, scope, options.measures_dispatch(), options.split))
     }
 }
 
 /// How a placement is measured.
 pub fn measured(options: &Options, survive: Survive) -> How {
-    let kept = Kept { survive, may_empty: options.flags.contains(Flags::EMPTY_SLOTS) };
-    How { scope: options.scope, dispatch: options.measures_dispatch(), kept }
+    let kept = Kept {
+        survive,
+        may_empty: options.flags.contains(Flags::EMPTY_SLOTS),
+        uneven: options.split == StaticSplit::Nearest,
+    };
+    let Options { scope, split, .. } = *options;
+    How { scope, split, dispatch: options.measures_dispatch(), kept }
 }
 
 /// What a plan needs of an arena.

@@ -6,7 +6,7 @@
 
 /// Several load windows: `UnsupportedWindows`.
 pub const WINDOWS: bool = !cfg!(without = "windows");
-/// Plans from a placement in force, and what must be survived: `UnsupportedPrevious`, `UnsupportedFlag`; no
+/// Plans from a placement in force, and what must be survived: `UnsupportedPrevious`, `UnsupportedFlag`, `UnsupportedSplit`; no
 /// `eplb_transfers`, no `eplb_gate`.
 pub const PREVIOUS: bool = !cfg!(without = "previous");
 /// Tokens over replicas: `UnsupportedFlag` for `EPLB_FLAG_DISPATCH`; no `eplb_dispatch`.

@@ -1,16 +1,16 @@
 //! The one door of planning: from nothing, or from the placement in force; and how much memory it, or any other
 //! operation, takes.
 
-use crate::afresh::{self, FROM_NOTHING};
+use crate::afresh::{self, FROM_NOTHING, measured};
 use crate::base::arena::{Arena, Need};
 use crate::dispatch;
 use crate::options::Options;
 use crate::options::operation::Operation;
 use crate::parts;
-use crate::placement::{self, PlacementMut};
-use crate::problem::{Problem, Shape};
+use crate::placement::{self, Placement, PlacementMut};
+use crate::problem::{Problem, Shape, StaticSplit};
 use crate::rebalance;
-use crate::rebalance::mode::{admit, from_nothing};
+use crate::rebalance::mode::{admit, from_nothing, survive_of};
 use crate::score::{self, Report};
 use crate::status::Status;
 use crate::transfers::list;
@@ -33,7 +33,7 @@ pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Resu
         Operation::Evaluate => {
             let dispatch = options.measures_dispatch();
             score::admit(shape, dispatch)?;
-            let need = score::need(shape, options.scope, dispatch);
+            let need = score::need(shape, options.scope, dispatch, options.split);
             Ok(need.max(score::need_measured(shape, options.scope, dispatch)))
         }
         Operation::Check => Ok(placement::need(shape)),
@@ -45,6 +45,22 @@ pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Resu
             Err(Status::UnknownOperation)
         }
     }
+}
+
+/// Measures every layer of a placement, with the loads of the problem, as options say: scope, split, and flags. Otherwise
+/// as [`evaluate`](crate::evaluate()).
+///
+/// # Errors
+/// As there.
+pub fn evaluate_as(
+    problem: &Problem,
+    options: &Options,
+    arena: Arena,
+    placement: &Placement,
+    report: Report,
+) -> Result<(), Status> {
+    let how = &measured(options, survive_of(options));
+    score::evaluate_by(problem, how, arena, placement, report)
 }
 
 /// Plans every layer, from nothing or from `options.previous`. Calls `report` once a layer, in order, when it
@@ -82,7 +98,9 @@ pub(crate) fn plan_into(
     maps: &mut PlacementMut,
     report: Option<Report>,
 ) -> Result<(), Status> {
-    let from_placement = options.previous.is_some() || !FROM_NOTHING.contains(options.flags);
+    let from_placement = options.previous.is_some()
+        || !FROM_NOTHING.contains(options.flags)
+        || options.split != StaticSplit::Even;
     if parts::PREVIOUS && from_placement {
         return plan_from_placement(problem, options, arena, maps, report);
     }

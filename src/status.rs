@@ -36,6 +36,8 @@ pub enum eplb_status {
     MovesWithoutPrevious = -10,
     /// The target is above 65536.
     Target = -11,
+    /// The split is not one of EPLB_SPLIT_*.
+    UnknownSplit = -12,
 
     /// The workspace is smaller than eplb_workspace() says.
     WorkspaceTooSmall = -20,
@@ -123,6 +125,8 @@ pub enum eplb_status {
     UnsupportedState = -86,
     /// A flag is not served by this policy or version.
     UnsupportedFlag = -87,
+    /// This policy, or a build without plans from a placement, plans for EPLB_SPLIT_EVEN alone.
+    UnsupportedSplit = -88,
 
     /// eplb_dispatch: an expert has tokens and no replica on a GPU that serves.
     DispatchNoReplica = -100,
@@ -203,6 +207,7 @@ texts! {
     UnknownFlag: c"unknown bit in flags: use EPLB_FLAG_* only",
     MovesWithoutPrevious: c"a limit on moves, a target, or EPLB_FLAG_FILL_ONLY needs a previous placement: set options.previous, or max_moves, max_moves_per_gpu_pair and target to 0",
     Target: c"target is too large: it is a balance in 1/65536, 65536 at most",
+    UnknownSplit: c"unknown split: use one of EPLB_SPLIT_*",
     WorkspaceTooSmall: c"the workspace is too small: ask eplb_workspace for the size",
     WorkspaceMisaligned: c"the workspace is misaligned: ask eplb_workspace for the alignment",
     ShapeZero: c"a num_* field is 0 that must be set: layers, experts, slots and GPUs are at least 1",
@@ -242,6 +247,7 @@ texts! {
     UnsupportedNodes: c"in hierarchical scope this policy needs nodes of contiguous GPUs: make gpu_node NULL or contiguous",
     UnsupportedState: c"this policy needs every GPU alive: make gpu_state NULL or all EPLB_GPU_ALIVE",
     UnsupportedFlag: c"a flag is not served by this policy or version: clear it",
+    UnsupportedSplit: c"this policy plans for an even split alone: set split to EPLB_SPLIT_EVEN, or use EPLB_POLICY_BALANCED",
     DispatchNoReplica: c"an expert has tokens and no replica on a serving GPU: repair the placement, or drop the tokens",
     DispatchDeadSource: c"a dead GPU has tokens to send: set its row of the batch to 0",
     DispatchTokens: c"the tokens of a layer sum to more than 2^52: split the batch",

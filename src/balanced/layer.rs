@@ -55,3 +55,10 @@ pub fn keep(slots: &[i32], kept: &mut [u32]) {
 pub fn restore(kept: &[u32], slots: &mut [i32]) {
     slots.iter_mut().zip(kept).for_each(|(slot, &kept)| *slot = kept as i32);
 }
+
+/// Slots trade places with those put aside.
+pub fn exchange(kept: &mut [u32], slots: &mut [i32]) {
+    for (slot, kept) in slots.iter_mut().zip(kept) {
+        (*slot, *kept) = (*kept as i32, *slot as u32);
+    }
+}

@@ -13,7 +13,7 @@ use crate::base::keys::{descending, sort, sort_buffer};
 use crate::compat::hierarchy;
 use crate::compat::policy::{self, Policy};
 use crate::placement::LayerMaps;
-use crate::problem::{Scope, Shape};
+use crate::problem::{Scope, Shape, StaticSplit};
 use crate::score;
 
 /// Whether it is a hierarchy that DEEPSEEK can plan, if only a window of it.
@@ -32,7 +32,9 @@ pub fn need(shape: &Shape, scope: Scope) -> Need {
     match policy::recipe(Policy::Deepseek) {
         Some(recipe) if concerns(shape, scope) => {
             let kept = Need { u32s: shape.num_physical_experts(), ..Need::default() };
-            hierarchy::need(shape, scope, recipe).max(score::need(shape, scope, false)).plus(kept)
+            hierarchy::need(shape, scope, recipe)
+                .max(score::need(shape, scope, false, StaticSplit::Even))
+                .plus(kept)
         }
         _ => Need::default(),
     }

@@ -46,7 +46,7 @@ pub fn need(experts: usize, slots: usize, gpus: usize, searches: bool) -> Need {
     list(&mut need, [experts, slots, gpus]);
     let mut to_sort = Need::default();
     list_keys(&mut to_sort, [experts, slots]);
-    let search = improve::need::<1>([experts, slots, gpus, 1], false);
+    let search = improve::need::<1>([experts, slots, gpus, 1], false, 0);
     need.plus(solver.max(search).max(to_sort))
 }
 

@@ -24,11 +24,13 @@ pub struct Kept {
     pub survive: Survive,
     /// Slots may stay empty.
     pub may_empty: bool,
+    /// The replicas of an expert do not all get as much.
+    pub uneven: bool,
 }
 
 impl Kept {
     /// Nothing.
-    pub const NOTHING: Kept = Kept { survive: Survive::Nothing, may_empty: false };
+    pub const NOTHING: Kept = Kept { survive: Survive::Nothing, may_empty: false, uneven: false };
 }
 
 /// A gap that is not worth the weighing.
@@ -53,6 +55,7 @@ pub struct Scratch<'a> {
     /// The slower of the two fastest GPUs on which an expert can survive; 0 where it need not.
     apart: f64,
     may_empty: bool,
+    uneven: bool,
     /// Hierarchical scope alone: without groups otherwise.
     groups: Assignment<'a>,
 }
@@ -73,6 +76,7 @@ impl<'a> Scratch<'a> {
             gpus: 0,
             apart: 0.0,
             may_empty: false,
+            uneven: false,
             groups: Assignment::list(arena, shape, groups),
         }
     }
@@ -99,6 +103,7 @@ impl<'a> Scratch<'a> {
             }
         }
         self.may_empty = kept.may_empty;
+        self.uneven = kept.uneven;
         self.apart = self.second(shape, kept.survive);
     }
 
@@ -141,13 +146,19 @@ pub fn lower_bound(load: &[f32], reached: f64, replicas: u64, scratch: &mut Scra
         fleet = fleet.for_two(scratch.apart);
     }
     let total = load.iter().fold(0.0, |sum, &load| sum + widen(load));
-    let mut bound = plain(scratch.load, total, &fleet);
+    // of c replicas the largest is no smaller than where all are alike, but it may be on a GPU that is faster
+    let alike = !scratch.uneven || fleet.speeds.first() == fleet.speeds.last();
+    let mut bound =
+        if alike { plain(scratch.load, total, &fleet) } else { total / fleet.total_speed };
     if !scratch.groups.node_of().is_empty() {
         // the floor is infinite when nothing fits: then there is nothing to bound
         let floor = scratch.groups.assign(load, ASSIGNMENTS).floor;
         if floor > bound && floor < f64::INFINITY {
             bound = floor;
         }
+    }
+    if scratch.uneven {
+        return bound;
     }
     let is_full = replicas >= fleet.total_slots && !scratch.may_empty;
     if is_full && scratch.groups.node_of().is_empty() && reached > bound * CLOSE {

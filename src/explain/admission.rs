@@ -43,6 +43,10 @@ impl Admission<'_> {
             }
             Status::Target => say_target(text, self.options.target),
             Status::UnsupportedFlag => self.say_flag(text),
+            Status::UnsupportedSplit => {
+                say!(text; "options.split is EPLB_SPLIT_NEAREST, % plans for an even split alone: set it to \
+                    EPLB_SPLIT_EVEN, or plan with EPLB_POLICY_BALANCED", self.policy());
+            }
             Status::ShapeTooLarge if self.operation == Operation::Transfers => {
                 say!(text; "problem.num_physical_experts is %: eplb_transfers takes fewer than 2^30 slots",
                     self.shape.num_physical_experts());
@@ -63,6 +67,7 @@ impl Admission<'_> {
         let (is_there, name) = match (status, self.operation) {
             (Status::UnsupportedPolicy, _) => (parts::COMPAT, "compat"),
             (Status::UnsupportedPrevious, _) => previous,
+            (Status::UnsupportedSplit, _) if self.is_balanced() => previous,
             (Status::UnsupportedFlag, _) if !FROM_NOTHING.contains(flags) => previous,
             (Status::UnsupportedFlag, _) if flags.contains(Flags::DISPATCH) => dispatch,
             (Status::UnknownOperation, Operation::Dispatch) => dispatch,

@@ -24,7 +24,7 @@ function! {
     /// Measures a placement with the loads of a problem: any placement, from this library or not. Slots on dead GPUs do not
     /// count; every expert needs a replica on a GPU that is not dead (else EPLB_STATUS_PLACEMENT_MISSING).
     ///
-    /// options    only scope and flags matter.
+    /// options    only scope, split and flags matter.
     /// placement  only physical_to_logical is read, and physical_load where it is given: then the load of a slot is what
     ///            was measured, that of an expert the sum over its slots, and problem.load is not read, and may be NULL.
     /// per_layer  out: [L].

@@ -13,7 +13,7 @@ use crate::options::operation::Operation;
 use crate::options::{Options, check_target};
 use crate::placement::map_lengths;
 use crate::plan;
-use crate::problem::{Problem, Scope, Shape, Spec};
+use crate::problem::{Problem, Scope, Shape, Spec, StaticSplit};
 use crate::status::Status;
 
 /// Copies of the structs that most functions are given. All structs of a call are read before what is in any is
@@ -60,6 +60,7 @@ impl Given {
         // SAFETY: passed on.
         unsafe {
             let shape = read_shape(problem, memory)?;
+            memory.zero("options.reserved", given.reserved)?;
             let options = read_numbers(given).inspect_err(|&status| {
                 memory.listener.hear(|text| say_numbers(text, given, status));
             })?;
@@ -164,6 +165,7 @@ fn read_numbers<'a>(given: &eplb_options) -> Result<Options<'a>, Status> {
         max_moves: given.max_moves,
         max_moves_per_gpu_pair: given.max_moves_per_gpu_pair,
         target: given.target,
+        split: StaticSplit::try_from(given.split)?,
         flags,
         previous: (!given.previous.is_null()).then_some(&[]),
     })
@@ -177,6 +179,9 @@ fn say_numbers(text: &mut Text, given: &eplb_options, status: Status) {
         }
         Status::UnknownScope => {
             say!(text; "options.scope is %: use one of EPLB_SCOPE_*, 0 to 2", given.scope);
+        }
+        Status::UnknownSplit => {
+            say!(text; "options.split is %: use one of EPLB_SPLIT_*, 0 or 1", given.split);
         }
         Status::Target => say_target(text, given.target),
         _ => {

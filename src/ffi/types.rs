@@ -81,6 +81,11 @@ pub struct eplb_options {
     /// [L][P] placement in force, -1 = empty slot. NULL: plan from nothing. Any placement will do, with
     /// duplicates, and with experts on GPUs that are not alive now.
     pub previous: *const i32,
+    /// EPLB_SPLIT_*: how the engine splits the tokens of an expert over its replicas; what eplb_plan plans for, by
+    /// EPLB_POLICY_BALANCED only, and what eplb_evaluate measures.
+    pub split: u32,
+    /// 0.
+    pub reserved: u32,
 }
 
 /// The maps of a placement, in the caller's arrays. physical_to_logical is always needed; NULL for the others: not

@@ -6,7 +6,7 @@ pub mod operation;
 use crate::compat::policy::{Policy, Recipe};
 use crate::options::flags::Flags;
 use crate::placement::Promises;
-use crate::problem::Scope;
+use crate::problem::{Scope, StaticSplit};
 use crate::status::Status;
 
 /// A target of a balance of 1.
@@ -36,6 +36,8 @@ pub struct Options<'a> {
     /// With `previous`: the balance, in 1/65536, at which a layer is left as it is; fewest moves first. 0 = as good as
     /// it gets.
     pub target: u32,
+    /// How the engine splits the tokens of an expert over its replicas.
+    pub split: StaticSplit,
     /// What else is asked for.
     pub flags: Flags,
     /// `[L][P]` placement in force, -1 = empty, or `None`: plan from nothing.

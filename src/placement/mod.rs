@@ -4,6 +4,7 @@ mod check;
 mod digest;
 mod ledger;
 mod maps;
+mod nearest;
 mod number;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
@@ -14,5 +15,6 @@ pub use crate::placement::check::{Promises, Violation, ViolationKind, check, epl
 pub(crate) use crate::placement::check::{check_slowly, need};
 pub use crate::placement::digest::digest;
 pub use crate::placement::maps::{LayerMaps, Placement, PlacementMut, map_lengths};
+pub(crate) use crate::placement::nearest::Parts;
 pub use crate::placement::number::{Numbering, number};
 pub(crate) use crate::placement::walk::{by_gpu, each_slot, is_entry};

@@ -3,10 +3,12 @@
 pub mod loads;
 pub mod shape;
 pub mod spec;
+pub mod split;
 pub mod topology;
 
 pub use crate::problem::shape::Shape;
 pub use crate::problem::spec::{Scope, Spec};
+pub use crate::problem::split::StaticSplit;
 
 use crate::problem::loads::Loads;
 use crate::status::Status;

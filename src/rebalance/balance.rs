@@ -1,23 +1,49 @@
 //! Balance on the GPUs that stay: what a plan is compared by with the one in force.
 
+use crate::base::arena::{Arena, Carve, Need};
 use crate::base::cells::at;
 use crate::base::keys::widen;
-use crate::problem::Problem;
+use crate::placement::{Parts, by_gpu};
 use crate::problem::topology::Topology;
+use crate::problem::{Problem, Shape};
+
+/// What [`balance`] needs: O(E), and O(P + N) where GPUs send to the `nearest`.
+pub fn need(shape: &Shape, nearest: bool) -> Need {
+    let mut need = Need { u32s: shape.num_logical_experts(), ..Need::default() };
+    if nearest {
+        Parts::list(&mut need, shape);
+    }
+    need
+}
 
 /// Weighted mean over the windows of mean GPU time / largest GPU time, of a layer's slots on GPUs that
-/// receive; `None` when an expert has no copy there. `count` holds `[E]`. O(W (P + E)).
-pub fn balance(problem: &Problem, layer: usize, slots: &[i32], count: &mut [u32]) -> Option<f64> {
-    let topology = problem.shape().topology();
+/// receive; `None` when an expert has no copy there. O(W (P + E)).
+pub fn balance(
+    problem: &Problem,
+    layer: usize,
+    slots: &[i32],
+    nearest: bool,
+    arena: &mut Arena,
+) -> Option<f64> {
+    let shape = problem.shape();
+    let topology = shape.topology();
+    let mut rest = arena.rest();
+    let count = rest.u32s(shape.num_logical_experts());
     count_copies(topology, slots, |gpu| topology.receives(gpu), count);
     if count.contains(&0) {
         return None;
     }
+    let parts = &mut if nearest { Some(Parts::list(&mut rest, shape)) } else { None };
+    if let Some(parts) = parts {
+        parts.note(shape, slots, |gpu| topology.receives(gpu));
+    }
+    let part = parts.as_ref().map_or::<&[f64], _>(&[], |parts| parts.part);
+    let shares = &Shares { count, part };
     let (mut sum, mut all) = (0.0, 0.0);
     for window in 0..problem.shape().num_windows() {
         let weight = widen(problem.window_weight(window, layer).abs());
         if weight > 0.0 {
-            sum += weight * balance_of_window(problem, window, layer, slots, count);
+            sum += weight * balance_of_window(problem, (window, layer), slots, shares);
             all += weight;
         }
     }
@@ -56,27 +82,35 @@ pub fn count_copies(
     }
 }
 
+/// What replicas get: load / count; by slot the part of the load where that is another.
+struct Shares<'a> {
+    count: &'a [u32],
+    part: &'a [f64],
+}
+
+impl Shares<'_> {
+    fn of(&self, load: f64, expert: i32, slot: usize) -> f64 {
+        match self.part.get(slot) {
+            Some(part) => load * part,
+            None => load / f64::from(at(self.count, expert as usize)),
+        }
+    }
+}
+
 fn balance_of_window(
     problem: &Problem,
-    window: usize,
-    layer: usize,
+    (window, layer): (usize, usize),
     slots: &[i32],
-    count: &[u32],
+    shares: &Shares,
 ) -> f64 {
     let topology = problem.shape().topology();
     let load = problem.load(window, layer);
     let (mut largest, mut speeds) = (0.0, 0.0);
-    let mut rest = slots.iter();
-    for gpu in 0..topology.num_gpus() {
-        let held = rest.by_ref().take(topology.slots(gpu));
-        if !topology.receives(gpu) {
-            held.for_each(drop);
-            continue;
-        }
+    for (gpu, first, held) in by_gpu(topology, slots).filter(|&(gpu, ..)| topology.receives(gpu)) {
         let mut sum = 0.0;
-        for &expert in held {
+        for (slot, &expert) in (first..).zip(held) {
             if let Some(&load) = load.get(expert as usize) {
-                sum += widen(load) / f64::from(at(count, expert as usize));
+                sum += shares.of(widen(load), expert, slot);
             }
         }
         let speed = f64::from(topology.speed(gpu));

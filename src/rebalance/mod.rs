@@ -32,8 +32,9 @@ pub fn need(how: &Rebalance, shape: &Shape) -> Need {
 /// What takes turns on the rest of the memory.
 #[inline(never)] // sizing is over before planning takes the stack
 fn turns(how: &Rebalance, shape: &Shape) -> Need {
-    let count = Need { u32s: shape.num_logical_experts(), ..Need::default() };
-    let own = search::need(shape).max(rename::need(shape, how.by_node())).max(count);
+    let own = search::need(shape, how)
+        .max(rename::need(shape, how.by_node()))
+        .max(balance::need(shape, how.nearest));
     own.max(how.way.need(shape, &how.fresh))
 }
 

@@ -5,7 +5,7 @@ use crate::balanced::improve::limits::Survive;
 use crate::compat::policy::Policy;
 use crate::options::flags::{EPLB_MOVES_NONE, Flags};
 use crate::options::{Options, check_target};
-use crate::problem::Shape;
+use crate::problem::{Shape, StaticSplit};
 use crate::status::Status;
 
 /// Moves that are counted, but not limited.
@@ -34,6 +34,8 @@ pub struct Rebalance<'a> {
     pub fill_only: bool,
     /// Groups are bound to nodes.
     pub hierarchical: bool,
+    /// Replicas on a node share what it sends: where groups are bound to nodes, or there is one, that is an even split.
+    pub nearest: bool,
 }
 
 /// How a plan goes; `None` when there is nothing to start from and nothing to survive. `has_previous`: there is a placement
@@ -63,6 +65,9 @@ pub fn admit<'a>(
     if !balanced && from_placement {
         return Err(Status::UnsupportedPrevious);
     }
+    if !balanced && options.split != StaticSplit::Even {
+        return Err(Status::UnsupportedSplit);
+    }
     let fresh = from_nothing(options);
     let way = afresh::admit(shape, &fresh)?;
     let hierarchical = shape.is_hierarchical(options.scope) && shape.topology().num_nodes() > 1;
@@ -76,10 +81,13 @@ pub fn admit<'a>(
             return Err(Status::Infeasible);
         }
     }
-    if !has_previous && survive == Survive::Nothing {
+    let nearest = options.split == StaticSplit::Nearest
+        && !shape.is_hierarchical(options.scope)
+        && shape.topology().num_nodes() > 1;
+    if !has_previous && survive == Survive::Nothing && !nearest {
         return Ok(None);
     }
-    Ok(Some(Rebalance { way, fresh, mode, balanced, survive, fill_only, hierarchical }))
+    Ok(Some(Rebalance { way, fresh, mode, balanced, survive, fill_only, hierarchical, nearest }))
 }
 
 /// The same options, with nothing to start from.
@@ -126,9 +134,14 @@ pub fn places_for_two(shape: &Shape, survive: Survive) -> usize {
 }
 
 impl Rebalance<'_> {
+    /// Nodes of GPUs that send to the nearest; 0: tokens are split evenly.
+    pub fn nodes(&self, shape: &Shape) -> usize {
+        if self.nearest { shape.topology().num_nodes() } else { 0 }
+    }
+
     /// GPUs stay on their node when they take other names.
     pub fn by_node(&self) -> bool {
-        self.hierarchical || self.survive == Survive::Node
+        self.hierarchical || self.nearest || self.survive == Survive::Node
     }
 
     /// Slots that may newly differ; `u32::MAX`: all, and they are not counted.

@@ -3,7 +3,7 @@
 use crate::afresh;
 use crate::balanced::improve::instance::Goal;
 use crate::balanced::improve::limits::Survive;
-use crate::balanced::layer::{Layer, keep, restore};
+use crate::balanced::layer::{Layer, exchange, keep, restore};
 use crate::base::arena::{Arena, Carve};
 use crate::options::Options;
 use crate::placement::PlacementMut;
@@ -13,8 +13,10 @@ use crate::rebalance::search::Task;
 use crate::rebalance::slots::{changed, differing, permute, permute_maps, stay};
 use crate::rebalance::{balance, rename};
 
-/// Units of effort of a search for a slot of what must survive something, when the caller does not say.
+/// Units of effort of a search for a slot of a plan from nothing, when the caller does not say.
 const EFFORT_SLOT: u32 = 400;
+/// At least, where GPUs send to the nearest.
+const EFFORT_NEAREST: u32 = 200_000;
 /// A plan so near the mean is not worth another search.
 const CLOSE: f64 = 1.0 - 1.0 / 2048.0;
 
@@ -123,7 +125,7 @@ impl Planner<'_> {
         let slots = maps.slots_mut(shape, layer);
         let steps = (best, differing(shape, old, slots));
         keep(slots, scratch.kept);
-        self.fresh(layer, turns, maps);
+        self.fresh(layer, scratch.from, turns, maps);
         let slots = maps.slots_mut(shape, layer);
         let balance = self.balance(layer, slots, turns);
         self.rename(old, slots, scratch.from, turns);
@@ -145,13 +147,23 @@ impl Planner<'_> {
             && self.how.moves(self.options) as usize >= half.max(1)
     }
 
-    /// Plans from nothing.
-    fn fresh(&self, layer: usize, turns: &mut Arena, maps: &mut PlacementMut) {
-        let Rebalance { way, fresh, .. } = self.how;
+    /// Plans from nothing, and makes of that what survives what it must, and knows where tokens go. `aside`: scratch.
+    fn fresh(&self, layer: usize, aside: &mut [u32], turns: &mut Arena, maps: &mut PlacementMut) {
+        let Rebalance { way, fresh, survive, nearest, .. } = self.how;
         afresh::plan_layer(*way, self.problem, fresh, layer, turns, maps);
+        if *survive != Survive::Nothing || *nearest {
+            let slots = maps.slots_mut(self.problem.shape(), layer);
+            let before = self.balance(layer, slots, turns);
+            keep(slots, aside);
+            self.keep_to(layer, aside, turns);
+            exchange(aside, slots);
+            if *survive == Survive::Nothing && self.balance(layer, slots, turns) < before {
+                exchange(aside, slots);
+            }
+        }
     }
 
-    /// The plan from nothing, made to survive what it must, and renamed.
+    /// The plan from nothing, renamed.
     fn plan_anew(
         &self,
         layer: usize,
@@ -161,13 +173,8 @@ impl Planner<'_> {
         maps: &mut PlacementMut,
     ) {
         let shape = self.problem.shape();
-        self.fresh(layer, turns, maps);
+        self.fresh(layer, scratch.kept, turns, maps);
         let slots = maps.slots_mut(shape, layer);
-        if self.how.survive != Survive::Nothing {
-            keep(slots, scratch.kept);
-            self.make_survive(layer, scratch.kept, turns);
-            restore(scratch.kept, slots);
-        }
         if let Some(old) = old
             && !(self.how.balanced && self.stays(layer, old, slots, scratch, turns))
         {
@@ -180,10 +187,11 @@ impl Planner<'_> {
     }
 
     #[inline(never)] // its task is on the stack only while it searches
-    fn make_survive(&self, layer: usize, kept: &mut [u32], turns: &mut Arena) {
+    fn keep_to(&self, layer: usize, kept: &mut [u32], turns: &mut Arena) {
         let mut task = self.task(layer, &[]);
         if task.layer.effort == 0 {
-            task.layer.effort = EFFORT_SLOT.saturating_mul(kept.len() as u32);
+            let least = if self.how.nearest { EFFORT_NEAREST } else { 0 };
+            task.layer.effort = EFFORT_SLOT.saturating_mul(kept.len() as u32).max(least);
         }
         // there is room: see `places_for_two`
         let _possible = task.search(Goal::Balanced, kept, turns);
@@ -287,7 +295,7 @@ impl Planner<'_> {
     /// On the GPUs that stay; -1 when an expert is missing.
     #[inline(never)]
     pub fn balance(&self, layer: usize, slots: &[i32], turns: &mut Arena) -> f64 {
-        let count = turns.rest().u32s(self.problem.shape().num_logical_experts());
-        balance::balance(self.problem, layer, slots, count).unwrap_or(-1.0)
+        let nearest = self.how.nearest;
+        balance::balance(self.problem, layer, slots, nearest, turns).unwrap_or(-1.0)
     }
 }

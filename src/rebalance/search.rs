@@ -4,10 +4,11 @@ use crate::balanced::improve;
 use crate::balanced::improve::instance::{Found, Goal, Instance};
 use crate::balanced::improve::lanes::{Lanes, take_lanes};
 use crate::balanced::improve::limits::{Limits, Sources, Survive};
+use crate::balanced::improve::split::Nearest;
 use crate::balanced::layer::Layer;
 use crate::balanced::windows::Windows;
 use crate::base::arena::{Arena, Carve, Need};
-use crate::base::cells::{NONE, at, part_mut, put};
+use crate::base::cells::{NONE, at, change, part_mut, put};
 use crate::parts;
 use crate::problem::Shape;
 use crate::rebalance::homes;
@@ -41,6 +42,8 @@ struct Noted<'a> {
     in_force: &'a mut [u32],
     /// By expert: its node.
     home: &'a mut [u32],
+    /// By node, where GPUs send to the nearest: the part of all tokens that it sends.
+    sent: &'a mut [f32],
     /// By expert: the first slot that it can be read from. By slot: the next one with the same expert; its GPU. By GPU:
     /// its node.
     head: &'a mut [u32],
@@ -59,7 +62,7 @@ struct Prepared<'a> {
 }
 
 #[inline(always)]
-fn list<'a>(arena: &mut impl Carve<'a>, shape: &Shape) -> (Noted<'a>, &'a mut [u32]) {
+fn list<'a>(arena: &mut impl Carve<'a>, shape: &Shape, nodes: usize) -> (Noted<'a>, &'a mut [u32]) {
     let (experts, gpus) = (shape.num_logical_experts(), shape.topology().num_gpus());
     let slots = shape.num_physical_experts();
     let noted = Noted {
@@ -69,6 +72,7 @@ fn list<'a>(arena: &mut impl Carve<'a>, shape: &Shape) -> (Noted<'a>, &'a mut [u
         node: arena.u32s(gpus),
         in_force: arena.u32s(slots),
         home: arena.u32s(experts),
+        sent: arena.f32s(nodes),
         head: arena.u32s(experts),
         next: arena.u32s(slots),
         gpu: arena.u32s(slots),
@@ -79,18 +83,19 @@ fn list<'a>(arena: &mut impl Carve<'a>, shape: &Shape) -> (Noted<'a>, &'a mut [u
 
 /// What [`Task::search`] needs: O(W (E + G) + P).
 #[inline(never)] // sizing is over before planning takes the stack
-pub fn need(shape: &Shape) -> Need {
+pub fn need(shape: &Shape, how: &Rebalance) -> Need {
     let (experts, gpus) = (shape.num_logical_experts(), shape.topology().num_gpus());
     let (slots, windows) = (shape.num_physical_experts(), shape.num_windows());
     let mut need = Need::default();
-    list(&mut need, shape);
+    let nodes = how.nodes(shape);
+    list(&mut need, shape, nodes);
     Windows::list(&mut need, shape);
     need.u32s(if windows == 1 { 0 } else { experts });
     need.f32s(experts);
     need.plus(if windows == 1 {
-        improve::need::<1>([experts, slots, gpus, 1], true)
+        improve::need::<1>([experts, slots, gpus, 1], true, nodes)
     } else {
-        improve::need::<8>([experts, slots, gpus, windows], true)
+        improve::need::<8>([experts, slots, gpus, windows], true, nodes)
     })
 }
 
@@ -159,7 +164,7 @@ impl Task<'_> {
     #[inline(never)] // off the stack while searching
     fn prepare<'a>(&self, kept: &[u32], arena: &mut Arena<'a>) -> Option<Prepared<'a>> {
         let shape = self.layer.shape();
-        let (mut noted, expert_at) = list(arena, shape);
+        let (mut noted, expert_at) = list(arena, shape, self.how.nodes(shape));
         let (gpus, slots) = self.note(&mut noted, kept, expert_at);
         self.note_sources(&mut noted);
         let places = 1 + usize::from(self.how.survive != Survive::Nothing);
@@ -167,6 +172,7 @@ impl Task<'_> {
         if bound && !homes::find(shape, (kept, self.how.fill_only), places, noted.home) {
             return None;
         }
+        let nearest = note_sent(shape, noted.sent);
         let limits = Limits {
             moves: self.moves,
             enough: self.enough,
@@ -184,6 +190,7 @@ impl Task<'_> {
             survive: self.how.survive,
             node: noted.node,
             home: if bound { noted.home } else { &[] },
+            nearest,
             pinned: self.how.fill_only,
         };
         let speed: &[f32] = noted.speed.get(..gpus)?;
@@ -250,4 +257,21 @@ impl Task<'_> {
             }
         }
     }
+}
+
+/// What each node sends, where that is asked for.
+fn note_sent<'a>(shape: &Shape, sent: &'a mut [f32]) -> Nearest<'a> {
+    let topology = shape.topology();
+    sent.fill(0.0);
+    let senders = (0..topology.num_gpus()).filter(|&gpu| topology.receives(gpu));
+    let all = senders.clone().count() as f32;
+    for gpu in senders {
+        change(sent, topology.node(gpu), |here| here + 1.0);
+    }
+    let most = sent.iter().fold(0.0, |most, &here| if here > most { here } else { most });
+    let nodes = sent.iter().filter(|&&here| here > 0.0).count();
+    for here in sent.iter_mut() {
+        *here /= all;
+    }
+    Nearest { sent, one: 1.0 / all, few: nodes.max(most as usize) as u32 }
 }

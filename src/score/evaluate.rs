@@ -7,21 +7,11 @@ use crate::bound::lower::Kept;
 use crate::dispatch;
 use crate::placement::{Placement, by_gpu};
 use crate::problem::loads::check_loads;
-use crate::problem::{Problem, Scope, Shape};
+use crate::problem::{Problem, Scope, Shape, StaticSplit};
+use crate::score::how::How;
 use crate::score::measure::{Layer, Scratch, measure, measure_balance};
 use crate::score::metrics::{Metrics, Report};
 use crate::status::Status;
-
-/// How to measure.
-#[derive(Clone, Copy, Debug)]
-pub struct How {
-    /// Whether the bound is that of groups.
-    pub scope: Scope,
-    /// Whether the split of tokens is measured, too.
-    pub dispatch: bool,
-    /// What the placements keep that the bound is of.
-    pub kept: Kept,
-}
 
 /// Refuses what is not measured.
 ///
@@ -33,16 +23,16 @@ pub fn admit(shape: &Shape, dispatch: bool) -> Result<(), Status> {
 
 /// What [`evaluate`] needs of an arena, whatever the number of layers.
 #[inline(never)]
-pub fn need(shape: &Shape, scope: Scope, dispatch: bool) -> Need {
+pub fn need(shape: &Shape, scope: Scope, dispatch: bool, split: StaticSplit) -> Need {
     let mut need = Need::default();
-    Scratch::list(&mut need, shape, scope);
+    Scratch::list(&mut need, shape, scope, split);
     if dispatch { need.plus(dispatch::split_loads_need(shape)) } else { need }
 }
 
 /// What [`evaluate_measured`] needs.
 pub fn need_measured(shape: &Shape, scope: Scope, dispatch: bool) -> Need {
     let sums = Need { f32s: shape.num_logical_experts(), ..Need::default() };
-    need(shape, scope, dispatch).plus(sums)
+    need(shape, scope, dispatch, StaticSplit::Even).plus(sums)
 }
 
 /// Measures every layer of a placement with the loads of the problem. Calls `report` once a layer,
@@ -61,7 +51,7 @@ pub fn evaluate(
     placement: &Placement,
     report: Report,
 ) -> Result<(), Status> {
-    let how = &How { scope, dispatch, kept: Kept::NOTHING };
+    let how = &How { scope, dispatch, split: StaticSplit::Even, kept: Kept::NOTHING };
     evaluate_by(problem, how, arena, placement, report)
 }
 
@@ -74,13 +64,13 @@ pub fn evaluate_by(
     placement: &Placement,
     report: Report,
 ) -> Result<(), Status> {
-    let How { scope, dispatch, kept } = *how;
+    let How { scope, dispatch, split, kept } = *how;
     let mut metrics = Metrics::default();
     let shape = problem.shape();
     placement.check_lengths(shape)?;
     admit(shape, dispatch)?;
-    arena.check(need(shape, scope, dispatch))?;
-    let mut scratch = Scratch::carve(&mut arena, shape, scope, dispatch);
+    arena.check(need(shape, scope, dispatch, split))?;
+    let mut scratch = Scratch::carve(&mut arena, shape, how);
     scratch.note(shape, &kept);
     for layer in 0..shape.num_layers() {
         scratch.count_serving(shape, placement.layer(shape, layer))?;
@@ -120,7 +110,7 @@ pub fn evaluate_measured(
     placement: &Placement,
     report: Report,
 ) -> Result<(), Status> {
-    let how = &How { scope, dispatch, kept: Kept::NOTHING };
+    let how = &How { scope, dispatch, split: StaticSplit::Even, kept: Kept::NOTHING };
     evaluate_measured_by(measured, how, arena, placement, report)
 }
 
@@ -133,7 +123,8 @@ pub fn evaluate_measured_by(
     placement: &Placement,
     report: Report,
 ) -> Result<(), Status> {
-    let How { scope, dispatch, kept } = *how;
+    let How { scope, dispatch, kept, .. } = *how;
+    let split = StaticSplit::Even; // what slots had to do is known
     let Measured { shape, physical_load } = *measured;
     placement.check_lengths(shape)?;
     if physical_load.len() != placement.physical_to_logical.len() {
@@ -143,7 +134,8 @@ pub fn evaluate_measured_by(
     let one = shape.one_layer();
     arena.check(need_measured(shape, scope, dispatch))?;
     let expert_load = arena.f32s(shape.num_logical_experts());
-    let mut scratch = Scratch::carve(&mut arena, &one, scope, dispatch);
+    let how = &How { split, ..*how };
+    let mut scratch = Scratch::carve(&mut arena, &one, how);
     scratch.note(&one, &kept);
     for layer in 0..shape.num_layers() {
         scratch.count_serving(shape, placement.layer(shape, layer))?;
@@ -187,7 +179,7 @@ pub fn report_layer(
     report: &mut Report,
 ) {
     let shape = layer.problem.shape();
-    let mut scratch = Scratch::carve(arena, shape, how.scope, how.dispatch);
+    let mut scratch = Scratch::carve(arena, shape, how);
     scratch.note(shape, &how.kept);
     // a plan leaves no expert out, so that counting cannot fail
     let mut metrics = Metrics::default();
@@ -208,7 +200,8 @@ pub fn largest_load(
     arena: &mut Arena,
     slots: &[i32],
 ) -> (f64, u32) {
-    let mut scratch = Scratch::carve(arena, problem.shape(), scope, false);
+    let how = &How { scope, dispatch: false, split: StaticSplit::Even, kept: Kept::NOTHING };
+    let mut scratch = Scratch::carve(arena, problem.shape(), how);
     let mut metrics = Metrics::default();
     if scratch.count_serving(problem.shape(), slots).is_ok() {
         let layer = Layer { problem, index: layer, slots, slot_load: None };

@@ -5,8 +5,9 @@ use crate::base::cells::{at, change};
 use crate::base::keys::widen;
 use crate::bound::lower::{self, Kept};
 use crate::dispatch;
-use crate::placement::{by_gpu, each_slot};
-use crate::problem::{Problem, Scope, Shape};
+use crate::placement::{Parts, by_gpu, each_slot};
+use crate::problem::{Problem, Scope, Shape, StaticSplit};
+use crate::score::how::How;
 use crate::score::metrics::Metrics;
 use crate::status::Status;
 
@@ -33,6 +34,8 @@ pub struct Scratch<'a> {
     /// `[N]` load, then speed of each node.
     node: &'a mut [f64],
     bound: lower::Scratch<'a>,
+    /// The parts of replicas that are not even.
+    parts: Option<Parts<'a>>,
     /// What an exact split takes, when it is asked for: carved anew for each layer, off this stack.
     dispatch: Option<Arena<'a>>,
 }
@@ -40,20 +43,26 @@ pub struct Scratch<'a> {
 impl<'a> Scratch<'a> {
     /// Takes the memory: O(E + G + N + K).
     #[inline(never)] // what building takes is off the stack while measuring
-    pub fn carve(arena: &'a mut Arena, shape: &Shape, scope: Scope, dispatch: bool) -> Self {
+    pub fn carve(arena: &'a mut Arena, shape: &Shape, how: &How) -> Self {
         let mut rest = arena.rest();
-        let scratch = Scratch::list(&mut rest, shape, scope);
-        Scratch { dispatch: dispatch.then_some(rest), ..scratch }
+        let scratch = Scratch::list(&mut rest, shape, how.scope, how.split);
+        Scratch { dispatch: how.dispatch.then_some(rest), ..scratch }
     }
 
     /// The same from memory or from a count, without the split.
     #[inline(always)]
-    pub fn list(arena: &mut impl Carve<'a>, shape: &Shape, scope: Scope) -> Self {
+    pub fn list(
+        arena: &mut impl Carve<'a>,
+        shape: &Shape,
+        scope: Scope,
+        split: StaticSplit,
+    ) -> Self {
         Scratch {
             count: arena.u32s(shape.num_logical_experts()),
             mark: arena.u32s(shape.num_logical_experts()),
             node: arena.f64s(shape.topology().num_nodes().saturating_mul(2)),
             bound: lower::Scratch::carve(arena, shape, bounded_by_groups(shape, scope)),
+            parts: (split == StaticSplit::Nearest).then(|| Parts::list(arena, shape)),
             dispatch: None,
         }
     }
@@ -79,7 +88,10 @@ impl<'a> Scratch<'a> {
             None if expert == -1 => Ok(()),
             None => Err(Status::PlacementExpert),
         })?;
-        if count.contains(&0) { Err(Status::PlacementMissing) } else { Ok(()) }
+        if let Some(parts) = &mut self.parts {
+            parts.note(shape, slots, |gpu| topology.serves(gpu));
+        }
+        if self.count.contains(&0) { Err(Status::PlacementMissing) } else { Ok(()) }
     }
 }
 
@@ -185,9 +197,10 @@ pub fn measure_balance(layer: &Layer, window: usize, metrics: &mut Metrics, scra
             let (Some(&load), Some(&count)) = (load.get(expert), scratch.count.get(expert)) else {
                 continue; // an empty slot
             };
-            let replica = match layer.slot_load {
-                Some(slot_load) => widen(at(slot_load, slot)),
-                None => widen(load) / f64::from(count),
+            let replica = match (layer.slot_load, &scratch.parts) {
+                (Some(slot_load), _) => widen(at(slot_load, slot)),
+                (_, Some(parts)) => widen(load) * at(parts.part, slot),
+                _ => widen(load) / f64::from(count),
             };
             sum += replica;
             replicas.add(replica);

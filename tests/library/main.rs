@@ -14,6 +14,7 @@ mod freedom;
 mod gate;
 mod load;
 mod migrate;
+mod nearest;
 mod net;
 mod one_load;
 mod planner;

@@ -12,6 +12,7 @@ pub mod brute;
 pub mod dispatch;
 pub mod judge;
 pub mod load;
+pub mod nearest;
 pub mod orders;
 pub mod pack;
 pub mod replay;

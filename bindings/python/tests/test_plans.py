@@ -215,3 +215,17 @@ def test_homes_and_masks(load):
     )
     lost = [256 - len(np.unique(np.delete(row, np.s_[63:72]))) for row in before]
     assert (after.metrics.moved_slots == lost).all()
+
+
+def test_a_plan_for_the_nearest_replica():
+    load = np.random.default_rng(5).gamma(0.5, size=(2, 64))
+    known = {"scope": "global", "split": "nearest"}
+    even = eplb.plan(load, 96, None, 4, 16, scope="global")
+    plan = eplb.plan(load, 96, None, 4, 16, **known)
+    measured = eplb.evaluate(load, plan.physical_to_logical_map, None, 4, 16, **known)
+    assert (measured.balance == plan.metrics.balance).all()
+    before = eplb.evaluate(load, even.physical_to_logical_map, None, 4, 16, **known)
+    assert (measured.balance > before.balance + 0.02).all()
+    with pytest.raises(eplb.Error) as refused:
+        eplb.plan(load, 96, None, 4, 16, policy="deepseek", split="nearest")
+    assert refused.value.status == eplb.Status.UNSUPPORTED_SPLIT

@@ -18,6 +18,9 @@ impl<const N: usize> Packing<'_, N> {
                 self.link(slot, expert);
             }
         }
+        for expert in 0..empty {
+            self.note_parts(expert);
+        }
         self.now += 1;
         self.changed.fill(self.now);
         for gpu in 0..self.gpus() {
@@ -82,6 +85,7 @@ impl<const N: usize> Packing<'_, N> {
         for expert in [before, expert] {
             if expert != empty {
                 self.touch_holders(expert);
+                self.note_parts(expert);
             }
         }
         self.settle();
@@ -95,6 +99,14 @@ impl<const N: usize> Packing<'_, N> {
         self.replace(b, x);
         for slot in [a, b] {
             self.note_content(at(self.gpu_of, slot) as usize);
+        }
+        if self.is_nearest() {
+            for expert in [x, y] {
+                if expert != self.empty() {
+                    self.touch_holders(expert);
+                    self.note_parts(expert);
+                }
+            }
         }
         self.settle();
     }
@@ -162,16 +174,18 @@ impl<const N: usize> Packing<'_, N> {
         let (from, to) = (self.start(gpu), self.start(gpu + 1));
         let sum = part_mut(self.sum, gpu * n, (gpu + 1) * n);
         sum.fill([-self.shift / (at(self.slowness, gpu) * self.unit); N]);
-        for &expert in part(self.expert_at, from, to) {
+        for (slot, &expert) in (from..).zip(part(self.expert_at, from, to)) {
             let from = expert as usize * n;
-            lanes::add(sum, part(self.load, from, from + n), at(self.share, expert as usize));
+            let share = share_at(self.parts.part, self.share, slot, expert);
+            lanes::add(sum, part(self.load, from, from + n), share);
         }
         if !self.as_is.is_empty() {
             let seen = part_mut(self.seen, gpu * n, (gpu + 1) * n);
             seen.fill([0.0; N]);
-            for &expert in part(self.expert_at, from, to) {
+            for (slot, &expert) in (from..).zip(part(self.expert_at, from, to)) {
                 let from = expert as usize * n;
-                lanes::add(seen, part(self.as_is, from, from + n), at(self.share, expert as usize));
+                let share = share_at(self.parts.part, self.share, slot, expert);
+                lanes::add(seen, part(self.as_is, from, from + n), share);
             }
         }
         let (cost, worst) = match N {
@@ -278,4 +292,10 @@ impl<const N: usize> Packing<'_, N> {
         let (gpu, expert) = (at(self.gpu_of, slot) as usize, at(self.expert_at, slot));
         at(self.rise_at, slot) * self.times(gpu, expert)
     }
+}
+
+/// What the replica in a slot gets of its expert's load.
+#[inline(always)]
+fn share_at(part: &[f32], share: &[f32], slot: usize, expert: u32) -> f32 {
+    part.get(slot).copied().unwrap_or_else(|| at(share, expert as usize))
 }

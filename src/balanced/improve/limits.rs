@@ -1,5 +1,6 @@
 //! What the search may change, and what a change costs.
 
+use crate::balanced::improve::split::Nearest;
 use crate::base::cells::{NONE, at};
 
 pub use crate::bound::lower::Survive;
@@ -24,6 +25,8 @@ pub struct Limits<'a> {
     /// By GPU: its node. By expert: the node that it is bound to.
     pub node: &'a [u32],
     pub home: &'a [u32],
+    /// How tokens are split over replicas.
+    pub nearest: Nearest<'a>,
     /// Whether every expert in force must stay.
     pub pinned: bool,
 }
@@ -42,6 +45,7 @@ impl Limits<'_> {
             survive: Survive::Nothing,
             node: &[],
             home: &[],
+            nearest: Nearest::EVEN,
             pinned: false,
         }
     }

@@ -11,6 +11,7 @@ pub mod instance;
 pub mod lanes;
 pub mod limits;
 mod marks;
+mod nearest;
 mod neighborhood;
 mod packing;
 mod pilot_method;
@@ -21,9 +22,11 @@ pub mod scaling;
 pub mod score;
 mod scratch;
 mod search;
+pub mod split;
 mod start;
 mod survival;
 mod swaps;
+mod tidy;
 
 use crate::balanced::improve::incumbent::Incumbent;
 use crate::balanced::improve::instance::{Found, Goal, Instance};
@@ -34,9 +37,9 @@ use crate::base::arena::{Arena, Need};
 use crate::base::cells::NONE;
 
 /// What [`improve`] needs of an arena for instances of up to these sizes (experts, slots, GPUs, windows). `priced`: also
-/// where limits [count moves](Limits::counts_moves).
-pub fn need<const N: usize>(sizes: [usize; 4], priced: bool) -> Need {
-    scratch::need::<N>(sizes, priced)
+/// where limits [count moves](Limits::counts_moves). `nodes`: of GPUs that send to the nearest, else 0.
+pub fn need<const N: usize>(sizes: [usize; 4], priced: bool, nodes: usize) -> Need {
+    scratch::need::<N>(sizes, priced, nodes)
 }
 
 /// Makes the placement better: `expert_at` holds the expert of each slot, `u32::MAX` where there is none. First experts
@@ -51,12 +54,15 @@ pub fn improve<'a, const N: usize>(
 ) -> Option<Found> {
     let sizes = [instance.experts, expert_at.len(), instance.slots.len(), instance.weight.len()];
     let Scratch { packing, marks, kept, peaks } =
-        &mut scratch::carve::<N>(arena, sizes, limits.counts_moves());
+        &mut scratch::carve::<N>(arena, sizes, limits.counts_moves(), limits.nearest.sent.len());
     start::set(packing, instance, limits, expert_at);
     marks.left = instance.effort;
     marks.budget = packing.budget_left();
     if !repair::repair(packing, marks) {
         return None;
+    }
+    if goal == Goal::Balanced && packing.is_nearest() && !packing.priced {
+        tidy::tidy(packing, marks);
     }
     let fills = !limits.may_empty;
     let enough = if goal == Goal::Balanced { limits.enough } else { f64::INFINITY };

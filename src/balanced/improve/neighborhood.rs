@@ -46,6 +46,12 @@ pub fn look<const N: usize>(
     let score = at(p.cost, gpu) * noise;
     let (budget, seen) = (marks.budget, at(marks.seen, gpu));
     let all = at(p.changed, gpu) > seen;
+    if p.is_nearest() {
+        p.know();
+        let mut look = Neighborhood { score, noise, ..Neighborhood::only(p, gpu, budget) };
+        look.nearest_steps(marks, all);
+        return look.end(marks);
+    }
     if p.priced {
         p.know();
         let mut look = Neighborhood { score, noise, ..Neighborhood::only(p, gpu, budget) };

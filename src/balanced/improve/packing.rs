@@ -6,6 +6,7 @@
 
 use crate::balanced::improve::lanes::{self, Gpu, Item, Lanes};
 use crate::balanced::improve::limits::Limits;
+use crate::balanced::improve::split::Parts;
 use crate::base::cells::{NONE, at, part, put};
 
 /// A step of the search.
@@ -79,6 +80,8 @@ pub struct Packing<'a, const N: usize> {
     /// GPUs touched by the step at hand.
     pub touched: &'a mut [u32],
     pub touches: u32,
+    /// Where GPUs send to the nearest.
+    pub parts: Parts<'a>,
 }
 
 /// One of 64.

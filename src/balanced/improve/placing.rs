@@ -7,7 +7,7 @@ use crate::base::cells::at;
 
 impl<'s, 'p, const N: usize> Neighborhood<'s, 'p, N> {
     /// Any step is better than none.
-    fn at_any_cost(p: &'s Packing<'p, N>, budget: i32) -> Self {
+    pub fn at_any_cost(p: &'s Packing<'p, N>, budget: i32) -> Self {
         let any = Neighborhood::only(p, usize::MAX, budget);
         Neighborhood { score: -f32::MAX, noise: f32::NEG_INFINITY, ..any }
     }
@@ -17,7 +17,8 @@ impl<'s, 'p, const N: usize> Neighborhood<'s, 'p, N> {
         let mut all = Neighborhood::at_any_cost(p, marks.budget);
         for expert in 0..p.empty() {
             let price = p.arrives(at(p.gpu_of, slot) as usize, expert) - p.fresh_at(slot);
-            if at(p.relief, expert as usize) > all.enough(price) && all.may_take(slot, expert) {
+            let hopes = p.is_nearest() || at(p.relief, expert as usize) > all.enough(price);
+            if hopes && all.may_take(slot, expert) {
                 all.score_recount(slot, expert, price);
             }
         }

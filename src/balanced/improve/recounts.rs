@@ -154,6 +154,10 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
     #[inline(never)] // used in many places
     pub fn score_recount(&mut self, slot: usize, x: u32, price: i32) {
         let p = self.p;
+        if p.is_nearest() {
+            self.offer_nearest(Step::Recount(slot, x));
+            return;
+        }
         let enough = self.enough(price);
         let gain = self.gain_of_recount(slot, x, enough);
         if gain <= enough || !self.pair_allows(slot, x) {

@@ -6,6 +6,7 @@ use crate::balanced::improve::limits::Limits;
 use crate::balanced::improve::marks::Marks;
 use crate::balanced::improve::packing::Packing;
 use crate::balanced::improve::pilot_method::SMALL;
+use crate::balanced::improve::split::Parts;
 use crate::base::arena::{Arena, Carve, Need};
 use crate::base::keys::sort_buffer;
 
@@ -17,22 +18,23 @@ pub struct Scratch<'a, const N: usize> {
 }
 
 /// Takes the scratch for instances of up to these sizes (experts, slots, GPUs, windows): O(W (E + G) + P). `priced`:
-/// whether moves have a price.
+/// whether moves have a price; `nodes`: of GPUs that send to the nearest.
 #[inline(never)] // what building takes is off the stack while searching
 pub fn carve<'a, const N: usize>(
     arena: &'a mut Arena,
     sizes: [usize; 4],
     priced: bool,
+    nodes: usize,
 ) -> Scratch<'a, N> {
-    list(&mut arena.rest(), sizes, priced)
+    list(&mut arena.rest(), sizes, priced, nodes)
 }
 
 const NO_LIMITS: Limits = Limits::none(0);
 
 /// What instances of up to these sizes need.
-pub fn need<const N: usize>(sizes: [usize; 4], priced: bool) -> Need {
+pub fn need<const N: usize>(sizes: [usize; 4], priced: bool, nodes: usize) -> Need {
     let mut need = Need::default();
-    list::<N>(&mut need, sizes, priced);
+    list::<N>(&mut need, sizes, priced, nodes);
     need
 }
 
@@ -41,6 +43,7 @@ fn list<'a, const N: usize>(
     arena: &mut impl Carve<'a>,
     [experts, slots, gpus, windows]: [usize; 4],
     priced: bool,
+    nodes: usize,
 ) -> Scratch<'a, N> {
     let if_priced = |len: usize| if priced { len } else { 0 };
     let peaks = take_lanes(arena, blocks::<N>(windows));
@@ -56,7 +59,8 @@ fn list<'a, const N: usize>(
     };
     let enough = arena.u32s(if_priced(slots));
     let kept = Kept { best: arena.u32s(slots), enough, root: arena.u32s(slots.min(SMALL)) };
-    let packing = list_packing(arena, [experts, slots, gpus, windows], priced);
+    let parts = list_parts(arena, [experts, slots], nodes);
+    let packing = Packing { parts, ..list_packing(arena, [experts, slots, gpus, windows], priced) };
     Scratch { packing, marks, peaks, kept }
 }
 
@@ -109,5 +113,21 @@ fn list_packing<'a, const N: usize>(
         known: 0,
         touched: arena.u32s(gpus),
         touches: 0,
+        parts: Parts { part: &mut [], near: &mut [], covered: &mut [], on: &mut [] },
+    }
+}
+
+#[inline(always)]
+fn list_parts<'a>(
+    arena: &mut impl Carve<'a>,
+    [experts, slots]: [usize; 2],
+    nodes: usize,
+) -> Parts<'a> {
+    let (experts, slots) = if nodes > 0 { (experts, slots) } else { (0, 0) };
+    Parts {
+        part: arena.f32s(slots),
+        near: arena.u32s(slots),
+        covered: arena.f32s(experts),
+        on: arena.u32s(nodes),
     }
 }

@@ -73,7 +73,7 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
     }
 
     /// Lists the GPUs to swap with, answers how many.
-    fn list_partners(&mut self, marks: &mut Marks, all: bool) -> usize {
+    pub fn list_partners(&mut self, marks: &mut Marks, all: bool) -> usize {
         let (p, h) = (self.p, self.gpu);
         let lane = at(p.worst, h) as usize;
         let seen = at(marks.seen, h);

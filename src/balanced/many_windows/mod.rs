@@ -41,7 +41,7 @@ pub fn need(experts: usize, slots: usize, gpus: usize, windows: usize) -> Need {
     let start = start::need([experts, slots, gpus, windows]);
     let few = one_load::need(experts.min(FEW), slots.min(FEW), gpus, true);
     let solvers = construct::need(experts, slots, gpus).max(few).max(start);
-    need.plus(solvers.max(improve::need::<8>([experts, slots, gpus, windows], false)))
+    need.plus(solvers.max(improve::need::<8>([experts, slots, gpus, windows], false, 0)))
 }
 
 /// By expert: the mean over the windows. By GPU: fewer slots. By slot: other plans.

@@ -16,7 +16,7 @@ from ._library import Error, status_string
 from ._library import library as _library
 from ._library import version_text as _version_text
 from ._measure import Numbers, Violation, check, digest, evaluate, number
-from ._numbers import MOVES_NONE, Flag, ForecastMethod, GpuState, Policy, Scope, SplitKind, Status, ViolationKind
+from ._numbers import MOVES_NONE, Flag, ForecastMethod, GpuState, Policy, Scope, SplitKind, StaticSplit, Status, ViolationKind
 from ._plan import Plan, plan, rebalance_experts
 from ._rebalancer import Rebalancer
 from ._tracker import Tracker, Windows
@@ -43,6 +43,7 @@ __all__ = [
     "Rebalancer",
     "Scope",
     "SplitKind",
+    "StaticSplit",
     "Status",
     "Tracker",
     "Transfers",

@@ -48,6 +48,8 @@ class Options(ctypes.Structure):
         ("flags", c_uint32),
         ("target", c_uint32),
         ("previous", c_void_p),
+        ("split", c_uint32),
+        ("reserved", c_uint32),
     ]
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from . import _abi
 from ._arrays import address, choice, each_gpu, floats, placement, shaped, size, word
 from ._library import library, refused
-from ._numbers import Operation, Policy, Scope, Status
+from ._numbers import Operation, Policy, Scope, StaticSplit, Status
 from ._types import Array, Floats
 
 
@@ -60,6 +60,7 @@ class Call:
         max_moves: int = 0,
         max_moves_per_gpu_pair: int = 0,
         target: int = 0,
+        split: Union[str, int] = StaticSplit.EVEN,
         effort: int = 0,
         flags: int = 0,
         window_weight: Any = None,
@@ -90,6 +91,7 @@ class Call:
             word("flags", flags),
             word("target", target),
         )
+        self.options.split = choice(StaticSplit, split, Status.UNKNOWN_SPLIT)
         self._arrays: List[Array] = []
         if load is not None:
             problem.load = self._keep(load)

@@ -12,7 +12,7 @@ from ._arrays import floats, integers, placement, records, shaped, size, windows
 from ._call import Call, Held
 from ._library import library, refused, sentence
 from ._maps import tables
-from ._numbers import Flag, Operation, Policy, Scope, Status, ViolationKind
+from ._numbers import Flag, Operation, Policy, Scope, StaticSplit, Status, ViolationKind
 from ._types import Array, Ints, Ints32, Records
 
 
@@ -50,6 +50,7 @@ def evaluate(
     *,
     scope: Union[str, int] = Scope.AUTO,
     previous: Any = None,
+    split: Union[str, int] = StaticSplit.EVEN,
     flags: int = Flag(0),
     window_weight: Any = None,
     physical_load: Any = None,
@@ -83,6 +84,7 @@ def evaluate(
         load,
         scope=scope,
         previous=previous,
+        split=split,
         flags=flags,
         window_weight=window_weight,
         gpu_speed=gpu_speed,

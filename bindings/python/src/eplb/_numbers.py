@@ -39,6 +39,13 @@ class Scope(IntEnum):
     GLOBAL = 2
 
 
+class StaticSplit(IntEnum):
+    """EPLB_SPLIT_*: how the engine splits tokens over replicas. The names in lower case do as well."""
+
+    EVEN = 0
+    NEAREST = 1
+
+
 class GpuState(IntEnum):
     """EPLB_GPU_*: what `gpu_state` holds."""
 
@@ -109,6 +116,7 @@ class Status(IntEnum):
     UNKNOWN_FLAG = -9
     MOVES_WITHOUT_PREVIOUS = -10
     TARGET = -11
+    UNKNOWN_SPLIT = -12
     WORKSPACE_TOO_SMALL = -20
     WORKSPACE_MISALIGNED = -21
     SHAPE_ZERO = -30
@@ -148,6 +156,7 @@ class Status(IntEnum):
     UNSUPPORTED_NODES = -85
     UNSUPPORTED_STATE = -86
     UNSUPPORTED_FLAG = -87
+    UNSUPPORTED_SPLIT = -88
     TRACKER_FOREIGN = -90
     TRACKER_TORN = -91
     TRACKER_TOO_SMALL = -92

@@ -10,7 +10,7 @@ from . import _abi
 from ._arrays import address, records, windows
 from ._call import Call, Held
 from ._maps import tables
-from ._numbers import Flag, Operation, Policy, Scope
+from ._numbers import Flag, Operation, Policy, Scope, StaticSplit
 from ._types import Ints, Ints32, Records
 
 
@@ -42,6 +42,7 @@ def rebalance_experts(
     max_moves: int = 0,
     max_moves_per_gpu_pair: int = 0,
     target: int = 0,
+    split: Union[str, int] = StaticSplit.EVEN,
     max_replicas: int = 0,
     effort: int = 0,
     window_weight: Any = None,
@@ -66,6 +67,8 @@ def rebalance_experts(
             eplb.MOVES_NONE = only what must. BALANCED only.
         target: with previous, the balance, in 1/65536, that is enough, with the fewest moves that reach it; 0 = as good
             as it gets. BALANCED only.
+        split: how the engine splits an expert's tokens over its replicas: "even", or "nearest", as SGLang's static
+            dispatch. BALANCED only.
         max_replicas: replicas that an expert may have at most, 0 = no limit. BALANCED only.
         effort: bounds the work of BALANCED; 0 = its default.
         window_weight: [L, W] how much each window counts; None: all the same.
@@ -93,6 +96,7 @@ def rebalance_experts(
         max_moves=max_moves,
         max_moves_per_gpu_pair=max_moves_per_gpu_pair,
         target=target,
+        split=split,
         effort=effort,
         window_weight=window_weight,
     )
@@ -112,6 +116,7 @@ def plan(
     max_moves: int = 0,
     max_moves_per_gpu_pair: int = 0,
     target: int = 0,
+    split: Union[str, int] = StaticSplit.EVEN,
     max_replicas: int = 0,
     effort: int = 0,
     flags: int = Flag(0),
@@ -143,6 +148,7 @@ def plan(
         max_moves=max_moves,
         max_moves_per_gpu_pair=max_moves_per_gpu_pair,
         target=target,
+        split=split,
         effort=effort,
         flags=flags,
         window_weight=window_weight,
