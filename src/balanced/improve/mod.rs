@@ -24,6 +24,7 @@ mod search;
 mod start;
 mod survival;
 mod swaps;
+mod uphill;
 
 use crate::balanced::improve::incumbent::Incumbent;
 use crate::balanced::improve::instance::{Found, Goal, Instance};
