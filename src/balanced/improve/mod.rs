@@ -17,6 +17,7 @@ mod pilot_method;
 mod placing;
 mod recounts;
 mod repair;
+mod reunite;
 pub mod scaling;
 pub mod score;
 mod scratch;
@@ -58,6 +59,9 @@ pub fn improve<'a, const N: usize>(
     marks.budget = packing.budget_left();
     if !repair::repair(packing, marks) {
         return None;
+    }
+    if goal == Goal::Balanced {
+        reunite::reunite(packing, marks);
     }
     let fills = !limits.may_empty;
     let enough = if goal == Goal::Balanced { limits.enough } else { f64::INFINITY };

@@ -11,7 +11,10 @@ const CLOSE: f64 = 1.0 - 1.0 / 512.0;
 /// Experts of the busiest GPU that are tried, each in two ways.
 const TRIED: usize = 2;
 /// What is better by less than this part of what is missing is no better.
-const LEAST: f64 = 1.0 / 32.0;
+const LEAST: f64 = 1.0 / 256.0;
+
+/// Moves below which there is no use in it: the replica, and a swap.
+const LEAST_MOVES: i32 = 3;
 
 impl<const N: usize> Descent<'_, '_, '_, '_, N> {
     /// From the best placement, which it holds.
@@ -27,7 +30,7 @@ impl<const N: usize> Descent<'_, '_, '_, '_, N> {
     /// Whether the search comes further with a replica more of one of the heaviest experts of the busiest GPU.
     fn rises(&mut self, rank: usize, trade: bool) -> bool {
         let best = self.incumbent.best;
-        if self.marks.left == 0 || self.marks.budget <= 0 || !self.replicate(rank, trade) {
+        if self.marks.left == 0 || self.marks.budget < LEAST_MOVES || !self.replicate(rank, trade) {
             return false;
         }
         self.descend();
