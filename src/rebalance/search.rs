@@ -99,8 +99,7 @@ impl Task<'_> {
     /// `None` when limits do not allow what must be done: then
     /// what `kept` holds means nothing.
     pub fn search(&self, goal: Goal, kept: &mut [u32], arena: &mut Arena) -> Option<Found> {
-        self.search_bound(false, goal, kept, arena)
-            .or_else(|| self.search_split(goal, kept, arena))
+        self.search_bound(false, goal, kept, arena).or_else(|| self.search_split(goal, kept, arena))
     }
 
     /// The same from what is in force, where groups are on several nodes: what must be done may be possible elsewhere.

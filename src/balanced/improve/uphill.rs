@@ -20,7 +20,8 @@ impl<const N: usize> Descent<'_, '_, '_, '_, N> {
     /// From the best placement, which it holds.
     #[inline(never)] // off the stack of the search
     pub fn climb(&mut self) {
-        while self.incumbent.best < CLOSE && (0..2 * TRIED).any(|way| self.rises(way / 2, way % 2 > 0))
+        while self.incumbent.best < CLOSE
+            && (0..2 * TRIED).any(|way| self.rises(way / 2, way % 2 > 0))
         {
             self.descend();
             self.go_back();
@@ -104,9 +105,8 @@ fn find_trade<const N: usize>(p: &Packing<N>, budget: i32, expert: u32) -> Optio
             && look.may_hold(spare, moving)
             && look.may_take(slot, expert)
             && p.survives(moving, slot, spare);
-        let price = p.arrives(home, moving) + p.arrives(gpu, expert)
-            - p.fresh_at(spare)
-            - p.fresh_at(slot);
+        let price =
+            p.arrives(home, moving) + p.arrives(gpu, expert) - p.fresh_at(spare) - p.fresh_at(slot);
         if !possible || price > budget {
             continue;
         }
@@ -114,7 +114,10 @@ fn find_trade<const N: usize>(p: &Packing<N>, budget: i32, expert: u32) -> Optio
         let cost = p.cost_with(home, (moving, share), (given, -p.share_of(given)))
             + p.cost_with(gpu, (expert, p.smaller(expert)), (moving, -share));
         if cost < best.0 {
-            best = (cost, Some(((Step::Recount(spare, moving), price), Some(Step::Recount(slot, expert)))));
+            best = (
+                cost,
+                Some(((Step::Recount(spare, moving), price), Some(Step::Recount(slot, expert)))),
+            );
         }
     }
     best.1
