@@ -309,8 +309,6 @@ static void previous(void) {
   for (int i = 0; i < P; i++) c.previous[P + i] = "\0\1\2\3\4\0\5\6\7\1\2\3"[i]
   SAYS(planning, EPLB_STATUS_INFEASIBLE, "options.max_moves is 2, repair of layer |needs 3|pass 0 for no limit", REPAIR;
        for (int i = 0; i < L * P; i++) c.previous[i] = c.previous[P + i % P]; c.options.max_moves = 2);
-  SAYS(planning, EPLB_STATUS_INFEASIBLE, "options.previous[layer 0] has group 0 on nodes 0 (slot 0) and 1", FROM;
-       c.options.scope = EPLB_SCOPE_HIERARCHICAL; c.options.max_moves = 4);
   /* one copy may come from each GPU, and the two that are missing were on the one that leaves */
   SAYS(PLAN, EPLB_STATUS_INFEASIBLE, "options.max_moves_per_gpu_pair is 1|layer 0", FROM; c.problem.gpu_state = c.gpu_state;
        c.problem.num_gpus = 2; c.problem.num_nodes = 1; c.gpu_state[1] = EPLB_GPU_LEAVING; c.problem.num_logical_experts = 6;

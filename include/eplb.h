@@ -333,7 +333,8 @@ typedef struct eplb_metrics {
 
    With options.previous the plan starts from the placement in force, and slots that keep their expert keep their place.
    EPLB_POLICY_BALANCED, in this order and as far as max_moves goes: the fewest moves that give every expert a slot on
-   a GPU that is alive (EPLB_STATUS_INFEASIBLE when the limit does not allow them); copies into empty slots; then the
+   a GPU that is alive (EPLB_STATUS_INFEASIBLE when the limit does not allow them); groups that are on several nodes
+   together (not with EPLB_MOVES_NONE); copies into empty slots; then the
    steps that relieve the busiest GPUs most for each slot that changes, until none is left, the effort is spent, or
    the balance is 0.99976. Without a limit: the plan from nothing with GPUs (of the same slots and speed; in
    hierarchical scope of the same node, and nodes) renamed so that the fewest slots change, or the placement in force

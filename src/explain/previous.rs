@@ -5,7 +5,6 @@ use crate::explain::placement::{Count, Slots};
 use crate::explain::text::{Text, say};
 use crate::options::Options;
 use crate::options::flags::Flags;
-use crate::placement::each_slot;
 use crate::rebalance::mode::{Mode, Rebalance, most_replicas};
 use crate::status::Status;
 
@@ -47,9 +46,6 @@ impl Previous<'_> {
             self.slots.say_copies(text, found, self.max_replicas);
             return Err(Status::MaxReplicas);
         }
-        if self.how.hierarchical {
-            self.check_groups(text, layer)?;
-        }
         let needed = self.least_moves(layer);
         if needed > self.how.moves(self.options) {
             say_moves(text, self.options.max_moves, layer, needed);
@@ -76,38 +72,6 @@ impl Previous<'_> {
             false
         });
         needed
-    }
-
-    /// In hierarchical scope a limit cannot bring the experts of a group together again.
-    #[inline(never)]
-    fn check_groups(&self, text: &mut Text, layer: usize) -> Result<(), Status> {
-        let (shape, slots) = (self.slots.shape, self.slots.layer(layer));
-        let topology = shape.topology();
-        let size = shape.num_logical_experts().checked_div(shape.num_groups()).unwrap_or(0);
-        let group_at = |entry: i32, gpu| {
-            let expert = usize::try_from(entry).ok().filter(|_| topology.receives(gpu));
-            expert.and_then(|expert| expert.checked_div(size))
-        };
-        let first_of = |group| {
-            each_slot(topology, slots, |slot, gpu, entry| match group_at(entry, gpu) == group {
-                true => Err((slot, topology.node(gpu))),
-                false => Ok(()),
-            })
-        };
-        each_slot(topology, slots, |slot, gpu, entry| {
-            let (Some(group), here) = (group_at(entry, gpu), topology.node(gpu)) else {
-                return Ok(());
-            };
-            match first_of(Some(group)) {
-                Err((other, node)) if node != here => {
-                    say!(text; "options.previous[layer %] has group % on nodes % (slot %) and % (slot %), which no plan \
-                        with a limit on moves can mend: set max_moves and max_moves_per_gpu_pair to 0",
-                        layer, group, node, other, here, slot);
-                    Err(Status::Infeasible)
-                }
-                _ => Ok(()),
-            }
-        })
     }
 }
 

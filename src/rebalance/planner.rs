@@ -61,7 +61,7 @@ impl Planner<'_> {
             }
             Some(old) if self.how.balanced => {
                 self.plan_anew(layer, Some(old), scratch, turns, maps);
-                if self.calls_for_steps(layer, old, turns, maps) {
+                if self.calls_for_steps(layer, old, scratch.kept, turns, maps) {
                     self.or_steps(layer, old, scratch, turns, maps);
                 }
             }
@@ -98,7 +98,10 @@ impl Planner<'_> {
         let mut best = steps.map_or(-1.0, |(balance, _)| balance);
         self.arrange(old, slots, scratch.from, turns);
         permute(scratch.from, scratch.kept, slots);
-        if self.how.mode == Mode::Limited
+        keep(slots, scratch.kept);
+        if self.options.target == 0 && self.task(layer, old).is_split(scratch.kept, turns) {
+            best = -1.0; // a plan from nothing has no groups on several nodes
+        } else if self.how.mode == Mode::Limited
             && self.balance(layer, old, turns) > best
             && self.is_complete(layer, old, scratch.kept, turns)
         {
@@ -243,12 +246,16 @@ impl Planner<'_> {
         &self,
         layer: usize,
         old: &[i32],
+        kept: &mut [u32],
         turns: &mut Arena,
         maps: &mut PlacementMut,
     ) -> bool {
         let slots = maps.slots_mut(self.problem.shape(), layer);
         let far = !old.contains(&-1) && self.balance(layer, slots, turns) < CLOSE;
-        (self.options.target > 0 || far) && self.has_few(old, turns)
+        keep(old, kept);
+        (self.options.target > 0 || far)
+            && self.has_few(old, turns)
+            && !self.task(layer, old).is_split(kept, turns)
     }
 
     /// Whether it is as good as any to leave the placement in force as it is.
@@ -275,6 +282,9 @@ impl Planner<'_> {
         }
         keep(old, kept);
         let task = self.task(layer, old);
+        if task.is_split(kept, turns) {
+            return false;
+        }
         Task { moves: 0, ..task }.search(Goal::Repaired, kept, turns).is_some()
     }
 

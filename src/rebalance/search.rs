@@ -5,7 +5,7 @@ use crate::balanced::improve::instance::{Found, Goal, Instance};
 use crate::balanced::improve::lanes::{Lanes, take_lanes};
 use crate::balanced::improve::limits::{Limits, Sources, Survive};
 use crate::balanced::improve::split::Nearest;
-use crate::balanced::layer::Layer;
+use crate::balanced::layer::{Layer, keep};
 use crate::balanced::windows::Windows;
 use crate::base::arena::{Arena, Carve, Need};
 use crate::base::cells::{NONE, at, change, part_mut, put};
@@ -103,11 +103,40 @@ impl Task<'_> {
     /// Makes a placement better (`kept`, `NONE` where there is no expert); slots of GPUs that do not receive become empty.
     /// `None` when limits do not allow what must be done: then
     /// what `kept` holds means nothing.
-    #[inline(never)]
     pub fn search(&self, goal: Goal, kept: &mut [u32], arena: &mut Arena) -> Option<Found> {
+        self.search_bound(false, goal, kept, arena).or_else(|| self.search_split(goal, kept, arena))
+    }
+
+    /// The same from what is in force, where groups are on several nodes: what must be done may be possible elsewhere.
+    #[inline(never)] // seldom done
+    fn search_split(&self, goal: Goal, kept: &mut [u32], arena: &mut Arena) -> Option<Found> {
+        keep(self.in_force, kept);
+        if !self.is_split(kept, arena) {
+            return None;
+        }
+        self.search_bound(true, Goal::Repaired, kept, arena)?;
+        self.search_bound(false, goal, kept, arena)
+    }
+
+    /// Whether a group is on several nodes where it is to be on one.
+    pub fn is_split(&self, kept: &[u32], arena: &mut Arena) -> bool {
+        let shape = self.layer.shape();
+        let home = arena.rest().u32s(shape.num_logical_experts());
+        self.how.hierarchical && homes::is_split(shape, kept, home)
+    }
+
+    /// `free`: groups that are on several nodes are bound to none.
+    #[inline(never)]
+    fn search_bound(
+        &self,
+        free: bool,
+        goal: Goal,
+        kept: &mut [u32],
+        arena: &mut Arena,
+    ) -> Option<Found> {
         let shape = self.layer.shape();
         let mut arena = arena.rest();
-        let prepared = &mut self.prepare(kept, &mut arena)?;
+        let prepared = &mut self.prepare(free, kept, &mut arena)?;
         let windows = &mut Windows::carve(&mut arena, shape);
         windows.note(&self.layer, prepared.slots.len());
         let moved = if !parts::WINDOWS || windows.alike(&self.layer) {
@@ -160,16 +189,16 @@ impl Task<'_> {
         improve::improve(&instance, &prepared.limits, goal, arena, prepared.expert_at)
     }
 
-    /// What is searched. `None` when a group cannot be on a node.
+    /// What is searched. `None` when no node has room for a group.
     #[inline(never)] // off the stack while searching
-    fn prepare<'a>(&self, kept: &[u32], arena: &mut Arena<'a>) -> Option<Prepared<'a>> {
+    fn prepare<'a>(&self, free: bool, kept: &[u32], arena: &mut Arena<'a>) -> Option<Prepared<'a>> {
         let shape = self.layer.shape();
         let (mut noted, expert_at) = list(arena, shape, self.how.nodes(shape));
         let (gpus, slots) = self.note(&mut noted, kept, expert_at);
         self.note_sources(&mut noted);
         let places = 1 + usize::from(self.how.survive != Survive::Nothing);
         let bound = self.how.hierarchical;
-        if bound && !homes::find(shape, (kept, self.how.fill_only), places, noted.home) {
+        if bound && !homes::find(shape, (kept, self.how.fill_only), places, free, noted.home) {
             return None;
         }
         let nearest = note_sent(shape, noted.sent);

@@ -23,6 +23,7 @@ mod promises;
 mod properties;
 mod quality;
 mod robust;
+mod starts;
 mod target;
 mod transfers;
 mod vectors;

@@ -22,7 +22,7 @@ pub struct Limits<'a> {
     /// Whether a slot may be left empty.
     pub may_empty: bool,
     pub survive: Survive,
-    /// By GPU: its node. By expert: the node that it is bound to.
+    /// By GPU: its node. By expert: the node that it is bound to, `u32::MAX` for none.
     pub node: &'a [u32],
     pub home: &'a [u32],
     /// How tokens are split over replicas.

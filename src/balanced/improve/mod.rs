@@ -18,6 +18,7 @@ mod pilot_method;
 mod placing;
 mod recounts;
 mod repair;
+mod reunite;
 pub mod scaling;
 pub mod score;
 mod scratch;
@@ -27,6 +28,7 @@ mod start;
 mod survival;
 mod swaps;
 mod tidy;
+mod uphill;
 
 use crate::balanced::improve::incumbent::Incumbent;
 use crate::balanced::improve::instance::{Found, Goal, Instance};
@@ -60,6 +62,9 @@ pub fn improve<'a, const N: usize>(
     marks.budget = packing.budget_left();
     if !repair::repair(packing, marks) {
         return None;
+    }
+    if goal == Goal::Balanced {
+        reunite::reunite(packing, marks);
     }
     if goal == Goal::Balanced && packing.is_nearest() && !packing.priced {
         tidy::tidy(packing, marks);

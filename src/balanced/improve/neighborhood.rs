@@ -3,7 +3,7 @@
 
 use crate::balanced::improve::marks::Marks;
 use crate::balanced::improve::packing::{Packing, Step};
-use crate::base::cells::at;
+use crate::base::cells::{NONE, at};
 
 /// A gain below this part of what it is the difference of is not worth a step.
 const LEAST_GAIN: f32 = 1.0 / 65_536.0;
@@ -154,9 +154,11 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
     #[inline(always)]
     pub fn allowed(&self, gpu: usize, expert: u32) -> bool {
         let limits = &self.p.limits;
-        limits.home.is_empty()
-            || expert == self.p.empty()
-            || at(limits.home, expert as usize) == at(limits.node, gpu)
+        if limits.home.is_empty() || expert == self.p.empty() {
+            return true;
+        }
+        let home = at(limits.home, expert as usize);
+        home == NONE || home == at(limits.node, gpu)
     }
 
     /// Offers a step that keeps all limits; `of`: what its gain is the difference of.

@@ -73,6 +73,8 @@ pub struct Packing<'a, const N: usize> {
     pub in_force: &'a [u32],
     pub fresh: &'a mut [u32],
     pub gone: &'a mut [u32],
+    /// An expert whose replicas do not become fewer; [`NONE`]: there is none.
+    pub raised: u32,
     /// The time, which goes on with each step; by GPU when it changed last; up to when it is known what changes would do.
     pub now: u32,
     pub changed: &'a mut [u32],

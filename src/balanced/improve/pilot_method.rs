@@ -34,7 +34,16 @@ impl<const N: usize> Descent<'_, '_, '_, '_, N> {
             self.marks.left += rest;
         } else {
             self.descend();
+            self.go_back();
+            if self.packing.priced {
+                self.climb();
+            }
         }
+        self.go_back();
+    }
+
+    /// Goes back to the best placement, if it is another.
+    pub fn go_back(&mut self) {
         let mut pairs = self.packing.expert_at.iter().zip(self.kept.best.iter());
         if !pairs.all(|(a, b)| a == b) {
             self.restore(true);
@@ -43,7 +52,7 @@ impl<const N: usize> Descent<'_, '_, '_, '_, N> {
 
     /// Searches until nothing is left; answers the balance then.
     #[inline(never)]
-    fn descend(&mut self) -> f64 {
+    pub fn descend(&mut self) -> f64 {
         let Descent { packing, marks, incumbent, kept } = self;
         marks.seen.fill(0);
         incumbent.keep(packing, kept);

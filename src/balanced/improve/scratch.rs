@@ -8,6 +8,7 @@ use crate::balanced::improve::packing::Packing;
 use crate::balanced::improve::pilot_method::SMALL;
 use crate::balanced::improve::split::Parts;
 use crate::base::arena::{Arena, Carve, Need};
+use crate::base::cells::NONE;
 use crate::base::keys::sort_buffer;
 
 pub struct Scratch<'a, const N: usize> {
@@ -108,6 +109,7 @@ fn list_packing<'a, const N: usize>(
         in_force: &[],
         fresh: arena.u32s(if_priced(slots)),
         gone: arena.u32s(if_priced(gpus)),
+        raised: NONE,
         now: 0,
         changed: arena.u32s(gpus),
         known: 0,

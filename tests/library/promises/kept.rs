@@ -50,8 +50,8 @@ impl<'a> Layer<'a> {
         (0..self.slots.len()).filter(|&slot| self.changed(slot)).count()
     }
 
-    /// Every expert where it must be, on as many places as it must be, and groups on one node.
-    pub fn is_whole(&self, map: &[i32]) -> bool {
+    /// Every expert where it must be, on as many places as it must be.
+    pub fn is_placed(&self, map: &[i32]) -> bool {
         let (gpus, nodes) = (self.call.has(Flags::SURVIVE_GPU), self.call.has(Flags::SURVIVE_NODE));
         let distinct = |place: &dyn Fn(usize) -> usize, expert| {
             let mut places: Vec<usize> = self.holders(map, expert).map(place).collect();
@@ -63,23 +63,35 @@ impl<'a> Layer<'a> {
             let least = 1 + usize::from(gpus || nodes);
             distinct(&|slot| self.gpu_of[slot], expert) >= least
                 && (!nodes || distinct(&|slot| self.node(slot), expert) >= 2)
-        }) && self.groups_are_whole(map)
-    }
-
-    pub fn groups_are_whole(&self, map: &[i32]) -> bool {
-        if !self.call.is_hierarchical() {
-            return true;
-        }
-        let size = self.experts() / self.call.problem.num_groups;
-        (0..self.call.problem.num_groups).all(|group| {
-            let held = (group * size..(group + 1) * size).flat_map(|e| self.holders(map, e));
-            let mut nodes = held.map(|slot| self.node(slot));
-            let first = nodes.next();
-            nodes.all(|node| Some(node) == first)
         })
     }
 
-    /// Groups that are somewhere stay on their node.
+    /// The same, and groups on one node.
+    pub fn is_whole(&self, map: &[i32]) -> bool {
+        self.is_placed(map) && self.groups_are_whole(map)
+    }
+
+    pub fn groups_are_whole(&self, map: &[i32]) -> bool {
+        (0..self.call.problem.num_groups).all(|group| self.is_together(map, group))
+    }
+
+    /// Whether a group is on one node, where it is bound to one.
+    fn is_together(&self, map: &[i32], group: usize) -> bool {
+        let size = self.experts() / self.call.problem.num_groups;
+        let held = (group * size..(group + 1) * size).flat_map(|e| self.holders(map, e));
+        let mut nodes = held.map(|slot| self.node(slot));
+        let first = nodes.next();
+        !self.call.is_hierarchical() || nodes.all(|node| Some(node) == first)
+    }
+
+    /// Whether all groups are on one node but those that were on several within a limit.
+    pub fn groups_are_kept(&self, map: &[i32]) -> bool {
+        let was = |group| self.old.is_none_or(|old| self.is_together(old, group));
+        (0..self.call.problem.num_groups)
+            .all(|group| self.is_together(map, group) || self.call.is_limited() && !was(group))
+    }
+
+    /// Groups that are on a node stay there.
     pub fn groups_stay(&self, map: &[i32]) -> bool {
         let both: Vec<i32> =
             self.old.iter().flat_map(|old| old.iter()).chain(map).copied().collect();
@@ -87,6 +99,9 @@ impl<'a> Layer<'a> {
         let size = self.experts() / self.call.problem.num_groups;
         !self.call.is_hierarchical()
             || (0..self.call.problem.num_groups).all(|group| {
+                if self.old.is_some_and(|old| !self.is_together(old, group)) {
+                    return true;
+                }
                 let members = group * size..(group + 1) * size;
                 let held = (0..both.len())
                     .filter(|&at| both[at] >= 0 && members.contains(&(both[at] as usize)));
@@ -158,7 +173,7 @@ impl<'a> Layer<'a> {
         });
         self.copies(self.slots, gpu, expert) == 0
             && self.is_within(&map)
-            && self.groups_are_whole(&map)
+            && self.is_together(&map, expert * self.call.problem.num_groups / self.experts())
             && (back || self.pairs_are_within(&map))
     }
 
@@ -225,7 +240,10 @@ fn check_rules(layer: &Layer) {
     assert!(slots.iter().all(|entry| entries.contains(entry)), "not an expert");
     let empty = |slot: usize| slots[slot] == -1;
     assert!((0..slots.len()).all(|slot| layer.alive(slot) || empty(slot)), "on a dead GPU");
-    assert!(layer.is_whole(slots), "an expert is missing, or does not survive, or is elsewhere");
+    assert!(layer.is_placed(slots), "an expert is missing, or does not survive");
+    assert!(layer.groups_are_kept(slots), "a group is elsewhere");
+    let few = call.is_limited() && (call.max_moves as usize) < slots.len() / 2;
+    assert!(!few || layer.groups_stay(slots), "a group has left its node");
     if call.policy != Policy::Balanced {
         assert!(!slots.contains(&-1), "an empty slot");
     }
@@ -322,8 +340,14 @@ fn check_limits(layer: &Layer) {
     let stays = |slot| !layer.is_pinned(slot) || !layer.changed(slot);
     assert!((0..old.len()).all(stays), "a slot that must not change has changed");
     if call.max_moves == EPLB_MOVES_NONE {
-        assert!(!layer.is_whole(old) || layer.moved() == 0, "nothing must change");
-        assert!(layer.moved() < 2 || layer.needs(layer.moved()), "fewer changes would do");
+        assert!(!layer.is_placed(old) || layer.moved() == 0, "nothing must change");
+        let split = !layer.groups_are_whole(old);
+        assert!(split || layer.moved() < 2 || layer.needs(layer.moved()), "fewer changes would do");
+    }
+    let all = (old.len()..EPLB_MOVES_NONE as usize).contains(&(call.max_moves as usize));
+    let free = !call.has(Flags::FILL_ONLY) && !call.survives() && call.per_pair == 0;
+    if all && free && call.effort == 0 {
+        assert!(layer.groups_are_whole(layer.slots), "a group is on several nodes");
     }
     // what stays on a GPU stays in its slot
     let experts = -1..call.problem.num_logical_experts as i32;

@@ -119,9 +119,6 @@ fn is_infeasible(call: &Call, index: usize) -> bool {
     let mut slots = vec![-1; call.num_slots()];
     let layer = Layer::new(call, index, &slots);
     let Some(old) = layer.old else { return false };
-    if !layer.groups_are_whole(old) {
-        return true;
-    }
     let living: Vec<usize> = (0..old.len()).filter(|&slot| layer.alive(slot)).collect();
     let pinned = |slot: usize| call.has(Flags::FILL_ONLY) && old[slot] >= 0;
     let open: Vec<usize> = living.iter().copied().filter(|&slot| !pinned(slot)).collect();
@@ -151,7 +148,8 @@ fn some_is_possible(
     moves: usize,
 ) -> bool {
     let layer = Layer::new(call, index, slots);
-    if layer.is_whole(slots)
+    if layer.is_placed(slots)
+        && layer.groups_are_kept(slots)
         && layer.groups_stay(slots)
         && layer.is_within(slots)
         && layer.adds_no_duplicate(slots)
