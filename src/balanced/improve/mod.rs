@@ -37,6 +37,7 @@ use crate::balanced::improve::pilot_method::Descent;
 use crate::balanced::improve::scratch::Scratch;
 use crate::base::arena::{Arena, Need};
 use crate::base::cells::NONE;
+use crate::parts;
 
 /// What [`improve`] needs of an arena for instances of up to these sizes (experts, slots, GPUs, windows). `priced`: also
 /// where limits [count moves](Limits::counts_moves). `nodes`: of GPUs that send to the nearest, else 0.
@@ -63,7 +64,7 @@ pub fn improve<'a, const N: usize>(
     if !repair::repair(packing, marks) {
         return None;
     }
-    if goal == Goal::Balanced {
+    if parts::PREVIOUS && goal == Goal::Balanced {
         reunite::reunite(packing, marks);
     }
     if goal == Goal::Balanced && packing.is_nearest() && !packing.priced {

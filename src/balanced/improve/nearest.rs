@@ -12,6 +12,7 @@ use crate::balanced::improve::packing::{Packing, Step};
 use crate::balanced::improve::split::Nearest;
 use crate::base::cells::{NONE, add, at, part_mut, put};
 use crate::base::keys::{heap, index_of};
+use crate::parts;
 
 /// An expert whose replicas change: one leaves a node, one comes to another; as it is afterwards.
 struct Moved {
@@ -27,7 +28,7 @@ struct Moved {
 impl<const N: usize> Packing<'_, N> {
     #[inline(always)]
     pub fn is_nearest(&self) -> bool {
-        !self.limits.nearest.sent.is_empty()
+        parts::PREVIOUS && !self.limits.nearest.sent.is_empty()
     }
 
     #[inline(always)]

@@ -8,6 +8,7 @@ use crate::balanced::improve::packing::{Packing, Step};
 use crate::balanced::improve::scaling;
 use crate::balanced::improve::search::{self, End};
 use crate::base::cells::copy;
+use crate::parts;
 
 /// Slots up to which this is tried.
 pub const SMALL: usize = 16;
@@ -35,7 +36,7 @@ impl<const N: usize> Descent<'_, '_, '_, '_, N> {
         } else {
             self.descend();
             self.go_back();
-            if self.packing.priced {
+            if parts::PREVIOUS && self.packing.priced {
                 self.climb();
             }
         }
