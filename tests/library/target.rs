@@ -129,7 +129,10 @@ fn less_is_never_dearer() {
             let what =
                 format!("case {case}, {enough}: {balance}, {moved} moves; {most}, {all} moves");
             assert!(moved >= last || !call.speeds_compare(), "{what}; {last} for less");
-            assert!(options.max_moves + 1 < 2 || moved <= options.max_moves as usize, "{what}");
+            assert!(
+                options.max_moves.wrapping_add(1) < 2 || moved <= options.max_moves as usize,
+                "{what}"
+            );
             assert!(balance >= enough.min(most * (1.0 - 1e-12)), "{what}");
             assert!(most < enough || moved <= all || !call.speeds_compare(), "{what}");
             if before >= enough && call.needs_nothing(&options) {
