@@ -127,7 +127,7 @@ static void deepseek_is_better(void) {
   problem.num_nodes = 3;
   problem.num_gpus = 9;
   problem.load = load;
-  show(-1, &problem, EPLB_SCOPE_HIERARCHICAL);
+  show(ROUNDS, &problem, EPLB_SCOPE_HIERARCHICAL);
 }
 
 /* A random problem: one window, groups and nodes or none, speeds or none. */
@@ -153,7 +153,7 @@ int main(void) {
   policy_under_test = EPLB_POLICY_BALANCED;
   doors();
   explained();
-  deepseek_is_better();
   for (int round = 0; round < ROUNDS; round++) plan(round);
+  deepseek_is_better();
   return finish("parts");
 }
