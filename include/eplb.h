@@ -199,7 +199,8 @@ EPLB_ENUM(eplb_scope, uint32_t) {
 #define EPLB_SPLIT_EVEN 0    /* split: each replica of an expert gets load / count. */
 #define EPLB_SPLIT_NEAREST 1 /* split: the tokens of a GPU go to the replicas on itself if there are any, else to those
                                 on its node, else to all; evenly. Each GPU that is alive sends the same share of every
-                                expert's tokens. The static dispatch of SGLang. */
+                                expert's tokens. As SGLang's static dispatch, which prefers the first of several on a
+                                node. */
 
 /* How to plan. EPLB_OPTIONS_INIT is the default of every field. */
 typedef struct eplb_options {
@@ -276,7 +277,8 @@ EPLB_ENUM(eplb_operation, uint32_t) {
 };
 
 /* Says how much workspace an operation needs. Ask once, keep the block, use it for any number of calls; two calls at
-   the same time need a block each. What is in it before a call does not matter, what is in it afterwards means nothing.
+   the same time need a block each. What is in it before a call does not matter, what is in it afterwards means
+   nothing.
 
    operation  EPLB_OPERATION_*.
    problem    the problem to come; only sizes and topology matter, not num_layers; load may be NULL.
@@ -329,23 +331,24 @@ typedef struct eplb_metrics {
    per_layer  out: [L] metrics of the plan; NULL: not wanted.
 
    EPLB_POLICY_BALANCED fills every slot of every GPU that is alive, but for those that only a duplicate, more than
-   max_replicas, or more moves than allowed could fill: these are -1, and those that EPLB_FLAG_EMPTY_SLOTS leaves empty.
+   max_replicas, or more moves than allowed could fill: these are -1, and those that EPLB_FLAG_EMPTY_SLOTS leaves
+   empty.
 
-   With options.previous the plan starts from the placement in force, and slots that keep their expert keep their place.
-   EPLB_POLICY_BALANCED, in this order and as far as max_moves goes: the fewest moves that give every expert a slot on
-   a GPU that is alive (EPLB_STATUS_INFEASIBLE when the limit does not allow them); groups that are on several nodes
-   together (not with EPLB_MOVES_NONE); copies into empty slots; then the
-   steps that relieve the busiest GPUs most for each slot that changes, until none is left, the effort is spent, or
-   the balance is 0.99976. Without a limit: the plan from nothing with GPUs (of the same slots and speed; in
-   hierarchical scope of the same node, and nodes) renamed so that the fewest slots change, or the placement in force
-   where the plan is no better, or what such steps make of that where it comes to more. With options.target only the
-   first of these has to be done, and the rest as far as it takes. A layer is not less balanced than it was on the GPUs
-   that stay, unless it had empty slots; duplicates may remain, but none is added. docs/SPEC.md: which rule wins over
-   which. The other policies: their plan, renamed. EPLB_STATUS_SOURCE_LOST: an expert was on dead
-   GPUs alone, which cannot be read from, and EPLB_FLAG_EXTERNAL_SOURCE is not set.
+   With options.previous the plan starts from the placement in force, and slots that keep their expert keep their
+   place. EPLB_POLICY_BALANCED, in this order and as far as max_moves goes: the fewest moves that give every expert
+   a slot on a GPU that is alive (EPLB_STATUS_INFEASIBLE when the limit does not allow them); groups that are on
+   several nodes together (not with EPLB_MOVES_NONE); copies into empty slots; then the steps that relieve the
+   busiest GPUs most for each slot that changes, until none is left, the effort is spent, or the balance is
+   0.99976. Without a limit: the plan from nothing with GPUs (of the same slots and speed; in hierarchical scope of
+   the same node, and nodes) renamed so that the fewest slots change, or the placement in force where the plan is
+   no better, or what such steps make of that where it comes to more. With options.target only the first of these
+   has to be done, and the rest as far as it takes. A layer is not less balanced than it was on the GPUs that stay,
+   unless it had empty slots; duplicates may remain, but none is added. docs/SPEC.md: which rule wins over which.
+   The other policies: their plan, renamed. EPLB_STATUS_SOURCE_LOST: an expert was on dead GPUs alone, which cannot
+   be read from, and EPLB_FLAG_EXTERNAL_SOURCE is not set.
 
-   Time of a layer: see the policy, and O(P + E log E) for the metrics. Within limits a step takes O(P S W) at most, for
-   S slots a GPU; effort bounds their sum, and without it the steps go on as long as they help. */
+   Time of a layer: see the policy, and O(P + E log E) for the metrics. Within limits a step takes O(P S W) at
+   most, for S slots a GPU; effort bounds their sum, and without it the steps go on as long as they help. */
 int32_t eplb_plan(const eplb_problem *problem, const eplb_options *options, void *workspace, size_t workspace_size,
                   eplb_placement *placement, eplb_metrics *per_layer, size_t metrics_size);
 
@@ -354,8 +357,8 @@ int32_t eplb_plan(const eplb_problem *problem, const eplb_options *options, void
    Of placements of any origin: how good for given or measured loads, whether they keep the rules, all their maps, and
    whether two ranks hold the same one. */
 
-/* Measures a placement with the loads of a problem: any placement, from this library or not. Slots on dead GPUs do not
-   count; every expert needs a replica on a GPU that is not dead (else EPLB_STATUS_PLACEMENT_MISSING).
+/* Measures a placement with the loads of a problem: any placement, from this library or not. Slots on dead GPUs do
+   not count; every expert needs a replica on a GPU that is not dead (else EPLB_STATUS_PLACEMENT_MISSING).
 
    options    only scope, split and flags matter.
    placement  only physical_to_logical is read, and physical_load where it is given: then the load of a slot is what
@@ -455,9 +458,9 @@ int32_t eplb_tracker_size(const eplb_tracker_config *config, size_t *size, size_
 /* Makes a load tracker that has seen nothing in memory of the caller's, whatever it holds. Afterwards the memory
    belongs to the tracker: eplb_tracker_* alone write to it, one call at a time.
 
-   It is plain data without pointers. Copied while no call is running it can be kept in a file and taken up by another
-   process, of the same byte order, at any address, without a call. A hash guards its header, sums the rest.
-   O(W L E). */
+   It is plain data without pointers. Copied while no call is running it can be kept in a file and taken up by
+   another process, of the same byte order, at any address, without a call. A hash guards its header, sums the
+   rest. O(W L E). */
 int32_t eplb_tracker_init(const eplb_tracker_config *config, void *memory, size_t memory_size);
 
 /* Adds the tokens of one step of one layer to the open window.
@@ -468,18 +471,18 @@ int32_t eplb_tracker_init(const eplb_tracker_config *config, void *memory, size_
    physical_to_logical  [P] this layer's row of the placement in force at this step, -1 = empty slot, whose count must
                         be 0. NULL: counts are of logical experts.
 
-   Counters are 32 bits and stop at 2^32 - 1. With steps_per_window the window closes as soon as every layer has been
-   given so many steps, or when a layer comes that already has them: one that was left out then has fewer. O(E) or O(P);
-   O(L E) when the window closes. */
+   Counters are 32 bits and stop at 2^32 - 1. With steps_per_window the window closes as soon as every layer has
+   been given so many steps, or when a layer comes that already has them: one that was left out then has fewer.
+   O(E) or O(P); O(L E) when the window closes. */
 int32_t eplb_tracker_observe(void *memory, size_t memory_size, uint32_t layer, const uint32_t *counts,
                              uint32_t num_counts, const int32_t *physical_to_logical);
 
-/* Closes the open window: it becomes the newest of the ring, as float, in place of the oldest when the ring is full.
-   Counts up to 2^24 are kept exactly, larger ones rounded to nearest. EPLB_STATUS_TRACKER_EMPTY when nothing was
-   observed since the last window. O(L E). */
+/* Closes the open window: it becomes the newest of the ring, as float, in place of the oldest when the ring is
+   full. Counts up to 2^24 are kept exactly, larger ones rounded to nearest. EPLB_STATUS_TRACKER_EMPTY when nothing
+   was observed since the last window. O(L E). */
 int32_t eplb_tracker_close(void *memory, size_t memory_size);
-/* Forgets what the open window has observed, if anything: after a warm-up, or traffic that is not like what is to come.
-   The closed windows stay. O(L E). */
+/* Forgets what the open window has observed, if anything: after a warm-up, or traffic that is not like what is to
+   come. The closed windows stay. O(L E). */
 int32_t eplb_tracker_discard(void *memory, size_t memory_size);
 
 /* Load windows, as eplb_tracker_windows tells them or as the caller keeps them. The num_* fields, all at
@@ -502,14 +505,14 @@ typedef struct eplb_windows {
 } eplb_windows;
 #define EPLB_WINDOWS_INIT { sizeof(eplb_windows), 0, 0, 0, 0, 0, 0, 0, NULL, NULL }
 
-/* Tells the closed windows: where they lie, how many, and which is the oldest. Checks the whole memory, so call it once
-   after restoring a saved tracker (EPLB_STATUS_TRACKER_TORN).
+/* Tells the closed windows: where they lie, how many, and which is the oldest. Checks the whole memory, so call it
+   once after restoring a saved tracker (EPLB_STATUS_TRACKER_TORN).
 
    windows  out; window_weight is made NULL, struct_size what windows_size is.
 
-   The load lies in the tracker's memory and can be a problem's load as it is, with num_windows as told: the order of
-   windows does not matter to a plan. It changes when a window closes. EPLB_STATUS_TRACKER_EMPTY while none has been
-   closed. O(W L E). */
+   The load lies in the tracker's memory and can be a problem's load as it is, with num_windows as told: the order
+   of windows does not matter to a plan. It changes when a window closes. EPLB_STATUS_TRACKER_EMPTY while none has
+   been closed. O(W L E). */
 int32_t eplb_tracker_windows(void *memory, size_t memory_size, eplb_windows *windows, size_t windows_size);
 
 /* How an abrupt change of the load is told. EPLB_CHANGE_INIT is the default of every field. */
@@ -527,7 +530,8 @@ typedef struct eplb_change {
 #define EPLB_CHANGE_INIT { sizeof(eplb_change), 0, 0, 0, 0, 0 }
 
 /* Says how much each window should count, so that a plan does not cling to what the load was before it changed
-   abruptly, nor forget how much it varies since. Windows from before the last change weigh change.before, the others 1.
+   abruptly, nor forget how much it varies since. Windows from before the last change weigh change.before, the
+   others 1.
 
    windows        what was observed; at most 32. Their window_weight is not looked at.
    change         NULL = all defaults.
@@ -535,10 +539,11 @@ typedef struct eplb_change {
    num_counted    out: [L] how many of the newest windows are since the last change; NULL: not wanted.
 
    A window is its distribution of tokens over experts; the squared distance of two is the sum over experts of
-   (difference of the shares)^2 / mean share. A change is a cut in time with windows that are alike on both sides of it
-   and far apart across it; workloads that come and go are none. At least 3 windows are needed to tell one; windows
-   without tokens in a layer are passed over. Loads are taken for counts of tokens, which scatter by chance; for loads
-   in another unit say tokens_per_load. O(L W E) for each change that is found, and once more. No workspace. */
+   (difference of the shares)^2 / mean share. A change is a cut in time with windows that are alike on both sides
+   of it and far apart across it; workloads that come and go are none. At least 3 windows are needed to tell one;
+   windows without tokens in a layer are passed over. Loads are taken for counts of tokens, which scatter by
+   chance; for loads in another unit say tokens_per_load. O(L W E) for each change that is found, and once more. No
+   workspace. */
 int32_t eplb_window_weights(const eplb_windows *windows, const eplb_change *change, float *window_weight,
                             uint32_t *num_counted);
 
@@ -621,11 +626,11 @@ typedef struct eplb_transfer_list {
   { sizeof(eplb_transfer_list), 0, NULL, sizeof(eplb_transfer), NULL, NULL, NULL, NULL, sizeof(eplb_transfer_totals) }
 
 /* Lists the transfers that turn one placement into another: which expert goes from where to where, and in which
-   round. Replayed in order the list is safe: in a round a GPU sends at most one expert and receives at most one, no
-   slot is overwritten before its last reader, and every expert has a slot from which it can be read and served
-   throughout. docs/SPEC.md ("Transfers") says what happens in and between rounds. Sources are the nearest GPUs that
-   hold the expert (same node, then any), spread as evenly as can be; those that have received it may send it on.
-   GPUs that leave are sources, dead ones are not.
+   round. Replayed in order the list is safe: in a round a GPU sends at most one expert and receives at most one,
+   no slot is overwritten before its last reader, and every expert has a slot from which it can be read and served
+   throughout. docs/SPEC.md ("Transfers") says what happens in and between rounds. Sources are the nearest GPUs
+   that hold the expert (same node, then any), spread as evenly as can be; those that have received it may send it
+   on. GPUs that leave are sources, dead ones are not.
 
    problem        load may be NULL.
    options        only EPLB_FLAG_EXTERNAL_SOURCE matters: it allows source -1 for experts that no GPU can be read for.
@@ -719,10 +724,10 @@ typedef struct eplb_gate_total {
                             takes. */
 } eplb_gate_total;
 
-/* Decides, layer by layer, whether a new placement is worth the move: what the steps until the next rebalance gain by
-   it against what the transfers cost, in seconds. What the busiest GPU may have above the mean by chance is not counted
-   as a gain (config.certainty). What comes and goes moves nothing (config.evidence), and a layer that has moved earns
-   what it cost before it moves again (states). docs/SPEC.md ("Gate") has the formulas.
+/* Decides, layer by layer, whether a new placement is worth the move: what the steps until the next rebalance gain
+   by it against what the transfers cost, in seconds. What the busiest GPU may have above the mean by chance is not
+   counted as a gain (config.certainty). What comes and goes moves nothing (config.evidence), and a layer that has
+   moved earns what it cost before it moves again (states). docs/SPEC.md ("Gate") has the formulas.
 
    layers    [L] each layer under both placements.
    states    [L] in and out: zeroes before the first call, then what the last one wrote. The gate takes it that the
@@ -730,8 +735,8 @@ typedef struct eplb_gate_total {
    verdicts  [L] out.
    total     out: the layers that move, together; NULL: not wanted.
 
-   EPLB_STATUS_GATE_NEVER when the config allows no move, whatever the loads: no time to gain, a price or a limit that
-   rules out even one expert, evidence that is never reached. O(L^2), no workspace. */
+   EPLB_STATUS_GATE_NEVER when the config allows no move, whatever the loads: no time to gain, a price or a limit
+   that rules out even one expert, evidence that is never reached. O(L^2), no workspace. */
 int32_t eplb_gate(const eplb_gate_config *config, const eplb_gate_layer *layers, size_t layer_size,
                   eplb_gate_state *states, size_t state_size, eplb_gate_verdict *verdicts, size_t verdict_size,
                   eplb_gate_total *total, size_t total_size);
@@ -797,10 +802,11 @@ typedef struct eplb_quotas {
 
 /* Splits the tokens of a batch over the replicas of their experts: whole tokens, exact, the same on every rank.
 
-   The largest time of a GPU (tokens / speed) is the smallest that any split into whole tokens has. Where the batch says
-   which GPU sends what, the fewest tokens leave the node of their source, and among such splits the fewest leave its
-   GPU. Of equally good splits the algorithm of docs/SPEC.md, "Dispatch", takes one. Dead GPUs get nothing, whatever
-   their slots hold; GPUs that are leaving serve. Of several slots of an expert on one GPU the first gets all.
+   The largest time of a GPU (tokens / speed) is the smallest that any split into whole tokens has. Where the batch
+   says which GPU sends what, the fewest tokens leave the node of their source, and among such splits the fewest
+   leave its GPU. Of equally good splits the algorithm of docs/SPEC.md, "Dispatch", takes one. Dead GPUs get
+   nothing, whatever their slots hold; GPUs that are leaving serve. Of several slots of an expert on one GPU the
+   first gets all.
 
    problem    only sizes and topology matter, of one layer or several; load may be NULL.
    options    only effort matters: it bounds the replicas looked at in a layer, 0 = 16,384 for each slot; when it runs
@@ -809,8 +815,8 @@ typedef struct eplb_quotas {
    out        out: quotas, routing table, a report a layer.
 
    The workspace is the same with sources and without. EPLB_STATUS_DISPATCH_*, EPLB_STATUS_PLACEMENT_EXPERT,
-   EPLB_STATUS_MAX_REPLICAS; EPLB_STATUS_SHAPE_TOO_LARGE above 65,535 GPUs. About O(E + P + the ways found) a layer,
-   with sources O(G P) more. */
+   EPLB_STATUS_MAX_REPLICAS; EPLB_STATUS_SHAPE_TOO_LARGE above 65,535 GPUs. About O(E + P + the ways found) a
+   layer, with sources O(G P) more. */
 int32_t eplb_dispatch(const eplb_problem *problem, const eplb_options *options, void *workspace, size_t workspace_size,
                       const eplb_placement *placement, const eplb_batch *batch, const eplb_quotas *out);
 

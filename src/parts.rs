@@ -6,8 +6,8 @@
 
 /// Several load windows: `UnsupportedWindows`.
 pub const WINDOWS: bool = !cfg!(without = "windows");
-/// Plans from a placement in force, what must be survived, the nearest replica: `UnsupportedPrevious`, `UnsupportedFlag`,
-/// `UnsupportedSplit`; no `eplb_transfers`, no `eplb_gate`.
+/// Plans from a placement in force, what must be survived, the nearest replica: `UnsupportedPrevious`,
+/// `UnsupportedFlag`, `UnsupportedSplit`; no `eplb_transfers`, no `eplb_gate`.
 pub const PREVIOUS: bool = !cfg!(without = "previous");
 /// Tokens over replicas: `UnsupportedFlag` for `EPLB_FLAG_DISPATCH`; no `eplb_dispatch`.
 pub const DISPATCH: bool = !cfg!(without = "dispatch");

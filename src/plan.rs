@@ -47,8 +47,8 @@ pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Resu
     }
 }
 
-/// Measures every layer of a placement, with the loads of the problem, as options say: scope, split, and flags. Otherwise
-/// as [`evaluate`](crate::evaluate()).
+/// Measures every layer of a placement, with the loads of the problem, as options say: scope, split, and flags.
+/// Otherwise as [`evaluate`](crate::evaluate()); workspace O(P) more for the nearest split.
 ///
 /// # Errors
 /// As there.
@@ -67,19 +67,21 @@ pub fn evaluate_as(
 /// is given.
 ///
 /// From a placement, policy BALANCED: with a limit on moves, the fewest moves that give every expert a slot on
-/// a GPU that is alive, then copies into empty slots, then the best steps while the limit lasts; without, the plan
-/// from nothing, renamed so that the fewest slots change, or the placement in force, or what steps make of it, where the
-/// plan is no better. The other policies: their plan, renamed.
+/// a GPU that is alive, then groups that are on several nodes together (not with `EPLB_MOVES_NONE`), copies into empty
+/// slots, and the best steps, while the limit lasts; without, the plan from nothing, renamed so that the fewest slots
+/// change, or the placement in force, or what steps make of it, where the plan is no better; with `target` no more than
+/// that takes. The other policies: their plan, renamed. A step is O(P S W) at most, S slots a GPU.
 ///
 /// Writes every element of every map that is given. On an error nothing is written and `report` is not
 /// called: all layers are looked at before the first is written.
 ///
 /// # Errors
 /// [`Status::UnsupportedPolicy`] and the other `Unsupported*`, [`Status::ArrayLength`], [`Status::TooFewSlots`], the
-/// `*NotDivisible`, [`Status::LoadTooLarge`], [`Status::WorkspaceTooSmall`]; from a placement also
-/// [`Status::PlacementExpert`] for an entry that is neither -1 nor an expert, [`Status::SourceLost`],
-/// [`Status::Infeasible`] when the limits or what must be survived cannot be kept, and [`Status::MaxReplicas`] when
-/// it has more replicas than the map holds and a limit keeps them.
+/// `*NotDivisible`, [`Status::LoadTooLarge`], [`Status::WorkspaceTooSmall`]; [`Status::ShapeTooLarge`],
+/// [`Status::MovesWithoutPrevious`], [`Status::Target`]; from a placement also [`Status::PlacementExpert`] for an entry
+/// that is neither -1 nor an expert, [`Status::SourceLost`], [`Status::Infeasible`] when the limits or what must be
+/// survived cannot be kept, and [`Status::MaxReplicas`] when it has more replicas than the map holds and a limit keeps
+/// them.
 pub fn plan(
     problem: &Problem,
     options: &Options,

@@ -46,8 +46,8 @@ pub enum eplb_status {
 
     /// One of the num_* fields is 0 that must be set.
     ShapeZero = -30,
-    /// A num_* field is above 2^31 - 1, or an array is beyond the address space; EPLB_POLICY_BALANCED and eplb_dispatch:
-    /// above 65,535 GPUs; eplb_transfers: 2^30 slots or more; eplb_gate: above 4,096 layers.
+    /// A num_* field is above 2^31 - 1, or an array is beyond the address space; EPLB_POLICY_BALANCED and
+    /// eplb_dispatch: above 65,535 GPUs; eplb_transfers: 2^30 slots or more; eplb_gate: above 4,096 layers.
     ShapeTooLarge = -31,
     /// There are fewer slots than experts; for EPLB_POLICY_BALANCED, fewer on GPUs that are alive.
     TooFewSlots = -32,
@@ -94,8 +94,8 @@ pub enum eplb_status {
     PlacementInvalid = -61,
     /// eplb_evaluate: an expert has no replica on a GPU that serves; eplb_transfers: the new placement leaves one out.
     PlacementMissing = -62,
-    /// max_replicas is too small for logical_to_physical: below P - E + 1 (EPLB_POLICY_BALANCED: 0), the serving GPUs of
-    /// an expert (eplb_dispatch), its replicas (eplb_number); or 1 where every expert must be on two places.
+    /// max_replicas is too small for logical_to_physical: below P - E + 1 (EPLB_POLICY_BALANCED: 0), the serving GPUs
+    /// of an expert (eplb_dispatch), its replicas (eplb_number); or 1 where every expert must be on two places.
     MaxReplicas = -63,
     /// The new placement puts an expert on a GPU that is not alive and does not have it.
     PlacementState = -69,
@@ -155,15 +155,16 @@ pub enum eplb_status {
     OldestWindow = -115,
     /// eplb_window_weights: more windows than the 32 that it judges.
     TooManyWindows = -116,
-    /// eplb_window_weights: ratio, distance or tokens_per_load is neither 0 nor finite and at least 2^-126, before not 0
-    /// to 1, or each_layer not 0 or 1.
+    /// eplb_window_weights: ratio, distance or tokens_per_load is neither 0 nor finite and at least 2^-126, before not
+    /// 0 to 1, or each_layer not 0 or 1.
     ChangeOption = -117,
     /// The forecast's method is not one of EPLB_FORECAST_METHOD_*.
     UnknownForecast = -118,
     /// eplb_forecast: half_life is neither 0 nor finite and at least 2^-10, or sigmas neither 0 nor finite and at least
     /// 2^-126.
     ForecastOption = -119,
-    /// eplb_gate: a time, a number of steps or a factor of the config is NaN, infinite or negative, or stall is above 1.
+    /// eplb_gate: a time, a number of steps or a factor of the config is NaN, infinite or negative, or stall is above
+    /// 1.
     GateTime = -110,
     /// eplb_gate: bytes_per_expert or a bandwidth is NaN, infinite or negative, or gpu_bandwidth is 0.
     GateBandwidth = -111,

@@ -1,7 +1,8 @@
 //! BALANCED: counts and packing decided together, on any topology.
 //!
-//! [`plan`] has the way of a layer. What a solver gets is an [`instance`]; `construct` solves it for one load,
-//! `many_windows` for several windows; `improve` makes a placement better.
+//! [`plan`] has the way of a layer. What a solver gets is an [`instance`]; `one_load` solves it by `construct`
+//! and the search, `many_windows` for several windows; `improve` is the search. `nodes` has groups of them,
+//! `never_worse` DEEPSEEK beside.
 
 mod admit;
 mod construct;

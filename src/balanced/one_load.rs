@@ -1,6 +1,6 @@
-//! One load: the solver, and where GPUs differ in slots or speed the search after it. A GPU that is slow, or that has more
-//! slots than others, may have to take something that is too much for it: then fewer slots are planned first, the others
-//! filled, and the search makes room.
+//! One load: the solver, and where GPUs differ in slots or speed, or slots are few, the search after it. A GPU that is
+//! slow, or that has more slots than others, may have to take something that is too much for it: then fewer slots are
+//! planned first, the others filled, and the search makes room.
 
 use crate::balanced::construct;
 use crate::balanced::fewer_slots::{self, Fewer};
@@ -16,8 +16,8 @@ use crate::problem::Shape;
 
 /// So near to the mean there is nothing to gain.
 const NEAR: f64 = 1.0 + 1.0 / 1024.0;
-/// Slots that a load needs, in quarters of a slot an expert: with more, the hottest are on most GPUs anyway. Which of the
-/// two is better differs from load to load.
+/// Slots that a load needs, in quarters of a slot an expert: with more, the hottest are on most GPUs anyway. Which of
+/// the two is better differs from load to load.
 const SIX: usize = 6;
 const FIVE: usize = 5;
 /// A search may spend the effort once for so many slots.
@@ -71,7 +71,7 @@ fn list_keys<'a>(
     (arena.u32s(experts), arena.u64s(slots), arena.u64s(sort_buffer(slots)))
 }
 
-/// Solves an instance of GPUs that differ; as [`construct::solve`].
+/// Solves an instance of a shape that [`searches`]; as [`construct::solve`].
 #[inline(never)] // off the stack of those that need no more than the solver
 pub fn solve(instance: &Instance<&[f32]>, arena: &mut Arena, expert_at: &mut [u32]) -> u64 {
     let all = instance.loads.iter().fold(0.0, |sum, &load| sum + widen(load));
@@ -86,7 +86,7 @@ pub fn solve(instance: &Instance<&[f32]>, arena: &mut Arena, expert_at: &mut [u3
     let speed = instance.speed.iter().fold(0.0, |sum, &speed| sum + f64::from(speed));
     let near = all / speed * NEAR;
     let (time, left) = (f64::INFINITY, instance.effort);
-    let plans = &mut Plans { instance, scratch, time, near, planned: 0, left };
+    let plans = &mut Plans { instance, scratch, all, time, near, planned: 0, left };
     if alike {
         plans.left = construct::solve(instance, &mut rest, expert_at);
         plans.keep(&mut rest, expert_at);
@@ -114,6 +114,8 @@ pub fn solve(instance: &Instance<&[f32]>, arena: &mut Arena, expert_at: &mut [u3
 struct Plans<'s, 'a> {
     instance: &'s Instance<'s, &'s [f32]>,
     scratch: Scratch<'a>,
+    /// All loads together.
+    all: f64,
     /// The largest time of the best; and what is near enough to the least that all GPUs together can do.
     time: f64,
     near: f64,
@@ -164,9 +166,8 @@ impl Plans<'_, '_> {
     fn search(&mut self, arena: &mut Arena, expert_at: &mut [u32]) {
         let Instance { loads, slots, speed, max_replicas, effort, .. } = *self.instance;
         let gpus = slots.len() as f64;
-        let all = loads.iter().fold(0.0, |sum, &load| sum + widen(load));
         for (share, &load) in self.scratch.shares.iter_mut().zip(loads) {
-            let part = if all > 0.0 { widen(load) * gpus / all } else { 0.0 };
+            let part = widen(load) * gpus / self.all;
             *share = [if part > TINY { part as f32 } else { 0.0 }];
         }
         let instance = Searched {
@@ -181,16 +182,15 @@ impl Plans<'_, '_> {
         };
         let limits = Limits::none(max_replicas);
         // without limits there is nothing that it could refuse
-        let _moved = improve::improve(&instance, &limits, Goal::Balanced, arena, expert_at);
+        let _found = improve::improve(&instance, &limits, Goal::Balanced, arena, expert_at);
         self.sort(arena, expert_at);
     }
 
     /// Sorts the experts of each GPU by falling load of their replicas, empty slots last.
     fn sort(&self, arena: &mut Arena, expert_at: &mut [u32]) {
         let Instance { loads, slots, .. } = *self.instance;
-        let all = loads.iter().fold(0.0, |sum, &load| sum + widen(load));
         // a power of two, so that order is kept and nothing is subnormal
-        let scale = f64::from_bits(2046_u64.saturating_sub(all.to_bits() >> 52) << 52);
+        let scale = f64::from_bits(2046_u64.saturating_sub(self.all.to_bits() >> 52) << 52);
         let scaled = |expert: u32| {
             let load = widen(at(loads, expert)) * scale;
             if load > TINY { load as f32 } else { 0.0 }

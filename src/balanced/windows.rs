@@ -155,8 +155,8 @@ impl<'a> Windows<'a> {
         })
     }
 
-    /// Takes for the unit of each window what a GPU of mean speed would have if all were even, or, with groups on nodes, if
-    /// those of the busiest node were.
+    /// Takes for the unit of each window what a GPU of mean speed would have if all were even, or, with groups on
+    /// nodes, if those of the busiest node were.
     #[inline(never)]
     pub fn measure(
         &mut self,

@@ -1,8 +1,9 @@
 //! What a GPU has to do at least when all its slots are to be filled.
 //!
-//! Proof. A GPU of k slots holds k experts, of load l and c replicas, and takes the sum of l / c. Each of the E - k others
-//! has `least` replicas somewhere, so those of the k experts sum to at most R = slots - least (E - k). By Cauchy and
-//! Schwarz the sum of l / c is at least (sum of sqrt l)^2 / R; and no c is above the number of GPUs. Both are least for the k lightest experts.
+//! Proof. A GPU of k slots holds k experts, of load l and c replicas, and takes the sum of l / c. Each of the E - k
+//! others has `least` replicas somewhere, so those of the k experts sum to at most R = slots - least (E - k). By Cauchy
+//! and Schwarz the sum of l / c is at least (sum of sqrt l)^2 / R; and no c is above the number of GPUs. Both are least
+//! for the k lightest experts.
 
 use crate::base::keys::widen;
 use crate::bound::water_level::Fleet;

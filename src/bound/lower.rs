@@ -107,8 +107,8 @@ impl<'a> Scratch<'a> {
         self.apart = self.second(shape, kept.survive);
     }
 
-    /// The speed of the fastest GPU on another place than the fastest of all; 0 where one place will do, or is all there
-    /// is.
+    /// The speed of the fastest GPU on another place than the fastest of all; 0 where one place will do, or is all
+    /// there is.
     fn second(&self, shape: &Shape, survive: Survive) -> f64 {
         let place = |&key: &u64| match survive {
             Survive::Node => shape.topology().node(index_of(key)),
@@ -124,9 +124,9 @@ impl<'a> Scratch<'a> {
 }
 
 /// No placement of this load `[E]` that keeps replicas of an expert apart, in hierarchical scope groups on their node,
-/// and what has been noted, has a smaller largest GPU time; where a placement with so many `replicas`, no two of an expert on a GPU, has no empty slot,
-/// and none may be empty, none that is full has. `reached`: the time of a placement that is known.
-/// O(E + G), O(E log E) a ramp where that leaves a gap.
+/// and what has been noted, has a smaller largest GPU time; where a placement with so many `replicas`, no two of an
+/// expert on a GPU, has no empty slot, and none may be empty, none that is full has. `reached`: the time of a placement
+/// that is known. O(E + G), O(E log E) a ramp where that leaves a gap.
 #[inline(never)] // what it takes is on the stack only meanwhile
 pub fn lower_bound(load: &[f32], reached: f64, replicas: u64, scratch: &mut Scratch) -> f64 {
     for (expert, (key, &load)) in scratch.keys.iter_mut().zip(load).enumerate() {

@@ -59,7 +59,8 @@ impl<'a> Fleet<'a> {
         fleet
     }
 
-    /// The same for experts that must have two replicas. `apart`: the slower of the two fastest GPUs that they may be on.
+    /// The same for experts that must have two replicas. `apart`: the slower of the two fastest GPUs that they may be
+    /// on.
     pub fn for_two(self, apart: f64) -> Self {
         Fleet { least: 2, apart, ..self }
     }

@@ -67,7 +67,7 @@ impl Admission<'_> {
         let (is_there, name) = match (status, self.operation) {
             (Status::UnsupportedPolicy, _) => (parts::COMPAT, "compat"),
             (Status::UnsupportedPrevious, _) => previous,
-            (Status::UnsupportedSplit, _) if self.is_balanced() => previous,
+            (Status::UnsupportedSplit, _) if self.options.is_balanced() => previous,
             (Status::UnsupportedFlag, _) if !FROM_NOTHING.contains(flags) => previous,
             (Status::UnsupportedFlag, _) if flags.contains(Flags::DISPATCH) => dispatch,
             (Status::UnknownOperation, Operation::Dispatch) => dispatch,
@@ -79,10 +79,6 @@ impl Admission<'_> {
 
     fn topology(&self) -> &Topology<'_> {
         self.shape.topology()
-    }
-
-    fn is_balanced(&self) -> bool {
-        self.options.recipe.is_none() && self.options.policy == Policy::Balanced
     }
 
     /// The C name of the policy.
@@ -158,7 +154,7 @@ impl Admission<'_> {
 
     fn say_too_few(&self, text: &mut Text) {
         let (shape, experts) = (self.shape, self.shape.num_logical_experts());
-        if self.is_balanced() {
+        if self.options.is_balanced() {
             say!(text; "GPUs that are alive have room for % experts, each once on a GPU, problem.num_logical_experts is \
                 %: give more slots, or living GPUs", slots_in_use(shape), experts);
         } else {
@@ -197,7 +193,7 @@ impl Admission<'_> {
         say!(text; "options.flags has % (%), ", name, flag.bits());
         if self.operation == Operation::Transfers {
             say!(text; "eplb_transfers knows EPLB_FLAG_EXTERNAL_SOURCE alone: clear it");
-        } else if self.is_balanced() {
+        } else if self.options.is_balanced() {
             say!(text; "which in hierarchical scope needs a limit on moves: set options.max_moves, or options.scope to \
                 EPLB_SCOPE_GLOBAL");
         } else {

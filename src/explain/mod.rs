@@ -1,9 +1,10 @@
 //! Why a call is refused: one sentence that names the argument, the place in it and what to do.
 //!
-//! Pointers, sizes of structs and numbers of C are explained where they are read, in `ffi`. Nothing here decides. The checks of the other rooms say which status a call has, and what is here looks for the
-//! place with the predicates that they use; where it finds none, which would be a fault of ours, the text of the
-//! status is what remains. No memory but the caller's is needed: what the checks count in a workspace is counted a
-//! few experts at a time. A sentence ends with its status as a number, so that a log line has both.
+//! Pointers, sizes of structs and numbers of C are explained where they are read, in `ffi`. Nothing here decides. The
+//! checks of the other rooms say which status a call has, and what is here looks for the place with the predicates that
+//! they use; where it finds none, which would be a fault of ours, the text of the status is what remains. No memory but
+//! the caller's is needed: what the checks count in a workspace is counted a few experts at a time. A sentence ends
+//! with its status as a number, so that a log line has both.
 
 pub(crate) mod admission;
 mod call;

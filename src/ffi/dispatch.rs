@@ -69,10 +69,11 @@ plain! {
 function! {
     /// Splits the tokens of a batch over the replicas of their experts: whole tokens, exact, the same on every rank.
     ///
-    /// The largest time of a GPU (tokens / speed) is the smallest that any split into whole tokens has. Where the batch says
-    /// which GPU sends what, the fewest tokens leave the node of their source, and among such splits the fewest leave its
-    /// GPU. Of equally good splits the algorithm of docs/SPEC.md, "Dispatch", takes one. Dead GPUs get nothing, whatever
-    /// their slots hold; GPUs that are leaving serve. Of several slots of an expert on one GPU the first gets all.
+    /// The largest time of a GPU (tokens / speed) is the smallest that any split into whole tokens has. Where the batch
+    /// says which GPU sends what, the fewest tokens leave the node of their source, and among such splits the fewest
+    /// leave its GPU. Of equally good splits the algorithm of docs/SPEC.md, "Dispatch", takes one. Dead GPUs get
+    /// nothing, whatever their slots hold; GPUs that are leaving serve. Of several slots of an expert on one GPU the
+    /// first gets all.
     ///
     /// problem    only sizes and topology matter, of one layer or several; load may be NULL.
     /// options    only effort matters: it bounds the replicas looked at in a layer, 0 = 16,384 for each slot; when it runs
@@ -81,8 +82,8 @@ function! {
     /// out        out: quotas, routing table, a report a layer.
     ///
     /// The workspace is the same with sources and without. EPLB_STATUS_DISPATCH_*, EPLB_STATUS_PLACEMENT_EXPERT,
-    /// EPLB_STATUS_MAX_REPLICAS; EPLB_STATUS_SHAPE_TOO_LARGE above 65,535 GPUs. About O(E + P + the ways found) a layer,
-    /// with sources O(G P) more.
+    /// EPLB_STATUS_MAX_REPLICAS; EPLB_STATUS_SHAPE_TOO_LARGE above 65,535 GPUs. About O(E + P + the ways found) a
+    /// layer, with sources O(G P) more.
     pub unsafe extern "C" fn eplb_dispatch(
         problem: *const eplb_problem,
         options: *const eplb_options,

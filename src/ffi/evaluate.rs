@@ -21,8 +21,8 @@ use crate::status::Status;
 use core::ffi::c_void;
 
 function! {
-    /// Measures a placement with the loads of a problem: any placement, from this library or not. Slots on dead GPUs do not
-    /// count; every expert needs a replica on a GPU that is not dead (else EPLB_STATUS_PLACEMENT_MISSING).
+    /// Measures a placement with the loads of a problem: any placement, from this library or not. Slots on dead GPUs do
+    /// not count; every expert needs a replica on a GPU that is not dead (else EPLB_STATUS_PLACEMENT_MISSING).
     ///
     /// options    only scope, split and flags matter.
     /// placement  only physical_to_logical is read, and physical_load where it is given: then the load of a slot is what

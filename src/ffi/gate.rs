@@ -20,10 +20,10 @@ plain! {
 }
 
 function! {
-    /// Decides, layer by layer, whether a new placement is worth the move: what the steps until the next rebalance gain by
-    /// it against what the transfers cost, in seconds. What the busiest GPU may have above the mean by chance is not counted
-    /// as a gain (config.certainty). What comes and goes moves nothing (config.evidence), and a layer that has moved earns
-    /// what it cost before it moves again (states). docs/SPEC.md ("Gate") has the formulas.
+    /// Decides, layer by layer, whether a new placement is worth the move: what the steps until the next rebalance gain
+    /// by it against what the transfers cost, in seconds. What the busiest GPU may have above the mean by chance is not
+    /// counted as a gain (config.certainty). What comes and goes moves nothing (config.evidence), and a layer that has
+    /// moved earns what it cost before it moves again (states). docs/SPEC.md ("Gate") has the formulas.
     ///
     /// layers    [L] each layer under both placements.
     /// states    [L] in and out: zeroes before the first call, then what the last one wrote. The gate takes it that the
@@ -31,8 +31,8 @@ function! {
     /// verdicts  [L] out.
     /// total     out: the layers that move, together; NULL: not wanted.
     ///
-    /// EPLB_STATUS_GATE_NEVER when the config allows no move, whatever the loads: no time to gain, a price or a limit that
-    /// rules out even one expert, evidence that is never reached. O(L^2), no workspace.
+    /// EPLB_STATUS_GATE_NEVER when the config allows no move, whatever the loads: no time to gain, a price or a limit
+    /// that rules out even one expert, evidence that is never reached. O(L^2), no workspace.
     pub unsafe extern "C" fn eplb_gate(
         config: *const eplb_gate_config,
         layers: *const eplb_gate_layer,

@@ -21,7 +21,8 @@ use crate::status::Status;
 use core::ffi::c_void;
 
 /// Says how much workspace an operation needs. Ask once, keep the block, use it for any number of calls; two calls at
-/// the same time need a block each. What is in it before a call does not matter, what is in it afterwards means nothing.
+/// the same time need a block each. What is in it before a call does not matter, what is in it afterwards means
+/// nothing.
 ///
 /// operation  EPLB_OPERATION_*.
 /// problem    the problem to come; only sizes and topology matter, not num_layers; load may be NULL.
@@ -60,23 +61,24 @@ function! {
     /// per_layer  out: [L] metrics of the plan; NULL: not wanted.
     ///
     /// EPLB_POLICY_BALANCED fills every slot of every GPU that is alive, but for those that only a duplicate, more than
-    /// max_replicas, or more moves than allowed could fill: these are -1, and those that EPLB_FLAG_EMPTY_SLOTS leaves empty.
+    /// max_replicas, or more moves than allowed could fill: these are -1, and those that EPLB_FLAG_EMPTY_SLOTS leaves
+    /// empty.
     ///
-    /// With options.previous the plan starts from the placement in force, and slots that keep their expert keep their place.
-    /// EPLB_POLICY_BALANCED, in this order and as far as max_moves goes: the fewest moves that give every expert a slot on
-    /// a GPU that is alive (EPLB_STATUS_INFEASIBLE when the limit does not allow them); groups that are on several nodes
-    /// together (not with EPLB_MOVES_NONE); copies into empty slots; then the
-    /// steps that relieve the busiest GPUs most for each slot that changes, until none is left, the effort is spent, or
-    /// the balance is 0.99976. Without a limit: the plan from nothing with GPUs (of the same slots and speed; in
-    /// hierarchical scope of the same node, and nodes) renamed so that the fewest slots change, or the placement in force
-    /// where the plan is no better, or what such steps make of that where it comes to more. With options.target only the
-    /// first of these has to be done, and the rest as far as it takes. A layer is not less balanced than it was on the GPUs
-    /// that stay, unless it had empty slots; duplicates may remain, but none is added. docs/SPEC.md: which rule wins over
-    /// which. The other policies: their plan, renamed. EPLB_STATUS_SOURCE_LOST: an expert was on dead
-    /// GPUs alone, which cannot be read from, and EPLB_FLAG_EXTERNAL_SOURCE is not set.
+    /// With options.previous the plan starts from the placement in force, and slots that keep their expert keep their
+    /// place. EPLB_POLICY_BALANCED, in this order and as far as max_moves goes: the fewest moves that give every expert
+    /// a slot on a GPU that is alive (EPLB_STATUS_INFEASIBLE when the limit does not allow them); groups that are on
+    /// several nodes together (not with EPLB_MOVES_NONE); copies into empty slots; then the steps that relieve the
+    /// busiest GPUs most for each slot that changes, until none is left, the effort is spent, or the balance is
+    /// 0.99976. Without a limit: the plan from nothing with GPUs (of the same slots and speed; in hierarchical scope of
+    /// the same node, and nodes) renamed so that the fewest slots change, or the placement in force where the plan is
+    /// no better, or what such steps make of that where it comes to more. With options.target only the first of these
+    /// has to be done, and the rest as far as it takes. A layer is not less balanced than it was on the GPUs that stay,
+    /// unless it had empty slots; duplicates may remain, but none is added. docs/SPEC.md: which rule wins over which.
+    /// The other policies: their plan, renamed. EPLB_STATUS_SOURCE_LOST: an expert was on dead GPUs alone, which cannot
+    /// be read from, and EPLB_FLAG_EXTERNAL_SOURCE is not set.
     ///
-    /// Time of a layer: see the policy, and O(P + E log E) for the metrics. Within limits a step takes O(P S W) at most, for
-    /// S slots a GPU; effort bounds their sum, and without it the steps go on as long as they help.
+    /// Time of a layer: see the policy, and O(P + E log E) for the metrics. Within limits a step takes O(P S W) at
+    /// most, for S slots a GPU; effort bounds their sum, and without it the steps go on as long as they help.
     pub unsafe extern "C" fn eplb_plan(
         problem: *const eplb_problem,
         options: *const eplb_options,

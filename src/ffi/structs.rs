@@ -233,7 +233,8 @@ impl<T: Plain> TableMut<T> for Rows<T> {
             return;
         }
         let known = self.size.min(size_of::<T>());
-        // SAFETY: a row of the caller's, which overlaps nothing; `known` bytes are readable from `value`, which is ours.
+        // SAFETY: a row of the caller's, which overlaps nothing; `known` bytes are readable from `value`, which is
+        // ours.
         unsafe {
             let to = self.at(row);
             to.copy_from_nonoverlapping((&raw const value).cast(), known);

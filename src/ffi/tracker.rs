@@ -63,9 +63,9 @@ function! {
     /// Makes a load tracker that has seen nothing in memory of the caller's, whatever it holds. Afterwards the memory
     /// belongs to the tracker: eplb_tracker_* alone write to it, one call at a time.
     ///
-    /// It is plain data without pointers. Copied while no call is running it can be kept in a file and taken up by another
-    /// process, of the same byte order, at any address, without a call. A hash guards its header, sums the rest.
-    /// O(W L E).
+    /// It is plain data without pointers. Copied while no call is running it can be kept in a file and taken up by
+    /// another process, of the same byte order, at any address, without a call. A hash guards its header, sums the
+    /// rest. O(W L E).
     pub unsafe extern "C" fn eplb_tracker_init(
         config: *const eplb_tracker_config,
         memory: *mut c_void,
@@ -119,9 +119,9 @@ function! {
     /// physical_to_logical  [P] this layer's row of the placement in force at this step, -1 = empty slot, whose count must
     ///                      be 0. NULL: counts are of logical experts.
     ///
-    /// Counters are 32 bits and stop at 2^32 - 1. With steps_per_window the window closes as soon as every layer has been
-    /// given so many steps, or when a layer comes that already has them: one that was left out then has fewer. O(E) or O(P);
-    /// O(L E) when the window closes.
+    /// Counters are 32 bits and stop at 2^32 - 1. With steps_per_window the window closes as soon as every layer has
+    /// been given so many steps, or when a layer comes that already has them: one that was left out then has fewer.
+    /// O(E) or O(P); O(L E) when the window closes.
     pub unsafe extern "C" fn eplb_tracker_observe(
         memory: *mut c_void,
         memory_size: usize,
@@ -168,9 +168,9 @@ impl Function for ObserveCall {
 }
 
 function! {
-    /// Closes the open window: it becomes the newest of the ring, as float, in place of the oldest when the ring is full.
-    /// Counts up to 2^24 are kept exactly, larger ones rounded to nearest. EPLB_STATUS_TRACKER_EMPTY when nothing was
-    /// observed since the last window. O(L E).
+    /// Closes the open window: it becomes the newest of the ring, as float, in place of the oldest when the ring is
+    /// full. Counts up to 2^24 are kept exactly, larger ones rounded to nearest. EPLB_STATUS_TRACKER_EMPTY when nothing
+    /// was observed since the last window. O(L E).
     pub unsafe extern "C" fn eplb_tracker_close(memory: *mut c_void, memory_size: usize) -> i32;
     CloseCall, eplb_explain_tracker_close
 }
@@ -196,8 +196,8 @@ impl Function for CloseCall {
 }
 
 function! {
-    /// Forgets what the open window has observed, if anything: after a warm-up, or traffic that is not like what is to come.
-    /// The closed windows stay. O(L E).
+    /// Forgets what the open window has observed, if anything: after a warm-up, or traffic that is not like what is to
+    /// come. The closed windows stay. O(L E).
     pub unsafe extern "C" fn eplb_tracker_discard(memory: *mut c_void, memory_size: usize) -> i32;
     DiscardCall, eplb_explain_tracker_discard
 }
@@ -221,14 +221,14 @@ impl Function for DiscardCall {
 }
 
 function! {
-    /// Tells the closed windows: where they lie, how many, and which is the oldest. Checks the whole memory, so call it once
-    /// after restoring a saved tracker (EPLB_STATUS_TRACKER_TORN).
+    /// Tells the closed windows: where they lie, how many, and which is the oldest. Checks the whole memory, so call it
+    /// once after restoring a saved tracker (EPLB_STATUS_TRACKER_TORN).
     ///
     /// windows  out; window_weight is made NULL, struct_size what windows_size is.
     ///
-    /// The load lies in the tracker's memory and can be a problem's load as it is, with num_windows as told: the order of
-    /// windows does not matter to a plan. It changes when a window closes. EPLB_STATUS_TRACKER_EMPTY while none has been
-    /// closed. O(W L E).
+    /// The load lies in the tracker's memory and can be a problem's load as it is, with num_windows as told: the order
+    /// of windows does not matter to a plan. It changes when a window closes. EPLB_STATUS_TRACKER_EMPTY while none has
+    /// been closed. O(W L E).
     pub unsafe extern "C" fn eplb_tracker_windows(
         memory: *mut c_void,
         memory_size: usize,

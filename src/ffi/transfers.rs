@@ -66,11 +66,11 @@ plain! {
 
 function! {
     /// Lists the transfers that turn one placement into another: which expert goes from where to where, and in which
-    /// round. Replayed in order the list is safe: in a round a GPU sends at most one expert and receives at most one, no
-    /// slot is overwritten before its last reader, and every expert has a slot from which it can be read and served
-    /// throughout. docs/SPEC.md ("Transfers") says what happens in and between rounds. Sources are the nearest GPUs that
-    /// hold the expert (same node, then any), spread as evenly as can be; those that have received it may send it on.
-    /// GPUs that leave are sources, dead ones are not.
+    /// round. Replayed in order the list is safe: in a round a GPU sends at most one expert and receives at most one,
+    /// no slot is overwritten before its last reader, and every expert has a slot from which it can be read and served
+    /// throughout. docs/SPEC.md ("Transfers") says what happens in and between rounds. Sources are the nearest GPUs
+    /// that hold the expert (same node, then any), spread as evenly as can be; those that have received it may send it
+    /// on. GPUs that leave are sources, dead ones are not.
     ///
     /// problem        load may be NULL.
     /// options        only EPLB_FLAG_EXTERNAL_SOURCE matters: it allows source -1 for experts that no GPU can be read for.

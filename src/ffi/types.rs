@@ -60,9 +60,9 @@ pub struct eplb_options {
     /// Bound on the candidates that EPLB_POLICY_BALANCED looks at in a layer; the step at hand is finished. 0 =
     /// 200,000. In hierarchical scope the N nodes share N times that, and other assignments of groups to nodes,
     /// tried where slots are few, twice as much again. With several windows, or from a placement, a unit is two pairs
-    /// of slots looked at, and a change scored counts 8 for each 8 windows or part of 8. With several windows each of up
-    /// to four searches has that much, by default 20,000 + G * (1,000 + 8 * G), and each node in hierarchical scope for
-    /// each of three assignments; eight times that is high. From a placement within limits 0 means no bound. The
+    /// of slots looked at, and a change scored counts 8 for each 8 windows or part of 8. With several windows each of
+    /// up to four searches has that much, by default 20,000 + G * (1,000 + 8 * G), and each node in hierarchical scope
+    /// for each of three assignments; eight times that is high. From a placement within limits 0 means no bound. The
     /// compatibility policies do a fixed amount of work and accept any value. For eplb_dispatch see there.
     pub effort: u32,
     /// With previous: slots that may change per layer; 0 = no limit, EPLB_MOVES_NONE = only what must.
@@ -74,8 +74,8 @@ pub struct eplb_options {
     pub max_moves_per_gpu_pair: u32,
     /// EPLB_FLAG_*, or-ed.
     pub flags: u32,
-    /// With previous: a balance, in 1/65536, that is enough: a layer that has it stays as it is, another gets there with
-    /// as few moves (moved_slots) as are found, or as near as it gets. At most 65536; 0 = as good as it gets.
+    /// With previous: a balance, in 1/65536, that is enough: a layer that has it stays as it is, another gets there
+    /// with as few moves (moved_slots) as are found, or as near as it gets. At most 65536; 0 = as good as it gets.
     /// EPLB_POLICY_BALANCED only.
     pub target: u32,
     /// [L][P] placement in force, -1 = empty slot. NULL: plan from nothing. Any placement will do, with

@@ -86,7 +86,8 @@ plain! {
 
 function! {
     /// Says how much each window should count, so that a plan does not cling to what the load was before it changed
-    /// abruptly, nor forget how much it varies since. Windows from before the last change weigh change.before, the others 1.
+    /// abruptly, nor forget how much it varies since. Windows from before the last change weigh change.before, the
+    /// others 1.
     ///
     /// windows        what was observed; at most 32. Their window_weight is not looked at.
     /// change         NULL = all defaults.
@@ -94,10 +95,11 @@ function! {
     /// num_counted    out: [L] how many of the newest windows are since the last change; NULL: not wanted.
     ///
     /// A window is its distribution of tokens over experts; the squared distance of two is the sum over experts of
-    /// (difference of the shares)^2 / mean share. A change is a cut in time with windows that are alike on both sides of it
-    /// and far apart across it; workloads that come and go are none. At least 3 windows are needed to tell one; windows
-    /// without tokens in a layer are passed over. Loads are taken for counts of tokens, which scatter by chance; for loads
-    /// in another unit say tokens_per_load. O(L W E) for each change that is found, and once more. No workspace.
+    /// (difference of the shares)^2 / mean share. A change is a cut in time with windows that are alike on both sides
+    /// of it and far apart across it; workloads that come and go are none. At least 3 windows are needed to tell one;
+    /// windows without tokens in a layer are passed over. Loads are taken for counts of tokens, which scatter by
+    /// chance; for loads in another unit say tokens_per_load. O(L W E) for each change that is found, and once more. No
+    /// workspace.
     pub unsafe extern "C" fn eplb_window_weights(
         windows: *const eplb_windows,
         change: *const eplb_change,

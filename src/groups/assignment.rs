@@ -38,8 +38,8 @@ impl Given<'_> {
         Task { load, need, row, speed, slots, least, kind, fastest }
     }
 
-    /// Tells nodes apart by their fastest GPU, of which `speed` is the speed; those that are one too many may hope for the
-    /// fastest of all.
+    /// Tells nodes apart by their fastest GPU, of which `speed` is the speed; those that are one too many may hope for
+    /// the fastest of all.
     fn tell_apart(&mut self, speed: &[f64]) {
         self.fastest = [0.0; ROWS];
         let [of_all, ..] = &mut self.fastest;
@@ -141,15 +141,15 @@ impl<'a> Assignment<'a> {
         Search::new(self.given.task(), &mut self.search).assign(0.0, effort, self.node)
     }
 
-    /// Assigns the groups assigned last once more, each to a node with `need` slots for it, as [`Room`] says, so that no node takes
-    /// longer than `time`; whether that was found within `effort`.
+    /// Assigns the groups assigned last once more, each to a node with `need` slots for it, as [`Room`] says, so that
+    /// no node takes longer than `time`; whether that was found within `effort`.
     pub fn assign_within(&mut self, time: f64, need: &[u32], effort: u32) -> bool {
         let task = Task { need, ..self.given.task() };
         Search::new(task, &mut self.search).assign(time, effort, self.node).time <= time
     }
 
-    /// Exchanges a group of `node` in an assignment of the groups assigned last, each to a node with `need` slots for it,
-    /// so that both nodes have less to do than `below`, as soon as `accept` likes it. Whether it did.
+    /// Exchanges a group of `node` in an assignment of the groups assigned last, each to a node with `need` slots for
+    /// it, so that both nodes have less to do than `below`, as soon as `accept` likes it. Whether it did.
     pub fn exchange(
         &mut self,
         (node_of, need): (&mut [u32], &[u32]),

@@ -28,8 +28,8 @@ impl Polish<'_> {
         }
     }
 
-    /// Exchanges a group of `node` so that it and the other node have less to do than `below`, as soon as `accept` likes
-    /// the node of each group when these two nodes have changed; whether it did.
+    /// Exchanges a group of `node` so that it and the other node have less to do than `below`, as soon as `accept`
+    /// likes the node of each group when these two nodes have changed; whether it did.
     pub fn run_node(
         &mut self,
         node: usize,

@@ -3,8 +3,8 @@
 //! Depth first with pruning, heaviest group first, nodes in ascending order, one of equal nodes only; a
 //! strictly better end replaces the best, so the first found of equals stays. Then a polish that never raises
 //! the busiest node: moves and swaps between two nodes while the busier of the two falls. `effort` bounds the
-//! placements tried, by what these look at; when it runs out, the best so far is polished and `exact` is false. Times within 1e-12
-//! of each other count as equal.
+//! placements tried, by what these look at; when it runs out, the best so far is polished and `exact` is false. Times
+//! within 1e-12 of each other count as equal.
 
 use crate::base::arena::Carve;
 use crate::base::cells::{at, put};

@@ -12,7 +12,8 @@ pub const ROWS: usize = 4;
 pub struct Task<'a> {
     /// Load of each group.
     pub load: &'a [f64],
-    /// Slots that each group needs, at least 1: a row for nodes as fast as one another at best, and the row of each node.
+    /// Slots that each group needs, at least 1: a row for nodes as fast as one another at best, and the row of each
+    /// node.
     pub need: &'a [u32],
     pub row: &'a [u32],
     /// Sum of the speeds of the GPUs of each node that receive, and of their slots. Speed 0: takes nothing.

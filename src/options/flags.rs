@@ -1,5 +1,5 @@
-//! The flags of options: the bits as C has them, and as a type; and a limit on moves that is none. One list: a new flag is a constant, a name below it,
-//! a row of [`Flags::ALL`], and a name in include/eplb.hpp.
+//! The flags of options: the bits as C has them, and as a type; and a limit on moves that is none. One list: a new flag
+//! is a constant, a name below it, a row of [`Flags::ALL`], and a name in include/eplb.hpp.
 
 use crate::status::Status;
 use core::ops::{BitAnd, BitOr, BitOrAssign};

@@ -29,14 +29,16 @@ pub struct Options<'a> {
     /// Bound on the candidates that `BALANCED` looks at for a row, 0 = 200,000; docs/SPEC.md says what a unit is,
     /// and what nodes and windows have. The compatibility policies do a fixed amount of work and accept any.
     pub effort: u32,
-    /// With `previous`: slots that may change per layer; 0 = no limit, `EPLB_MOVES_NONE` = only what must.
+    /// With `previous`: slots that may change per layer; 0 = no limit, `EPLB_MOVES_NONE` = only what must. Without:
+    /// `Status::MovesWithoutPrevious`, here and for the next two.
     pub max_moves: u32,
     /// With `previous`: slots that may change per layer from one GPU to another; 0 = no limit.
     pub max_moves_per_gpu_pair: u32,
-    /// With `previous`: the balance, in 1/65536, at which a layer is left as it is; fewest moves first. 0 = as good as
-    /// it gets.
+    /// With `previous`, `BALANCED` only: the balance, in 1/65536, at which a layer is left as it is; fewest moves
+    /// first. 0 = as good as it gets; above 65,536: `Status::Target`.
     pub target: u32,
-    /// How the engine splits the tokens of an expert over its replicas.
+    /// How the engine splits the tokens of an expert over its replicas; planned for by `BALANCED` alone, else
+    /// `Status::UnsupportedSplit`.
     pub split: StaticSplit,
     /// What else is asked for.
     pub flags: Flags,
@@ -50,9 +52,14 @@ impl Options<'_> {
         self.flags.contains(Flags::DISPATCH)
     }
 
+    /// Whether `BALANCED` plans.
+    pub(crate) fn is_balanced(&self) -> bool {
+        self.recipe.is_none() && self.policy == Policy::Balanced
+    }
+
     /// What a plan made with these options keeps.
     pub fn promises(&self) -> Promises {
-        let balanced = self.policy == Policy::Balanced;
+        let balanced = self.is_balanced();
         Promises { scope: self.scope, full: !balanced, distinct: balanced }
     }
 }

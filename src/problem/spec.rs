@@ -12,7 +12,8 @@ pub enum eplb_scope {
     Auto = 0,
     /// Groups of experts go to nodes, experts stay on their node.
     Hierarchical = 1,
-    /// Any expert on any GPU; num_groups is ignored, and num_nodes but for EPLB_FLAG_SURVIVE_NODE and EPLB_SPLIT_NEAREST.
+    /// Any expert on any GPU; num_groups is ignored, and num_nodes but for EPLB_FLAG_SURVIVE_NODE and
+    /// EPLB_SPLIT_NEAREST.
     Global = 2,
 }
 

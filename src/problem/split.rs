@@ -5,7 +5,8 @@ use crate::status::Status;
 /// split: each replica of an expert gets load / count.
 pub const EPLB_SPLIT_EVEN: u32 = 0;
 /// split: the tokens of a GPU go to the replicas on itself if there are any, else to those on its node, else to all;
-/// evenly. Each GPU that is alive sends the same share of every expert's tokens. The static dispatch of SGLang.
+/// evenly. Each GPU that is alive sends the same share of every expert's tokens. As SGLang's static dispatch, which
+/// prefers the first of several on a node.
 pub const EPLB_SPLIT_NEAREST: u32 = 1;
 
 /// How the engine splits the tokens of an expert over its replicas.
@@ -14,8 +15,8 @@ pub enum StaticSplit {
     /// Each replica gets load / count.
     #[default]
     Even = EPLB_SPLIT_EVEN as isize,
-    /// The tokens of a GPU go to the replicas on itself if there are any, else to those on its node, else to all; evenly.
-    /// Each GPU that is alive sends the same share of every expert's tokens.
+    /// The tokens of a GPU go to the replicas on itself if there are any, else to those on its node, else to all;
+    /// evenly. Each GPU that is alive sends the same share of every expert's tokens.
     Nearest = EPLB_SPLIT_NEAREST as isize,
 }
 

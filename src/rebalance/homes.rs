@@ -7,10 +7,10 @@ use core::ops::Range;
 /// A group that is on several nodes.
 const SPLIT: u32 = NONE - 1;
 
-/// Finds the node of every expert (`[E]`): the one that its group is on in `expert_at`; for a group that is nowhere, or on
-/// several, of those with room the one that has most of it, then most slots to spare, lowest index first. `places`: nodes
-/// or GPUs that every expert must be on; `stay`: so does every replica that there is. `free`: groups on several nodes are
-/// bound to none. False when no node has room for a group that is nowhere.
+/// Finds the node of every expert (`[E]`): the one that its group is on in `expert_at`; for a group that is nowhere, or
+/// on several, of those with room the one that has most of it, then most slots to spare, lowest index first. `places`:
+/// nodes or GPUs that every expert must be on; `stay`: so does every replica that there is. `free`: groups on several
+/// nodes are bound to none. False when no node has room for a group that is nowhere.
 pub fn find(
     shape: &Shape,
     (expert_at, stay): (&[u32], bool),
@@ -79,7 +79,8 @@ fn held(shape: &Shape, expert_at: &[u32], node: usize, group: Range<usize>) -> u
 }
 
 /// The node for which `held` is largest, of equals the one that has most slots to spare when every group on it is on as
-/// many `places` as it must be; where it `must` have room for one more, of those that have. What stays is in `expert_at`.
+/// many `places` as it must be; where it `must` have room for one more, of those that have. What stays is in
+/// `expert_at`.
 fn roomiest(
     shape: &Shape,
     (expert_at, places, must): (&[u32], usize, bool),

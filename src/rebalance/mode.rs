@@ -2,7 +2,6 @@
 
 use crate::afresh::{self, FROM_NOTHING, Way};
 use crate::balanced::improve::limits::Survive;
-use crate::compat::policy::Policy;
 use crate::options::flags::{EPLB_MOVES_NONE, Flags};
 use crate::options::{Options, check_target};
 use crate::problem::{Shape, StaticSplit};
@@ -38,8 +37,8 @@ pub struct Rebalance<'a> {
     pub nearest: bool,
 }
 
-/// How a plan goes; `None` when there is nothing to start from and nothing to survive. `has_previous`: there is a placement
-/// in force, or memory is asked for as if there were one.
+/// How a plan goes; `None` when there is nothing to start from and nothing to survive. `has_previous`: there is a
+/// placement in force, or memory is asked for as if there were one.
 pub fn admit<'a>(
     shape: &Shape,
     options: &Options<'a>,
@@ -58,7 +57,7 @@ pub fn admit<'a>(
         return Err(Status::MovesWithoutPrevious);
     }
     let survive = survive_of(options);
-    let balanced = options.recipe.is_none() && options.policy == Policy::Balanced;
+    let balanced = options.is_balanced();
     if !balanced && (survive != Survive::Nothing || fill_only) {
         return Err(Status::UnsupportedFlag);
     }

@@ -240,8 +240,8 @@ impl Planner<'_> {
         false
     }
 
-    /// Whether steps from the placement in force may come further than the plan that the maps hold, or may do with fewer
-    /// moves: no limit is not worse than any. What has empty slots is planned as well from nothing, and sooner.
+    /// Whether steps from the placement in force may come further than the plan that the maps hold, or may do with
+    /// fewer moves: no limit is not worse than any. What has empty slots is planned as well from nothing, and sooner.
     fn calls_for_steps(
         &self,
         layer: usize,
@@ -261,7 +261,6 @@ impl Planner<'_> {
     /// Whether it is as good as any to leave the placement in force as it is.
     #[inline(never)] // off the stack of steps
     fn is_complete(&self, layer: usize, old: &[i32], kept: &mut [u32], turns: &mut Arena) -> bool {
-        keep(old, kept);
         self.keeps_rules(layer, old, kept, turns)
             && self.search(layer, old, Goal::Filled, kept, turns) == Some(0)
     }

@@ -33,8 +33,7 @@ pub struct Task<'a> {
 
 /// What the search reads beside the loads.
 struct Noted<'a> {
-    /// By GPU that receives: its number, slots, speed, node.
-    number: &'a mut [u32],
+    /// By GPU that receives: its slots, speed, node.
     slots: &'a mut [u32],
     speed: &'a mut [f32],
     node: &'a mut [u32],
@@ -66,7 +65,6 @@ fn list<'a>(arena: &mut impl Carve<'a>, shape: &Shape, nodes: usize) -> (Noted<'
     let (experts, gpus) = (shape.num_logical_experts(), shape.topology().num_gpus());
     let slots = shape.num_physical_experts();
     let noted = Noted {
-        number: arena.u32s(gpus),
         slots: arena.u32s(gpus),
         speed: arena.f32s(gpus),
         node: arena.u32s(gpus),
@@ -100,9 +98,8 @@ pub fn need(shape: &Shape, how: &Rebalance) -> Need {
 }
 
 impl Task<'_> {
-    /// Makes a placement better (`kept`, `NONE` where there is no expert); slots of GPUs that do not receive become empty.
-    /// `None` when limits do not allow what must be done: then
-    /// what `kept` holds means nothing.
+    /// Makes a placement better (`kept`, `NONE` where there is no expert); slots of GPUs that do not receive become
+    /// empty. `None` when limits do not allow what must be done: then what `kept` holds means nothing.
     pub fn search(&self, goal: Goal, kept: &mut [u32], arena: &mut Arena) -> Option<Found> {
         self.search_bound(false, goal, kept, arena).or_else(|| self.search_split(goal, kept, arena))
     }
@@ -139,7 +136,7 @@ impl Task<'_> {
         let prepared = &mut self.prepare(free, kept, &mut arena)?;
         let windows = &mut Windows::carve(&mut arena, shape);
         windows.note(&self.layer, prepared.slots.len());
-        let moved = if !parts::WINDOWS || windows.alike(&self.layer) {
+        let found = if !parts::WINDOWS || windows.alike(&self.layer) {
             let loads = take_lanes(&mut arena, shape.num_logical_experts());
             windows.note_first(&self.layer, loads);
             self.run::<1>(prepared, (loads, &[1.0]), goal, &mut arena)
@@ -147,7 +144,7 @@ impl Task<'_> {
             self.search_windows(prepared, windows, goal, &mut arena)
         };
         self.give_back(prepared.expert_at, kept);
-        moved
+        found
     }
 
     #[inline(never)] // off the stack of one window
@@ -212,7 +209,6 @@ impl Task<'_> {
                 next: noted.next,
                 gpu: noted.gpu,
                 node: noted.node_of_all,
-                number: noted.number,
             },
             max_replicas: u32::try_from(self.layer.max_replicas).unwrap_or(u32::MAX),
             may_empty: self.layer.may_stay_empty,
@@ -242,7 +238,6 @@ impl Task<'_> {
             if !topology.receives(gpu) {
                 continue;
             }
-            put(noted.number, gpus, gpu as u32);
             put(noted.slots, gpus, (slot - from) as u32);
             put(noted.speed, gpus, topology.speed(gpu));
             put(noted.node, gpus, node);

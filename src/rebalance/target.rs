@@ -32,7 +32,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Steps from `old`, into `slots`; answers the balance and the moves. `None`: limits do not allow what must be done.
+    /// Steps from `old`, into `slots`; answers the balance and the moves. `None`: limits do not allow what must be
+    /// done.
     #[inline(always)] // no frame of its own
     pub fn steps(
         &self,

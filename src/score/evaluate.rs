@@ -16,7 +16,8 @@ use crate::status::Status;
 /// Refuses what is not measured.
 ///
 /// # Errors
-/// [`Status::ShapeTooLarge`] when `dispatch` is to be measured on more than 65,535 GPUs.
+/// [`Status::ShapeTooLarge`] when `dispatch` is to be measured on more than 65,535 GPUs, [`Status::UnsupportedFlag`]
+/// where it is left out.
 pub fn admit(shape: &Shape, dispatch: bool) -> Result<(), Status> {
     if dispatch { dispatch::admit(shape) } else { Ok(()) }
 }
@@ -42,7 +43,8 @@ pub fn need_measured(shape: &Shape, scope: Scope, dispatch: bool) -> Need {
 ///
 /// # Errors
 /// [`Status::ArrayLength`], [`Status::WorkspaceTooSmall`], [`Status::PlacementExpert`],
-/// [`Status::PlacementMissing`], [`Status::ShapeTooLarge`]; `report` has then not been called.
+/// [`Status::PlacementMissing`], [`Status::ShapeTooLarge`], [`Status::UnsupportedFlag`]; `report` has then not been
+/// called.
 pub fn evaluate(
     problem: &Problem,
     scope: Scope,
@@ -100,8 +102,8 @@ pub struct Measured<'a> {
 ///
 /// # Errors
 /// [`Status::ArrayLength`], [`Status::LoadNan`], [`Status::LoadInfinite`], [`Status::LoadNegative`],
-/// [`Status::WorkspaceTooSmall`], [`Status::PlacementExpert`], [`Status::PlacementMissing`]; `report` has then
-/// not been called.
+/// [`Status::WorkspaceTooSmall`], [`Status::PlacementExpert`], [`Status::PlacementMissing`], [`Status::ShapeTooLarge`],
+/// [`Status::UnsupportedFlag`]; `report` has then not been called.
 pub fn evaluate_measured(
     measured: &Measured,
     scope: Scope,
@@ -124,7 +126,6 @@ pub fn evaluate_measured_by(
     report: Report,
 ) -> Result<(), Status> {
     let How { scope, dispatch, kept, .. } = *how;
-    let split = StaticSplit::Even; // what slots had to do is known
     let Measured { shape, physical_load } = *measured;
     placement.check_lengths(shape)?;
     if physical_load.len() != placement.physical_to_logical.len() {
@@ -132,9 +133,10 @@ pub fn evaluate_measured_by(
     }
     check_loads(physical_load)?;
     let one = shape.one_layer();
+    admit(shape, dispatch)?;
     arena.check(need_measured(shape, scope, dispatch))?;
     let expert_load = arena.f32s(shape.num_logical_experts());
-    let how = &How { split, ..*how };
+    let how = &How { split: StaticSplit::Even, ..*how }; // what slots had to do is known
     let mut scratch = Scratch::carve(&mut arena, &one, how);
     scratch.note(&one, &kept);
     for layer in 0..shape.num_layers() {

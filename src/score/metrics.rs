@@ -22,7 +22,8 @@ pub struct eplb_metrics {
     pub expert_balance: f64,
     /// No placement of this layer has a smaller max_gpu_load, if it keeps the replicas of an expert on different
     /// GPUs, in hierarchical scope each group on a node, and what EPLB_FLAG_SURVIVE_* ask for; and leaves no slot
-    /// empty, where this one leaves none and EPLB_FLAG_EMPTY_SLOTS is not set. A placement with duplicates can be better: its bound is then its own max_gpu_load.
+    /// empty, where this one leaves none and EPLB_FLAG_EMPTY_SLOTS is not set. A placement with duplicates can be
+    /// better: its bound is then its own max_gpu_load.
     pub bound: f64,
     /// max_gpu_load / bound - 1, at least 0: how far from optimal this placement can be at most.
     pub gap: f64,

@@ -1,8 +1,8 @@
 //! The score: how balanced a placement is, and how far from the best that any placement could be.
 //!
-//! Load of a GPU = f64 sum over its slots, in ascending order, of load / count, or of load * part for the nearest split. Time = load / speed.
-//! Balance = (total load / total speed) / largest time; 1.0 is perfect, and what all zero gives. Over several
-//! windows: the weighted means.
+//! Load of a GPU = f64 sum over its slots, in ascending order, of load / count, or of load * part for the nearest
+//! split. Time = load / speed. Balance = (total load / total speed) / largest time; 1.0 is perfect, and what all zero
+//! gives. Over several windows: the weighted means.
 
 mod evaluate;
 mod how;

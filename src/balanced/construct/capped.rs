@@ -8,8 +8,8 @@ use crate::base::cells::{part_mut, put};
 use crate::base::keys::heap;
 
 impl Counts<'_> {
-    /// Counts for one cap, in fixed point. What is left goes to the `heaviest` experts, but replicas that are not `small`
-    /// get no more. `heap`: one key an expert. Whether they take just the slots there are.
+    /// Counts for one cap, in fixed point. What is left goes to the `heaviest` experts, but replicas that are not
+    /// `small` get no more. `heap`: one key an expert. Whether they take just the slots there are.
     pub fn deal_capped(
         &mut self,
         loads: &Loads,

@@ -61,8 +61,8 @@ impl Counts<'_> {
         }
     }
 
-    /// Deals what is left to the experts of `loads.order` from `split` to `end`, which have one replica each, and to the
-    /// first `waiting` of the heap, whose keys are those at their present counts; to none whose count may not grow.
+    /// Deals what is left to the experts of `loads.order` from `split` to `end`, which have one replica each, and to
+    /// the first `waiting` of the heap, whose keys are those at their present counts; to none whose count may not grow.
     ///
     /// The experts are sorted; D'Hondt walks down that order and keeps only those already split in the heap.
     pub fn deal_rest(

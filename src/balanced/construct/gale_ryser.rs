@@ -82,8 +82,8 @@ impl GaleRyser<'_> {
     }
 }
 
-/// A placement of counts that fit, whatever its balance: the expert of each slot. GPU g has the slots first[g]..first[g + 1].
-/// `keys`: one an expert, `buffer` for [`sort`], `filled`: one a GPU.
+/// A placement of counts that fit, whatever its balance: the expert of each slot. GPU g has the slots first[g]..first[g
+/// + 1]. `keys`: one an expert, `buffer` for [`sort`], `filled`: one a GPU.
 #[inline(never)]
 pub fn construct(
     counts: &[u32],

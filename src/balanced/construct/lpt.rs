@@ -111,7 +111,8 @@ impl<const SPEEDS: bool> Dealer<'_, '_, SPEEDS> {
         best
     }
 
-    /// Each item to the GPU that would be done first. `time`: by GPU, bits of its time so far, infinite when it is full.
+    /// Each item to the GPU that would be done first. `time`: by GPU, bits of its time so far, infinite when it is
+    /// full.
     #[inline(never)]
     fn deal_by_speed(&mut self, time: &mut [u64]) -> bool {
         time.fill(0.0_f64.to_bits());

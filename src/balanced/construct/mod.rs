@@ -38,8 +38,8 @@ pub fn need(experts: usize, slots: usize, gpus: usize) -> Need {
     Solver::<true>::need(experts, slots, gpus)
 }
 
-/// Solves an instance. Its loads: tokens of each expert, finite, not negative, no -0.0. `expert_at`: the answer; `arena`
-/// holds what [`need`] says for these sizes. Gives what is left of the effort.
+/// Solves an instance. Its loads: tokens of each expert, finite, not negative, no -0.0. `expert_at`: the answer;
+/// `arena` holds what [`need`] says for these sizes. Gives what is left of the effort.
 pub fn solve(instance: &Instance<&[f32]>, arena: &mut Arena, expert_at: &mut [u32]) -> u64 {
     let mut speeds = instance.used_gpus().map(|(_, speed)| speed.to_bits());
     let first = speeds.next();

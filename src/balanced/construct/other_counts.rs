@@ -136,8 +136,8 @@ impl<const SPEEDS: bool> Solver<'_, SPEEDS> {
         }
     }
 
-    /// Enters counts into the list; answers their time, if they take just the slots there are and can be packed. They are
-    /// only packed if `pack`, and if their bound does not show that they fall off the list.
+    /// Enters counts into the list; answers their time, if they take just the slots there are and can be packed. They
+    /// are only packed if `pack`, and if their bound does not show that they fall off the list.
     fn rate(
         &mut self,
         (cap, left): (u64, Left),

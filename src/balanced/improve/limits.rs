@@ -39,7 +39,7 @@ impl Limits<'_> {
             enough: f64::INFINITY,
             in_force: &[],
             per_pair: 0,
-            sources: Sources { head: &[], next: &[], gpu: &[], node: &[], number: &[] },
+            sources: Sources { head: &[], next: &[], gpu: &[], node: &[] },
             max_replicas,
             may_empty: false,
             survive: Survive::Nothing,
@@ -60,20 +60,18 @@ impl Limits<'_> {
 /// lowest index first. GPUs and slots are those of the placement in force, also of what is not planned for.
 #[derive(Clone, Copy, Debug)]
 pub struct Sources<'a> {
-    /// By expert: the first slot that held it on a GPU that can be read. By slot: the next with the same expert; its GPU.
+    /// By expert: the first slot that held it on a GPU that can be read. By slot: the next with the same expert; its
+    /// GPU.
     pub head: &'a [u32],
     pub next: &'a [u32],
     pub gpu: &'a [u32],
     /// By GPU: its node.
     pub node: &'a [u32],
-    /// By GPU that is planned for: its number here.
-    pub number: &'a [u32],
 }
 
 impl Sources<'_> {
-    /// `u32::MAX` when no GPU can be read for it.
-    pub fn nearest(&self, gpu: usize, expert: u32) -> u32 {
-        let node = at(self.node, at(self.number, gpu) as usize);
+    /// The one for a GPU on `node`; `u32::MAX` when no GPU can be read for it.
+    pub fn nearest(&self, node: u32, expert: u32) -> u32 {
         let mut best = NONE;
         let mut slot = self.head.get(expert as usize).copied().unwrap_or(NONE);
         while let Some(&from) = self.gpu.get(slot as usize) {

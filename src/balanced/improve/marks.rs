@@ -6,8 +6,8 @@ pub struct Marks<'a> {
     pub seen: &'a mut [u32],
     /// Partners by rising time in the worst window of the GPU at hand.
     pub order: &'a mut [u64],
-    /// Of the GPU at hand: keys of its slots by falling load in its worst window; their loads in the worst window of the
-    /// partner at hand, and what it costs to send each there.
+    /// Of the GPU at hand: keys of its slots by falling load in its worst window; their loads in the worst window of
+    /// the partner at hand, and what it costs to send each there.
     pub keys: &'a mut [u64],
     pub there: &'a mut [f32],
     pub fare: &'a mut [u32],

@@ -39,8 +39,8 @@ use crate::base::arena::{Arena, Need};
 use crate::base::cells::NONE;
 use crate::parts;
 
-/// What [`improve`] needs of an arena for instances of up to these sizes (experts, slots, GPUs, windows). `priced`: also
-/// where limits [count moves](Limits::counts_moves). `nodes`: of GPUs that send to the nearest, else 0.
+/// What [`improve`] needs of an arena for instances of up to these sizes (experts, slots, GPUs, windows). `priced`:
+/// also where limits [count moves](Limits::counts_moves). `nodes`: of GPUs that send to the nearest, else 0.
 pub fn need<const N: usize>(sizes: [usize; 4], priced: bool, nodes: usize) -> Need {
     scratch::need::<N>(sizes, priced, nodes)
 }

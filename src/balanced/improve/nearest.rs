@@ -1,10 +1,10 @@
 //! Parts of replicas where GPUs send to the nearest, and steps that know them.
 //!
-//! A GPU sends to a replica on itself, else to those on its node, else to all: how much a replica gets depends on how many
-//! are on which node. A step that takes a replica to another node, or changes a count, changes what all others of the
-//! expert get. Where several of them, but not all, are on one node, engines differ: SGLang sends what the node's other GPUs
-//! have to the first of them alone. So each of these counts as if it were the first, as long as there are few enough
-//! for a node each, or for one node.
+//! A GPU sends to a replica on itself, else to those on its node, else to all: how much a replica gets depends on how
+//! many are on which node. A step that takes a replica to another node, or changes a count, changes what all others of
+//! the expert get. Where several of them, but not all, are on one node, engines differ: SGLang sends what the node's
+//! other GPUs have to the first of them alone. So each of these counts as if it were the first, as long as there are
+//! few enough for a node each, or for one node.
 
 use crate::balanced::improve::marks::Marks;
 use crate::balanced::improve::neighborhood::Neighborhood;
@@ -151,8 +151,8 @@ impl<const N: usize> Packing<'_, N> {
             || moved.count <= 1 && moved.comes != NONE
     }
 
-    /// What is gained on the GPUs, but these two, that hold an expert of which a replica moves, and what they cost; those
-    /// that hold `other`, too, are told what of that changes.
+    /// What is gained on the GPUs, but these two, that hold an expert of which a replica moves, and what they cost;
+    /// those that hold `other`, too, are told what of that changes.
     fn gain_beside(
         &self,
         moved: &Moved,
@@ -242,8 +242,8 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
         }
     }
 
-    /// Steps that could relieve the GPU at hand, with GPUs that have changed since it looked, or with `all`: swaps of what
-    /// gets as much wherever it is with GPUs that have little to do, then, if there is none, everything else.
+    /// Steps that could relieve the GPU at hand, with GPUs that have changed since it looked, or with `all`: swaps of
+    /// what gets as much wherever it is with GPUs that have little to do, then, if there is none, everything else.
     #[inline(never)] // off the stack of the others
     pub fn nearest_steps(&mut self, marks: &mut Marks, all: bool) {
         let p = self.p;

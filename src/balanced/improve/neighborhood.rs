@@ -1,9 +1,9 @@
-//! The neighborhood of one GPU, and the best step in it: what it swaps with others, which slots take one of its experts,
-//! what its own slots take instead of theirs.
+//! The neighborhood of one GPU, and the best step in it: what it swaps with others, which slots take one of its
+//! experts, what its own slots take instead of theirs.
 
 use crate::balanced::improve::marks::Marks;
 use crate::balanced::improve::packing::{Packing, Step};
-use crate::base::cells::{NONE, at};
+use crate::base::cells::at;
 
 /// A gain below this part of what it is the difference of is not worth a step.
 const LEAST_GAIN: f32 = 1.0 / 65_536.0;
@@ -98,7 +98,7 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
         let gpu = at(p.gpu_of, slot) as usize;
         !p.is_pinned(slot)
             && !p.holds(gpu, expert)
-            && self.allowed(gpu, expert)
+            && p.allowed(gpu, expert)
             && self.pair_allows(slot, expert)
     }
 
@@ -120,8 +120,8 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
                     && x != y
                     && !p.holds(gpu(a), y)
                     && !p.holds(gpu(b), x)
-                    && self.allowed(gpu(a), y)
-                    && self.allowed(gpu(b), x)
+                    && p.allowed(gpu(a), y)
+                    && p.allowed(gpu(b), x)
                     && self.swap_allowed(a, b);
                 possible.then(|| price(a, y) + price(b, x))
             }
@@ -150,17 +150,6 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
         self.score * counts(price, self.p.priced)
     }
 
-    /// Whether a GPU may hold an expert.
-    #[inline(always)]
-    pub fn allowed(&self, gpu: usize, expert: u32) -> bool {
-        let limits = &self.p.limits;
-        if limits.home.is_empty() || expert == self.p.empty() {
-            return true;
-        }
-        let home = at(limits.home, expert as usize);
-        home == NONE || home == at(limits.node, gpu)
-    }
-
     /// Offers a step that keeps all limits; `of`: what its gain is the difference of.
     #[inline(always)]
     pub fn offer(&mut self, step: Step, (gain, of): (f32, f32), price: i32) {
@@ -184,7 +173,7 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
         if p.arrives(gpu, expert) == 0 {
             return true;
         }
-        let source = |expert| p.limits.sources.nearest(gpu, expert);
+        let source = |expert| p.limits.sources.nearest(at(p.limits.node, gpu), expert);
         let from = source(expert);
         let others = (p.start(gpu)..p.start(gpu + 1)).filter(|&other| {
             other != slot && p.fresh_at(other) > 0 && source(at(p.expert_at, other)) == from

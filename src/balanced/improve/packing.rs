@@ -75,7 +75,8 @@ pub struct Packing<'a, const N: usize> {
     pub gone: &'a mut [u32],
     /// An expert whose replicas do not become fewer; [`NONE`]: there is none.
     pub raised: u32,
-    /// The time, which goes on with each step; by GPU when it changed last; up to when it is known what changes would do.
+    /// The time, which goes on with each step; by GPU when it changed last; up to when it is known what changes would
+    /// do.
     pub now: u32,
     pub changed: &'a mut [u32],
     pub known: u32,
@@ -129,6 +130,13 @@ impl<const N: usize> Packing<'_, N> {
     pub fn load_of(&self, expert: u32) -> &[Lanes<N>] {
         let from = expert as usize * self.blocks;
         part(self.load, from, from + self.blocks)
+    }
+
+    /// The load of an expert, over all windows.
+    pub fn mean_load(&self, expert: u32) -> f32 {
+        let load = self.load_of(expert).as_flattened().iter();
+        let weighted = load.zip(self.weight.as_flattened());
+        weighted.fold(0.0, |sum, (&load, &weight)| sum + load * weight)
     }
 
     /// The load of one replica in a window.
@@ -278,6 +286,17 @@ impl<const N: usize> Packing<'_, N> {
     }
 
     /// What is got back when the expert of a slot leaves it.
+    /// Whether groups allow a GPU to hold an expert.
+    #[inline(always)]
+    pub fn allowed(&self, gpu: usize, expert: u32) -> bool {
+        let limits = &self.limits;
+        if limits.home.is_empty() || expert == self.empty() {
+            return true;
+        }
+        let home = at(limits.home, expert as usize);
+        home == NONE || home == at(limits.node, gpu)
+    }
+
     #[inline(always)]
     pub fn fresh_at(&self, slot: usize) -> i32 {
         at(self.fresh, slot) as i32
@@ -298,7 +317,8 @@ impl<const N: usize> Packing<'_, N> {
         self.fresh.iter().sum()
     }
 
-    /// Slots that may still newly differ; without a limit so many that neither what is spent nor what is got back counts.
+    /// Slots that may still newly differ; without a limit so many that neither what is spent nor what is got back
+    /// counts.
     pub fn budget_left(&self) -> i32 {
         self.limits.moves.saturating_sub(self.moved()).min(1 << 30) as i32
     }

@@ -93,7 +93,7 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
         if (!p.priced || price <= self.budget)
             && most + at(p.relief, x as usize) > self.enough(price)
             && at(p.count, x as usize) < p.limits.max_replicas
-            && self.allowed(gpu, x)
+            && p.allowed(gpu, x)
             && !p.holds(gpu, x)
         {
             self.score_recount(slot, x, price);

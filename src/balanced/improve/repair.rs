@@ -17,12 +17,8 @@ pub fn repair<const N: usize>(packing: &mut Packing<N>, marks: &mut Marks) -> bo
     if (0..experts as u32).all(|expert| packing.is_placed(expert)) {
         return true;
     }
-    let stride = N * packing.blocks;
     for expert in 0..experts {
-        let load = packing.load.as_flattened().iter().skip(expert * stride).take(stride);
-        let weighted = load.zip(packing.weight.as_flattened());
-        let load = weighted.fold(0.0, |sum, (&load, &weight)| sum + load * weight);
-        put(marks.keys, expert, descending(load, expert));
+        put(marks.keys, expert, descending(packing.mean_load(expert as u32), expert));
     }
     sort(part_mut(marks.keys, 0, experts), marks.buffer);
     for places in 1..=1 + usize::from(twice) {
@@ -40,8 +36,8 @@ pub fn repair<const N: usize>(packing: &mut Packing<N>, marks: &mut Marks) -> bo
     true
 }
 
-/// One place more, as cheap as can be: a slot that can be given away, else a swap, else a slot whose expert moves to one
-/// that can be.
+/// One place more, as cheap as can be: a slot that can be given away, else a swap, else a slot whose expert moves to
+/// one that can be.
 fn place<const N: usize>(packing: &mut Packing<N>, marks: &mut Marks, expert: u32) -> bool {
     packing.know();
     // what takes one move first: an expert that is new to its slot may leave it for nothing

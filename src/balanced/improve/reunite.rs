@@ -76,13 +76,13 @@ fn find_trade<const N: usize>(p: &Packing<N>, budget: i32, slot: usize) -> Optio
     let mut best = ((false, f32::NEG_INFINITY), None);
     for (other, &coming) in p.expert_at.iter().enumerate() {
         let there = at(p.gpu_of, other) as usize;
-        if !look.allowed(there, expert) || !p.is_astray(other) {
+        if !p.allowed(there, expert) || !p.is_astray(other) {
             continue;
         }
         let price = p.arrives(gpu, coming) + p.arrives(there, expert)
             - p.fresh_at(slot)
             - p.fresh_at(other);
-        let both = look.allowed(gpu, coming);
+        let both = p.allowed(gpu, coming);
         let gain = -p.cost_of_swap((gpu, expert), (there, coming));
         if price <= budget
             && (best.1.is_none() || (both, gain) > best.0)
@@ -100,7 +100,7 @@ impl<const N: usize> Packing<'_, N> {
     /// Whether the expert of a slot is on another node than the one that it is bound to.
     fn is_astray(&self, slot: usize) -> bool {
         let gpu = at(self.gpu_of, slot) as usize;
-        !Neighborhood::only(self, gpu, 0).allowed(gpu, at(self.expert_at, slot))
+        !self.allowed(gpu, at(self.expert_at, slot))
     }
 
     /// Whether an expert has a replica at home, not counting `without`.

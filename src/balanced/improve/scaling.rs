@@ -13,7 +13,8 @@ use crate::base::cells::{at, put};
 const ZOOM: f32 = 4.0;
 /// So near to even is enough.
 const ENOUGH: f32 = 1.0 / 4096.0;
-/// No window weighs less than this part of the heaviest: 2^-72, the least power of a time, is far from subnormal then, too.
+/// No window weighs less than this part of the heaviest: 2^-72, the least power of a time, is far from subnormal then,
+/// too.
 const LEAST: f32 = 1.0 / (1_u64 << 40) as f32;
 
 /// Scales anew. False: there is nothing to gain.

@@ -6,7 +6,8 @@ use crate::balanced::improve::scaling::bounded;
 use crate::base::arena::{Arena, Carve};
 use crate::base::cells::{NONE, at, change, part};
 
-/// Weighted mean over the windows of mean / largest time; `u32::MAX` is an empty slot. Needs less of `arena` than a search.
+/// Weighted mean over the windows of mean / largest time; `u32::MAX` is an empty slot. Needs less of `arena` than a
+/// search.
 #[inline(never)]
 pub fn balance<const N: usize>(
     instance: &Instance<N>,

@@ -55,7 +55,8 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
         }
     }
 
-    /// The least that a swap with a slot of `q` costs: where no expert in force is gone none comes back, and none is new.
+    /// The least that a swap with a slot of `q` costs: where no expert in force is gone none comes back, and none is
+    /// new.
     fn least_price_of_swap(&self, q: usize) -> i32 {
         let p = self.p;
         let of = |gpu| if at(p.gone, gpu) == 0 { 1 } else { -1 };

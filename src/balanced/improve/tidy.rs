@@ -1,5 +1,5 @@
-//! Replicas that are several on one node and others elsewhere, of an expert that could have all on one node or each on a
-//! node of its own, are brought there: step by step the search would first have to make it worse.
+//! Replicas that are several on one node and others elsewhere, of an expert that could have all on one node or each on
+//! a node of its own, are brought there: step by step the search would first have to make it worse.
 
 use crate::balanced::improve::marks::Marks;
 use crate::balanced::improve::neighborhood::Neighborhood;
@@ -29,16 +29,8 @@ pub fn tidy<const N: usize>(packing: &mut Packing<N>, marks: &mut Marks) {
 }
 
 impl<const N: usize> Packing<'_, N> {
-    /// The load of an expert, over all windows.
-    fn mean_load(&self, expert: u32) -> f32 {
-        let from = expert as usize * self.stride();
-        let load = self.load.as_flattened().iter().skip(from).take(self.stride());
-        let weighted = load.zip(self.weight.as_flattened());
-        weighted.fold(0.0, |sum, (&load, &weight)| sum + load * weight)
-    }
-
-    /// Where the replicas of an expert that is neither on one node nor once on each should be: on this node, or, `NONE`,
-    /// each on another. What takes fewer steps; nothing where neither is possible.
+    /// Where the replicas of an expert that is neither on one node nor once on each should be: on this node, or,
+    /// `NONE`, each on another. What takes fewer steps; nothing where neither is possible.
     fn form(&self, expert: u32) -> Option<u32> {
         let (count, few) = (at(self.count, expert), self.limits.nearest.few);
         let (mut most, mut home, mut nodes) = (0, NONE, 0.0);

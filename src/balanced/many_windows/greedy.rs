@@ -17,8 +17,8 @@ pub struct Greedy<'a> {
     pub replica: &'a mut [Lanes<8>],
     pub count: &'a mut [u32],
     pub mean: &'a mut [f32],
-    /// By GPU: its first slot, and one more; slots that are filled; its load in each window, the time that a unit takes,
-    /// and its largest time, infinite when it is full.
+    /// By GPU: its first slot, and one more; slots that are filled; its load in each window, the time that a unit
+    /// takes, and its largest time, infinite when it is full.
     pub first: &'a mut [u32],
     pub filled: &'a mut [u32],
     pub sum: &'a mut [Lanes<8>],
@@ -27,8 +27,8 @@ pub struct Greedy<'a> {
 }
 
 impl Greedy<'_> {
-    /// Fills the slots. `keys`: `[E]`, `buffer` for [`sort`]. Gives up, answering false, when a replica finds no GPU with
-    /// room that does not hold its expert, even after another has moved for it.
+    /// Fills the slots. `keys`: `[E]`, `buffer` for [`sort`]. Gives up, answering false, when a replica finds no GPU
+    /// with room that does not hold its expert, even after another has moved for it.
     pub fn pack(&mut self, keys: &mut [u64], buffer: &mut [u64], expert_at: &mut [u32]) -> bool {
         for (expert, (key, &mean)) in keys.iter_mut().zip(self.mean.iter()).enumerate() {
             *key = descending(mean, expert);

@@ -1,7 +1,7 @@
 //! The solver for several windows of load: one placement for all.
 //!
-//! A placement is scored by the mean over windows of its balance, and by windows that it has not seen. Starts, each made
-//! better by the search of [`improve`]; the best stays. See docs/DESIGN.md for what was measured.
+//! A placement is scored by the mean over windows of its balance, and by windows that it has not seen. Starts, each
+//! made better by the search of [`improve`]; the best stays. See docs/DESIGN.md for what was measured.
 
 mod greedy;
 mod start;
@@ -17,8 +17,8 @@ use crate::balanced::windows::Shares;
 use crate::base::arena::{Arena, Carve, Need};
 use crate::base::cells::{NONE, copy, part_mut};
 
-/// Windows of which no more of the load is elsewhere, on average, start from the plan on their mean; and others, too, if
-/// the plan from the other start is no better than this.
+/// Windows of which no more of the load is elsewhere, on average, start from the plan on their mean; and others, too,
+/// if the plan from the other start is no better than this.
 const ALIKE: f64 = 0.06;
 const NEARLY_ALIKE: f64 = 0.15;
 const HARD: f64 = 0.94;
@@ -105,7 +105,7 @@ pub fn plan(
 pub fn improve(instance: &Instance<Shares>, beyond: f32, arena: &mut Arena, expert_at: &mut [u32]) {
     let limits = Limits::none(instance.max_replicas);
     // without limits there is nothing that it could refuse
-    let _moved =
+    let _found =
         improve::improve(&searched(instance, beyond), &limits, Goal::Balanced, arena, expert_at);
 }
 
@@ -130,7 +130,8 @@ struct Starts<'a> {
 }
 
 impl Starts<'_> {
-    /// From up to two starts: one for the windows, and, where these are nearly alike, one for their mean. `other`: scratch.
+    /// From up to two starts: one for the windows, and, where these are nearly alike, one for their mean. `other`:
+    /// scratch.
     #[inline(never)]
     fn plan(
         &self,

@@ -1,7 +1,7 @@
 //! A start for several windows: replicas by peaks, and a greedy packing.
 //!
-//! Windows are drawn out: those that come will not be among those that were, and w + 0.5 (w - mean) stands for what lies a
-//! little further out.
+//! Windows are drawn out: those that come will not be among those that were, and w + 0.5 (w - mean) stands for what
+//! lies a little further out.
 
 use crate::balanced::construct::counts::Counts;
 use crate::balanced::construct::gale_ryser::{self, GaleRyser};

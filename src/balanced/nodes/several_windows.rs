@@ -1,7 +1,7 @@
 //! Groups onto nodes for windows that differ.
 //!
-//! Which assignment is best is seen when it is planned, so several are; the best over the windows stays. A window of a node
-//! is measured in what the busiest node would have if it were even: no GPU needs to be better.
+//! Which assignment is best is seen when it is planned, so several are; the best over the windows stays. A window of a
+//! node is measured in what the busiest node would have if it were even: no GPU needs to be better.
 
 use crate::balanced::gather::{Experts, Gathered};
 use crate::balanced::layer::{Layer, keep, restore};
