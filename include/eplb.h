@@ -214,9 +214,11 @@ typedef struct eplb_options {
                                       slots looked at, and a change scored counts 8 for each 8 windows or part of 8.
                                       With several windows each of up to four searches has that much, by default 20,000
                                       + G * (1,000 + 8 * G), and each node in hierarchical scope for each of three
-                                      assignments; eight times that is high. From a placement within limits 0 means no
-                                      bound. The compatibility policies do a fixed amount of work and accept any value.
-                                      For eplb_dispatch see there. */
+                                      assignments; eight times that is high. Of steps from a placement 0 means no bound.
+                                      From nothing EPLB_FLAG_SURVIVE_* and EPLB_SPLIT_NEAREST take one search more, by
+                                      default of 400 for each slot, for the latter at least 200,000. The compatibility
+                                      policies do a fixed amount of work and accept any value. For eplb_dispatch see
+                                      there. */
   uint32_t max_moves;              /* With previous: slots that may change per layer; 0 = no limit, EPLB_MOVES_NONE =
                                       only what must. EPLB_POLICY_BALANCED only. */
   uint32_t max_moves_per_gpu_pair; /* With previous: slots that may change per layer from one GPU to another, 0 = no
@@ -228,9 +230,10 @@ typedef struct eplb_options {
                                       as it gets. At most 65536; 0 = as good as it gets. EPLB_POLICY_BALANCED only. */
   const int32_t *previous;         /* [L][P] placement in force, -1 = empty slot. NULL: plan from nothing. Any placement
                                       will do, with duplicates, and with experts on GPUs that are not alive now. */
-  uint32_t split;                  /* EPLB_SPLIT_*: how the engine splits the tokens of an expert over its replicas;
-                                      what eplb_plan plans for, by EPLB_POLICY_BALANCED only, and what eplb_evaluate
-                                      measures. */
+  uint32_t split;                  /* EPLB_SPLIT_*: how the engine splits the tokens of an expert over its replicas:
+                                      what eplb_evaluate measures, and what eplb_plan plans for, by EPLB_POLICY_BALANCED
+                                      only. In global scope on several nodes; elsewhere the nearest is an even split.
+                                      Not compared with EPLB_POLICY_DEEPSEEK then. */
   uint32_t reserved;               /* 0. */
 } eplb_options;
 #define EPLB_OPTIONS_INIT { sizeof(eplb_options), 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0 }
@@ -331,8 +334,8 @@ typedef struct eplb_metrics {
    per_layer  out: [L] metrics of the plan; NULL: not wanted.
 
    EPLB_POLICY_BALANCED fills every slot of every GPU that is alive, but for those that only a duplicate, more than
-   max_replicas, or more moves than allowed could fill: these are -1, and those that EPLB_FLAG_EMPTY_SLOTS leaves
-   empty.
+   max_replicas, or more moves than allowed could fill: these are -1, and those that EPLB_FLAG_EMPTY_SLOTS or
+   a target leaves empty.
 
    With options.previous the plan starts from the placement in force, and slots that keep their expert keep their
    place. EPLB_POLICY_BALANCED, in this order and as far as max_moves goes: the fewest moves that give every expert
@@ -342,8 +345,9 @@ typedef struct eplb_metrics {
    0.99976. Without a limit: the plan from nothing with GPUs (of the same slots and speed; in hierarchical scope of
    the same node, and nodes) renamed so that the fewest slots change, or the placement in force where the plan is
    no better, or what such steps make of that where it comes to more. With options.target only the first of these
-   has to be done, and the rest as far as it takes. A layer is not less balanced than it was on the GPUs that stay,
-   unless it had empty slots; duplicates may remain, but none is added. docs/SPEC.md: which rule wins over which.
+   has to be done, and the rest as far as it takes. A layer that kept the rules, its
+   groups whole, and had no empty slot is not less balanced than it was on the GPUs that stay; duplicates may remain,
+   but none is added. docs/SPEC.md: which rule wins over which.
    The other policies: their plan, renamed. EPLB_STATUS_SOURCE_LOST: an expert was on dead GPUs alone, which cannot
    be read from, and EPLB_FLAG_EXTERNAL_SOURCE is not set.
 
@@ -968,7 +972,8 @@ EPLB_ENUM(eplb_status, int32_t) {
   EPLB_STATUS_LIST_TOO_SMALL = -73,         /* eplb_transfers: the list has more entries than capacity. */
   EPLB_STATUS_UNSUPPORTED_POLICY = -80,     /* This policy is not served by this version. */
   EPLB_STATUS_UNSUPPORTED_WINDOWS = -81,    /* This policy plans a single window. */
-  EPLB_STATUS_UNSUPPORTED_PREVIOUS = -82,   /* This policy cannot keep a limit on moves from a previous placement. */
+  EPLB_STATUS_UNSUPPORTED_PREVIOUS = -82,   /* This policy cannot keep a limit on moves from a previous placement, or a
+                                               target. */
   EPLB_STATUS_UNSUPPORTED_SPEED = -83,      /* This policy takes all GPUs as equally fast. */
   EPLB_STATUS_UNSUPPORTED_SLOTS = -84,      /* This policy needs the same number of slots on every GPU. */
   EPLB_STATUS_UNSUPPORTED_NODES = -85,      /* In hierarchical scope this policy needs nodes of contiguous GPUs. */
@@ -1101,8 +1106,8 @@ EPLB_INLINE eplb_placement eplb_placement_of_maps(const int32_t *physical_to_log
    sizeof(uint64_t) * 8 * (((W) + 7) / 8) * ((E) + (G) + 5) + sizeof(uint64_t) * 7 * (E) + \
    sizeof(uint64_t) * (5 * (P) + 8 * (G) + 2 * (K) + 16))
 
-/* The same for EPLB_OPERATION_REBALANCE, and for EPLB_SPLIT_NEAREST, W >= 1: all of the above, and about 28 E + 48 P +
-   56 G, and 4 for each pair of GPUs (of at most 256) more. */
+/* The same for EPLB_OPERATION_REBALANCE, EPLB_FLAG_SURVIVE_* and EPLB_SPLIT_NEAREST, W >= 1: all of the above, and
+   about 32 E + 48 P + 56 G, and 4 X^2 + 40 X for X = G and for X = N (at most 256) more. */
 #define EPLB_WORKSPACE_BOUND_REBALANCE(E, P, G, K, N, W) \
   (((W) > 1 ? EPLB_WORKSPACE_BOUND_WINDOWS(E, P, G, K, N, W) : EPLB_WORKSPACE_BOUND_GROUPS(E, P, G, K, N)) + \
    sizeof(uint64_t) * (4 * (E) + 6 * (P) + 7 * (G) + (N) + (K)) + \

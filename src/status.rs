@@ -113,7 +113,7 @@ pub enum eplb_status {
     UnsupportedPolicy = -80,
     /// This policy plans a single window.
     UnsupportedWindows = -81,
-    /// This policy cannot keep a limit on moves from a previous placement.
+    /// This policy cannot keep a limit on moves from a previous placement, or a target.
     UnsupportedPrevious = -82,
     /// This policy takes all GPUs as equally fast.
     UnsupportedSpeed = -83,

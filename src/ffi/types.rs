@@ -62,8 +62,9 @@ pub struct eplb_options {
     /// tried where slots are few, twice as much again. With several windows, or from a placement, a unit is two pairs
     /// of slots looked at, and a change scored counts 8 for each 8 windows or part of 8. With several windows each of
     /// up to four searches has that much, by default 20,000 + G * (1,000 + 8 * G), and each node in hierarchical scope
-    /// for each of three assignments; eight times that is high. From a placement within limits 0 means no bound. The
-    /// compatibility policies do a fixed amount of work and accept any value. For eplb_dispatch see there.
+    /// for each of three assignments; eight times that is high. Of steps from a placement 0 means no bound. From
+    /// nothing EPLB_FLAG_SURVIVE_* and EPLB_SPLIT_NEAREST take one search more, by default of 400 for each slot, for the
+    /// latter at least 200,000. The compatibility policies do a fixed amount of work and accept any value. For eplb_dispatch see there.
     pub effort: u32,
     /// With previous: slots that may change per layer; 0 = no limit, EPLB_MOVES_NONE = only what must.
     /// EPLB_POLICY_BALANCED only.
@@ -81,8 +82,9 @@ pub struct eplb_options {
     /// [L][P] placement in force, -1 = empty slot. NULL: plan from nothing. Any placement will do, with
     /// duplicates, and with experts on GPUs that are not alive now.
     pub previous: *const i32,
-    /// EPLB_SPLIT_*: how the engine splits the tokens of an expert over its replicas; what eplb_plan plans for, by
-    /// EPLB_POLICY_BALANCED only, and what eplb_evaluate measures.
+    /// EPLB_SPLIT_*: how the engine splits the tokens of an expert over its replicas: what eplb_evaluate measures, and
+    /// what eplb_plan plans for, by EPLB_POLICY_BALANCED only. In global scope on several nodes; elsewhere the nearest is
+    /// an even split. Not compared with EPLB_POLICY_DEEPSEEK then.
     pub split: u32,
     /// 0.
     pub reserved: u32,

@@ -44,7 +44,7 @@ def test_without_load_what_is_not_whole_is_planned(skewed):
 
 @pytest.mark.parametrize("limit", [1, 5, 48])
 def test_the_limit_holds_for_any_start(skewed, limit):
-    """Groups on several nodes too: then the plan is global, and better than the start."""
+    """Groups on several nodes too: they come together as far as the limit goes."""
     rebalancer, held = Rebalancer(max_moves=limit), START
     for _ in range(3):
         before, held = held, rebalancer.plan(skewed, P, 8, 2, G, previous=held)
@@ -128,3 +128,18 @@ def test_settings_of_the_environment(skewed):
     assert (held != START).sum(axis=1).max() == 2
     with pytest.raises(ValueError):
         Rebalancer.from_environment({"EPLB_WINDOWS": "all"})
+
+
+def test_plans_for_the_nearest_replica(skewed):
+    """Where the engine sends to it, that is what is planned for, from nothing and within a limit, by both loops."""
+    for limit in 0, 48:
+        held = {split: Rebalancer(max_moves=limit, split=split).plan(skewed, P, 1, 4, G, scope="global", previous=START)
+                for split in ("even", "nearest")}
+        even, nearest = (eplb.evaluate(skewed, each, 1, 4, G, scope="global", split="nearest").balance.mean()
+                         for each in held.values())
+        assert nearest > even
+    loop = eplb.Balancer(L, E, P, G, num_nodes=4, scope="global", split="nearest")
+    loop.observe(skewed)
+    loop.close_window()
+    planned = loop.plan().physical_to_logical_map
+    assert eplb.evaluate(skewed, planned, 1, 4, G, scope="global", split="nearest").balance.mean() > even

@@ -12,7 +12,7 @@ import numpy as np
 from ._arrays import array, size, word
 from ._arrays import placement as placed
 from ._library import Error, saying
-from ._numbers import Flag, Scope, Status
+from ._numbers import Flag, Scope, StaticSplit, Status
 from ._types import Array, Ints, Ints32
 from .balancer._machine import Limits, Machine
 from .balancer._proposal import Task, importance, needed, propose
@@ -30,14 +30,17 @@ class Rebalancer:
     loads are forgotten when the number of slots or GPUs changes, and `remember=False` keeps none.
     """
 
-    def __init__(self, *, max_moves: int = 0, windows: int = 8) -> None:
+    def __init__(
+        self, *, max_moves: int = 0, windows: int = 8, split: Union[str, int] = StaticSplit.EVEN
+    ) -> None:
         """
         Arguments:
             max_moves: slots of a layer that a plan may change; 0 = no limit. Slots that are empty, and experts that are
                 nowhere, do not count.
             windows: calls whose loads are planned on, at most 32.
+            split: how the engine splits the tokens of an expert over its replicas, as `plan` has it.
         """
-        self._limits = Limits.of(max_moves, 0, 0, 0, Flag.EXTERNAL_SOURCE)
+        self._limits = Limits.of(max_moves, 0, 0, 0, Flag.EXTERNAL_SOURCE, split)
         if not 0 < size("windows", windows) <= 32:
             raise ValueError(f"windows is {windows}, not from 1 to 32")
         self._windows = windows
@@ -46,10 +49,13 @@ class Rebalancer:
         self._lock = threading.Lock()
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Rebalancer":
+    def from_environment(
+        cls, environment: Mapping[str, str] = os.environ, split: Union[str, int] = StaticSplit.EVEN
+    ) -> "Rebalancer":
         """As EPLB_MAX_MOVES and EPLB_WINDOWS say; ValueError for what is no number."""
         names = {"max_moves": "EPLB_MAX_MOVES", "windows": "EPLB_WINDOWS"}
-        return cls(**{name: int(environment[key]) for name, key in names.items() if environment.get(key)})
+        given = {name: int(environment[key]) for name, key in names.items() if environment.get(key)}
+        return cls(split=split, **given)
 
     def plan(
         self,
@@ -116,9 +122,8 @@ def _in_force(previous: Any, layers: int, slots: int) -> Ints32:
 
 
 def _planned(task: Task) -> Ints32:
-    """A plan for every slot. Groups on several nodes, as vLLM starts with them, cannot be put on one each within a limit,
-    and fewer groups with load than nodes leave nodes empty: then the plan is global, and better than what is in force.
-    """
+    """A plan for every slot. Fewer groups with load than nodes leave nodes empty: then the plan is global, and better than
+    what is in force."""
     try:
         return _filled(task)
     except Error as error:

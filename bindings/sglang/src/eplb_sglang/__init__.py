@@ -21,7 +21,9 @@ def register() -> None:
     try:
         from sglang.srt.plugins.hook_registry import HookRegistry, HookType
 
-        HookRegistry.register(TARGET, around(Rebalancer.from_environment()), HookType.AROUND)
+        # as its static dispatch goes; random dispatch loses nothing by it
+        rebalancer = Rebalancer.from_environment(split="nearest")
+        HookRegistry.register(TARGET, around(rebalancer), HookType.AROUND)
         logger.info("eplb-sglang plans for SGLang, whatever algorithm is configured")
     except Exception:
         logger.exception("eplb-sglang cannot be taken: SGLang plans by itself")

@@ -12,7 +12,7 @@ from .. import _abi
 from .._arrays import placement as placed
 from .._arrays import records, size
 from .._gate import Prices
-from .._numbers import MOVES_NONE, Flag, Scope
+from .._numbers import MOVES_NONE, Flag, Scope, StaticSplit
 from .._tracker import Tracker
 from .._transfers import Transfers
 from .._types import Floats, Ints32, Records
@@ -64,6 +64,7 @@ class Balancer:
         max_replicas: int = 0,
         effort: int = 0,
         flags: int = Flag(0),
+        split: Union[str, int] = StaticSplit.EVEN,
         prices: Optional[Prices] = None,
         spare_buffers: Optional[int] = None,
         gpu_speed: Any = None,
@@ -92,7 +93,7 @@ class Balancer:
             raise ValueError(f"half_life is {half_life}: it is 0 or more windows")
         if not 0 <= before <= 1:
             raise ValueError(f"before is {before}, not from 0 to 1")
-        self._limits = Limits.of(max_moves, max_moves_per_gpu_pair, max_replicas, effort, flags)
+        self._limits = Limits.of(max_moves, max_moves_per_gpu_pair, max_replicas, effort, flags, split)
         self._half_life, self._before, self._prices = float(half_life), float(before), prices
         self._buffers = None if spare_buffers is None else size("spare_buffers", spare_buffers)
         if placement is None:

@@ -10,7 +10,7 @@ import numpy as np
 from .._arrays import choice, each_gpu, size, word
 from .._call import Call
 from .._measure import number
-from .._numbers import MOVES_NONE, GpuState, Operation, Scope, Status
+from .._numbers import MOVES_NONE, GpuState, Operation, Scope, StaticSplit, Status
 from .._types import Array, Ints32
 
 
@@ -117,9 +117,18 @@ class Limits:
     max_replicas: int = 0
     effort: int = 0
     flags: int = 0
+    split: int = StaticSplit.EVEN
 
     @classmethod
-    def of(cls, max_moves: int, max_moves_per_gpu_pair: int, max_replicas: int, effort: int, flags: int) -> "Limits":
+    def of(
+        cls,
+        max_moves: int,
+        max_moves_per_gpu_pair: int,
+        max_replicas: int,
+        effort: int,
+        flags: int,
+        split: Union[str, int] = StaticSplit.EVEN,
+    ) -> "Limits":
         """Limits out of arguments."""
         return cls(
             word("max_moves", max_moves),
@@ -127,6 +136,7 @@ class Limits:
             size("max_replicas", max_replicas),
             word("effort", effort),
             word("flags", flags),
+            choice(StaticSplit, split, Status.UNKNOWN_SPLIT),
         )
 
     def with_room_for(self, more: int) -> "Limits":
@@ -149,6 +159,7 @@ def checked(machine: Machine, limits: Limits, layers: int, experts: int, in_forc
         max_moves_per_gpu_pair=limits.max_moves_per_gpu_pair,
         effort=limits.effort,
         flags=limits.flags,
+        split=limits.split,
         **machine.gpus,
     )
     call.arguments(Operation.PLAN)

@@ -69,7 +69,9 @@ def weighed(task: Task, proposal: Proposal, prices: Prices, states: Optional[Rec
         return proposal  # what is not served is loaded at any price
     newest = task.load[-1]
     before, after = (
-        evaluate(newest, held, *task.machine.sizes, scope=task.machine.scope, **task.machine.gpus)
+        evaluate(
+            newest, held, *task.machine.sizes, scope=task.machine.scope, split=task.limits.split, **task.machine.gpus
+        )
         for held in (task.in_force, _unseen(task, proposal))
     )
     moves = moves_of(task.machine, task.in_force, proposal, None)
@@ -151,6 +153,7 @@ def _planned(task: Task, weight: Floats) -> Tuple[Ints32, Records]:
             max_replicas=limits.max_replicas,
             effort=limits.effort,
             flags=limits.flags,
+            split=limits.split,
             window_weight=weight[rows],
             **machine.gpus,
             **from_previous,
