@@ -139,7 +139,7 @@ def test_plans_for_the_nearest_replica(skewed):
                          for each in held.values())
         assert nearest > even
     loop = eplb.Balancer(L, E, P, G, num_nodes=4, scope="global", split="nearest")
-    loop.observe(skewed)
+    loop.observe(skewed.astype(np.int64))
     loop.close_window()
     planned = loop.plan().physical_to_logical_map
     assert eplb.evaluate(skewed, planned, 1, 4, G, scope="global", split="nearest").balance.mean() > even
