@@ -49,30 +49,43 @@ pub struct Judgement {
     pub duplicates: usize,
 }
 
-/// Judges one layer: `physical_to_logical` `[P]` with -1 = empty, `load` `[E]`.
+/// Judges one layer: `physical_to_logical` `[P]` with -1 = empty, `load` `[E]`, which the replicas of an expert share.
 pub fn judge(physical_to_logical: &[i32], load: &[f32], topology: &Topology) -> Judgement {
+    let slots = topology.gpu_slots.iter().enumerate();
+    let gpu_of: Vec<usize> = slots.flat_map(|(gpu, &n)| std::iter::repeat_n(gpu, n)).collect();
+    let held = |slot: usize| {
+        topology.gpu_state[gpu_of[slot]] == State::Alive && physical_to_logical[slot] >= 0
+    };
+    let slots = 0..physical_to_logical.len();
+    let share = |slot: usize| {
+        let expert = physical_to_logical[slot];
+        let same = slots.clone().filter(|&s| held(s) && physical_to_logical[s] == expert);
+        f64::from(load[expert as usize]) / same.count() as f64
+    };
+    let carried: Vec<f64> =
+        slots.clone().map(|slot| if held(slot) { share(slot) } else { 0.0 }).collect();
+    judge_split(physical_to_logical, &carried, topology)
+}
+
+/// Judges one layer whose slots carry `carried` `[P]`.
+pub fn judge_split(physical_to_logical: &[i32], carried: &[f64], topology: &Topology) -> Judgement {
     let num_gpus = topology.gpu_slots.len();
     let alive = |gpu: usize| topology.gpu_state[gpu] == State::Alive;
     let speed = |gpu: usize| f64::from(topology.gpu_speed[gpu]);
 
-    // (GPU, expert) of every slot that counts, in the order of slots.
-    let mut replicas: Vec<(usize, usize)> = Vec::new();
+    // (GPU, expert) of every slot that counts, in the order of slots, and what it carries.
+    let (mut replicas, mut replica_load): (Vec<(usize, i32)>, Vec<f64>) = (vec![], vec![]);
     let mut slot = 0;
     for gpu in 0..num_gpus {
         for _ in 0..topology.gpu_slots[gpu] {
             if alive(gpu) && physical_to_logical[slot] >= 0 {
-                replicas.push((gpu, physical_to_logical[slot] as usize));
+                replicas.push((gpu, physical_to_logical[slot]));
+                replica_load.push(carried[slot]);
             }
             slot += 1;
         }
     }
     assert_eq!(slot, physical_to_logical.len(), "slots do not sum to P");
-
-    let count = |expert: usize| replicas.iter().filter(|&&(_, e)| e == expert).count();
-    let replica_load: Vec<f64> = replicas
-        .iter()
-        .map(|&(_, expert)| f64::from(load[expert]) / count(expert) as f64)
-        .collect();
 
     let mut gpu_load = vec![0.0; num_gpus];
     for (&(gpu, _), x) in replicas.iter().zip(&replica_load) {
@@ -90,13 +103,9 @@ pub fn judge(physical_to_logical: &[i32], load: &[f32], topology: &Topology) -> 
         }
     }
 
-    let mut duplicates = 0;
-    for gpu in 0..num_gpus {
-        for expert in 0..load.len() {
-            let copies = replicas.iter().filter(|&&r| r == (gpu, expert)).count();
-            duplicates += copies.saturating_sub(1);
-        }
-    }
+    let mut distinct = replicas.clone();
+    distinct.sort_unstable();
+    distinct.dedup();
 
     let ones: Vec<(f64, f64)> = replica_load.iter().map(|&x| (x, 1.0)).collect();
     Judgement {
@@ -105,7 +114,7 @@ pub fn judge(physical_to_logical: &[i32], load: &[f32], topology: &Topology) -> 
         balance: balance(&gpus),
         node_balance: balance(&nodes),
         physical_expert_balance: balance(&ones),
-        duplicates,
+        duplicates: replicas.len() - distinct.len(),
         gpu_load,
     }
 }

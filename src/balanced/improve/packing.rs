@@ -285,7 +285,6 @@ impl<const N: usize> Packing<'_, N> {
         i32::from(self.priced && at(self.gone, gpu) == 0)
     }
 
-    /// What is got back when the expert of a slot leaves it.
     /// Whether groups allow a GPU to hold an expert.
     #[inline(always)]
     pub fn allowed(&self, gpu: usize, expert: u32) -> bool {
@@ -297,6 +296,7 @@ impl<const N: usize> Packing<'_, N> {
         home == NONE || home == at(limits.node, gpu)
     }
 
+    /// What is got back when the expert of a slot leaves it.
     #[inline(always)]
     pub fn fresh_at(&self, slot: usize) -> i32 {
         at(self.fresh, slot) as i32

@@ -34,6 +34,7 @@ pub fn set<'a, const N: usize>(
     for all in [&mut *packing.share, &mut *packing.relief, &mut *packing.rise] {
         all.fill(0.0);
     }
+    packing.parts.part.fill(0.0); // that of an empty slot is multiplied by no load
     for all in [&mut *packing.relief_at, &mut *packing.rise_at, &mut *packing.drop_relief_at] {
         all.fill(0.0);
     }

@@ -3,7 +3,9 @@
 use crate::common::plan_limited;
 use crate::problems::General;
 use crate::problems::loads::{self, Rng};
-use eplb::{EPLB_MOVES_NONE, Flags, Options, Policy, Scope, Spec};
+use crate::reference::judge::{self, Judgement, State, Topology};
+use crate::reference::nearest::{Machine, slot_loads};
+use eplb::{EPLB_MOVES_NONE, Flags, Options, Policy, Scope, Spec, StaticSplit};
 
 /// A call of `plan`, with all that it reads.
 #[derive(Clone, Debug)]
@@ -20,6 +22,8 @@ pub struct Call {
     pub previous: Option<Vec<i32>>,
     pub max_moves: u32,
     pub per_pair: u32,
+    pub target: u32,
+    pub split: StaticSplit,
     pub max_replicas: usize,
     pub wants_rank: bool,
     pub wants_count: bool,
@@ -41,6 +45,8 @@ impl Call {
             previous: None,
             max_moves: 0,
             per_pair: 0,
+            target: 0,
+            split: StaticSplit::Even,
             max_replicas: 0,
             wants_rank: true,
             wants_count: true,
@@ -88,6 +94,9 @@ impl Call {
             wants_table: rng.once_in(3),
             ..Call::of(problem)
         };
+        if rng.once_in(5) {
+            call.split = StaticSplit::Nearest;
+        }
         call.draw_limits(rng);
         call
     }
@@ -112,6 +121,7 @@ impl Call {
             _ => rng.range(1, 6) as u32,
         };
         self.per_pair = if rng.once_in(5) { rng.range(1, 3) as u32 } else { 0 };
+        self.target = if rng.once_in(5) { rng.range(20_000, 65_536) as u32 } else { 0 };
         if rng.once_in(10) {
             self.flags |= Flags::FILL_ONLY;
         }
@@ -220,6 +230,8 @@ impl Call {
             previous: self.previous.as_deref(),
             max_moves: self.max_moves,
             max_moves_per_gpu_pair: self.per_pair,
+            target: self.target,
+            split: self.split,
             ..Options::default()
         }
     }
@@ -249,6 +261,26 @@ impl Call {
     pub fn gpus(&self) -> Vec<usize> {
         let slots = self.problem.slots.iter().enumerate();
         slots.flat_map(|(gpu, &slots)| std::iter::repeat_n(gpu, slots as usize)).collect()
+    }
+
+    /// What the ruler says of a layer.
+    pub fn judge(&self, map: &[i32], load: &[f32]) -> Judgement {
+        let problem = &self.problem;
+        let of = |gpu: usize| if problem.alive(gpu) { State::Alive } else { State::Dead };
+        let gpus = 0..problem.slots.len();
+        let topology = Topology {
+            gpu_slots: problem.slots.iter().map(|&slots| slots as usize).collect(),
+            gpu_node: gpus.clone().map(|gpu| problem.node(gpu)).collect(),
+            gpu_speed: gpus.clone().map(|gpu| problem.speed(gpu)).collect(),
+            gpu_state: gpus.clone().map(of).collect(),
+        };
+        if self.split == StaticSplit::Even {
+            return judge::judge(map, load, &topology);
+        }
+        let alive: Vec<bool> = gpus.map(|gpu| problem.alive(gpu)).collect();
+        let (gpu_of, node) = (&self.gpus()[..], &topology.gpu_node[..]);
+        let machine = Machine { gpu_of, node, sends: &alive, serves: &alive };
+        judge::judge_split(map, &slot_loads(&machine, map, load), &topology)
     }
 
     pub fn weight(&self, layer: usize, window: usize) -> f64 {

@@ -2,7 +2,7 @@
 
 use super::calls::Call;
 use super::{Outputs, UNTOUCHED, plan};
-use crate::reference::judge::{Judgement, State, Topology, judge};
+use crate::reference::judge::Judgement;
 use eplb::{EPLB_MOVES_NONE, Flags, Metrics, Policy, Status};
 
 /// A layer of a plan.
@@ -195,17 +195,7 @@ impl<'a> Layer<'a> {
     }
 
     fn judge(&self, map: &[i32], window: usize) -> Judgement {
-        let problem = &self.call.problem;
-        let gpus = 0..problem.slots.len();
-        let topology = Topology {
-            gpu_slots: problem.slots.iter().map(|&slots| slots as usize).collect(),
-            gpu_node: gpus.clone().map(|gpu| problem.node(gpu)).collect(),
-            gpu_speed: gpus.clone().map(|gpu| problem.speed(gpu)).collect(),
-            gpu_state: gpus
-                .map(|gpu| if problem.alive(gpu) { State::Alive } else { State::Dead })
-                .collect(),
-        };
-        judge(map, self.call.load(self.index, window), &topology)
+        self.call.judge(map, self.call.load(self.index, window))
     }
 
     /// The mean over the windows of a figure.
@@ -326,7 +316,8 @@ fn check_balanced(layer: &Layer) {
         EPLB_MOVES_NONE => true,
         most => layer.moved() >= most as usize,
     };
-    assert!(spent || call.has(Flags::EMPTY_SLOTS) || layer.is_full(), "a slot is empty");
+    let may = call.has(Flags::EMPTY_SLOTS) || call.target > 0;
+    assert!(spent || may || layer.is_full(), "a slot is empty");
 }
 
 /// What may change, and what stays where it is.

@@ -2,7 +2,7 @@
 
 use super::calls::Call;
 use super::kept::Layer;
-use eplb::{EPLB_MOVES_NONE, Flags, Policy, Status};
+use eplb::{EPLB_MOVES_NONE, Flags, Policy, StaticSplit, Status};
 
 /// Placements tried at most.
 const MOST: usize = 300_000;
@@ -13,12 +13,15 @@ pub fn check(call: &Call, status: Status) {
     let uneven = |values: Option<&Vec<f32>>| values.is_some_and(|v| v.iter().any(|x| x != &v[0]));
     let bound = call.is_hierarchical();
     let true_ = match status {
-        Status::MovesWithoutPrevious => call.is_limited() && call.previous.is_none(),
+        Status::MovesWithoutPrevious => {
+            (call.is_limited() || call.target > 0) && call.previous.is_none()
+        }
         Status::UnsupportedFlag if balanced => {
             call.has(Flags::SURVIVE_GPU) && bound && problem.num_nodes > 1 && !call.is_limited()
         }
         Status::UnsupportedFlag => call.survives() || call.has(Flags::FILL_ONLY),
-        Status::UnsupportedPrevious => !balanced && call.is_limited(),
+        Status::UnsupportedPrevious => !balanced && (call.is_limited() || call.target > 0),
+        Status::UnsupportedSplit => !balanced && call.split != StaticSplit::Even,
         Status::UnsupportedWindows => !balanced && call.windows > 1,
         Status::UnsupportedSpeed => !balanced && uneven(problem.speed.as_ref()),
         Status::UnsupportedSlots => {
