@@ -48,8 +48,8 @@ void stop(const char *file, int line, const char *words) {
     fprintf(stderr, "  W %u L %u E %u P %u K %u N %u G %u, policy %u scope %u effort %u, max_replicas %u\n", p->num_windows,
             p->num_layers, p->num_logical_experts, p->num_physical_experts, p->num_groups, p->num_nodes, p->num_gpus,
             o->policy, o->scope, o->effort, last_call->placement.max_replicas);
-    fprintf(stderr, "  max_moves %u, per pair %u, target %u, flags %u%s\n", o->max_moves, o->max_moves_per_gpu_pair,
-            o->target, o->flags, o->previous ? ", from a placement" : "");
+    fprintf(stderr, "  max_moves %u, per pair %u, target %u, flags %u, split %u%s\n", o->max_moves, o->max_moves_per_gpu_pair,
+            o->target, o->flags, o->split, o->previous ? ", from a placement" : "");
     if (last_call->sound) {
       PRINT("load", p->load, num_experts(last_call), "%.9g");
       PRINT("gpu_speed", p->gpu_speed, p->num_gpus, "%.9g");
@@ -277,6 +277,7 @@ void decode_options(call *c, input *in) {
   uint8_t which = take_byte(in);
   for (int i = 0; i < 6; i++)
     if (which >> i & 1) *fields[i] = garbage_size(in);
+  if (which & 128) o->split = take_byte(in) % 16 ? EPLB_SPLIT_NEAREST : garbage_size(in);
   if (which & 64) {
     int32_t *previous = array(c, c->problem.num_layers, c->problem.num_physical_experts, sizeof *previous);
     for (size_t i = 0; previous && i < num_slots(c); i++) previous[i] = (int8_t)take_byte(in);

@@ -99,7 +99,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       eplb_metrics m, expected;
       memcpy(&m, (const uint8_t *)c.per_layer + layer * c.metrics_size, sizeof m);
       measure(&c, layer, &expected);
-      REQUIRE(close_to(m.max_gpu_load, expected.max_gpu_load) && close_to(m.mean_gpu_load, expected.mean_gpu_load));
+      int even = c.options.split == EPLB_SPLIT_EVEN;
+      REQUIRE((!even || close_to(m.max_gpu_load, expected.max_gpu_load)) && close_to(m.mean_gpu_load, expected.mean_gpu_load));
       REQUIRE(m.duplicates == expected.duplicates);
       REQUIRE(m.bound <= m.max_gpu_load && m.gap >= 0 && m.busiest_gpu < c.problem.num_gpus);
     }

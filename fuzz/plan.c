@@ -157,7 +157,7 @@ static void require_never_worse(const outcome *o) {
   uint32_t all = c->problem.num_physical_experts - c->problem.num_logical_experts + 1;
   int limited = c->placement.max_replicas > 0 && c->placement.max_replicas < all; /* with or without a table */
   /* not where moves are limited, or experts are kept apart at a cost */
-  limited |= c->options.max_moves != 0 || c->options.max_moves_per_gpu_pair != 0 || c->options.flags != 0;
+  limited |= c->options.max_moves != 0 || c->options.max_moves_per_gpu_pair != 0 || c->options.flags != 0 || c->options.split != 0;
   if (c->options.policy != EPLB_POLICY_BALANCED || c->per_layer == NULL || limited) return;
   other.problem = c->problem;
   other.options = (eplb_options)EPLB_OPTIONS_INIT;

@@ -42,6 +42,7 @@ static int balances(call *c, const int32_t *slots, double *balance) {
   eplb_metrics *m = call_block(c, layers * sizeof *m);
   size_t size, align;
   options.scope = EPLB_SCOPE_GLOBAL;
+  options.split = c->options.split;
   maps.physical_to_logical = (int32_t *)slots;
   if (m == NULL || eplb_workspace(EPLB_OPERATION_EVALUATE, &c->problem, &options, &size, &align) != EPLB_STATUS_OK) return 0;
   void *block = call_block(c, size);
@@ -131,6 +132,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     c.options.max_moves = limits % 16 == 15 ? EPLB_MOVES_NONE : limits % 4 ? limits % 16 : 0;
     c.options.max_moves_per_gpu_pair = limits / 16 % 4;
     c.options.target = way / 16 % 4 == 2 ? 45000 + 6000 * (way / 64u) : 0;
+    if (way / 16 % 4 == 3) c.options.split = EPLB_SPLIT_NEAREST;
     c.options.flags = flags[way / 2 % 8];
     if (limits / 64 == 2) c.options.flags |= EPLB_FLAG_FILL_ONLY;
     if (limits / 64 == 3) c.options.flags |= EPLB_FLAG_EMPTY_SLOTS;
