@@ -65,6 +65,7 @@ class Balancer:
         effort: int = 0,
         flags: int = Flag(0),
         split: Union[str, int] = StaticSplit.EVEN,
+        target: int = 0,
         prices: Optional[Prices] = None,
         spare_buffers: Optional[int] = None,
         gpu_speed: Any = None,
@@ -93,7 +94,7 @@ class Balancer:
             raise ValueError(f"half_life is {half_life}: it is 0 or more windows")
         if not 0 <= before <= 1:
             raise ValueError(f"before is {before}, not from 0 to 1")
-        self._limits = Limits.of(max_moves, max_moves_per_gpu_pair, max_replicas, effort, flags, split)
+        self._limits = Limits.of(max_moves, max_moves_per_gpu_pair, max_replicas, effort, flags, split, target)
         self._half_life, self._before, self._prices = float(half_life), float(before), prices
         self._buffers = None if spare_buffers is None else size("spare_buffers", spare_buffers)
         if placement is None:

@@ -118,6 +118,7 @@ class Limits:
     effort: int = 0
     flags: int = 0
     split: int = StaticSplit.EVEN
+    target: int = 0
 
     @classmethod
     def of(
@@ -128,6 +129,7 @@ class Limits:
         effort: int,
         flags: int,
         split: Union[str, int] = StaticSplit.EVEN,
+        target: int = 0,
     ) -> "Limits":
         """Limits out of arguments."""
         return cls(
@@ -137,6 +139,7 @@ class Limits:
             word("effort", effort),
             word("flags", flags),
             choice(StaticSplit, split, Status.UNKNOWN_SPLIT),
+            word("target", target),
         )
 
     def with_room_for(self, more: int) -> "Limits":
@@ -160,6 +163,7 @@ def checked(machine: Machine, limits: Limits, layers: int, experts: int, in_forc
         effort=limits.effort,
         flags=limits.flags,
         split=limits.split,
+        target=limits.target,
         **machine.gpus,
     )
     call.arguments(Operation.PLAN)

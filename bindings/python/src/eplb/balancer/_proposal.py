@@ -139,6 +139,7 @@ def _planned(task: Task, weight: Floats) -> Tuple[Ints32, Records]:
         "previous": task.in_force[~fresh],
         "max_moves": limits.max_moves,
         "max_moves_per_gpu_pair": limits.max_moves_per_gpu_pair,
+        "target": limits.target,
     }
     for rows, from_previous in ((fresh, {}), (~fresh, bounded)):
         if not rows.any():
