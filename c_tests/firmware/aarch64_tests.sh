@@ -13,16 +13,8 @@ cd "$(dirname "$0")/../.."
 triple=aarch64-unknown-linux-gnu
 arm64=$target/arm64
 
-missing=
-for package in $packages; do
-  dpkg-query -W -f '${Status}' "$package" 2> /dev/null | grep -q 'ok installed' || missing="$missing $package"
-done
-if [ -n "$missing" ]; then
-  [ "$(id -u)" = 0 ] || { echo "aarch64: install$missing"; exit 1; }
-  apt-get update -q
-  # shellcheck disable=SC2086 # several words
-  DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
-fi
+# shellcheck disable=SC2086 # several words
+c_tests/firmware/packages.sh aarch64 $packages
 
 # The version of the compiler, for another processor: lists of its own, so that the machine's stay as they are.
 if [ ! -d "$arm64/sysroot" ]; then

@@ -2,8 +2,7 @@
 # usage: setup.sh TARGET_FOLDER
 #        setup.sh --packages   names the packages of Debian that it installs
 # Installs what the firmware tests need (on Debian 12, as root) and builds the archives for processors without
-# an operating system. rustup's toolchain has no core for them; Debian's rustc-web comes with the source of core
-# that fits it, so core is built along. TARGET_FOLDER/deb is theirs alone: two compilers, two folders.
+# an operating system into TARGET_FOLDER/deb.
 set -eu
 packages="rustc-web cargo-web rust-web-src
   gcc-arm-none-eabi gcc-riscv64-unknown-elf gcc-aarch64-linux-gnu
@@ -11,27 +10,13 @@ packages="rustc-web cargo-web rust-web-src
 [ "$1" = --packages ] && echo $packages && exit
 mkdir -p "$1"
 target=$(cd "$1" && pwd)
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")"
 
-missing=
-for package in $packages; do
-  dpkg-query -W -f '${Status}' "$package" 2> /dev/null | grep -q 'ok installed' || missing="$missing $package"
-done
-if [ -n "$missing" ]; then
-  [ "$(id -u)" = 0 ] || { echo "firmware: install$missing"; exit 1; }
-  apt-get update -q
-  # shellcheck disable=SC2086 # several words
-  DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
-fi
+# shellcheck disable=SC2086 # several words
+./packages.sh firmware $packages
 
-# PATH: no cargo of rustup in the way. RUSTC_BOOTSTRAP: build-std is not stable. The options of the compiler choose what
-# its linker takes. archive TRIPLE, COMPILER, VARIABLES OF MAKE..
-archive() {
-  triple=$1 compiler=$2
-  shift 2
-  env PATH=/usr/bin:/bin RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 make --no-print-directory lib CARGO=/usr/bin/cargo \
-    CARGO_FLAGS=-Zbuild-std=core CARGO_TARGET_DIR="$target/deb" TRIPLE="$triple" CC="$compiler" "$@"
-}
+# TRIPLE, COMPILER, VARIABLES OF MAKE..
+archive() { ./cross.sh "$target" lib "$@"; }
 archive thumbv7em-none-eabihf arm-none-eabi-gcc
 archive thumbv7em-none-eabihf arm-none-eabi-gcc SMALL=1
 archive thumbv7em-none-eabihf arm-none-eabi-gcc SMALL=1 WITHOUT=all
