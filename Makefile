@@ -13,8 +13,11 @@ ABI := $(shell echo $(VERSION) | sed 's/^\(0\.[0-9]*\)\..*/\1/; t; s/\..*//')
 comma := ,
 empty :=
 space := $(empty) $(empty)
-ifeq ($(shell uname -s)$(TRIPLE),Linux)
-SONAME := -C link-arg=-Wl$(comma)-soname$(comma)libeplb.so.$(ABI)
+# Nothing where the machine has no operating system: there are no shared libraries. CC links that of another machine.
+SYSTEM := $(if $(TRIPLE),$(findstring -linux-gnu,$(TRIPLE)),$(shell uname -s))
+SHARED := $(if $(filter Linux -linux-gnu,$(SYSTEM)),-C link-arg=-Wl$(comma)-soname$(comma)libeplb.so.$(ABI))
+ifneq ($(and $(SYSTEM),$(TRIPLE)),)
+SHARED += -C linker=$(firstword $(CC)) $(patsubst %,-C link-arg=%,$(wordlist 2,$(words $(CC)),$(CC)))
 endif
 
 .PHONY: aarch64 asan coverage fuzz abi abi-update bounds bounds-update firmware help lib checked unoptimised trap parts flavours demo test proof installed break stack bench install uninstall clean
@@ -46,11 +49,10 @@ $(CARGO) rustc --lib $(3) --target-dir $(TARGET)/raw/$(1) $(if $(TRIPLE),--targe
 @CC='$(CC)' bindings/archive.sh $(TARGET)/raw/$(1)$(MACHINE)/$(2)/libeplb.a $(TARGET)$(MACHINE)/$(1)/libeplb.a
 endef
 
-# Without an operating system there are no shared libraries.
 lib:
-	$(OPT_LEVEL) $(call archive,$(FLAVOUR),release,--release --crate-type staticlib$(if $(TRIPLE),,$(comma)cdylib),$(LEFT_OUT_CFG) $(SONAME))
-	@for file in libeplb.so libeplb.dylib; do raw=$(TARGET)/raw/$(FLAVOUR)/release/$$file; \
-	  [ -n '$(TRIPLE)' ] || [ ! -f $$raw ] || [ $$raw -ef $(FOLDER)/$$file ] || ln -f $$raw $(FOLDER)/; done
+	$(OPT_LEVEL) $(call archive,$(FLAVOUR),release,--release --crate-type staticlib$(if $(SYSTEM),$(comma)cdylib),$(LEFT_OUT_CFG) $(SHARED))
+	@for file in libeplb.so libeplb.dylib; do raw=$(TARGET)/raw/$(FLAVOUR)$(MACHINE)/release/$$file; \
+	  [ -z '$(SYSTEM)' ] || [ ! -f $$raw ] || [ $$raw -ef $(FOLDER)/$$file ] || ln -f $$raw $(FOLDER)/; done
 
 # The release code with the checks of a debug build.
 checked:
@@ -215,7 +217,7 @@ versus: lib
 mpi: lib
 	c_tests/mpi.sh $(TARGET)
 
-## make install   [PREFIX=/usr/local] [LIBDIR=/usr/local/lib] [DESTDIR=] [SMALL=1 WITHOUT=..]: headers, archive, shared library,
+## make install   [PREFIX=/usr/local] [LIBDIR=/usr/local/lib] [DESTDIR=] [SMALL=1 WITHOUT=.. TRIPLE=..]: headers, archive, shared library,
 ##                pkg-config file, CMake package; what is installed may be moved as a whole. `make uninstall` removes it
 LIBDIR ?= $(PREFIX)/lib
 INCLUDE := $(DESTDIR)$(PREFIX)/include
@@ -223,14 +225,16 @@ LIB := $(DESTDIR)$(LIBDIR)
 # From LIBDIR up to PREFIX, where the one is in the other; else only PREFIX itself will do.
 UP := $(if $(filter $(PREFIX)/%,$(LIBDIR)),$(subst $(space),/,$(patsubst %,..,$(subst /, ,$(LIBDIR:$(PREFIX)/%=%)))))
 # of the machine that the library is for
-BITS = $(shell rustc --print cfg | sed -n 's/^target_pointer_width="\(.*\)"/\1/p')
+BITS = $(shell rustc --print cfg $(if $(TRIPLE),--target $(TRIPLE)) | sed -n 's/^target_pointer_width="\(.*\)"/\1/p')
 install: lib
 	install -d $(INCLUDE) $(LIB)/pkgconfig $(LIB)/cmake/eplb
 	install -m 644 include/eplb.h include/eplb.hpp include/eplb_balancer.hpp include/eplb_balancer_state.hpp $(INCLUDE)
 	install -m 644 $(FOLDER)/libeplb.a $(LIB)
+ifneq ($(SYSTEM),)
 	install -m 755 $(FOLDER)/libeplb.so $(LIB)/libeplb.so.$(VERSION)
 	ln -sf libeplb.so.$(VERSION) $(LIB)/libeplb.so.$(ABI)
 	ln -sf libeplb.so.$(ABI) $(LIB)/libeplb.so
+endif
 	printf '%s\n' 'prefix=$(if $(UP),$${pcfiledir}/../$(UP),$(PREFIX))' 'libdir=$${pcfiledir}/..' 'archive=$${libdir}/libeplb.a' \
 	  'Name: eplb' 'Description: Expert placement for Mixture-of-Experts serving' 'Version: $(VERSION)' \
 	  'Cflags: -I$${prefix}/include' 'Libs: -L$${libdir} -leplb' > $(LIB)/pkgconfig/eplb.pc
