@@ -217,8 +217,9 @@ versus: lib
 mpi: lib
 	c_tests/mpi.sh $(TARGET)
 
-## make install   [PREFIX=/usr/local] [LIBDIR=/usr/local/lib] [DESTDIR=] [SMALL=1 WITHOUT=.. TRIPLE=..]: headers, archive, shared library,
-##                pkg-config file, CMake package; what is installed may be moved as a whole. `make uninstall` removes it
+## make install   [PREFIX=/usr/local] [LIBDIR=/usr/local/lib] [DESTDIR=] [SMALL=1 WITHOUT=.. TRIPLE=..]: headers,
+##                archive, shared library, pkg-config file, CMake package; what is installed may be moved as a whole.
+##                `make uninstall` removes it
 LIBDIR ?= $(PREFIX)/lib
 INCLUDE := $(DESTDIR)$(PREFIX)/include
 LIB := $(DESTDIR)$(LIBDIR)
@@ -259,6 +260,14 @@ wheel: lib
 .PHONY: python
 python: wheel
 	bindings/python/test.sh $(TARGET)
+
+## make dist      target/dist/: archives to link with for five machines, wheels, sources, SHA256SUMS; each is unpacked,
+##                linked and run, in qemu where it is for another machine (installs what it needs, as root on Debian 12)
+.PHONY: dist
+dist: export SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct)
+dist: wheel
+	CARGO='$(CARGO)' bindings/dist.sh $(TARGET)
+	CARGO='$(CARGO)' c_tests/dist.sh $(TARGET)
 
 ## make engines   the plug-ins inside the released vLLM and SGLang, on gloo ranks without a GPU (7 GB of wheels)
 .PHONY: engines
