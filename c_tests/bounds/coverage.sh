@@ -21,7 +21,7 @@ export CARGO_TARGET_DIR="$build" RUSTFLAGS=-Cinstrument-coverage LLVM_PROFILE_FI
 # Release, one thread, and not what judges balance at length or compares digests: code that counts its lines is ten to
 # thirty times as slow, slower still where threads share counters, and those tests reach no line that others do not.
 tests='--release --lib --test library' # those of the project around it run nothing of src/
-judges='balanced:: bound:: freedom:: net:: previous:: quality:: robust:: call_after_call no_false_alarm plans_equal trace_pairs'
+judges='balanced:: bound:: every_slot_is_filled freedom:: net:: previous:: quality:: robust:: call_after_call no_false_alarm plans_equal trace_pairs'
 # shellcheck disable=SC2046,SC2086 # several words
 RUST_TEST_THREADS=1 ${CARGO:-cargo} test -q $tests -- $(printf -- '--skip %s ' $judges) > "$build/rust.log" 2>&1 ||
   { tail -20 "$build/rust.log"; exit 1; }
