@@ -23,8 +23,9 @@ export CARGO_TARGET_DIR="$build" RUSTFLAGS=-Cinstrument-coverage LLVM_PROFILE_FI
 tests='--release --lib --test library' # those of the project around it run nothing of src/
 judges='balanced:: bound:: every_slot_is_filled freedom:: net:: previous:: quality:: robust:: call_after_call no_false_alarm plans_equal trace_pairs'
 # shellcheck disable=SC2046,SC2086 # several words
-RUST_TEST_THREADS=1 ${CARGO:-cargo} test -q $tests -- $(printf -- '--skip %s ' $judges) > "$build/rust.log" 2>&1 ||
-  { tail -20 "$build/rust.log"; exit 1; }
+(export RUST_TEST_THREADS=1
+ ${CARGO:-cargo} test -q --release --lib && ${CARGO:-cargo} test -q --release --test library -- $(printf -- '--skip %s ' $judges)
+) > "$build/rust.log" 2>&1 || { tail -20 "$build/rust.log"; exit 1; }
 # shellcheck disable=SC2086
 objects=$(${CARGO:-cargo} test --no-run $tests 2>&1 | sed -n 's/.*(\(.*\))$/\1/p')
 
