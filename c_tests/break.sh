@@ -91,7 +91,7 @@ sabotage "an archive that leaves the compiler's runtime out" bindings/archive.sh
 sees "needs more than the memory functions" ours unoptimised unoptimised
 mend
 
-sabotage "a shared library that needs another one" Makefile 's/^SONAME := .*/& -C link-arg=-Wl$(comma)--no-as-needed -C link-arg=-lm/'
+sabotage "a shared library that needs another one" Makefile 's/^SHARED := .*/& -C link-arg=-Wl$(comma)--no-as-needed -C link-arg=-lm/'
 sees "the shared library needs other libraries" topic symbols
 mend
 
@@ -350,7 +350,7 @@ sabotage "a function that is younger than the oldest Rust" src/base/keys.rs \
 sees "current MSRV .* is .1.88" linted
 mend
 
-sabotage "a library without its SONAME" Makefile 's/^SONAME :=.*/SONAME :=/'
+sabotage "a library without its SONAME" Makefile 's/^SHARED :=.*/SHARED :=/'
 sees "error while loading shared libraries" of_copy installed
 mend
 
