@@ -170,8 +170,8 @@ def serve(rank, ranks, port, say, background, limit, nodes):
     self.state.start_async_loop()
     for number, load in enumerate(loads(4)):
         before = self.map()
-        self.steps(load, INTERVAL + (2 * LAYERS + 6 if background else 0))
-        while background and self.held.rebalanced:  # a layer a step
+        self.steps(load, INTERVAL)
+        while background and self.held.rebalanced:  # a layer a step, and none begins meanwhile
             self.state.expert_rearrangement_step = 0
             self.steps(load, 1)
         self.check(f"rebalance {number + 1}", load, ranks, before)
