@@ -22,7 +22,7 @@ stage=$target/dist-stage
 rm -rf "$dist" "$stage"
 mkdir -p "$dist" "$stage"
 # shellcheck disable=SC2086 # several words
-c_tests/firmware/packages.sh dist $packages
+c_tests/packages.sh dist $packages
 
 # The folder of that name in the stage becomes NAME.tar.gz.
 pack() {

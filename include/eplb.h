@@ -334,8 +334,8 @@ typedef struct eplb_metrics {
    per_layer  out: [L] metrics of the plan; NULL: not wanted.
 
    EPLB_POLICY_BALANCED fills every slot of every GPU that is alive, but for those that only a duplicate, more than
-   max_replicas, or more moves than allowed could fill: these are -1, and those that EPLB_FLAG_EMPTY_SLOTS or
-   a target leaves empty.
+   max_replicas, or more moves than allowed could fill: these are -1, and those that EPLB_FLAG_EMPTY_SLOTS or a
+   target leaves empty.
 
    With options.previous the plan starts from the placement in force, and slots that keep their expert keep their
    place. EPLB_POLICY_BALANCED, in this order and as far as max_moves goes: the fewest moves that give every expert
@@ -346,8 +346,8 @@ typedef struct eplb_metrics {
    the same node, and nodes) renamed so that the fewest slots change, or the placement in force where the plan is
    no better, or what such steps make of that where it comes to more. With options.target only the first of these
    has to be done, and the rest as far as it takes. A layer that kept the rules, its
-   groups whole, and had no empty slot is not less balanced than it was on the GPUs that stay; duplicates may remain,
-   but none is added. docs/SPEC.md: which rule wins over which.
+   groups whole, and had no empty slot is not less balanced than it was on the GPUs that stay; duplicates may
+   remain, but none is added. docs/SPEC.md: which rule wins over which.
    The other policies: their plan, renamed. EPLB_STATUS_SOURCE_LOST: an expert was on dead GPUs alone, which cannot
    be read from, and EPLB_FLAG_EXTERNAL_SOURCE is not set.
 

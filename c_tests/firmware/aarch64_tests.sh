@@ -14,7 +14,7 @@ triple=aarch64-unknown-linux-gnu
 arm64=$target/arm64
 
 # shellcheck disable=SC2086 # several words
-c_tests/firmware/packages.sh aarch64 $packages
+c_tests/packages.sh aarch64 $packages
 
 # The version of the compiler, for another processor: lists of its own, so that the machine's stay as they are.
 if [ ! -d "$arm64/sysroot" ]; then

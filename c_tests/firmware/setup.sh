@@ -13,7 +13,7 @@ target=$(cd "$1" && pwd)
 cd "$(dirname "$0")"
 
 # shellcheck disable=SC2086 # several words
-./packages.sh firmware $packages
+../packages.sh firmware $packages
 
 # TRIPLE, COMPILER, VARIABLES OF MAKE..
 archive() { ./cross.sh "$target" lib "$@"; }

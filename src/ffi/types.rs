@@ -64,7 +64,8 @@ pub struct eplb_options {
     /// up to four searches has that much, by default 20,000 + G * (1,000 + 8 * G), and each node in hierarchical scope
     /// for each of three assignments; eight times that is high. Of steps from a placement 0 means no bound. From
     /// nothing EPLB_FLAG_SURVIVE_* and EPLB_SPLIT_NEAREST take one search more, by default of 400 for each slot, for the
-    /// latter at least 200,000. The compatibility policies do a fixed amount of work and accept any value. For eplb_dispatch see there.
+    /// latter at least 200,000. The compatibility policies do a fixed amount of work and accept any value. For
+    /// eplb_dispatch see there.
     pub effort: u32,
     /// With previous: slots that may change per layer; 0 = no limit, EPLB_MOVES_NONE = only what must.
     /// EPLB_POLICY_BALANCED only.

@@ -1,5 +1,5 @@
-//! What include/eplb.h promises of a plan, checked by code of its own over random calls with every flag, limit and state
-//! together: after OK each promise, after a refusal that nothing was written and that it is true.
+//! What include/eplb.h promises of a plan, checked by code of its own over random calls with every flag, limit, split,
+//! target and state together: after OK each promise, after a refusal that nothing was written and that it is true.
 //!
 //! EPLB_LONG=1 runs 300,000 calls, EPLB_SEED=n others.
 
