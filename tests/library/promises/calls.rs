@@ -96,6 +96,9 @@ impl Call {
         };
         if rng.once_in(5) {
             call.split = StaticSplit::Nearest;
+            if !rng.once_in(8) {
+                call.effort = rng.range(1, 3_000) as u32; // the default takes milliseconds a layer
+            }
         }
         call.draw_limits(rng);
         call
