@@ -23,6 +23,7 @@ mod promises;
 mod properties;
 mod quality;
 mod robust;
+mod seconds;
 mod starts;
 mod target;
 mod transfers;
@@ -40,6 +41,8 @@ mod moves;
 mod problems;
 #[path = "../reference/mod.rs"]
 mod reference;
+#[path = "../common/steps.rs"]
+mod steps;
 #[allow(dead_code)]
 #[path = "../../cli/src/trace.rs"]
 mod trace;
