@@ -136,6 +136,46 @@ static void nothing_to_do_is_balanced(void) {
   }
 }
 
+/* A cost adds seconds and changes nothing else; a bad one is refused. */
+static void seconds(void) {
+  static call c, plain;
+  call_init(&plain);
+  CHECK_EQUAL(call_plan(&plain), EPLB_STATUS_OK);
+  CHECK_EQUAL(call_evaluate(&plain), EPLB_STATUS_OK);
+  eplb_cost cost = EPLB_COST_INIT;
+  cost.token_seconds = 0.25;
+  cost.layer_seconds = 3;
+  call_init(&c);
+  memcpy(c.out.physical_to_logical, plain.out.physical_to_logical, sizeof c.out.physical_to_logical);
+  c.problem.cost = &cost;
+  CHECK_EQUAL(call_evaluate(&c), EPLB_STATUS_OK);
+  for (int layer = 0; layer < L; layer++) {
+    const eplb_metrics *m = &c.out.per_layer[layer], *p = &plain.out.per_layer[layer];
+    CHECK(memcmp(m, p, offsetof(eplb_metrics, max_gpu_seconds)) == 0 && p->max_gpu_seconds == 0);
+    const double expected = 3 + 0.25 * p->max_gpu_load, error = m->max_gpu_seconds - expected;
+    CHECK(error <= 1e-9 * expected && -error <= 1e-9 * expected);
+    CHECK(m->seconds_bound <= m->max_gpu_seconds && m->mean_gpu_seconds <= m->max_gpu_seconds);
+  }
+
+  const float zero = 0, tokens[] = {zero / zero, 1 / zero, -1, 0};
+  for (size_t i = 0; i < LENGTH(tokens); i++) {
+    REFUSES(SHAPED, EPLB_STATUS_STEP_TOKENS, c.problem.step_tokens = &tokens[i]);
+    if (i == 3) break;
+    cost.layer_seconds = tokens[i];
+    REFUSES(SHAPED, EPLB_STATUS_COST, c.problem.cost = &cost);
+  }
+  cost.layer_seconds = cost.token_seconds = 0;
+  REFUSES(SHAPED, EPLB_STATUS_COST, c.problem.cost = &cost);
+  cost.expert_seconds = 1;
+  REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_COST, c.problem.cost = &cost);
+  REFUSES(EVALUATE | SIZE_EVALUATE, EPLB_STATUS_UNSUPPORTED_COST, c.problem.cost = &cost, c.options.flags = EPLB_FLAG_DISPATCH);
+  ACCEPTS(JUDGE | SIZE_CHECK | DIGEST, c.problem.cost = &cost);
+  cost.reserved = 1;
+  REFUSES(SHAPED, EPLB_STATUS_RESERVED_NOT_ZERO, c.problem.cost = &cost);
+  cost.struct_size = 8;
+  REFUSES(SHAPED, EPLB_STATUS_STRUCT_SIZE, c.problem.cost = &cost);
+}
+
 /* Measured loads: what load / count says gives the same figures, and any other split is seen. */
 static void measured(void) {
   static call c, plain;
@@ -176,5 +216,6 @@ int main(void) {
   random_placements();
   bound_holds_for_all_placements();
   nothing_to_do_is_balanced();
+  seconds();
   return finish("evaluate");
 }

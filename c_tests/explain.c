@@ -218,6 +218,14 @@ static void machine(void) {
        c.gpu_speed[1] = 1e-45f);
   SAYS(SHAPED | STRUCTS, EPLB_STATUS_GPU_NODE, "problem.gpu_node[gpu 2] is 2|num_nodes, 2", c.problem.gpu_node = c.gpu_node;
        c.gpu_node[2] = 2);
+  static const float tokens = 0;
+  static eplb_cost cost = {sizeof(eplb_cost), 0, 0.5, -2, 1};
+  SAYS(SHAPED | STRUCTS, EPLB_STATUS_STEP_TOKENS, "problem.step_tokens[window 0] is 0", c.problem.step_tokens = &tokens);
+  SAYS(SHAPED | STRUCTS, EPLB_STATUS_COST, "problem.cost.expert_seconds is -2", c.problem.cost = &cost);
+  cost.expert_seconds = 2;
+  SAYS(PLAN | SIZE_PLAN | STRUCTS, EPLB_STATUS_UNSUPPORTED_COST, "problem.cost is set|make it NULL", c.problem.cost = &cost);
+  cost.reserved = 1;
+  SAYS(SHAPED | STRUCTS, EPLB_STATUS_RESERVED_NOT_ZERO, "problem.cost.reserved is not 0", c.problem.cost = &cost);
   SAYS(SHAPED | STRUCTS, EPLB_STATUS_GPU_STATE, "problem.gpu_state[gpu 1] is 3|EPLB_GPU_*",
        c.problem.gpu_state = c.gpu_state; c.gpu_state[1] = 3);
   SAYS(SHAPED | STRUCTS, EPLB_STATUS_NO_ALIVE_GPU, "problem.gpu_state|EPLB_GPU_ALIVE|4 GPUs",

@@ -17,7 +17,7 @@
 #define SIZE(type, bits64, bits32) ASSERT(sizeof(type) == EITHER(bits64, bits32))
 #define OFFSET(type, field, bits64, bits32) ASSERT(offsetof(type, field) == EITHER(bits64, bits32))
 
-SIZE(eplb_problem, 88, 64);
+SIZE(eplb_problem, 104, 72);
 OFFSET(eplb_problem, struct_size, 0, 0);
 OFFSET(eplb_problem, num_windows, 4, 4);
 OFFSET(eplb_problem, num_layers, 8, 8);
@@ -33,6 +33,15 @@ OFFSET(eplb_problem, gpu_speed, 56, 48);
 OFFSET(eplb_problem, gpu_slots, 64, 52);
 OFFSET(eplb_problem, gpu_node, 72, 56);
 OFFSET(eplb_problem, gpu_state, 80, 60);
+OFFSET(eplb_problem, cost, 88, 64);
+OFFSET(eplb_problem, step_tokens, 96, 68);
+
+SIZE(eplb_cost, 32, 32);
+OFFSET(eplb_cost, struct_size, 0, 0);
+OFFSET(eplb_cost, reserved, 4, 4);
+OFFSET(eplb_cost, token_seconds, 8, 8);
+OFFSET(eplb_cost, expert_seconds, 16, 16);
+OFFSET(eplb_cost, layer_seconds, 24, 24);
 
 SIZE(eplb_options, 48, 44);
 OFFSET(eplb_options, struct_size, 0, 0);
@@ -100,7 +109,7 @@ OFFSET(eplb_gate_total, moved, 4, 4);
 OFFSET(eplb_gate_total, gain_seconds, 8, 8);
 OFFSET(eplb_gate_total, evidence, 32, 32);
 
-SIZE(eplb_metrics, 96, 96);
+SIZE(eplb_metrics, 144, 144);
 OFFSET(eplb_metrics, mean_gpu_load, 0, 0);
 OFFSET(eplb_metrics, max_gpu_load, 8, 8);
 OFFSET(eplb_metrics, balance, 16, 16);
@@ -115,6 +124,12 @@ OFFSET(eplb_metrics, worst_window, 72, 72);
 OFFSET(eplb_metrics, moved_slots, 76, 76);
 OFFSET(eplb_metrics, dispatch_balance, 80, 80);
 OFFSET(eplb_metrics, dispatch_bound, 88, 88);
+OFFSET(eplb_metrics, max_gpu_seconds, 96, 96);
+OFFSET(eplb_metrics, mean_gpu_seconds, 104, 104);
+OFFSET(eplb_metrics, time_balance, 112, 112);
+OFFSET(eplb_metrics, active_experts, 120, 120);
+OFFSET(eplb_metrics, seconds_bound, 128, 128);
+OFFSET(eplb_metrics, seconds_gap, 136, 136);
 
 SIZE(eplb_batch, 16, 12);
 OFFSET(eplb_batch, struct_size, 0, 0);

@@ -34,6 +34,8 @@ static const struct {
     {EPLB_STATUS_LOAD_NEGATIVE, -42},
     {EPLB_STATUS_LOAD_TOO_LARGE, -43},
     {EPLB_STATUS_WINDOW_WEIGHT, -44},
+    {EPLB_STATUS_COST, -45},
+    {EPLB_STATUS_STEP_TOKENS, -46},
     {EPLB_STATUS_GPU_SLOTS, -50},
     {EPLB_STATUS_GPU_SPEED, -51},
     {EPLB_STATUS_GPU_NODE, -52},
@@ -57,6 +59,7 @@ static const struct {
     {EPLB_STATUS_UNSUPPORTED_STATE, -86},
     {EPLB_STATUS_UNSUPPORTED_FLAG, -87},
     {EPLB_STATUS_UNSUPPORTED_SPLIT, -88},
+    {EPLB_STATUS_UNSUPPORTED_COST, -89},
     {EPLB_STATUS_DISPATCH_NO_REPLICA, -100},
     {EPLB_STATUS_DISPATCH_DEAD_SOURCE, -101},
     {EPLB_STATUS_DISPATCH_TOKENS, -102},
@@ -111,6 +114,7 @@ static void initialisers(void) {
   eplb_placement placement = EPLB_PLACEMENT_INIT;
   eplb_transfer_list list = EPLB_TRANSFER_LIST_INIT;
   eplb_gate_config gate = EPLB_GATE_CONFIG_INIT;
+  eplb_cost cost = EPLB_COST_INIT;
   eplb_batch batch = EPLB_BATCH_INIT;
   eplb_quotas quotas = EPLB_QUOTAS_INIT;
   eplb_tracker_config tracker = EPLB_TRACKER_CONFIG_INIT;
@@ -143,6 +147,8 @@ static void initialisers(void) {
   list.transfer_size = list.totals_size = 0;
   CHECK(zero_but_for_the_size(&list, sizeof list));
   CHECK_EQUAL(gate.struct_size, sizeof gate);
+  CHECK_EQUAL(cost.struct_size, sizeof cost);
+  CHECK(zero_but_for_the_size(&cost, sizeof cost));
   CHECK(zero_but_for_the_size(&gate, sizeof gate));
 }
 

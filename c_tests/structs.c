@@ -2,7 +2,11 @@
 #include "harness.h"
 #include <stddef.h>
 
-enum { OPTIONS_AT_FIRST = offsetof(eplb_options, split) };
+enum {
+  PROBLEM_AT_FIRST = offsetof(eplb_problem, cost),
+  OPTIONS_AT_FIRST = offsetof(eplb_options, split),
+  METRICS_AT_FIRST = offsetof(eplb_metrics, max_gpu_seconds)
+};
 
 /* A struct of a newer header: bytes behind that this library does not know. */
 enum { TAIL = 16 };
@@ -19,7 +23,7 @@ enum { TAIL = 16 };
 static void too_small(void) {
   const int32_t status = EPLB_STATUS_STRUCT_SIZE;
   for (uint32_t less = 1; less <= 8; less++) {
-    REFUSES(EVERYWHERE, status, c.problem.struct_size -= less);
+    REFUSES(EVERYWHERE, status, c.problem.struct_size = PROBLEM_AT_FIRST - less);
     REFUSES(SHAPED, status, c.options.struct_size = OPTIONS_AT_FIRST - less);
     REFUSES(PLAN | EVALUATE | JUDGE | DIGEST, status, c.placement.struct_size -= less);
     REFUSES(JUDGE, status, c.arg.first_size -= less);
@@ -54,6 +58,7 @@ static void newer_problem(void) {
 static void older_options(void) {
   SAME_PLAN(c.options.struct_size = OPTIONS_AT_FIRST);
   SAME_PLAN(c.options.struct_size = OPTIONS_AT_FIRST; c.options.split = UINT32_MAX);
+  SAME_PLAN(c.problem.struct_size = PROBLEM_AT_FIRST; c.problem.step_tokens = (const float *)1);
 }
 
 static void newer_options(void) {
@@ -91,7 +96,7 @@ static void newer_violation(void) {
 }
 
 static void metrics_size(void) {
-  const size_t bad[] = {0, 8, sizeof(eplb_metrics) - 8, sizeof(eplb_metrics) - 1, sizeof(eplb_metrics) + 4, SIZE_MAX};
+  const size_t bad[] = {0, 8, METRICS_AT_FIRST - 8, sizeof(eplb_metrics) - 1, sizeof(eplb_metrics) + 4, SIZE_MAX};
   for (size_t i = 0; i < LENGTH(bad); i++)
     REFUSES(PLAN | EVALUATE, EPLB_STATUS_STRUCT_SIZE, c.arg.metrics_size = bad[i]);
 }

@@ -99,6 +99,18 @@ const char *eplb_status_string(int32_t status);
 #define EPLB_GPU_DEAD 1    /* gpu_state: the GPU is gone. Its slots stay empty and what they held cannot be read. */
 #define EPLB_GPU_LEAVING 2 /* gpu_state: the GPU is about to leave: it can be read from, and its slots become empty. */
 
+/* What a step of a layer takes. Microseconds as an example, of DeepSeek's shape in fp8 on an H200: 0.0945 a token, 11.5
+   an expert, 18 a layer. One of the first two at least must be set; each is 0, or from 2^-100 to 2^100. */
+typedef struct eplb_cost {
+  uint32_t struct_size;  /* sizeof(eplb_cost). */
+  uint32_t reserved;     /* 0. */
+  double token_seconds;  /* Seconds that a token costs at an expert, on a GPU of speed 1. */
+  double expert_seconds; /* Seconds that an expert costs which has any token, on a GPU of speed 1: reading its weights.
+                            A replica takes the longer of its tokens and this. */
+  double layer_seconds;  /* Seconds that a layer costs whatever its tokens, and whatever the speed of GPUs. */
+} eplb_cost;
+#define EPLB_COST_INIT { sizeof(eplb_cost), 0, 0, 0, 0 }
+
 /* What to plan for: sizes, loads and the machine. After EPLB_PROBLEM_INIT layers, experts, slots and GPUs, each at
    most 2^31 - 1, and load must be set. Nothing is kept after the call. A slice of layers is a problem of its own: move
    the pointers (load by E per layer, window_weight by W per layer) and keep load_window_stride. Layers with another
@@ -125,8 +137,14 @@ typedef struct eplb_problem {
   const uint32_t *gpu_node;      /* [G] node of each GPU, < N. NULL: contiguous. */
   const uint8_t *gpu_state;      /* [G] EPLB_GPU_ALIVE, EPLB_GPU_DEAD or EPLB_GPU_LEAVING: a mask of dead ranks will do.
                                     NULL: all alive. */
+  const eplb_cost *cost;         /* What a step takes: placements are then measured in seconds, too. NULL: tokens are
+                                    what counts. */
+  const float *step_tokens;      /* [W] tokens of a layer in a step in each window (a token counts once at each of its
+                                    experts), finite, >= 2^-126: a prefill window has more than a decode window. NULL:
+                                    as many as the loads of the layer sum to. Matters with cost alone; of slots that
+                                    were measured (physical_load) the first counts. */
 } eplb_problem;
-#define EPLB_PROBLEM_INIT { sizeof(eplb_problem), 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL }
+#define EPLB_PROBLEM_INIT { sizeof(eplb_problem), 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 
 /* ---------------------------------------------------------------- 3. Options */
 
@@ -326,6 +344,14 @@ typedef struct eplb_metrics {
                                   0 unless EPLB_FLAG_DISPATCH is set. */
   double dispatch_bound;       /* However tokens are split over the replicas of this placement, the busiest GPU has at
                                   least this load / speed; 0 unless EPLB_FLAG_DISPATCH is set. */
+  double max_gpu_seconds;      /* Seconds of a step of the layer: layer_seconds, and what the slowest GPU takes. Here
+                                  and in what follows 0 unless problem.cost is given. */
+  double mean_gpu_seconds;     /* The same if all GPUs took as long as these replicas take on average. */
+  double time_balance;         /* mean_gpu_seconds / max_gpu_seconds, without layer_seconds. Beside balance: copies that
+                                  cost time are no better for being balanced, so compare seconds. */
+  double active_experts;       /* Experts that have any token on the slowest GPU in a step, on average. */
+  double seconds_bound;        /* No placement of this layer has a smaller max_gpu_seconds, tokens split evenly. */
+  double seconds_gap;          /* max_gpu_seconds / seconds_bound - 1, at least 0. */
 } eplb_metrics;
 
 /* Plans every layer of a problem. The result is a function of problem and options alone.
@@ -949,6 +975,9 @@ EPLB_ENUM(eplb_status, int32_t) {
                                                that f32 sums could overflow. */
   EPLB_STATUS_WINDOW_WEIGHT = -44,          /* A window weight is NaN, infinite or negative, or all weights of a layer
                                                are 0. */
+  EPLB_STATUS_COST = -45,                   /* A figure of problem.cost is neither 0 nor from 2^-100 to 2^100, or
+                                               neither a token nor an expert costs anything. */
+  EPLB_STATUS_STEP_TOKENS = -46,            /* A problem.step_tokens is not finite, or below 2^-126. */
   EPLB_STATUS_GPU_SLOTS = -50,              /* gpu_slots does not sum to num_physical_experts. */
   EPLB_STATUS_GPU_SPEED = -51,              /* A gpu_speed is not finite, or below 2^-126. */
   EPLB_STATUS_GPU_NODE = -52,               /* A gpu_node is not below num_nodes. */
@@ -981,6 +1010,8 @@ EPLB_ENUM(eplb_status, int32_t) {
   EPLB_STATUS_UNSUPPORTED_FLAG = -87,       /* A flag is not served by this policy or version. */
   EPLB_STATUS_UNSUPPORTED_SPLIT = -88,      /* This policy, or a build without plans from a placement, plans for
                                                EPLB_SPLIT_EVEN alone. */
+  EPLB_STATUS_UNSUPPORTED_COST = -89,       /* This function, policy or flag counts in tokens alone: it does not serve
+                                               problem.cost. */
   EPLB_STATUS_DISPATCH_NO_REPLICA = -100,   /* eplb_dispatch: an expert has tokens and no replica on a GPU that
                                                serves. */
   EPLB_STATUS_DISPATCH_DEAD_SOURCE = -101,  /* eplb_dispatch: a dead GPU has tokens to send. */

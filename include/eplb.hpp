@@ -175,6 +175,9 @@ using gate_total = ::eplb_gate_total;
 struct gate_config : ::eplb_gate_config {
   gate_config() noexcept : eplb_gate_config EPLB_GATE_CONFIG_INIT {}
 };
+struct cost : ::eplb_cost {
+  cost() noexcept : eplb_cost EPLB_COST_INIT {}
+};
 struct tracker_config : ::eplb_tracker_config {
   tracker_config() noexcept : eplb_tracker_config EPLB_TRACKER_CONFIG_INIT {}
 };
@@ -208,6 +211,8 @@ struct problem {
   span<const std::uint32_t> gpu_slots = {}; /* [G], their sum P, or empty: P / G each */
   span<const std::uint32_t> gpu_node = {};  /* [G] below N, or empty: contiguous */
   span<const std::uint8_t> gpu_state = {};  /* [G] EPLB_GPU_*, or empty: all alive */
+  const eplb::cost *cost = nullptr;         /* what a step takes, or nullptr: tokens are what counts */
+  span<const float> step_tokens = {};       /* [W], or empty: as many as the loads of the layer sum to */
   std::uint32_t first_layer = 0, selected_layers = all_layers; /* the layers that a call is about */
   status refused = EPLB_STATUS_OK; /* what every call answers, unless OK: on() sets it */
 
@@ -405,6 +410,8 @@ struct call : lengths {
     problem.gpu_slots = array("problem.gpu_slots", p.gpu_slots, p.num_gpus);
     problem.gpu_node = array("problem.gpu_node", p.gpu_node, p.num_gpus);
     problem.gpu_state = array("problem.gpu_state", p.gpu_state, p.num_gpus);
+    problem.cost = p.cost;
+    problem.step_tokens = array("problem.step_tokens", p.step_tokens, windows);
     options.policy = static_cast<std::uint32_t>(o.policy);
     options.scope = static_cast<std::uint32_t>(o.scope);
     options.effort = o.effort;

@@ -37,6 +37,9 @@ pub fn admit(shape: &Shape, options: &Options) -> Result<Way, Status> {
     if !FROM_NOTHING.contains(options.flags) {
         return Err(Status::UnsupportedFlag);
     }
+    if shape.seconds().is_some() {
+        return Err(Status::UnsupportedCost);
+    }
     score::admit(shape, options.measures_dispatch())?;
     if options.previous.is_some() {
         return Err(Status::UnsupportedPrevious);

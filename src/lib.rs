@@ -86,7 +86,7 @@ pub use crate::placement::{
 pub use crate::plan::{evaluate_as, plan, workspace};
 pub use crate::problem::split::{EPLB_SPLIT_EVEN, EPLB_SPLIT_NEAREST};
 pub use crate::problem::topology::{EPLB_GPU_ALIVE, EPLB_GPU_DEAD, EPLB_GPU_LEAVING, Topology};
-pub use crate::problem::{Problem, Scope, Shape, Spec, StaticSplit};
+pub use crate::problem::{Cost, Problem, Scope, Shape, Spec, StaticSplit};
 pub use crate::score::{Measured, Metrics, Report, evaluate, evaluate_measured};
 pub use crate::status::Status;
 pub use crate::transfers::list::{Transfer, TransferEvent, TransferTotals, Transition, transfers};

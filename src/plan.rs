@@ -30,12 +30,7 @@ pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Resu
             }
         }
         Operation::Plan => afresh::need(shape, options),
-        Operation::Evaluate => {
-            let dispatch = options.measures_dispatch();
-            score::admit(shape, dispatch)?;
-            let need = score::need(shape, options.scope, dispatch, options.split);
-            Ok(need.max(score::need_measured(shape, options.scope, dispatch)))
-        }
+        Operation::Evaluate => evaluation(shape, options),
         Operation::Check => Ok(placement::need(shape)),
         Operation::Transfers if parts::PREVIOUS => list::need(shape, options.flags),
         Operation::Dispatch if parts::DISPATCH => dispatch::need(shape),
@@ -45,6 +40,15 @@ pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Resu
             Err(Status::UnknownOperation)
         }
     }
+}
+
+/// What measuring needs, with the loads of the experts or those of the slots.
+#[inline(never)] // off the stack of what else is asked for
+fn evaluation(shape: &Shape, options: &Options) -> Result<Need, Status> {
+    let dispatch = options.measures_dispatch();
+    score::admit(shape, dispatch)?;
+    let need = score::need(shape, options.scope, dispatch, options.split);
+    Ok(need.max(score::need_measured(shape, options.scope, dispatch)))
 }
 
 /// Measures every layer of a placement, with the loads of the problem, as options say: scope, split, and flags.

@@ -76,6 +76,10 @@ pub enum eplb_status {
     LoadTooLarge = -43,
     /// A window weight is NaN, infinite or negative, or all weights of a layer are 0.
     WindowWeight = -44,
+    /// A figure of problem.cost is neither 0 nor from 2^-100 to 2^100, or neither a token nor an expert costs anything.
+    Cost = -45,
+    /// A problem.step_tokens is not finite, or below 2^-126.
+    StepTokens = -46,
 
     /// gpu_slots does not sum to num_physical_experts.
     GpuSlots = -50,
@@ -127,6 +131,8 @@ pub enum eplb_status {
     UnsupportedFlag = -87,
     /// This policy, or a build without plans from a placement, plans for EPLB_SPLIT_EVEN alone.
     UnsupportedSplit = -88,
+    /// This function, policy or flag counts in tokens alone: it does not serve problem.cost.
+    UnsupportedCost = -89,
 
     /// eplb_dispatch: an expert has tokens and no replica on a GPU that serves.
     DispatchNoReplica = -100,
@@ -226,6 +232,8 @@ texts! {
     LoadNegative: c"a load is negative: loads are finite and at least 0",
     LoadTooLarge: c"a load is too large for the f32 sums of this policy: scale the loads down, or use EPLB_POLICY_BALANCED",
     WindowWeight: c"a window weight is bad: weights are finite, at least 0, and not all 0 in a layer",
+    Cost: c"a figure of cost is bad: each is 0 or from 2^-100 to 2^100, and a token or an expert costs something",
+    StepTokens: c"a number of step_tokens is bad: tokens of a step are finite and at least 2^-126",
     GpuSlots: c"gpu_slots does not sum to num_physical_experts",
     GpuSpeed: c"a gpu_speed is bad: speeds are finite and at least 2^-126",
     GpuNode: c"a gpu_node is bad: nodes are numbered below num_nodes",
@@ -249,6 +257,7 @@ texts! {
     UnsupportedState: c"this policy needs every GPU alive: make gpu_state NULL or all EPLB_GPU_ALIVE",
     UnsupportedFlag: c"a flag is not served by this policy or version: clear it",
     UnsupportedSplit: c"this policy plans for an even split alone: set split to EPLB_SPLIT_EVEN, or use EPLB_POLICY_BALANCED",
+    UnsupportedCost: c"this function, policy or flag counts in tokens alone: make problem.cost NULL",
     DispatchNoReplica: c"an expert has tokens and no replica on a serving GPU: repair the placement, or drop the tokens",
     DispatchDeadSource: c"a dead GPU has tokens to send: set its row of the batch to 0",
     DispatchTokens: c"the tokens of a layer sum to more than 2^52: split the batch",

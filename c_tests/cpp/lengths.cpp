@@ -40,6 +40,7 @@ static void planning() {
   REFUSED(problem.gpu_slots);
   REFUSED(problem.gpu_node);
   REFUSED(problem.gpu_state);
+  REFUSED(problem.step_tokens);
   REFUSED(options.previous);
   REFUSED(placement.physical_to_logical);
   REFUSED(placement.replica_rank);

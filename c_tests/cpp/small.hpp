@@ -55,6 +55,7 @@ struct maps_of_plan {
 struct small {
   std::array<float, W * L * E> load;
   std::array<float, L * W> weight;
+  std::array<float, W> step_tokens;
   std::array<float, G> speed = {1, 1, 2, 1};
   std::array<std::uint32_t, G> gpu_slots = {3, 3, 3, 3}, node = {0, 0, 1, 1};
   std::array<std::uint8_t, G> state = {};
@@ -67,6 +68,7 @@ struct small {
     std::uint32_t random = 7;
     for (float &x : load) x = static_cast<float>(random_next(random) % 1000);
     for (std::size_t i = 0; i < weight.size(); i++) weight[i] = static_cast<float>(1 + i % 3);
+    step_tokens.fill(4096);
     for (std::size_t i = 0; i < previous.size(); i++) previous[i] = static_cast<std::int32_t>(i % P % E);
     problem.num_layers = L;
     problem.num_logical_experts = E;
@@ -87,6 +89,7 @@ struct small {
     problem.gpu_slots = gpu_slots;
     problem.gpu_node = node;
     problem.gpu_state = state;
+    problem.step_tokens = step_tokens; // without a cost they are only checked
     options.previous = previous;
     options.max_moves = 6;
     return *this;

@@ -4,5 +4,6 @@
 
 pub mod filled;
 pub mod lower;
+pub mod seconds;
 pub mod water_level;
 pub mod weights;

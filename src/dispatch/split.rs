@@ -19,10 +19,14 @@ const MOST_GPUS: usize = u16::MAX as usize;
 /// Refuses what is too large, and everything where the part is left out.
 ///
 /// # Errors
-/// [`Status::ShapeTooLarge`] above 65,535 GPUs; [`Status::UnsupportedFlag`].
+/// [`Status::ShapeTooLarge`] above 65,535 GPUs; [`Status::UnsupportedFlag`]; [`Status::UnsupportedCost`]: tokens are what
+/// is split evenly.
 pub fn admit(shape: &Shape) -> Result<(), Status> {
     if !parts::DISPATCH {
         return Err(Status::UnsupportedFlag);
+    }
+    if shape.seconds().is_some() {
+        return Err(Status::UnsupportedCost);
     }
     if shape.topology().num_gpus() > MOST_GPUS { Err(Status::ShapeTooLarge) } else { Ok(()) }
 }

@@ -47,6 +47,7 @@ impl Admission<'_> {
                 say!(text; "options.split is EPLB_SPLIT_NEAREST, % plans for an even split alone: set it to \
                     EPLB_SPLIT_EVEN, or plan with EPLB_POLICY_BALANCED", self.policy());
             }
+            Status::UnsupportedCost => self.say_cost(text),
             Status::ShapeTooLarge if self.operation == Operation::Transfers => {
                 say!(text; "problem.num_physical_experts is %: eplb_transfers takes fewer than 2^30 slots",
                     self.shape.num_physical_experts());
@@ -199,6 +200,15 @@ impl Admission<'_> {
         } else {
             say!(text; "which % does not know: clear it, or plan with EPLB_POLICY_BALANCED", self.policy());
         }
+    }
+
+    fn say_cost(&self, text: &mut Text) {
+        let by = match self.operation {
+            Operation::Dispatch => "eplb_dispatch",
+            Operation::Evaluate => "EPLB_FLAG_DISPATCH",
+            _ => self.policy(),
+        };
+        say!(text; "problem.cost is set, and % counts in tokens alone: make it NULL", by);
     }
 
     fn say_infeasible(&self, text: &mut Text) {

@@ -3,6 +3,7 @@
 use crate::base::arena::addressable;
 use crate::explain::text::{Text, say};
 use crate::problem::Spec;
+use crate::problem::cost::{is_seconds, is_step};
 use crate::problem::topology::{EPLB_GPU_LEAVING, is_speed};
 use crate::status::Status;
 
@@ -37,7 +38,33 @@ pub fn say(text: &mut Text, spec: &Spec, status: Status) {
             let least = u64::from(spec.num_layers) * u64::from(spec.num_logical_experts);
             say_stride(text, "problem", spec.load_window_stride, least);
         }
+        Status::Cost => say_cost(text, spec),
+        Status::StepTokens => {
+            if let Some((window, tokens)) = first(spec.step_tokens, |tokens| !is_step(tokens)) {
+                say!(text; "problem.step_tokens[window %] is %: tokens of a step are finite and at least 2^-126; for a \
+                    window that does not count set window_weight", window, tokens);
+            }
+        }
         _ => say_topology(text, spec, status),
+    }
+}
+
+/// The first figure that is wrong.
+fn say_cost(text: &mut Text, spec: &Spec) {
+    let Some(cost) = spec.cost else { return };
+    let mut figures = [
+        ("token_seconds", cost.token_seconds),
+        ("expert_seconds", cost.expert_seconds),
+        ("layer_seconds", cost.layer_seconds),
+    ]
+    .into_iter();
+    match figures.find(|&(_, seconds)| !is_seconds(seconds)) {
+        Some((name, seconds)) => {
+            say!(text; "problem.cost.% is %: it is 0, or from 2^-100 to 2^100", name, seconds);
+        }
+        None => {
+            say!(text; "problem.cost.token_seconds and expert_seconds are 0: set one, or make problem.cost NULL");
+        }
     }
 }
 
@@ -129,5 +156,7 @@ fn say_lengths(text: &mut Text, spec: &Spec) {
     let gpus = spec.num_gpus as usize;
     if let Some((name, Some(len))) = lengths.find(|(_, len)| len.is_some_and(|len| len != gpus)) {
         say!(text; "problem.% has % elements, problem.num_gpus is %", name, len, gpus);
+    } else if let Some(tokens) = spec.step_tokens {
+        say!(text; "problem.step_tokens has % elements, problem.num_windows is %", tokens.len(), spec.num_windows);
     }
 }

@@ -6,6 +6,7 @@ use crate::explain::admission::{Admission, say_target};
 use crate::explain::load::Grid;
 use crate::explain::shape;
 use crate::explain::text::{Text, say};
+use crate::ffi::function::by_ref;
 use crate::ffi::memory::{Listen, Memory};
 use crate::ffi::types::{eplb_options, eplb_problem};
 use crate::options::flags::Flags;
@@ -13,7 +14,8 @@ use crate::options::operation::Operation;
 use crate::options::{Options, check_target};
 use crate::placement::map_lengths;
 use crate::plan;
-use crate::problem::{Problem, Scope, Shape, Spec, StaticSplit};
+use crate::problem::loads::Loads;
+use crate::problem::{Cost, Problem, Scope, Shape, Spec, StaticSplit};
 use crate::status::Status;
 
 /// Copies of the structs that most functions are given. All structs of a call are read before what is in any is
@@ -59,7 +61,8 @@ impl Given {
         let Given { problem, options: given } = self;
         // SAFETY: passed on.
         unsafe {
-            let shape = read_shape(problem, memory)?;
+            let shape = &read_shape(problem, memory);
+            let shape = *by_ref(shape)?;
             memory.zero("options.reserved", given.reserved)?;
             let options = read_numbers(given).inspect_err(|&status| {
                 memory.listener.hear(|text| say_numbers(text, given, status));
@@ -101,9 +104,10 @@ impl<'a> Start<'a> {
                 memory.optional_input("problem.window_weight", self.window_weight, weights)?,
             )
         };
-        Problem::with_shape(*shape, load, weight).inspect_err(|&status| {
+        let loads = Loads::new(shape.loads(), load, weight).inspect_err(|&status| {
             memory.listener.hear(|text| Grid::of(shape, load, weight).say(text, status));
-        })
+        })?;
+        Ok(Problem::of(shape, &loads))
     }
 
     /// The placement in force, to start from.
@@ -124,14 +128,32 @@ impl<'a> Start<'a> {
 ///
 /// # Safety
 /// The arrays of the topology are NULL or hold G elements for `'a`.
+#[inline(never)] // the spec is off the stack in what follows
 pub unsafe fn read_shape<'a, H: Listen>(
     problem: &eplb_problem,
     memory: &mut Memory<H>,
 ) -> Result<Shape<'a>, Status> {
-    let gpus = problem.num_gpus as usize;
     // SAFETY: passed on.
-    let spec = unsafe {
-        Spec {
+    let spec = &unsafe { read_spec(problem, memory) };
+    let spec = by_ref(spec)?;
+    Shape::new(spec).inspect_err(|&status| {
+        memory.listener.hear(|text| shape::say(text, spec, status));
+    })
+}
+
+/// What the structs say, unchecked.
+///
+/// # Safety
+/// As [`read_shape`].
+#[inline(never)] // what reading takes is off the stack while it is checked
+unsafe fn read_spec<'a, H: Listen>(
+    problem: &eplb_problem,
+    memory: &mut Memory<H>,
+) -> Result<Spec<'a>, Status> {
+    let (gpus, windows) = (problem.num_gpus as usize, problem.num_windows.max(1) as usize);
+    // SAFETY: passed on.
+    unsafe {
+        Ok(Spec {
             num_windows: problem.num_windows,
             num_layers: problem.num_layers,
             num_logical_experts: problem.num_logical_experts,
@@ -146,14 +168,36 @@ pub unsafe fn read_shape<'a, H: Listen>(
             gpu_slots: memory.optional_input("problem.gpu_slots", problem.gpu_slots, gpus)?,
             gpu_node: memory.optional_input("problem.gpu_node", problem.gpu_node, gpus)?,
             gpu_state: memory.optional_input("problem.gpu_state", problem.gpu_state, gpus)?,
-        }
-    };
-    Shape::new(&spec).inspect_err(|&status| {
-        memory.listener.hear(|text| shape::say(text, &spec, status));
-    })
+            cost: read_cost(problem, memory)?,
+            step_tokens: memory.optional_input(
+                "problem.step_tokens",
+                problem.step_tokens,
+                windows,
+            )?,
+        })
+    }
+}
+
+/// What a step takes, unchecked but for the struct.
+///
+/// # Safety
+/// The pointer is NULL or points to what the struct says.
+#[inline(never)]
+unsafe fn read_cost<H: Listen>(
+    problem: &eplb_problem,
+    memory: &mut Memory<H>,
+) -> Result<Option<Cost>, Status> {
+    if problem.cost.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: passed on.
+    let cost = unsafe { memory.read("problem.cost", problem.cost)? };
+    memory.zero("problem.cost.reserved", cost.reserved)?;
+    Ok(Some(cost))
 }
 
 /// Numbers to enums. The map of a previous placement is not looked at here, only whether there is one.
+#[inline(never)]
 fn read_numbers<'a>(given: &eplb_options) -> Result<Options<'a>, Status> {
     let flags = Flags::try_from(given.flags)?;
     check_target(given.target)?;

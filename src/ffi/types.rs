@@ -2,6 +2,7 @@
 
 use crate::ffi::structs::plain;
 use crate::placement::eplb_violation;
+use crate::problem::cost::eplb_cost;
 use crate::score::eplb_metrics;
 
 /// What to plan for: sizes, loads and the machine. After EPLB_PROBLEM_INIT layers, experts, slots and GPUs, each at
@@ -44,6 +45,12 @@ pub struct eplb_problem {
     pub gpu_node: *const u32,
     /// [G] EPLB_GPU_ALIVE, EPLB_GPU_DEAD or EPLB_GPU_LEAVING: a mask of dead ranks will do. NULL: all alive.
     pub gpu_state: *const u8,
+    /// What a step takes: placements are then measured in seconds, too. NULL: tokens are what counts.
+    pub cost: *const eplb_cost,
+    /// [W] tokens of a layer in a step in each window (a token counts once at each of its experts), finite, >= 2^-126:
+    /// a prefill window has more than a decode window. NULL: as many as the loads of the layer sum to. Matters with
+    /// cost alone; of slots that were measured (physical_load) the first counts.
+    pub step_tokens: *const f32,
 }
 
 /// How to plan. EPLB_OPTIONS_INIT is the default of every field.
@@ -119,6 +126,7 @@ pub struct eplb_placement {
 
 plain! {
     eplb_problem to gpu_state: *const u8, "EPLB_PROBLEM_INIT";
+    eplb_cost to layer_seconds: f64, "EPLB_COST_INIT";
     eplb_options to previous: *const i32, "EPLB_OPTIONS_INIT";
     eplb_placement to physical_load: *const f32, "EPLB_PLACEMENT_INIT";
     eplb_metrics to dispatch_bound: f64;

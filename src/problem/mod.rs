@@ -1,11 +1,14 @@
 //! The validated problem: whoever holds a [`Problem`] need not check again.
 
+pub mod cost;
 pub mod loads;
+pub mod seconds;
 pub mod shape;
 pub mod spec;
 pub mod split;
 pub mod topology;
 
+pub use crate::problem::cost::Cost;
 pub use crate::problem::shape::Shape;
 pub use crate::problem::spec::{Scope, Spec};
 pub use crate::problem::split::StaticSplit;
@@ -40,8 +43,12 @@ impl<'a> Problem<'a> {
         load: &'a [f32],
         window_weight: Option<&'a [f32]>,
     ) -> Result<Self, Status> {
-        let Loads { load, .. } = Loads::new(shape.loads(), load, window_weight)?;
-        Ok(Problem { shape, load, window_weight })
+        Ok(Problem::of(&shape, &Loads::new(shape.loads(), load, window_weight)?))
+    }
+
+    /// One of a shape and loads that have been checked.
+    pub(crate) fn of(shape: &Shape<'a>, loads: &Loads<'a>) -> Self {
+        Problem { shape: *shape, load: loads.load, window_weight: loads.weight }
     }
 
     /// Sizes and topology.

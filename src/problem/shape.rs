@@ -3,6 +3,7 @@
 use crate::base::arena::addressable;
 use crate::parts;
 use crate::problem::loads::{LoadShape, check_sizes};
+use crate::problem::seconds::Seconds;
 use crate::problem::spec::{Scope, Spec};
 use crate::problem::topology::Topology;
 use crate::status::Status;
@@ -13,14 +14,16 @@ pub struct Shape<'a> {
     loads: LoadShape,
     groups: usize,
     topology: Topology<'a>,
+    seconds: Seconds<'a>,
 }
 
 impl<'a> Shape<'a> {
     /// Checks sizes and topology. Does not look at `load` and `window_weight`.
     ///
     /// # Errors
-    /// [`Status::ShapeZero`], [`Status::ShapeTooLarge`], [`Status::TooManyNodes`], [`Status::WindowStride`], and
-    /// those of [`Topology::new`].
+    /// [`Status::ShapeZero`], [`Status::ShapeTooLarge`], [`Status::TooManyNodes`], [`Status::WindowStride`], those of
+    /// [`Topology::new`], [`Status::Cost`], [`Status::StepTokens`].
+    #[inline(never)] // its scratch is off the stack in what follows
     pub fn new(spec: &Spec<'a>) -> Result<Self, Status> {
         let (windows, nodes) = (spec.num_windows.max(1), spec.num_nodes.max(1));
         let (layers, experts) = (spec.num_layers, spec.num_logical_experts);
@@ -35,7 +38,9 @@ impl<'a> Shape<'a> {
         // maps are 4-byte arrays, too, and must fit the address space
         addressable((layers as usize).checked_mul(slots as usize))?;
         let loads = LoadShape::new([windows, layers, experts], spec.load_window_stride)?;
-        Ok(Shape { loads, groups: groups as usize, topology: Topology::new(spec)? })
+        Seconds::check(spec, loads.windows)?;
+        let (topology, seconds) = (Topology::new(spec)?, Seconds::of(spec));
+        Ok(Shape { loads, groups: groups as usize, topology, seconds })
     }
 
     /// W; 1 where the part is left out, so that what is for several is not reached.
@@ -65,6 +70,10 @@ impl<'a> Shape<'a> {
     /// The GPUs and nodes.
     pub fn topology(&self) -> &Topology<'a> {
         &self.topology
+    }
+    /// What a step takes, where that is what counts.
+    pub(crate) fn seconds(&self) -> Option<&Seconds<'a>> {
+        self.seconds.are_given().then_some(&self.seconds)
     }
     /// Slots that a plan may fill on a GPU: none unless it receives, and no more than there are experts, since
     /// each may be there once.

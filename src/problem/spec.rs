@@ -1,5 +1,6 @@
 //! What the caller says of a problem, unchecked.
 
+use crate::problem::cost::Cost;
 use crate::status::Status;
 
 /// Which hierarchy a plan keeps.
@@ -64,4 +65,8 @@ pub struct Spec<'a> {
     pub gpu_node: Option<&'a [u32]>,
     /// `[G]` of `EPLB_GPU_*`, or `None`: all alive.
     pub gpu_state: Option<&'a [u8]>,
+    /// What a step takes, or `None`: loads are what counts.
+    pub cost: Option<Cost>,
+    /// `[W]` tokens of a layer in a step, or `None`: as many as its loads sum to. Matters with a cost alone.
+    pub step_tokens: Option<&'a [f32]>,
 }

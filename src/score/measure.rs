@@ -9,6 +9,7 @@ use crate::placement::{Parts, by_gpu, each_slot};
 use crate::problem::{Problem, Scope, Shape, StaticSplit};
 use crate::score::how::How;
 use crate::score::metrics::Metrics;
+use crate::score::seconds::Step;
 use crate::status::Status;
 
 /// A layer to be measured.
@@ -93,6 +94,18 @@ impl<'a> Scratch<'a> {
         }
         if self.count.contains(&0) { Err(Status::PlacementMissing) } else { Ok(()) }
     }
+
+    /// The load of the replica in a slot; none of an empty one.
+    #[inline(always)]
+    fn replica(&self, layer: &Layer, load: &[f32], slot: usize, expert: i32) -> Option<f64> {
+        let expert = expert as usize;
+        let (&load, &count) = (load.get(expert)?, self.count.get(expert)?);
+        Some(match (layer.slot_load, &self.parts) {
+            (Some(slot_load), _) => widen(at(slot_load, slot)),
+            (_, Some(parts)) => widen(load) * at(parts.part, slot),
+            _ => widen(load) / f64::from(count),
+        })
+    }
 }
 
 /// Whether groups bind: hierarchical scope, groups of equal size, more than one node.
@@ -112,8 +125,13 @@ pub fn measure(layer: &Layer, metrics: &mut Metrics, scratch: &mut Scratch) {
         measure_window(layer, 0, metrics, scratch);
         metrics.worst_window_balance = metrics.balance;
     }
-    metrics.gap =
-        if metrics.bound > 0.0 { metrics.max_gpu_load / metrics.bound - 1.0 } else { 0.0 };
+    metrics.gap = gap(metrics.max_gpu_load, metrics.bound);
+    metrics.seconds_gap = gap(metrics.max_gpu_seconds, metrics.seconds_bound);
+}
+
+/// How far a value is above its bound.
+fn gap(reached: f64, bound: f64) -> f64 {
+    if bound > 0.0 { reached / bound - 1.0 } else { 0.0 }
 }
 
 /// The means over several windows, and the worst.
@@ -137,6 +155,7 @@ fn measure_windows(layer: &Layer, metrics: &mut Metrics, scratch: &mut Scratch) 
         metrics.bound += share * here.bound;
         metrics.dispatch_balance += share * here.dispatch_balance;
         metrics.dispatch_bound += share * here.dispatch_bound;
+        metrics.add_seconds(share, &here);
         if first || here.balance < metrics.worst_window_balance {
             metrics.worst_window_balance = here.balance;
             metrics.worst_window = window as u32;
@@ -159,6 +178,20 @@ fn measure_window(layer: &Layer, window: usize, metrics: &mut Metrics, scratch: 
     if let Some(arena) = &mut scratch.dispatch {
         measure_dispatch(layer, load, arena, metrics);
     }
+    if layer.problem.shape().seconds().is_some() {
+        measure_seconds(layer, window, metrics, scratch);
+    }
+}
+
+/// What a step takes.
+#[inline(never)] // off the stack where no cost is given
+fn measure_seconds(layer: &Layer, window: usize, metrics: &mut Metrics, scratch: &Scratch) {
+    let shape = layer.problem.shape();
+    let Some(seconds) = shape.seconds() else { return };
+    let load = layer.problem.load(window, layer.index);
+    let (slots, uneven) = (layer.slots, scratch.parts.is_some());
+    let step = Step { shape, seconds, window, load, slots, uneven };
+    step.measure(metrics, &|slot, expert| scratch.replica(layer, load, slot, expert));
 }
 
 /// What dispatch makes of the placement.
@@ -193,15 +226,8 @@ pub fn measure_balance(layer: &Layer, window: usize, metrics: &mut Metrics, scra
         }
         let mut sum = 0.0;
         for (slot, &expert) in (first..).zip(held) {
+            let Some(replica) = scratch.replica(layer, load, slot, expert) else { continue };
             let expert = expert as usize;
-            let (Some(&load), Some(&count)) = (load.get(expert), scratch.count.get(expert)) else {
-                continue; // an empty slot
-            };
-            let replica = match (layer.slot_load, &scratch.parts) {
-                (Some(slot_load), _) => widen(at(slot_load, slot)),
-                (_, Some(parts)) => widen(load) * at(parts.part, slot),
-                _ => widen(load) / f64::from(count),
-            };
             sum += replica;
             replicas.add(replica);
             if let Some(mark) = scratch.mark.get_mut(expert) {

@@ -43,9 +43,34 @@ pub struct eplb_metrics {
     /// However tokens are split over the replicas of this placement, the busiest GPU has at least this load /
     /// speed; 0 unless EPLB_FLAG_DISPATCH is set.
     pub dispatch_bound: f64,
+    /// Seconds of a step of the layer: layer_seconds, and what the slowest GPU takes. Here and in what follows 0 unless
+    /// problem.cost is given.
+    pub max_gpu_seconds: f64,
+    /// The same if all GPUs took as long as these replicas take on average.
+    pub mean_gpu_seconds: f64,
+    /// mean_gpu_seconds / max_gpu_seconds, without layer_seconds. Beside balance: copies that cost time are no better
+    /// for being balanced, so compare seconds.
+    pub time_balance: f64,
+    /// Experts that have any token on the slowest GPU in a step, on average.
+    pub active_experts: f64,
+    /// No placement of this layer has a smaller max_gpu_seconds, tokens split evenly.
+    pub seconds_bound: f64,
+    /// max_gpu_seconds / seconds_bound - 1, at least 0.
+    pub seconds_gap: f64,
 }
 
 pub use eplb_metrics as Metrics;
+
+impl Metrics {
+    /// Adds the share that a window has of what is in seconds.
+    pub(crate) fn add_seconds(&mut self, share: f64, window: &Metrics) {
+        self.max_gpu_seconds += share * window.max_gpu_seconds;
+        self.mean_gpu_seconds += share * window.mean_gpu_seconds;
+        self.time_balance += share * window.time_balance;
+        self.active_experts += share * window.active_experts;
+        self.seconds_bound += share * window.seconds_bound;
+    }
+}
 
 /// Receives the metrics of each layer, in order of the layers.
 pub type Report<'r> = &'r mut dyn FnMut(usize, &Metrics);

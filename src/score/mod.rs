@@ -8,6 +8,7 @@ mod evaluate;
 mod how;
 mod measure;
 mod metrics;
+mod seconds;
 
 pub use crate::score::evaluate::{Measured, evaluate, evaluate_measured};
 pub use crate::score::evaluate::{admit, largest_load, need, need_measured, report_layer};

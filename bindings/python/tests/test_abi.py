@@ -16,6 +16,7 @@ from eplb import _abi, _numbers
 
 STRUCTS = {
     "eplb_problem": _abi.Problem,
+    "eplb_cost": _abi.Cost,
     "eplb_options": _abi.Options,
     "eplb_placement": _abi.Placement,
     "eplb_metrics": _abi.Metrics,

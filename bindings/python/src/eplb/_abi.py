@@ -32,6 +32,20 @@ class Problem(ctypes.Structure):
         ("gpu_slots", c_void_p),
         ("gpu_node", c_void_p),
         ("gpu_state", c_void_p),
+        ("cost", c_void_p),
+        ("step_tokens", c_void_p),
+    ]
+
+
+class Cost(ctypes.Structure):
+    """eplb_cost."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("reserved", c_uint32),
+        ("token_seconds", c_double),
+        ("expert_seconds", c_double),
+        ("layer_seconds", c_double),
     ]
 
 
@@ -85,6 +99,12 @@ class Metrics(ctypes.Structure):
         ("moved_slots", c_uint32),
         ("dispatch_balance", c_double),
         ("dispatch_bound", c_double),
+        ("max_gpu_seconds", c_double),
+        ("mean_gpu_seconds", c_double),
+        ("time_balance", c_double),
+        ("active_experts", c_double),
+        ("seconds_bound", c_double),
+        ("seconds_gap", c_double),
     ]
 
 

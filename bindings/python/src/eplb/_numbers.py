@@ -134,6 +134,8 @@ class Status(IntEnum):
     LOAD_NEGATIVE = -42
     LOAD_TOO_LARGE = -43
     WINDOW_WEIGHT = -44
+    COST = -45
+    STEP_TOKENS = -46
     GPU_SLOTS = -50
     GPU_SPEED = -51
     GPU_NODE = -52
@@ -157,6 +159,7 @@ class Status(IntEnum):
     UNSUPPORTED_STATE = -86
     UNSUPPORTED_FLAG = -87
     UNSUPPORTED_SPLIT = -88
+    UNSUPPORTED_COST = -89
     TRACKER_FOREIGN = -90
     TRACKER_TORN = -91
     TRACKER_TOO_SMALL = -92
