@@ -790,18 +790,21 @@ EPLB_ENUM(eplb_split_kind, uint32_t) {
   EPLB_SPLIT_KIND_EXACT = 0, /* The largest time is the least, and among such splits the fewest tokens leave their node,
                                 then their GPU. */
   EPLB_SPLIT_KIND_TIME = 1,  /* The largest time is the least, but options.effort ran out before the fewest tokens that
-                                leave were found. */
+                                leave were found. Where problem.cost makes experts cost time for being active: the least
+                                time of the splits that were tried, of which bound says how good it is; which tokens
+                                leave is not looked at. */
   EPLB_SPLIT_KIND_EVEN = 2,  /* options.effort ran out: the tokens of every expert in equal parts on the GPUs that hold
                                 it. */
 };
 
-/* What eplb_dispatch reports of one layer. Times are tokens / speed of the GPU, tokens where no speeds are given. */
+/* What eplb_dispatch reports of one layer. Times are tokens / speed of the GPU, tokens where no speeds are given; with
+   problem.cost seconds, layer_seconds included. */
 typedef struct eplb_split {
   double largest_time;   /* The largest time of a GPU. */
   double bound;          /* No split in whole tokens has a smaller largest time: equal to largest_time but for
-                            EPLB_SPLIT_KIND_EVEN. */
+                            EPLB_SPLIT_KIND_EVEN, and where active experts cost time. */
   double balance;        /* Tokens / total speed of the GPUs that are alive, over largest_time; 1.0 when there are no
-                            tokens. */
+                            tokens. With problem.cost the same of seconds, without layer_seconds. */
   uint64_t tokens;       /* Tokens of the layer. */
   uint64_t leaving_node; /* Tokens that leave the node of their source; 0 when sources are not given. */
   uint64_t leaving_gpu;  /* Tokens that leave the GPU of their source, those that leave its node included; 0 when
@@ -838,7 +841,11 @@ typedef struct eplb_quotas {
    nothing, whatever their slots hold; GPUs that are leaving serve. Of several slots of an expert on one GPU the
    first gets all.
 
-   problem    only sizes and topology matter, of one layer or several; load may be NULL.
+   With problem.cost times are seconds. Where an active expert costs some, which replicas are used is part of the
+   split: with few tokens one of each expert, the fewest on the busiest GPU; with many all; between, what is best of
+   some choices. The bound says how good that is.
+
+   problem    only sizes, topology and cost matter, of one layer or several; load may be NULL.
    options    only effort matters: it bounds the replicas looked at in a layer, 0 = 16,384 for each slot; when it runs
               out, the split is even and marked so.
    placement  only physical_to_logical is read.
@@ -1150,6 +1157,9 @@ EPLB_INLINE eplb_placement eplb_placement_of_maps(const int32_t *physical_to_log
 
 /* That for EPLB_OPERATION_DISPATCH, of any number of GPUs. */
 #define EPLB_WORKSPACE_BOUND_DISPATCH(E, P, G) (sizeof(uint64_t) * (5 * (E) + 7 * (P) + 17 * (G) + 8))
+
+/* The same with problem.cost. */
+#define EPLB_WORKSPACE_BOUND_DISPATCH_COST(E, P, G) (sizeof(uint64_t) * (10 * (E) + 9 * (P) + 22 * (G) + 272))
 
 /* The smaller of two. */
 #define EPLB_SMALLER(A, B) ((A) < (B) ? (A) : (B))

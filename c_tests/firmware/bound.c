@@ -126,6 +126,11 @@ static void try_fleet(uint32_t experts, uint32_t slots, uint32_t gpus) {
     p.gpu_slots = slots_of;
   }
   expect(&p, EPLB_SCOPE_GLOBAL, dispatch(&p), EPLB_WORKSPACE_BOUND_DISPATCH(experts, slots, gpus));
+  eplb_cost cost = EPLB_COST_INIT;
+  cost.expert_seconds = 1;
+  p.cost = &cost;
+  expect(&p, EPLB_SCOPE_GLOBAL, dispatch(&p), EPLB_WORKSPACE_BOUND_DISPATCH_COST(experts, slots, gpus));
+  p.cost = NULL;
   expect(&p, EPLB_SCOPE_GLOBAL, bytes_of(EPLB_OPERATION_TRANSFERS, &p, EPLB_POLICY_BALANCED, EPLB_SCOPE_GLOBAL),
          EPLB_WORKSPACE_BOUND_TRANSFERS(experts, slots, gpus));
 }

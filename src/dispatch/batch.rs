@@ -13,7 +13,9 @@ pub enum eplb_split_kind {
     /// The largest time is the least, and among such splits the fewest tokens leave their node, then their GPU.
     #[default]
     Exact = 0,
-    /// The largest time is the least, but options.effort ran out before the fewest tokens that leave were found.
+    /// The largest time is the least, but options.effort ran out before the fewest tokens that leave were found. Where
+    /// problem.cost makes experts cost time for being active: the least time of the splits that were tried, of which
+    /// bound says how good it is; which tokens leave is not looked at.
     Time = 1,
     /// options.effort ran out: the tokens of every expert in equal parts on the GPUs that hold it.
     Even = 2,
@@ -21,16 +23,19 @@ pub enum eplb_split_kind {
 
 pub use eplb_split_kind as SplitKind;
 
-/// What eplb_dispatch reports of one layer. Times are tokens / speed of the GPU, tokens where no speeds are given.
+/// What eplb_dispatch reports of one layer. Times are tokens / speed of the GPU, tokens where no speeds are given; with
+/// problem.cost seconds, layer_seconds included.
 #[allow(non_camel_case_types)] // the C name; Rust code sees it as `eplb::Split`
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct eplb_split {
     /// The largest time of a GPU.
     pub largest_time: f64,
-    /// No split in whole tokens has a smaller largest time: equal to largest_time but for EPLB_SPLIT_KIND_EVEN.
+    /// No split in whole tokens has a smaller largest time: equal to largest_time but for EPLB_SPLIT_KIND_EVEN, and
+    /// where active experts cost time.
     pub bound: f64,
-    /// Tokens / total speed of the GPUs that are alive, over largest_time; 1.0 when there are no tokens.
+    /// Tokens / total speed of the GPUs that are alive, over largest_time; 1.0 when there are no tokens. With problem.cost
+    /// the same of seconds, without layer_seconds.
     pub balance: f64,
     /// Tokens of the layer.
     pub tokens: u64,

@@ -86,8 +86,8 @@ impl<'a> Flow<'a> {
             serving += 1;
         }
         level.drain();
-        let total = replicas.total.iter().sum();
-        level.raise(topology, self.queue.get(..serving).unwrap_or_default(), total);
+        let all = self.queue.get(..serving).unwrap_or_default();
+        level.raise(topology, all, replicas.least());
         level.raise_to_loads(topology, replicas.load);
         replicas.split_evenly();
         for gpu in 0..gpus {
@@ -127,7 +127,9 @@ impl<'a> Flow<'a> {
             for place in replicas.of_gpu(gpu) {
                 let giver = replicas.at_place(place);
                 let expert = at(replicas.expert, giver) as usize;
-                if at(replicas.tokens, giver) == 0 || at(self.expert_seen, expert) == self.search {
+                if at(replicas.tokens, giver) <= replicas.free
+                    || at(self.expert_seen, expert) == self.search
+                {
                     continue;
                 }
                 put(self.expert_seen, expert, self.search);
@@ -156,7 +158,8 @@ impl<'a> Flow<'a> {
         let above = at(replicas.load, from) - at(level.capacity, from);
         let room = at(level.capacity, to) - at(replicas.load, to);
         let steps = self.ways.steps(replicas.gpu, to);
-        let least = |least: u64, (giver, _)| least.min(at(replicas.tokens, giver));
+        // no replica has less than what is free and another of its expert more: equal parts are so at the start
+        let least = |least: u64, (giver, _)| least.min(at(replicas.tokens, giver) - replicas.free);
         let amount = steps.fold(above.min(room), least);
         self.ways.send(replicas, from, to, amount);
     }

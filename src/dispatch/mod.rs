@@ -6,6 +6,7 @@
 //! (`route`).
 
 mod batch;
+mod choice;
 mod flow;
 mod level;
 mod loads;
@@ -13,6 +14,7 @@ mod local;
 mod quotas;
 mod replicas;
 mod route;
+mod seconds;
 mod solver;
 mod split;
 mod ways;

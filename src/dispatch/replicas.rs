@@ -33,12 +33,17 @@ pub struct Replicas<'a> {
     pub total: &'a mut [u64],
     /// `[P]` tokens of each replica.
     pub tokens: &'a mut [u64],
-    /// `[G]` tokens of each GPU.
+    /// `[G]` what each GPU has to do, in tokens.
     pub load: &'a mut [u64],
+    /// `[P]` by slot: 1 where its replica is left out. Empty without a cost: none is.
+    pub left_out: &'a mut [u32],
+    /// A replica with any token takes as long as with so many.
+    pub free: u64,
 }
 
 impl<'a> Replicas<'a> {
     /// Takes the arrays: O(P + E + G).
+    #[inline(always)]
     pub fn carve(arena: &mut impl Carve<'a>, shape: &Shape) -> Self {
         let (experts, slots) = (shape.num_logical_experts(), shape.num_physical_experts());
         let gpus = shape.topology().num_gpus();
@@ -54,7 +59,37 @@ impl<'a> Replicas<'a> {
             total: arena.u64s(experts),
             tokens: arena.u64s(slots),
             load: arena.u64s(gpus),
+            left_out: arena.u32s(if shape.seconds().is_some() { slots } else { 0 }),
+            free: 0,
         }
+    }
+
+    /// Leaves none out, and takes tokens for what they are.
+    pub fn take_all(&mut self) {
+        self.left_out.fill(0);
+        self.free = 0;
+    }
+
+    /// What a replica with so many tokens is worth.
+    #[inline]
+    pub fn weight(&self, tokens: u64) -> u64 {
+        weight(tokens, self.free)
+    }
+
+    /// What all replicas are worth together at least.
+    pub fn least(&self) -> u64 {
+        if self.free == 0 {
+            return self.total.iter().sum();
+        }
+        let experts = self.total.iter().zip(self.count.iter());
+        experts.fold(0, |sum, (&total, &count)| {
+            sum + if total == 0 { 0 } else { total.max(self.free * u64::from(count)) }
+        })
+    }
+
+    /// How many replicas are numbered.
+    pub fn numbered(&self) -> usize {
+        self.end.last().copied().unwrap_or(0) as usize
     }
 
     /// The replicas of an expert.
@@ -89,8 +124,25 @@ impl<'a> Replicas<'a> {
         at(self.by_gpu, place) as usize
     }
 
-    /// Calls `visit` with every replica that serves: GPU, slot, expert. In order of the slots.
+    /// Calls `visit` with every replica that serves and is not left out: GPU, slot, expert. In order of the slots.
+    #[inline(always)]
     fn for_each(
+        (mark, left_out): (&mut [u32], &[u32]),
+        shape: &Shape,
+        slots: &[i32],
+        mut visit: impl FnMut(usize, usize, usize),
+    ) {
+        if left_out.is_empty() {
+            return Self::for_all(mark, shape, slots, visit); // without a look at each slot
+        }
+        Self::for_all(mark, shape, slots, |gpu, slot, expert| {
+            if at(left_out, slot) == 0 {
+                visit(gpu, slot, expert);
+            }
+        });
+    }
+
+    fn for_all(
         mark: &mut [u32],
         shape: &Shape,
         slots: &[i32],
@@ -123,7 +175,7 @@ impl<'a> Replicas<'a> {
         }
         let count = &mut *self.count;
         count.fill(0);
-        Self::for_each(self.mark, shape, slots, |_, _, expert| {
+        Self::for_each((self.mark, self.left_out), shape, slots, |_, _, expert| {
             if let Some(count) = count.get_mut(expert) {
                 *count += 1;
             }
@@ -152,9 +204,9 @@ impl<'a> Replicas<'a> {
         let (end, count, total) = (&mut *self.end, &*self.count, &*self.total);
         let (of_slot, of_gpu, of_expert) = (&mut *self.slot, &mut *self.gpu, &mut *self.expert);
         let (by_gpu, gpu_end, load) = (&mut *self.by_gpu, &mut *self.gpu_end, &mut *self.load);
-        let tokens = &mut *self.tokens;
+        let (tokens, free) = (&mut *self.tokens, self.free);
         let mut shared = 0;
-        Self::for_each(self.mark, shape, slots, |gpu, slot, expert| {
+        Self::for_each((self.mark, self.left_out), shape, slots, |gpu, slot, expert| {
             let Some(end) = end.get_mut(expert) else { return };
             let replica = *end as usize;
             *end += 1;
@@ -164,7 +216,7 @@ impl<'a> Replicas<'a> {
             let total = at(total, expert);
             if at(count, expert) < 2 {
                 put(tokens, replica, total);
-                add(load, gpu, total);
+                add(load, gpu, weight(total, free));
             } else if total > 0 {
                 put(by_gpu, shared, replica as u32);
                 shared += 1;
@@ -193,7 +245,7 @@ impl<'a> Replicas<'a> {
             deal(total, replicas.iter_mut(), |tokens, share| *tokens = share);
             let gpus = self.gpu.get(range).unwrap_or_default();
             for (&tokens, &gpu) in replicas.iter().zip(gpus) {
-                add(self.load, gpu, tokens);
+                add(self.load, gpu, weight(tokens, self.free));
             }
         }
     }
@@ -210,10 +262,16 @@ impl<'a> Replicas<'a> {
             let gpus = self.gpu.get(range.clone()).unwrap_or_default();
             let replicas = self.tokens.get_mut(range).unwrap_or_default();
             for (tokens, &gpu) in replicas.iter_mut().zip(gpus) {
-                subtract(self.load, gpu, core::mem::take(tokens));
+                subtract(self.load, gpu, weight(core::mem::take(tokens), self.free));
             }
         }
     }
+}
+
+/// What a replica with so many tokens is worth, when it takes as long as with `free` at least.
+#[inline]
+fn weight(tokens: u64, free: u64) -> u64 {
+    if tokens == 0 { 0 } else { tokens.max(free) }
 }
 
 /// Deals `total` in equal parts, the first ones one more.

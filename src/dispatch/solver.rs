@@ -15,6 +15,7 @@ pub struct Solver<'a> {
 }
 
 impl<'a> Solver<'a> {
+    #[inline(always)] // what only counts is gone from the code
     pub fn carve(arena: &mut impl Carve<'a>, shape: &Shape) -> Self {
         Solver {
             replicas: Replicas::carve(arena, shape),
@@ -25,6 +26,7 @@ impl<'a> Solver<'a> {
 
     /// Counts and numbers the replicas, then splits: false when the effort ran out, and the split is even.
     pub fn split(&mut self, shape: &Shape, slots: &[i32], effort: &mut Effort) -> bool {
+        self.replicas.take_all();
         if self.replicas.count(shape, slots).is_err() {
             return true; // has been checked: never
         }

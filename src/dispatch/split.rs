@@ -4,8 +4,8 @@ use crate::base::arena::{Arena, Need};
 use crate::base::cells::{add, row, row_mut};
 use crate::dispatch::batch::{Batch, Lengths, QuotasMut, Split, SplitKind, SplitReport};
 use crate::dispatch::flow::Effort;
-use crate::dispatch::level::time;
 use crate::dispatch::local::Local;
+use crate::dispatch::seconds::{Chooser, Found, Layer, free_tokens};
 use crate::dispatch::solver::Solver;
 use crate::dispatch::{quotas, route};
 use crate::parts;
@@ -19,14 +19,10 @@ const MOST_GPUS: usize = u16::MAX as usize;
 /// Refuses what is too large, and everything where the part is left out.
 ///
 /// # Errors
-/// [`Status::ShapeTooLarge`] above 65,535 GPUs; [`Status::UnsupportedFlag`]; [`Status::UnsupportedCost`]: tokens are what
-/// is split evenly.
+/// [`Status::ShapeTooLarge`] above 65,535 GPUs; [`Status::UnsupportedFlag`].
 pub fn admit(shape: &Shape) -> Result<(), Status> {
     if !parts::DISPATCH {
         return Err(Status::UnsupportedFlag);
-    }
-    if shape.seconds().is_some() {
-        return Err(Status::UnsupportedCost);
     }
     if shape.topology().num_gpus() > MOST_GPUS { Err(Status::ShapeTooLarge) } else { Ok(()) }
 }
@@ -35,10 +31,12 @@ pub fn admit(shape: &Shape) -> Result<(), Status> {
 ///
 /// # Errors
 /// Those of [`admit`].
+#[inline(never)] // off the stack of what else is asked for
 pub fn need(shape: &Shape) -> Result<Need, Status> {
     admit(shape)?;
     let mut need = Need::default();
     Solver::carve(&mut need, shape);
+    Chooser::carve(&mut need, shape);
     Local::carve(&mut need, shape);
     Ok(need)
 }
@@ -70,7 +68,8 @@ pub fn dispatch(
     }
     arena.check(need(shape)?)?;
     let solver = Solver::carve(&mut arena, shape);
-    let mut splitter = Splitter { shape, batch, solver };
+    let chooser = Chooser::carve(&mut arena, shape);
+    let mut splitter = Splitter { shape, batch, solver, chooser };
     let mut local = Local::carve(&mut arena, shape);
     let table = out.route_end.is_some() || out.route_slot.is_some();
     splitter.check_layers(placement, table.then_some(out.max_replicas))?;
@@ -98,7 +97,8 @@ pub fn check(
     width: Option<usize>,
 ) -> Result<(), Status> {
     let solver = Solver::carve(&mut arena, shape);
-    Splitter { shape, batch, solver }.check_layers(placement, width)
+    let chooser = Chooser::carve(&mut arena, shape);
+    Splitter { shape, batch, solver, chooser }.check_layers(placement, width)
 }
 
 /// A batch, and the memory to split a layer of it.
@@ -106,11 +106,13 @@ struct Splitter<'c, 'a> {
     shape: &'c Shape<'c>,
     batch: &'c Batch<'c>,
     solver: Solver<'a>,
+    chooser: Chooser<'a>,
 }
 
 impl Splitter<'_, '_> {
     /// Refuses what no layer may have: the first that has it decides.
     fn check_layers(&mut self, placement: &Placement, width: Option<usize>) -> Result<(), Status> {
+        self.solver.replicas.take_all();
         let layers = self.shape.num_layers();
         let each = self.batch.tokens.len().checked_div(layers).unwrap_or(0);
         for layer in 0..layers {
@@ -145,6 +147,14 @@ impl Splitter<'_, '_> {
     fn split(&mut self, slots: &[i32], tokens: &[u32], local: &mut Local) -> Split {
         let (shape, solver) = (self.shape, &mut self.solver);
         let mut effort = Effort::new(self.batch.effort, shape);
+        if let Some(seconds) = shape.seconds()
+            && free_tokens(seconds, &solver.replicas, slots.len()) > 0
+        {
+            let layer = &Layer { shape, slots };
+            let Found { bound, even } = self.chooser.split(layer, seconds, solver, &mut effort);
+            let kind = if even { SplitKind::Even } else { SplitKind::Time };
+            return self.times(kind, seconds.layer + bound);
+        }
         let found = solver.split(shape, slots, &mut effort);
         let bound = solver.level.time(shape.topology());
         let (replicas, level) = (&mut solver.replicas, &mut solver.level);
@@ -158,16 +168,25 @@ impl Splitter<'_, '_> {
             solver.flow.split(shape.topology(), replicas, level, &mut Effort::unlimited());
             SplitKind::Time
         };
+        let seconds = shape.seconds();
+        let bound =
+            seconds.map_or(bound, |seconds| seconds.layer + seconds.of_worth(bound, 0, false));
         self.times(kind, bound)
     }
 
-    fn times(&self, kind: SplitKind, bound: f64) -> Split {
-        let (topology, replicas) = (self.shape.topology(), &self.solver.replicas);
-        let tokens = replicas.total.iter().sum();
+    /// Times are seconds where there is a cost.
+    fn times(&mut self, kind: SplitKind, bound: f64) -> Split {
+        let topology = self.shape.topology();
+        let tokens = self.solver.replicas.total.iter().sum();
         let mut split = Split { bound, tokens, kind, balance: 1.0, ..Split::default() };
-        let mut speeds = 0.0;
-        for (gpu, &load) in replicas.load.iter().enumerate() {
-            let time = time(load, topology.speed(gpu));
+        let (mut speeds, mut work) = (0.0, 0.0);
+        if let Some(seconds) = self.shape.seconds() {
+            self.chooser.sum(seconds, &self.solver.replicas);
+        }
+        for gpu in (0..topology.num_gpus()).filter(|&gpu| topology.serves(gpu)) {
+            let here = self.chooser.work(&self.solver.replicas, gpu);
+            work += here;
+            let time = here / f64::from(topology.speed(gpu));
             if time > split.largest_time {
                 split.largest_time = time;
                 split.busiest_gpu = gpu as u32;
@@ -177,8 +196,9 @@ impl Splitter<'_, '_> {
             }
         }
         if split.largest_time > 0.0 {
-            split.balance = tokens as f64 / speeds / split.largest_time;
+            split.balance = work / speeds / split.largest_time;
         }
+        split.largest_time += self.shape.seconds().map_or(0.0, |seconds| seconds.layer);
         split
     }
 

@@ -204,7 +204,6 @@ impl Admission<'_> {
 
     fn say_cost(&self, text: &mut Text) {
         let by = match self.operation {
-            Operation::Dispatch => "eplb_dispatch",
             Operation::Evaluate => "EPLB_FLAG_DISPATCH",
             _ => self.policy(),
         };

@@ -75,7 +75,11 @@ function! {
     /// nothing, whatever their slots hold; GPUs that are leaving serve. Of several slots of an expert on one GPU the
     /// first gets all.
     ///
-    /// problem    only sizes and topology matter, of one layer or several; load may be NULL.
+    /// With problem.cost times are seconds. Where an active expert costs some, which replicas are used is part of the
+    /// split: with few tokens one of each expert, the fewest on the busiest GPU; with many all; between, what is best of
+    /// some choices. The bound says how good that is.
+    ///
+    /// problem    only sizes, topology and cost matter, of one layer or several; load may be NULL.
     /// options    only effort matters: it bounds the replicas looked at in a layer, 0 = 16,384 for each slot; when it runs
     ///            out, the split is even and marked so.
     /// placement  only physical_to_logical is read.

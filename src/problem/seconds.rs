@@ -82,6 +82,25 @@ impl<'a> Seconds<'a> {
         if reading < working { reading } else { working }
     }
 
+    /// Seconds of a replica that has so many tokens in a batch.
+    pub fn counted(&self, tokens: f64) -> f64 {
+        let working = self.token * tokens;
+        if tokens > 0.0 && working < self.expert { self.expert } else { working }
+    }
+
+    /// The tokens that take no longer than reading weights does, whole, at most `most`.
+    pub fn free_tokens(&self, most: u64) -> u64 {
+        let free = self.expert / self.token;
+        // infinite where a token costs nothing, and then no fewer than there are
+        if free < most as f64 { free as u64 } else { most }
+    }
+
+    /// The least seconds of a GPU that has so many tokens' worth, where a replica is worth `free` tokens at least.
+    /// `alike`: each is worth just that.
+    pub fn of_worth(&self, tokens: f64, free: u64, alike: bool) -> f64 {
+        if alike && free > 0 { self.expert * (tokens / free as f64) } else { self.token * tokens }
+    }
+
     /// Tokens in a step for each in the loads of a layer, which sum to `total`, in a window.
     pub fn per_load(&self, window: usize, total: f64) -> f64 {
         match self.step_tokens.and_then(|tokens| tokens.get(window)) {

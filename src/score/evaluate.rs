@@ -17,9 +17,13 @@ use crate::status::Status;
 ///
 /// # Errors
 /// [`Status::ShapeTooLarge`] when `dispatch` is to be measured on more than 65,535 GPUs, [`Status::UnsupportedFlag`]
-/// where it is left out.
+/// where it is left out, [`Status::UnsupportedCost`]: it is measured in tokens alone.
 pub fn admit(shape: &Shape, dispatch: bool) -> Result<(), Status> {
-    if dispatch { dispatch::admit(shape) } else { Ok(()) }
+    match dispatch {
+        true if shape.seconds().is_some() => Err(Status::UnsupportedCost),
+        true => dispatch::admit(shape),
+        false => Ok(()),
+    }
 }
 
 /// What [`evaluate`] needs of an arena, whatever the number of layers.

@@ -7,6 +7,7 @@ mod budget;
 mod change;
 mod dispatch;
 mod dispatch_balance;
+mod dispatch_seconds;
 mod drift;
 mod explain;
 mod filled;

@@ -8,8 +8,8 @@ use crate::steps;
 use crate::trace::Trace;
 use crate::unseen::normalise;
 use eplb::{
-    Cost, EPLB_GPU_ALIVE, EPLB_GPU_DEAD, Flags, Measured, Metrics, Operation, Options, Placement,
-    Policy, Scope, Shape, Spec, Status,
+    Batch, Cost, EPLB_GPU_ALIVE, EPLB_GPU_DEAD, Flags, Measured, Metrics, Operation, Options,
+    Placement, Policy, QuotasMut, Scope, Shape, Spec, Status,
 };
 
 /// The trace, each window of it of equally many tokens.
@@ -23,12 +23,12 @@ fn load_trace() -> Option<Trace> {
     Some(trace)
 }
 
-/// Mean time of a step in each of `tokens` a GPU, of the plan for tokens that the windows but the unseen one make,
-/// split evenly.
-fn even_times(trace: &Trace, (slots, gpus): (usize, usize), tokens: &[usize]) -> Vec<f64> {
+/// Mean times of a step in each of `tokens` a GPU, of the plan for tokens that the windows but the unseen one make: split
+/// evenly, and dispatched in seconds.
+fn times(trace: &Trace, (slots, gpus): (usize, usize), tokens: &[usize]) -> Vec<[f64; 2]> {
     let (layers, experts) = (trace.layers.len(), trace.experts);
     let windows: Vec<&[f32]> = trace.load.chunks(layers * experts).collect();
-    let mut sums = vec![0.0; tokens.len()];
+    let mut sums = vec![[0.0; 2]; tokens.len()];
     for (unseen, judged) in windows.iter().enumerate() {
         let seen = (0..windows.len()).filter(|&window| window != unseen);
         let load: Vec<f32> = seen.flat_map(|window| windows[window]).copied().collect();
@@ -44,30 +44,66 @@ fn even_times(trace: &Trace, (slots, gpus): (usize, usize), tokens: &[usize]) ->
         let global = Options { scope: Scope::Global, ..Options::default() };
         let plan = plan_limited(&spec, &global, 0).unwrap();
         for (sum, &tokens) in sums.iter_mut().zip(tokens) {
-            for (layer, (load, slots)) in judged.chunks(experts).zip(plan.chunks(slots)).enumerate()
-            {
-                let rng = &mut Rng((unseen * layers + layer) as u64);
+            let layers = judged.chunks(experts).zip(plan.chunks(slots));
+            for (layer, (load, slots)) in layers.enumerate() {
+                let rng = &mut Rng((unseen * judged.len() / experts + layer) as u64);
                 let batch = steps::batch(rng, load, tokens * gpus);
-                *sum += steps::time(&steps::even(rng, slots, &batch), gpus);
+                sum[0] += steps::time(&steps::even(rng, slots, &batch), gpus);
+                sum[1] += steps::time(&dispatched(slots, gpus, &batch), gpus);
             }
         }
     }
-    sums.iter().map(|sum| sum / (windows.len() * layers) as f64).collect()
+    let cases = (windows.len() * layers) as f64;
+    sums.into_iter().map(|sums| sums.map(|sum| sum / cases)).collect()
+}
+
+/// Tokens of each slot as eplb_dispatch splits them.
+fn dispatched(slots: &[i32], gpus: usize, batch: &[u32]) -> Vec<u32> {
+    let cost = Cost {
+        token_seconds: 0.0945,
+        expert_seconds: 11.5,
+        layer_seconds: 18.0,
+        ..Cost::default()
+    };
+    let spec = Spec {
+        num_layers: 1,
+        num_logical_experts: batch.len() as u32,
+        num_physical_experts: slots.len() as u32,
+        num_gpus: gpus as u32,
+        cost: Some(cost),
+        ..Spec::default()
+    };
+    let shape = Shape::new(&spec).unwrap();
+    let need = eplb::workspace(Operation::Dispatch, &shape, &Options::default()).unwrap();
+    let mut quota = vec![0; slots.len()];
+    let out = QuotasMut { quota: &mut quota, route_end: None, route_slot: None, max_replicas: 0 };
+    let batch = Batch { tokens: batch, by_source: false, effort: 0 };
+    let mut memory = Memory::new(&need);
+    eplb::dispatch(&shape, memory.arena(), &Placement::of(slots), &batch, out, None).unwrap();
+    quota
 }
 
 /// With few tokens each replica costs what reading its weights takes, however they are split: a ninth slot a GPU makes
-/// a step slower. Where tokens are what takes time, it makes it faster.
+/// a step slower. Where tokens are what takes time, it makes it faster. A split that leaves replicas out is never slower
+/// than an even one, and where both take time faster than either.
 #[test]
 fn copies_cost_time_where_tokens_are_few() {
     let Some(trace) = load_trace() else { return };
     let tokens = [4, 16, 64, 1024];
-    let [none, copies] = [256, 288].map(|slots| even_times(&trace, (slots, 32), &tokens));
+    let [none, copies] = [256, 288].map(|slots| times(&trace, (slots, 32), &tokens));
     for (tokens, (none, copies)) in tokens.iter().zip(none.iter().zip(&copies)) {
-        println!("EP32, {tokens} tokens a GPU: 256 slots {none:.1} us, 288 slots {copies:.1} us");
+        let ([none, _], [even, dispatched]) = (none, copies);
+        println!(
+            "EP32, {tokens} tokens a GPU: 256 slots {none:.1} us, 288 {even:.1}, dispatched {dispatched:.1}"
+        );
+        assert!(dispatched <= even);
     }
-    assert!((none[1] - 110.3).abs() < 0.3 && (copies[1] - 121.5).abs() < 0.3);
-    assert!(none[0] + 11.0 < copies[0] && none[1] + 11.0 < copies[1]);
-    assert!(none[2] > copies[2] + 5.0 && none[3] > copies[3] + 40.0);
+    let none: Vec<f64> = none.into_iter().map(|[even, _]| even).collect();
+    let [few, some, more, many] = [0, 1, 2, 3].map(|case: usize| copies[case]);
+    assert!((none[1] - 110.3).abs() < 0.3 && (some[0] - 121.5).abs() < 0.3);
+    assert!(none[0] + 11.0 < few[0] && none[1] + 11.0 < some[0]);
+    assert!(none[2] > more[0] + 5.0 && none[3] > many[0] + 40.0);
+    assert!(few[1] < 114.7 && more[1] < 123.8 && many[1] < 811.0);
 }
 
 /// A layer of a few experts in several windows, with all that a cost can meet.
@@ -350,9 +386,9 @@ fn what_counts_in_tokens_refuses_a_cost() {
     }
     let found = evaluate_with(&spec, &Placement::of(&slots), Flags::DISPATCH);
     assert_eq!(found.unwrap_err(), Status::UnsupportedCost);
-    let refusal = eplb::explain(Operation::Dispatch, &spec, &Options::default(), None).unwrap();
-    assert_eq!(refusal.status(), Status::UnsupportedCost);
-    assert!(refusal.text().contains("eplb_dispatch counts in tokens alone"), "{refusal}");
+    let options = Options { flags: Flags::DISPATCH, ..Options::default() };
+    let refusal = eplb::explain(Operation::Evaluate, &spec, &options, None).unwrap();
+    assert!(refusal.text().contains("EPLB_FLAG_DISPATCH counts in tokens alone"), "{refusal}");
 }
 
 #[test]
