@@ -167,7 +167,10 @@ static void seconds(void) {
   cost.layer_seconds = cost.token_seconds = 0;
   REFUSES(SHAPED, EPLB_STATUS_COST, c.problem.cost = &cost);
   cost.expert_seconds = 1;
-  REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_COST, c.problem.cost = &cost);
+  REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_COST, c.problem.cost = &cost, c.options.policy = EPLB_POLICY_DEEPSEEK);
+  REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_COST, c.problem.cost = &cost,
+          c.options.policy = EPLB_POLICY_BALANCED, c.options.flags = EPLB_FLAG_DISPATCH);
+  ACCEPTS(PLAN | SIZE_PLAN, c.problem.cost = &cost, c.options.policy = EPLB_POLICY_BALANCED);
   REFUSES(EVALUATE | SIZE_EVALUATE, EPLB_STATUS_UNSUPPORTED_COST, c.problem.cost = &cost, c.options.flags = EPLB_FLAG_DISPATCH);
   ACCEPTS(JUDGE | SIZE_CHECK | DIGEST, c.problem.cost = &cost);
   cost.reserved = 1;

@@ -223,7 +223,8 @@ static void machine(void) {
   SAYS(SHAPED | STRUCTS, EPLB_STATUS_STEP_TOKENS, "problem.step_tokens[window 0] is 0", c.problem.step_tokens = &tokens);
   SAYS(SHAPED | STRUCTS, EPLB_STATUS_COST, "problem.cost.expert_seconds is -2", c.problem.cost = &cost);
   cost.expert_seconds = 2;
-  SAYS(PLAN | SIZE_PLAN | STRUCTS, EPLB_STATUS_UNSUPPORTED_COST, "problem.cost is set|make it NULL", c.problem.cost = &cost);
+  SAYS(PLAN | SIZE_PLAN | STRUCTS, EPLB_STATUS_UNSUPPORTED_COST, "problem.cost is set|EPLB_POLICY_DEEPSEEK|make it NULL",
+       c.problem.cost = &cost; c.options.policy = EPLB_POLICY_DEEPSEEK);
   cost.reserved = 1;
   SAYS(SHAPED | STRUCTS, EPLB_STATUS_RESERVED_NOT_ZERO, "problem.cost.reserved is not 0", c.problem.cost = &cost);
   SAYS(SHAPED | STRUCTS, EPLB_STATUS_GPU_STATE, "problem.gpu_state[gpu 1] is 3|EPLB_GPU_*",

@@ -37,9 +37,7 @@ pub fn admit(shape: &Shape, options: &Options) -> Result<Way, Status> {
     if !FROM_NOTHING.contains(options.flags) {
         return Err(Status::UnsupportedFlag);
     }
-    if shape.seconds().is_some() {
-        return Err(Status::UnsupportedCost);
-    }
+    admit_cost(shape, options)?;
     score::admit(shape, options.measures_dispatch())?;
     if options.previous.is_some() {
         return Err(Status::UnsupportedPrevious);
@@ -55,6 +53,14 @@ pub fn admit(shape: &Shape, options: &Options) -> Result<Way, Status> {
         Some(recipe) => policy::admit(shape, options.scope).map(|()| Way::Recipe(recipe)),
         None => balanced::admit(shape, options.scope).map(|()| Way::Balanced),
     }
+}
+
+/// Recipes count in tokens alone. Where active experts cost time a plan is searched as from a placement, and compared by
+/// what dispatch makes of it.
+fn admit_cost(shape: &Shape, options: &Options) -> Result<(), Status> {
+    let is_counted = !options.is_balanced() && shape.seconds().is_some();
+    let is_searched = options.split == StaticSplit::Even && parts::PREVIOUS && parts::DISPATCH;
+    if is_counted || shape.reads() && !is_searched { Err(Status::UnsupportedCost) } else { Ok(()) }
 }
 
 impl Way {

@@ -106,7 +106,8 @@ pub(crate) fn plan_into(
 ) -> Result<(), Status> {
     let from_placement = options.previous.is_some()
         || !FROM_NOTHING.contains(options.flags)
-        || options.split != StaticSplit::Even;
+        || options.split != StaticSplit::Even
+        || problem.shape().reads();
     if parts::PREVIOUS && from_placement {
         return plan_from_placement(problem, options, arena, maps, report);
     }

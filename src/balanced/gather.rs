@@ -14,7 +14,7 @@ use crate::groups::Assignment;
 use crate::problem::Shape;
 
 /// How far beyond their mean windows are planned for: what comes will not be among what was.
-const BEYOND: f32 = 0.3;
+pub const BEYOND: f32 = 0.3;
 
 /// The instance at hand.
 #[derive(Debug)]

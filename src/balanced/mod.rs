@@ -19,4 +19,5 @@ mod plan;
 pub mod windows;
 
 pub use admit::{admit, groups_that_fit, slots_in_use};
+pub use gather::BEYOND as FROM_NOTHING;
 pub use plan::{need, plan_layer};

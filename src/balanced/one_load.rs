@@ -7,7 +7,7 @@ use crate::balanced::fewer_slots::{self, Fewer};
 use crate::balanced::improve;
 use crate::balanced::improve::instance::{Goal, Instance as Searched};
 use crate::balanced::improve::lanes::{Lanes, take_lanes};
-use crate::balanced::improve::limits::Limits;
+use crate::balanced::improve::limits::{Kind, Limits};
 use crate::balanced::instance::Instance;
 use crate::base::arena::{Arena, Carve, Need};
 use crate::base::cells::{NONE, add, at, copy, part_mut};
@@ -46,7 +46,7 @@ pub fn need(experts: usize, slots: usize, gpus: usize, searches: bool) -> Need {
     list(&mut need, [experts, slots, gpus]);
     let mut to_sort = Need::default();
     list_keys(&mut to_sort, [experts, slots]);
-    let search = improve::need::<1>([experts, slots, gpus, 1], false, 0);
+    let search = improve::need::<1>([experts, slots, gpus, 1], Kind::default());
     need.plus(solver.max(search).max(to_sort))
 }
 

@@ -53,6 +53,26 @@ impl Shares<'_> {
     }
 }
 
+/// A weight that is not 0, and not subnormal.
+fn not_tiny(weight: f64) -> f32 {
+    if weight > TINY { weight as f32 } else { TINY as f32 }
+}
+
+/// The part of the seconds of a window that its tokens take beyond reading weights, experts in one piece; 1 without a
+/// cost.
+fn tokens_part(layer: &Layer, window: usize) -> f64 {
+    let Some(seconds) = layer.shape().seconds() else { return 1.0 };
+    let load = layer.load(window);
+    let total = load.iter().fold(0.0, |sum, &load| sum + widen(load.abs()));
+    let per_load = seconds.per_load(window, total);
+    let (mut beyond, mut all) = (0.0, 0.0);
+    for tokens in load.iter().map(|&load| widen(load.abs()) * per_load) {
+        beyond += seconds.beyond_reading(tokens);
+        all += seconds.replica(tokens);
+    }
+    if all > 0.0 { beyond / all } else { 1.0 }
+}
+
 /// What counts in the layer at hand.
 #[derive(Debug)]
 pub struct Windows<'a> {
@@ -115,9 +135,34 @@ impl<'a> Windows<'a> {
             }
         }
         for (to, &number) in self.weight.iter_mut().zip(self.number.iter()).take(self.count) {
-            let weight = weight_of(number as usize) / heaviest;
-            // not 0, and not subnormal
-            *to = if weight > TINY { weight as f32 } else { TINY as f32 };
+            *to = not_tiny(weight_of(number as usize) / heaviest);
+        }
+    }
+
+    /// Notes by expert, as 1, which have any load: the others are never read.
+    pub fn note_read(&self, layer: &Layer, read: &mut [u32]) {
+        for (expert, read) in read.iter_mut().enumerate() {
+            let mut loads =
+                self.counting().map(|(window, _)| at(layer.load(window as usize), expert));
+            *read = u32::from(loads.any(|load| load.abs() > 0.0));
+        }
+    }
+
+    /// A window counts for no more than the part of its time that tokens take beyond reading weights: a balance of
+    /// tokens is worth nothing where they are few. As given where they are few in all.
+    #[inline(never)] // off the stack of the search
+    pub fn weigh_by_time(&mut self, layer: &Layer) {
+        let parts = |number: u32| tokens_part(layer, number as usize);
+        let pairs = self.number.iter().zip(self.weight.iter()).take(self.count);
+        let heaviest = pairs.fold(0.0, |most, (&number, &weight)| {
+            let weight = f64::from(weight) * parts(number);
+            if weight > most { weight } else { most }
+        });
+        if heaviest > 0.0 {
+            let pairs = self.number.iter().zip(self.weight.iter_mut()).take(self.count);
+            for (&number, weight) in pairs {
+                *weight = not_tiny(f64::from(*weight) * parts(number) / heaviest);
+            }
         }
     }
 

@@ -9,8 +9,8 @@ use crate::options::flags::Flags;
 use crate::options::operation::Operation;
 use crate::options::{Options, TARGET_ONE};
 use crate::parts;
-use crate::problem::Shape;
 use crate::problem::topology::{EPLB_GPU_DEAD, EPLB_GPU_LEAVING, Topology};
+use crate::problem::{Shape, StaticSplit};
 use crate::rebalance::mode::{places_for_two, survive_of};
 use crate::status::Status;
 
@@ -69,6 +69,13 @@ impl Admission<'_> {
             (Status::UnsupportedPolicy, _) => (parts::COMPAT, "compat"),
             (Status::UnsupportedPrevious, _) => previous,
             (Status::UnsupportedSplit, _) if self.options.is_balanced() => previous,
+            (Status::UnsupportedCost, _) if self.options.is_balanced() => {
+                if parts::PREVIOUS {
+                    dispatch
+                } else {
+                    previous
+                }
+            }
             (Status::UnsupportedFlag, _) if !FROM_NOTHING.contains(flags) => previous,
             (Status::UnsupportedFlag, _) if flags.contains(Flags::DISPATCH) => dispatch,
             (Status::UnknownOperation, Operation::Dispatch) => dispatch,
@@ -203,9 +210,15 @@ impl Admission<'_> {
     }
 
     fn say_cost(&self, text: &mut Text) {
-        let by = match self.operation {
-            Operation::Evaluate => "EPLB_FLAG_DISPATCH",
-            _ => self.policy(),
+        let options = self.options;
+        let by = if self.operation == Operation::Evaluate || options.measures_dispatch() {
+            "EPLB_FLAG_DISPATCH"
+        } else if !options.is_balanced() {
+            self.policy()
+        } else if options.split != StaticSplit::Even {
+            "EPLB_SPLIT_NEAREST"
+        } else {
+            "a plan from options.previous"
         };
         say!(text; "problem.cost is set, and % counts in tokens alone: make it NULL", by);
     }

@@ -61,6 +61,17 @@ impl<'a> Seconds<'a> {
         self.token > 0.0 || self.expert > 0.0
     }
 
+    /// Whether an active expert costs time, whatever its tokens.
+    pub fn reads(&self) -> bool {
+        self.expert > 0.0
+    }
+
+    /// What the tokens of a replica take beyond reading, of the seconds that it takes.
+    pub fn beyond_reading(&self, tokens: f64) -> f64 {
+        let beyond = self.token * tokens - self.expert * active(tokens);
+        if beyond > 0.0 { beyond } else { 0.0 }
+    }
+
     /// Seconds of a replica that gets so many tokens in a mean step.
     pub fn replica(&self, tokens: f64) -> f64 {
         let (working, most) = (self.token * tokens, self.expert);

@@ -75,6 +75,10 @@ impl<'a> Shape<'a> {
     pub(crate) fn seconds(&self) -> Option<&Seconds<'a>> {
         self.seconds.are_given().then_some(&self.seconds)
     }
+    /// Whether an active expert costs time, whatever its tokens.
+    pub(crate) fn reads(&self) -> bool {
+        self.seconds.reads()
+    }
     /// Slots that a plan may fill on a GPU: none unless it receives, and no more than there are experts, since
     /// each may be there once.
     pub fn usable_slots(&self, gpu: usize) -> usize {

@@ -8,7 +8,9 @@ pub mod planner;
 pub mod refusals;
 pub mod rename;
 pub mod search;
+mod seconds;
 pub mod slots;
+mod spare;
 pub mod target;
 
 use crate::afresh::measured;
@@ -34,7 +36,8 @@ pub fn need(how: &Rebalance, shape: &Shape) -> Need {
 fn turns(how: &Rebalance, shape: &Shape) -> Need {
     let own = search::need(shape, how)
         .max(rename::need(shape, how.by_node()))
-        .max(balance::need(shape, how.nearest));
+        .max(balance::need(shape, how.nearest))
+        .max(spare::need(shape));
     own.max(how.way.need(shape, &how.fresh))
 }
 

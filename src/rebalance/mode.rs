@@ -35,6 +35,8 @@ pub struct Rebalance<'a> {
     pub hierarchical: bool,
     /// Replicas on a node share what it sends: where groups are bound to nodes, or there is one, that is an even split.
     pub nearest: bool,
+    /// Active experts cost time, so GPUs are to have no more that serve alone than they must.
+    pub primaries: bool,
 }
 
 /// How a plan goes; `None` when there is nothing to start from and nothing to survive. `has_previous`: there is a
@@ -67,26 +69,54 @@ pub fn admit<'a>(
     if !balanced && options.split != StaticSplit::Even {
         return Err(Status::UnsupportedSplit);
     }
-    let fresh = from_nothing(options);
+    let mut fresh = from_nothing(options);
+    let primaries = shape.reads();
+    if primaries {
+        // every slot is filled: which replicas do not pay is seen then
+        fresh.flags = fresh.flags & Flags::DISPATCH;
+    }
     let way = afresh::admit(shape, &fresh)?;
     let hierarchical = shape.is_hierarchical(options.scope) && shape.topology().num_nodes() > 1;
-    if survive != Survive::Nothing {
-        if hierarchical && survive == Survive::Gpu && !limited {
-            return Err(Status::UnsupportedFlag);
-        }
-        let room = places_for_two(shape, survive);
-        let twice = shape.num_logical_experts().saturating_mul(2);
-        if hierarchical && survive == Survive::Node || room < twice {
-            return Err(Status::Infeasible);
-        }
-    }
+    check_survival(shape, survive, hierarchical, limited)?;
     let nearest = options.split == StaticSplit::Nearest
         && !shape.is_hierarchical(options.scope)
         && shape.topology().num_nodes() > 1;
-    if !has_previous && survive == Survive::Nothing && !nearest {
+    if primaries && has_previous {
+        return Err(Status::UnsupportedCost);
+    }
+    if !has_previous && survive == Survive::Nothing && !nearest && !primaries {
         return Ok(None);
     }
-    Ok(Some(Rebalance { way, fresh, mode, balanced, survive, fill_only, hierarchical, nearest }))
+    Ok(Some(Rebalance {
+        way,
+        fresh,
+        mode,
+        balanced,
+        survive,
+        fill_only,
+        hierarchical,
+        nearest,
+        primaries,
+    }))
+}
+
+/// Refuses what cannot survive as it is to.
+fn check_survival(
+    shape: &Shape,
+    survive: Survive,
+    hierarchical: bool,
+    limited: bool,
+) -> Result<(), Status> {
+    if survive == Survive::Nothing {
+        return Ok(());
+    }
+    if hierarchical && survive == Survive::Gpu && !limited {
+        return Err(Status::UnsupportedFlag);
+    }
+    let room = places_for_two(shape, survive);
+    let twice = shape.num_logical_experts().saturating_mul(2);
+    let impossible = hierarchical && survive == Survive::Node || room < twice;
+    if impossible { Err(Status::Infeasible) } else { Ok(()) }
 }
 
 /// The same options, with nothing to start from.

@@ -6,12 +6,13 @@ use crate::balanced::improve::limits::Survive;
 use crate::balanced::layer::{Layer, exchange, keep, restore};
 use crate::base::arena::{Arena, Carve};
 use crate::options::Options;
+use crate::options::flags::Flags;
 use crate::placement::PlacementMut;
 use crate::problem::{Problem, Shape};
 use crate::rebalance::mode::{Mode, Rebalance, most_replicas};
 use crate::rebalance::search::Task;
 use crate::rebalance::slots::{changed, differing, permute, permute_maps, stay};
-use crate::rebalance::{balance, rename};
+use crate::rebalance::{balance, rename, seconds, spare};
 
 /// Units of effort of a search for a slot of a plan from nothing, when the caller does not say.
 const EFFORT_SLOT: u32 = 400;
@@ -71,8 +72,10 @@ impl Planner<'_> {
 
     /// What is searched from `old`.
     pub fn task<'a>(&'a self, layer: usize, old: &'a [i32]) -> Task<'a> {
+        let layer = Layer::new(self.problem, self.options, layer, self.max_replicas);
+        let may_stay_empty = layer.may_stay_empty && !self.how.primaries;
         Task {
-            layer: Layer::new(self.problem, self.options, layer, self.max_replicas),
+            layer: Layer { may_stay_empty, ..layer },
             in_force: old,
             how: self.how,
             moves: self.how.moves(self.options),
@@ -152,9 +155,9 @@ impl Planner<'_> {
 
     /// Plans from nothing, and makes of that what survives what it must, and knows where tokens go. `aside`: scratch.
     fn fresh(&self, layer: usize, aside: &mut [u32], turns: &mut Arena, maps: &mut PlacementMut) {
-        let Rebalance { way, fresh, survive, nearest, .. } = self.how;
+        let Rebalance { way, fresh, survive, nearest, primaries, .. } = self.how;
         afresh::plan_layer(*way, self.problem, fresh, layer, turns, maps);
-        if *survive != Survive::Nothing || *nearest {
+        if *survive != Survive::Nothing || *nearest || *primaries {
             let slots = maps.slots_mut(self.problem.shape(), layer);
             let before = self.balance(layer, slots, turns);
             keep(slots, aside);
@@ -162,6 +165,10 @@ impl Planner<'_> {
             exchange(aside, slots);
             if *survive == Survive::Nothing && self.balance(layer, slots, turns) < before {
                 exchange(aside, slots);
+            }
+            let may_empty = self.options.flags.contains(Flags::EMPTY_SLOTS);
+            if *primaries && *survive == Survive::Nothing && may_empty {
+                spare::empty_spare(self.problem, layer, slots, turns);
             }
         }
     }
@@ -305,6 +312,9 @@ impl Planner<'_> {
     #[inline(never)]
     pub fn balance(&self, layer: usize, slots: &[i32], turns: &mut Arena) -> f64 {
         let nearest = self.how.nearest;
+        if self.how.primaries {
+            return seconds::balance(self.problem, layer, slots, turns).unwrap_or(-1.0);
+        }
         balance::balance(self.problem, layer, slots, nearest, turns).unwrap_or(-1.0)
     }
 }

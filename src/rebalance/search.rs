@@ -1,9 +1,10 @@
 //! A layer as the search sees it: the GPUs that receive, the windows that count, the limits; and back.
 
+use crate::balanced::FROM_NOTHING;
 use crate::balanced::improve;
 use crate::balanced::improve::instance::{Found, Goal, Instance};
 use crate::balanced::improve::lanes::{Lanes, take_lanes};
-use crate::balanced::improve::limits::{Limits, Sources, Survive};
+use crate::balanced::improve::limits::{Kind, Limits, Sources, Survive};
 use crate::balanced::improve::split::Nearest;
 use crate::balanced::layer::{Layer, keep};
 use crate::balanced::windows::Windows;
@@ -90,10 +91,12 @@ pub fn need(shape: &Shape, how: &Rebalance) -> Need {
     Windows::list(&mut need, shape);
     need.u32s(if windows == 1 { 0 } else { experts });
     need.f32s(experts);
+    need.u32s(if how.primaries { experts } else { 0 });
+    let kind = Kind { priced: true, nodes, primaries: how.primaries };
     need.plus(if windows == 1 {
-        improve::need::<1>([experts, slots, gpus, 1], true, nodes)
+        improve::need::<1>([experts, slots, gpus, 1], kind)
     } else {
-        improve::need::<8>([experts, slots, gpus, windows], true, nodes)
+        improve::need::<8>([experts, slots, gpus, windows], kind)
     })
 }
 
@@ -136,6 +139,12 @@ impl Task<'_> {
         let prepared = &mut self.prepare(free, kept, &mut arena)?;
         let windows = &mut Windows::carve(&mut arena, shape);
         windows.note(&self.layer, prepared.slots.len());
+        if self.how.primaries {
+            let read = arena.u32s(shape.num_logical_experts());
+            windows.note_read(&self.layer, read);
+            windows.weigh_by_time(&self.layer);
+            prepared.limits.primaries = read;
+        }
         let found = if !parts::WINDOWS || windows.alike(&self.layer) {
             let loads = take_lanes(&mut arena, shape.num_logical_experts());
             windows.note_first(&self.layer, loads);
@@ -173,7 +182,7 @@ impl Task<'_> {
         let instance = Instance {
             experts: self.layer.shape().num_logical_experts(),
             loads,
-            beyond: BEYOND,
+            beyond: self.beyond(),
             weight,
             slots: prepared.slots,
             speed: prepared.speed,
@@ -184,6 +193,12 @@ impl Task<'_> {
             },
         };
         improve::improve(&instance, &prepared.limits, goal, arena, prepared.expert_at)
+    }
+
+    /// As far as plans from nothing look, where it is made of one alone for what experts in use cost.
+    fn beyond(&self) -> f32 {
+        let fresh = self.how.primaries && self.in_force.is_empty();
+        if fresh { FROM_NOTHING } else { BEYOND }
     }
 
     /// What is searched. `None` when no node has room for a group.
@@ -217,6 +232,7 @@ impl Task<'_> {
             home: if bound { noted.home } else { &[] },
             nearest,
             pinned: self.how.fill_only,
+            primaries: &[],
         };
         let speed: &[f32] = noted.speed.get(..gpus)?;
         let mean_speed = speed.iter().fold(0.0, |sum, &x| sum + f64::from(x)) / gpus as f64;

@@ -18,6 +18,7 @@ mod migrate;
 mod nearest;
 mod net;
 mod one_load;
+mod plan_seconds;
 mod planner;
 mod previous;
 mod promises;

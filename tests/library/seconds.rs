@@ -1,127 +1,28 @@
-//! Seconds: the ruler against a slow one, its bound against every placement of small layers, and what plans are worth in
-//! time: every window of the trace that EPLB_TRACE names in turn is the unseen one, planned on the others, and judged by
-//! batches that are drawn from it (tests/common/steps.rs).
+//! Seconds: the ruler against a slow one, its bound against every placement of small layers, and what is refused.
 
-use crate::common::{Memory, evaluate, evaluate_with, plan_limited};
+use crate::common::{Memory, evaluate, evaluate_with};
 use crate::loads::{self, Rng};
-use crate::steps;
-use crate::trace::Trace;
-use crate::unseen::normalise;
 use eplb::{
-    Batch, Cost, EPLB_GPU_ALIVE, EPLB_GPU_DEAD, Flags, Measured, Metrics, Operation, Options,
-    Placement, Policy, QuotasMut, Scope, Shape, Spec, Status,
+    Cost, EPLB_GPU_ALIVE, EPLB_GPU_DEAD, Flags, Measured, Metrics, Operation, Options, Placement,
+    Policy, Scope, Shape, Spec, StaticSplit, Status,
 };
-
-/// The trace, each window of it of equally many tokens.
-fn load_trace() -> Option<Trace> {
-    let Some(path) = std::env::var_os("EPLB_TRACE") else {
-        println!("EPLB_TRACE names no trace: nothing to judge");
-        return None;
-    };
-    let mut trace = Trace::read(path.as_ref()).unwrap();
-    trace.load.chunks_mut(trace.experts).for_each(normalise);
-    Some(trace)
-}
-
-/// Mean times of a step in each of `tokens` a GPU, of the plan for tokens that the windows but the unseen one make: split
-/// evenly, and dispatched in seconds.
-fn times(trace: &Trace, (slots, gpus): (usize, usize), tokens: &[usize]) -> Vec<[f64; 2]> {
-    let (layers, experts) = (trace.layers.len(), trace.experts);
-    let windows: Vec<&[f32]> = trace.load.chunks(layers * experts).collect();
-    let mut sums = vec![[0.0; 2]; tokens.len()];
-    for (unseen, judged) in windows.iter().enumerate() {
-        let seen = (0..windows.len()).filter(|&window| window != unseen);
-        let load: Vec<f32> = seen.flat_map(|window| windows[window]).copied().collect();
-        let spec = Spec {
-            num_windows: windows.len() as u32 - 1,
-            num_layers: layers as u32,
-            num_logical_experts: experts as u32,
-            num_physical_experts: slots as u32,
-            num_gpus: gpus as u32,
-            load: &load,
-            ..Spec::default()
-        };
-        let global = Options { scope: Scope::Global, ..Options::default() };
-        let plan = plan_limited(&spec, &global, 0).unwrap();
-        for (sum, &tokens) in sums.iter_mut().zip(tokens) {
-            let layers = judged.chunks(experts).zip(plan.chunks(slots));
-            for (layer, (load, slots)) in layers.enumerate() {
-                let rng = &mut Rng((unseen * judged.len() / experts + layer) as u64);
-                let batch = steps::batch(rng, load, tokens * gpus);
-                sum[0] += steps::time(&steps::even(rng, slots, &batch), gpus);
-                sum[1] += steps::time(&dispatched(slots, gpus, &batch), gpus);
-            }
-        }
-    }
-    let cases = (windows.len() * layers) as f64;
-    sums.into_iter().map(|sums| sums.map(|sum| sum / cases)).collect()
-}
-
-/// Tokens of each slot as eplb_dispatch splits them.
-fn dispatched(slots: &[i32], gpus: usize, batch: &[u32]) -> Vec<u32> {
-    let cost = Cost {
-        token_seconds: 0.0945,
-        expert_seconds: 11.5,
-        layer_seconds: 18.0,
-        ..Cost::default()
-    };
-    let spec = Spec {
-        num_layers: 1,
-        num_logical_experts: batch.len() as u32,
-        num_physical_experts: slots.len() as u32,
-        num_gpus: gpus as u32,
-        cost: Some(cost),
-        ..Spec::default()
-    };
-    let shape = Shape::new(&spec).unwrap();
-    let need = eplb::workspace(Operation::Dispatch, &shape, &Options::default()).unwrap();
-    let mut quota = vec![0; slots.len()];
-    let out = QuotasMut { quota: &mut quota, route_end: None, route_slot: None, max_replicas: 0 };
-    let batch = Batch { tokens: batch, by_source: false, effort: 0 };
-    let mut memory = Memory::new(&need);
-    eplb::dispatch(&shape, memory.arena(), &Placement::of(slots), &batch, out, None).unwrap();
-    quota
-}
-
-/// With few tokens each replica costs what reading its weights takes, however they are split: a ninth slot a GPU makes
-/// a step slower. Where tokens are what takes time, it makes it faster. A split that leaves replicas out is never slower
-/// than an even one, and where both take time faster than either.
-#[test]
-fn copies_cost_time_where_tokens_are_few() {
-    let Some(trace) = load_trace() else { return };
-    let tokens = [4, 16, 64, 1024];
-    let [none, copies] = [256, 288].map(|slots| times(&trace, (slots, 32), &tokens));
-    for (tokens, (none, copies)) in tokens.iter().zip(none.iter().zip(&copies)) {
-        let ([none, _], [even, dispatched]) = (none, copies);
-        println!(
-            "EP32, {tokens} tokens a GPU: 256 slots {none:.1} us, 288 {even:.1}, dispatched {dispatched:.1}"
-        );
-        assert!(dispatched <= even);
-    }
-    let none: Vec<f64> = none.into_iter().map(|[even, _]| even).collect();
-    let [few, some, more, many] = [0, 1, 2, 3].map(|case: usize| copies[case]);
-    assert!((none[1] - 110.3).abs() < 0.3 && (some[0] - 121.5).abs() < 0.3);
-    assert!(none[0] + 11.0 < few[0] && none[1] + 11.0 < some[0]);
-    assert!(none[2] > more[0] + 5.0 && none[3] > many[0] + 40.0);
-    assert!(few[1] < 114.7 && more[1] < 123.8 && many[1] < 811.0);
-}
 
 /// A layer of a few experts in several windows, with all that a cost can meet.
 #[derive(Clone, Debug)]
-struct Small {
-    experts: usize,
+pub struct Small {
+    pub experts: usize,
     windows: usize,
-    load: Vec<f32>,
+    pub load: Vec<f32>,
     weight: Vec<f32>,
-    tokens: Option<Vec<f32>>,
+    pub tokens: Option<Vec<f32>>,
     slots: Vec<u32>,
-    speed: Vec<f32>,
+    pub speed: Vec<f32>,
     state: Vec<u8>,
-    cost: Cost,
+    pub cost: Cost,
 }
 
 impl Small {
-    fn random(rng: &mut Rng, experts: usize, gpus: usize, windows: usize) -> Self {
+    pub fn random(rng: &mut Rng, experts: usize, gpus: usize, windows: usize) -> Self {
         let slots = (0..gpus).map(|_| rng.range(1, 2) as u32 + experts.div_ceil(gpus) as u32 - 1);
         let slots: Vec<u32> = slots.collect();
         let alike = rng.once_in(2);
@@ -155,7 +56,7 @@ impl Small {
         }
     }
 
-    fn spec(&self) -> Spec<'_> {
+    pub fn spec(&self) -> Spec<'_> {
         Spec {
             num_windows: self.windows as u32,
             num_layers: 1,
@@ -209,7 +110,7 @@ impl Small {
     }
 
     /// Every placement without duplicates.
-    fn placements(&self, visit: &mut impl FnMut(&[Vec<usize>])) {
+    pub fn placements(&self, visit: &mut impl FnMut(&[Vec<usize>])) {
         let mut held = vec![Vec::new(); self.slots.len()];
         self.place(0, &mut held, visit);
     }
@@ -231,7 +132,7 @@ impl Small {
         }
     }
 
-    fn slots_of(&self, held: &[Vec<usize>]) -> Vec<i32> {
+    pub fn slots_of(&self, held: &[Vec<usize>]) -> Vec<i32> {
         let padded = |(held, &slots): (&Vec<usize>, &u32)| {
             let filled = held.iter().map(|&expert| expert as i32);
             filled.chain(std::iter::repeat(-1)).take(slots as usize).collect::<Vec<i32>>()
@@ -374,16 +275,21 @@ fn what_counts_in_tokens_refuses_a_cost() {
     let small = Small::random(&mut Rng(1), 4, 2, 1);
     let (spec, slots) = (small.spec(), [0, 1, 2, 3]);
     let spec = Spec { num_physical_experts: 4, gpu_slots: None, ..spec };
-    for policy in Policy::ALL {
-        let options = Options { policy, ..Options::default() };
+    let refuses = |options: Options, words: &str| {
         let shape = &Shape::new(&spec).unwrap();
-        assert_eq!(
-            eplb::workspace(Operation::Plan, shape, &options).unwrap_err(),
-            Status::UnsupportedCost
-        );
+        let status = eplb::workspace(Operation::Plan, shape, &options).unwrap_err();
+        assert_eq!(status, Status::UnsupportedCost);
         let refusal = eplb::explain(Operation::Plan, &spec, &options, None).unwrap();
-        assert!(refusal.text().contains("problem.cost is set, and EPLB_POLICY_"), "{refusal}");
+        assert!(refusal.text().contains(words), "{refusal}");
+    };
+    for policy in Policy::ALL.into_iter().filter(|&policy| policy != Policy::Balanced) {
+        let options = Options { policy, ..Options::default() };
+        refuses(options, "problem.cost is set, and EPLB_POLICY_");
     }
+    let global = Options { scope: Scope::Global, ..Options::default() };
+    refuses(Options { flags: Flags::DISPATCH, ..global }, "EPLB_FLAG_DISPATCH counts");
+    refuses(Options { split: StaticSplit::Nearest, ..global }, "EPLB_SPLIT_NEAREST counts");
+    refuses(Options { previous: Some(&slots), ..global }, "options.previous counts");
     let found = evaluate_with(&spec, &Placement::of(&slots), Flags::DISPATCH);
     assert_eq!(found.unwrap_err(), Status::UnsupportedCost);
     let options = Options { flags: Flags::DISPATCH, ..Options::default() };

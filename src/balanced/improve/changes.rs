@@ -278,8 +278,10 @@ impl<const N: usize> Packing<'_, N> {
                 while slot != NONE {
                     let s = slot as usize;
                     let gain = at(self.drop_relief_at, s) - (rise - self.rise_here(s));
-                    let may =
-                        expert != self.raised && !self.is_pinned(s) && self.is_spare(s, expert);
+                    let may = expert != self.raised
+                        && !self.is_pinned(s)
+                        && !self.is_primary(s)
+                        && self.is_spare(s, expert);
                     put(self.drop_gain, s, if may { gain } else { f32::NEG_INFINITY });
                     slot = self.next.get(s).copied().unwrap_or(NONE);
                 }

@@ -29,6 +29,19 @@ pub struct Limits<'a> {
     pub nearest: Nearest<'a>,
     /// Whether every expert in force must stay.
     pub pinned: bool,
+    /// By expert: 1 where it is to have a primary, so that no GPU has more than it must; empty: none.
+    pub primaries: &'a [u32],
+}
+
+/// What limits ask memory for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Kind {
+    /// Whether moves have a price.
+    pub priced: bool,
+    /// Nodes of GPUs that send to the nearest, else 0.
+    pub nodes: usize,
+    /// Whether there are primaries.
+    pub primaries: bool,
 }
 
 impl Limits<'_> {
@@ -47,12 +60,19 @@ impl Limits<'_> {
             home: &[],
             nearest: Nearest::EVEN,
             pinned: false,
+            primaries: &[],
         }
     }
 
     /// Whether moves have a price.
     pub fn counts_moves(&self) -> bool {
         self.moves != u32::MAX || self.per_pair > 0
+    }
+
+    /// What they ask memory for.
+    pub fn kind(&self) -> Kind {
+        let nodes = self.nearest.sent.len();
+        Kind { priced: self.counts_moves(), nodes, primaries: !self.primaries.is_empty() }
     }
 }
 

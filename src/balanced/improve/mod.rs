@@ -16,6 +16,7 @@ mod neighborhood;
 mod packing;
 mod pilot_method;
 mod placing;
+mod primaries;
 mod recounts;
 mod repair;
 mod reunite;
@@ -32,17 +33,16 @@ mod uphill;
 
 use crate::balanced::improve::incumbent::Incumbent;
 use crate::balanced::improve::instance::{Found, Goal, Instance};
-use crate::balanced::improve::limits::Limits;
+use crate::balanced::improve::limits::{Kind, Limits};
 use crate::balanced::improve::pilot_method::Descent;
 use crate::balanced::improve::scratch::Scratch;
 use crate::base::arena::{Arena, Need};
 use crate::base::cells::NONE;
 use crate::parts;
 
-/// What [`improve`] needs of an arena for instances of up to these sizes (experts, slots, GPUs, windows). `priced`:
-/// also where limits [count moves](Limits::counts_moves). `nodes`: of GPUs that send to the nearest, else 0.
-pub fn need<const N: usize>(sizes: [usize; 4], priced: bool, nodes: usize) -> Need {
-    scratch::need::<N>(sizes, priced, nodes)
+/// What [`improve`] needs of an arena for instances of up to these sizes (experts, slots, GPUs, windows).
+pub fn need<const N: usize>(sizes: [usize; 4], kind: Kind) -> Need {
+    scratch::need::<N>(sizes, kind)
 }
 
 /// Makes the placement better: `expert_at` holds the expert of each slot, `u32::MAX` where there is none. First experts
@@ -56,8 +56,8 @@ pub fn improve<'a, const N: usize>(
     expert_at: &mut [u32],
 ) -> Option<Found> {
     let sizes = [instance.experts, expert_at.len(), instance.slots.len(), instance.weight.len()];
-    let Scratch { packing, marks, kept, peaks } =
-        &mut scratch::carve::<N>(arena, sizes, limits.counts_moves(), limits.nearest.sent.len());
+    let Scratch { packing, marks, kept, peaks, primaries } =
+        &mut scratch::carve::<N>(arena, sizes, limits.kind());
     start::set(packing, instance, limits, expert_at);
     marks.left = instance.effort;
     marks.budget = packing.budget_left();
@@ -77,6 +77,10 @@ pub fn improve<'a, const N: usize>(
     let done = incumbent.fewest == 0;
     if goal >= Goal::Filled && fills && !done {
         fill::fill(packing, marks, incumbent, kept);
+    }
+    if parts::PREVIOUS && goal == Goal::Balanced && !limits.primaries.is_empty() {
+        scaling::scale(packing, instance, incumbent.peaks);
+        primaries.settle(packing);
     }
     if goal == Goal::Balanced && !done {
         Descent { packing, marks, incumbent, kept }.settle();

@@ -105,27 +105,36 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
     /// What a step costs; `None`: limits do not allow it.
     pub fn price(&self, step: Step) -> Option<i32> {
         let p = self.p;
-        let gpu = |slot: usize| at(p.gpu_of, slot) as usize;
-        let price = |slot, expert| p.arrives(gpu(slot), expert) - p.fresh_at(slot);
         match step {
             Step::Recount(slot, x) => {
                 let possible = at(p.expert_at, slot) != x
                     && at(p.drop_gain, slot) > f32::NEG_INFINITY
                     && self.may_take(slot, x);
-                possible.then(|| price(slot, x))
+                possible.then(|| self.price_of(slot, x))
             }
-            Step::Swap(a, b) => {
-                let (x, y) = (at(p.expert_at, a), at(p.expert_at, b));
-                let possible = gpu(a) != gpu(b)
-                    && x != y
-                    && !p.holds(gpu(a), y)
-                    && !p.holds(gpu(b), x)
-                    && p.allowed(gpu(a), y)
-                    && p.allowed(gpu(b), x)
-                    && self.swap_allowed(a, b);
-                possible.then(|| price(a, y) + price(b, x))
-            }
+            Step::Swap(a, b) if p.is_primary(a) != p.is_primary(b) => None,
+            Step::Swap(a, b) => self.swap_price(a, b),
         }
+    }
+
+    /// The same of a swap, whatever is a primary.
+    pub fn swap_price(&self, a: usize, b: usize) -> Option<i32> {
+        let p = self.p;
+        let gpu = |slot: usize| at(p.gpu_of, slot) as usize;
+        let (x, y) = (at(p.expert_at, a), at(p.expert_at, b));
+        let possible = gpu(a) != gpu(b)
+            && x != y
+            && !p.holds(gpu(a), y)
+            && !p.holds(gpu(b), x)
+            && p.allowed(gpu(a), y)
+            && p.allowed(gpu(b), x)
+            && self.swap_allowed(a, b);
+        possible.then(|| self.price_of(a, y) + self.price_of(b, x))
+    }
+
+    /// What it costs that a slot changes its expert.
+    pub fn price_of(&self, slot: usize, expert: u32) -> i32 {
+        self.p.arrives(at(self.p.gpu_of, slot) as usize, expert) - self.p.fresh_at(slot)
     }
 
     /// Steps that change counts.

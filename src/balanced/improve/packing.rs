@@ -73,6 +73,8 @@ pub struct Packing<'a, const N: usize> {
     pub in_force: &'a [u32],
     pub fresh: &'a mut [u32],
     pub gone: &'a mut [u32],
+    /// By slot: 1 where the replica serves alone when tokens are few; empty where that is not asked for.
+    pub primary: &'a mut [u32],
     /// An expert whose replicas do not become fewer; [`NONE`]: there is none.
     pub raised: u32,
     /// The time, which goes on with each step; by GPU when it changed last; up to when it is known what changes would
@@ -305,6 +307,12 @@ impl<const N: usize> Packing<'_, N> {
     #[inline(always)]
     pub fn is_pinned(&self, slot: usize) -> bool {
         self.limits.pinned && at(self.in_force, slot) != self.empty()
+    }
+
+    /// Whether the replica of a slot serves alone when tokens are few.
+    #[inline(always)]
+    pub fn is_primary(&self, slot: usize) -> bool {
+        at(self.primary, slot) != 0
     }
 
     /// Takes an empty slot out of those to be filled, until its GPU changes.

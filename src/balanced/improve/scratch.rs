@@ -2,10 +2,11 @@
 
 use crate::balanced::improve::incumbent::Kept;
 use crate::balanced::improve::lanes::{Lanes, blocks, take_lanes};
-use crate::balanced::improve::limits::Limits;
+use crate::balanced::improve::limits::{Kind, Limits};
 use crate::balanced::improve::marks::Marks;
 use crate::balanced::improve::packing::Packing;
 use crate::balanced::improve::pilot_method::SMALL;
+use crate::balanced::improve::primaries::Primaries;
 use crate::balanced::improve::split::Parts;
 use crate::base::arena::{Arena, Carve, Need};
 use crate::base::cells::NONE;
@@ -16,26 +17,25 @@ pub struct Scratch<'a, const N: usize> {
     pub marks: Marks<'a>,
     pub peaks: &'a mut [Lanes<N>],
     pub kept: Kept<'a>,
+    pub primaries: Primaries<'a>,
 }
 
-/// Takes the scratch for instances of up to these sizes (experts, slots, GPUs, windows): O(W (E + G) + P). `priced`:
-/// whether moves have a price; `nodes`: of GPUs that send to the nearest.
+/// Takes the scratch for instances of up to these sizes (experts, slots, GPUs, windows): O(W (E + G) + P).
 #[inline(never)] // what building takes is off the stack while searching
 pub fn carve<'a, const N: usize>(
     arena: &'a mut Arena,
     sizes: [usize; 4],
-    priced: bool,
-    nodes: usize,
+    kind: Kind,
 ) -> Scratch<'a, N> {
-    list(&mut arena.rest(), sizes, priced, nodes)
+    list(&mut arena.rest(), sizes, kind)
 }
 
 const NO_LIMITS: Limits = Limits::none(0);
 
 /// What instances of up to these sizes need.
-pub fn need<const N: usize>(sizes: [usize; 4], priced: bool, nodes: usize) -> Need {
+pub fn need<const N: usize>(sizes: [usize; 4], kind: Kind) -> Need {
     let mut need = Need::default();
-    list::<N>(&mut need, sizes, priced, nodes);
+    list::<N>(&mut need, sizes, kind);
     need
 }
 
@@ -43,10 +43,9 @@ pub fn need<const N: usize>(sizes: [usize; 4], priced: bool, nodes: usize) -> Ne
 fn list<'a, const N: usize>(
     arena: &mut impl Carve<'a>,
     [experts, slots, gpus, windows]: [usize; 4],
-    priced: bool,
-    nodes: usize,
+    kind: Kind,
 ) -> Scratch<'a, N> {
-    let if_priced = |len: usize| if priced { len } else { 0 };
+    let if_priced = |len: usize| if kind.priced { len } else { 0 };
     let peaks = take_lanes(arena, blocks::<N>(windows));
     let marks = Marks {
         seen: arena.u32s(gpus),
@@ -60,9 +59,12 @@ fn list<'a, const N: usize>(
     };
     let enough = arena.u32s(if_priced(slots));
     let kept = Kept { best: arena.u32s(slots), enough, root: arena.u32s(slots.min(SMALL)) };
-    let parts = list_parts(arena, [experts, slots], nodes);
-    let packing = Packing { parts, ..list_packing(arena, [experts, slots, gpus, windows], priced) };
-    Scratch { packing, marks, peaks, kept }
+    let parts = list_parts(arena, [experts, slots], kind.nodes);
+    let packing =
+        Packing { parts, ..list_packing(arena, [experts, slots, gpus, windows], kind.priced) };
+    let [of_slots, of_gpus] = if kind.primaries { [slots, gpus] } else { [0, 0] };
+    let packing = Packing { primary: arena.u32s(of_slots), ..packing };
+    Scratch { packing, marks, peaks, kept, primaries: Primaries::list(arena, of_gpus) }
 }
 
 #[inline(always)]
@@ -115,6 +117,7 @@ fn list_packing<'a, const N: usize>(
         known: 0,
         touched: arena.u32s(gpus),
         touches: 0,
+        primary: &mut [],
         parts: Parts { part: &mut [], near: &mut [], covered: &mut [], on: &mut [] },
     }
 }

@@ -27,6 +27,7 @@ pub fn set<'a, const N: usize>(
         &mut *packing.gone,
         &mut *packing.noted,
         &mut *packing.changed,
+        &mut *packing.primary,
         &mut *packing.parts.on,
     ] {
         all.fill(0);

@@ -200,6 +200,7 @@ impl<const N: usize> Neighborhood<'_, '_, N> {
         if gain > self.enough(price)
             && !p.meets(q, going)
             && !p.meets(h, coming)
+            && p.is_primary(give) == p.is_primary(take)
             && self.swap_allowed(give, take)
         {
             self.offer(Step::Swap(give, take), (gain, together), price);

@@ -9,7 +9,7 @@ mod start;
 use crate::balanced::construct;
 use crate::balanced::fewer_slots::{self, Fewer};
 use crate::balanced::improve::instance::{Goal, Instance as Searched};
-use crate::balanced::improve::limits::Limits;
+use crate::balanced::improve::limits::{Kind, Limits};
 use crate::balanced::improve::{self, score};
 use crate::balanced::instance::Instance;
 use crate::balanced::one_load::{self, FEW};
@@ -41,7 +41,7 @@ pub fn need(experts: usize, slots: usize, gpus: usize, windows: usize) -> Need {
     let start = start::need([experts, slots, gpus, windows]);
     let few = one_load::need(experts.min(FEW), slots.min(FEW), gpus, true);
     let solvers = construct::need(experts, slots, gpus).max(few).max(start);
-    need.plus(solvers.max(improve::need::<8>([experts, slots, gpus, windows], false, 0)))
+    need.plus(solvers.max(improve::need::<8>([experts, slots, gpus, windows], Kind::default())))
 }
 
 /// By expert: the mean over the windows. By GPU: fewer slots. By slot: other plans.

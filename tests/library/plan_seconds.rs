@@ -1,0 +1,307 @@
+//! Plans in seconds: what they are worth on batches drawn from a window that they have not seen (tests/common/steps.rs),
+//! against every placement of small layers, and against plans for tokens on problems of every kind.
+
+use crate::common::{Memory, check, plan_limited};
+use crate::loads::{self, Rng};
+use crate::problems::General;
+use crate::seconds::Small;
+use crate::steps;
+use crate::trace::Trace;
+use crate::unseen::normalise;
+use eplb::{
+    Batch, Cost, Flags, Operation, Options, Placement, QuotasMut, Scope, Shape, Spec, Split, Status,
+};
+
+/// Microseconds, as the judge has them.
+const COST: Cost = Cost {
+    struct_size: 0,
+    reserved: 0,
+    token_seconds: 0.0945,
+    expert_seconds: 11.5,
+    layer_seconds: 18.0,
+};
+
+/// The trace, each window of it of equally many tokens.
+fn load_trace() -> Option<Trace> {
+    let Some(path) = std::env::var_os("EPLB_TRACE") else {
+        println!("EPLB_TRACE names no trace: nothing to judge");
+        return None;
+    };
+    let mut trace = Trace::read(path.as_ref()).unwrap();
+    trace.load.chunks_mut(trace.experts).for_each(normalise);
+    Some(trace)
+}
+
+/// Windows of which the last is not seen by a plan.
+struct Windows<'a> {
+    layers: usize,
+    experts: usize,
+    seen: &'a [f32],
+    judged: &'a [f32],
+}
+
+impl Windows<'_> {
+    /// Plans for so many tokens a GPU in the windows, in turn: in tokens where there are none.
+    fn plan(&self, (slots, gpus): (usize, usize), tokens: &[usize], flags: Flags) -> Vec<i32> {
+        let windows = self.seen.len() / self.layers / self.experts;
+        let turns = tokens.iter().cycle().take(windows);
+        let step: Vec<f32> = turns.map(|tokens| (tokens * gpus * 8) as f32).collect();
+        let cost = (!tokens.is_empty()).then_some(COST);
+        let spec = Spec {
+            num_windows: windows as u32,
+            num_layers: self.layers as u32,
+            num_logical_experts: self.experts as u32,
+            num_physical_experts: slots as u32,
+            num_gpus: gpus as u32,
+            load: self.seen,
+            cost,
+            step_tokens: cost.map(|_| &step[..]),
+            ..Spec::default()
+        };
+        let options = Options { scope: Scope::Global, flags, ..Options::default() };
+        plan_limited(&spec, &options, 0).unwrap()
+    }
+
+    /// Mean microseconds of a step of so many tokens a GPU in the window that was not seen: split evenly, dispatched.
+    fn times(&self, plan: &[i32], gpus: usize, tokens: usize) -> [f64; 2] {
+        let mut sum = [0.0; 2];
+        let slots = plan.len() / self.layers;
+        let layers = self.judged.chunks(self.experts).zip(plan.chunks(slots));
+        for (layer, (load, slots)) in layers.enumerate() {
+            let rng = &mut Rng(layer as u64);
+            let batch = steps::batch(rng, load, tokens * gpus);
+            sum[0] += steps::time(&steps::even(rng, slots, &batch), gpus);
+            sum[1] += steps::time(&dispatched(slots, gpus, &batch), gpus);
+        }
+        sum.map(|sum| sum / self.layers as f64)
+    }
+
+    /// No copies and the plan for tokens, split evenly; the same dispatched; the plan in seconds, dispatched, and with
+    /// empty slots, split evenly.
+    fn row(&self, slots: usize, gpus: usize, tokens: usize) -> [f64; 5] {
+        let times = |plan: &[i32]| self.times(plan, gpus, tokens);
+        let [none, _] = times(&self.plan((self.experts, gpus), &[], Flags::NONE));
+        let [even, dispatched] = times(&self.plan((slots, gpus), &[], Flags::NONE));
+        let [_, planned] = times(&self.plan((slots, gpus), &[tokens], Flags::NONE));
+        let [empty, _] = times(&self.plan((slots, gpus), &[tokens], Flags::EMPTY_SLOTS));
+        println!(
+            "EP{gpus}, {tokens} tokens a GPU: no copies {none:.1} us, plan for tokens {even:.1}, dispatched \
+            {dispatched:.1}, in seconds {planned:.1}, empty slots split evenly {empty:.1}"
+        );
+        [none, even, dispatched, planned, empty]
+    }
+}
+
+/// Tokens of each slot as eplb_dispatch splits them.
+fn dispatched(slots: &[i32], gpus: usize, batch: &[u32]) -> Vec<u32> {
+    let spec = Spec {
+        num_layers: 1,
+        num_logical_experts: batch.len() as u32,
+        num_physical_experts: slots.len() as u32,
+        num_gpus: gpus as u32,
+        cost: Some(COST),
+        ..Spec::default()
+    };
+    let shape = Shape::new(&spec).unwrap();
+    let need = eplb::workspace(Operation::Dispatch, &shape, &Options::default()).unwrap();
+    let mut quota = vec![0; slots.len()];
+    let out = QuotasMut { quota: &mut quota, route_end: None, route_slot: None, max_replicas: 0 };
+    let batch = Batch { tokens: batch, by_source: false, effort: 0 };
+    let mut memory = Memory::new(&need);
+    eplb::dispatch(&shape, memory.arena(), &Placement::of(slots), &batch, out, None).unwrap();
+    quota
+}
+
+/// A copy that is read costs what it costs a GPU to read: with few tokens 288 slots are as fast as 256 where every GPU can
+/// serve with 8 of its 9, and faster than either where tokens take time.
+#[test]
+fn on_the_trace() {
+    let Some(trace) = load_trace() else { return };
+    let (layers, experts) = (trace.layers.len(), trace.experts);
+    let (seen, judged) = trace.load.split_at(7 * layers * experts);
+    let windows = Windows { layers, experts, seen, judged };
+    let [none, even, _, planned, _] = windows.row(288, 32, 4);
+    assert!(planned < 110.3 && planned <= none.min(even) + 0.1);
+    let [none, even, _, planned, empty] = windows.row(288, 32, 16);
+    assert!((none - 110.4).abs() < 0.3 && (even - 121.5).abs() < 0.3);
+    assert!(planned < 110.8 && empty < 110.8);
+    let [none, even, dispatched, planned, _] = windows.row(288, 32, 64);
+    assert!(planned < none.min(even) * 0.98 && planned < dispatched);
+    let [_, _, dispatched, planned, _] = windows.row(288, 32, 1024);
+    assert!(planned < 809.5 && planned < dispatched);
+    let [none, even, _, planned, _] = windows.row(320, 64, 8);
+    assert!(planned < even * 0.86 && planned < none + 0.1);
+}
+
+/// One placement for both is as fast in either as what is planned for it alone.
+#[test]
+fn for_prefill_and_decode_on_the_trace() {
+    let Some(trace) = load_trace() else { return };
+    let (layers, experts) = (trace.layers.len(), trace.experts);
+    let (seen, judged) = trace.load.split_at(7 * layers * experts);
+    let windows = Windows { layers, experts, seen, judged };
+    let both = windows.plan((288, 32), &[4096, 16], Flags::NONE);
+    let prefill = windows.plan((288, 32), &[4096], Flags::NONE);
+    let [_, both_prefills] = windows.times(&both, 32, 4096);
+    let [_, prefills] = windows.times(&prefill, 32, 4096);
+    let [_, decodes] = windows.times(&both, 32, 16);
+    println!(
+        "both: prefill {both_prefills:.1} us, decode {decodes:.1}; prefill alone {prefills:.1}"
+    );
+    assert!(both_prefills < prefills * 1.01 && decodes < 111.0);
+}
+
+/// The same of loads that are drawn, a little different in each window.
+#[test]
+fn on_drawn_loads() {
+    let (layers, experts, gpus) = (4, 128, 16);
+    let window = |window: u64| {
+        (0..layers as u64).flat_map(move |layer| {
+            let base = loads::lognormal(experts, 0.8, layer);
+            let noise = loads::lognormal(experts, 0.2, 100 + layer * 8 + window);
+            base.into_iter().zip(noise).map(|(base, noise)| base * noise)
+        })
+    };
+    let mut load: Vec<f32> = (0..4).flat_map(window).collect();
+    load.chunks_mut(experts).for_each(normalise);
+    let (seen, judged) = load.split_at(3 * layers * experts);
+    let windows = Windows { layers, experts, seen, judged };
+    for tokens in [4, 16, 64, 1024] {
+        let [none, even, dispatched, planned, empty] = windows.row(144, gpus, tokens);
+        assert!(planned <= none.min(dispatched) * 1.002, "{tokens}");
+        assert!(empty <= none.min(even) * 1.01, "{tokens}");
+    }
+    let both = windows.plan((144, gpus), &[4096, 16], Flags::NONE);
+    let [[_, prefill], [_, decode]] = [4096, 16].map(|tokens| windows.times(&both, gpus, tokens));
+    let for_prefill = windows.plan((144, gpus), &[4096], Flags::NONE);
+    assert!(prefill < windows.times(&for_prefill, gpus, 4096)[1] * 1.01);
+    let for_decode = windows.plan((144, gpus), &[16], Flags::NONE);
+    assert!(decode < windows.times(&for_decode, gpus, 16)[1] * 1.01);
+}
+
+/// Seconds of a step whose experts have these tokens, dispatched; infinite where one has no replica.
+fn step(spec: &Spec, slots: &[i32], tokens: &[u32]) -> f64 {
+    let shape = Shape::new(&Spec { num_windows: 1, num_layers: 1, step_tokens: None, ..*spec });
+    let shape = shape.unwrap();
+    let need = eplb::workspace(Operation::Dispatch, &shape, &Options::default()).unwrap();
+    let mut quota = vec![0; slots.len()];
+    let out = QuotasMut { quota: &mut quota, route_end: None, route_slot: None, max_replicas: 0 };
+    let batch = Batch { tokens, by_source: false, effort: 0 };
+    let mut split = Split::default();
+    let report = &mut |_: usize, found: &Split| split = *found;
+    let placement = &Placement::of(slots);
+    match eplb::dispatch(&shape, Memory::new(&need).arena(), placement, &batch, out, Some(report)) {
+        Ok(()) => split.largest_time,
+        Err(Status::DispatchNoReplica) => f64::INFINITY,
+        Err(status) => panic!("{status:?}"),
+    }
+}
+
+/// Whole tokens of a mean step, one at least where there are any.
+fn mean_step(load: &[f32], step: Option<f32>) -> Vec<u32> {
+    let total: f64 = load.iter().map(|&load| f64::from(load)).sum();
+    let scale = step.map_or(1.0, |step| if total > 0.0 { f64::from(step) / total } else { 1.0 });
+    let tokens =
+        |load: f64| if load > 0.0 { ((load * scale + 0.5) as u32).clamp(1, 1 << 30) } else { 0 };
+    load.iter().map(|&load| tokens(load.into())).collect()
+}
+
+/// In one window, against every placement. While a plan is searched loads are split evenly: what dispatch would make of
+/// others is not seen, least on GPUs of different speeds.
+#[test]
+fn small_layers_are_near_the_optimum() {
+    for alike in [true, false] {
+        let (mut cases, mut best, mut worse, mut sum) = (0, 0, 0, 0.0);
+        for case in 0..loads::times(300, 10_000) {
+            let rng = &mut Rng(loads::seed(case));
+            let (experts, gpus) = (rng.range(1, 4), rng.range(1, 3));
+            let mut small = Small::random(rng, experts, gpus, 1);
+            if alike {
+                small.speed.fill(1.0);
+            }
+            let Some(ratio) = ratio_to_optimum(&small, rng) else { continue };
+            assert!(ratio > 0.97 && (ratio < 1.5 || !alike), "{small:?}: {ratio}");
+            cases += 1;
+            best += u32::from(ratio < 1.0001);
+            worse += u32::from(ratio > 1.05);
+            sum += ratio;
+        }
+        let [best, worse] = [best, worse].map(|count| f64::from(count) / f64::from(cases));
+        let mean = sum / f64::from(cases);
+        println!("{cases} layers, optimum {best:.4}, above 5 % {worse:.4}, mean {mean:.4}");
+        assert!(best > 0.97 && worse < if alike { 0.01 } else { 0.02 } && mean < 1.004);
+    }
+}
+
+/// Seconds of a plan over the least of all placements; none where there is no plan.
+fn ratio_to_optimum(small: &Small, rng: &mut Rng) -> Option<f64> {
+    let tokens = mean_step(&small.load, small.tokens.as_ref().map(|tokens| tokens[0]));
+    let flags = rng.pick(&[Flags::NONE, Flags::EMPTY_SLOTS]);
+    let options = Options { scope: Scope::Global, flags, ..Options::default() };
+    let spec = small.spec();
+    let plan = plan_limited(&spec, &options, 0).ok()?;
+    let mut least = f64::INFINITY;
+    small.placements(&mut |held| {
+        least = least.min(step(&spec, &small.slots_of(held), &tokens));
+    });
+    let found = step(&spec, &plan, &tokens);
+    Some(if least > 0.0 { found / least } else { 1.0 })
+}
+
+/// Where experts in use cost nothing a plan is that for tokens, whatever a token costs.
+#[test]
+fn with_a_cost_of_tokens_alone_plans_are_those_for_tokens() {
+    for case in 0..loads::times(200, 2_000) {
+        let rng = &mut Rng(loads::seed(case));
+        let general = General::random(rng, 24, 8);
+        let spec = general.spec();
+        let flags = rng.pick(&[Flags::NONE, Flags::EMPTY_SLOTS, Flags::SURVIVE_GPU]);
+        let options = Options { flags, ..Options::default() };
+        let without = plan_limited(&spec, &options, 0);
+        let cost = Cost { expert_seconds: 0.0, ..COST };
+        let step_tokens: &[f32] = &[1e3];
+        let with = Spec { cost: Some(cost), step_tokens: Some(step_tokens), ..spec };
+        assert_eq!(plan_limited(&with, &options, 0), without, "{general:?}");
+        let Ok(previous) = without else { continue };
+        let options = Options { previous: Some(&previous), max_moves: 3, ..Options::default() };
+        assert_eq!(plan_limited(&with, &options, 0), plan_limited(&spec, &options, 0));
+    }
+}
+
+/// GPUs, groups and loads of every kind: a plan in seconds keeps what plans keep, and is no slower than the one for
+/// tokens.
+#[test]
+fn plans_of_every_kind_are_no_slower_than_those_for_tokens() {
+    for case in 0..loads::times(400, 10_000) {
+        let rng = &mut Rng(loads::seed(case));
+        let general = General::random(rng, 40, 10);
+        let step_tokens = [rng.pick(&[1.0, 40.0, 300.0, 4e3, 1e6])];
+        let flags = rng.pick(&[Flags::NONE, Flags::EMPTY_SLOTS, Flags::SURVIVE_GPU]);
+        let options = Options { flags, ..Options::default() };
+        // with empty slots, too, as fast as without
+        let filled = Options {
+            flags: if flags == Flags::EMPTY_SLOTS { Flags::NONE } else { flags },
+            ..options
+        };
+        let tokens = general.spec();
+        let spec = Spec { cost: Some(COST), step_tokens: Some(&step_tokens), ..tokens };
+        let (plan, without) = (plan_limited(&spec, &options, 0), plan_limited(&tokens, &filled, 0));
+        let (Ok(plan), Ok(without)) = (&plan, &without) else {
+            assert_eq!(plan, without);
+            continue;
+        };
+        let promises = options.promises();
+        assert_eq!(check(&spec, &promises, &Placement::of(plan)), Ok(None), "{general:?}");
+        let slots = spec.num_physical_experts as usize;
+        for layer in 0..general.num_layers {
+            let batch = mean_step(general.layer(layer), Some(step_tokens[0]));
+            let [now, before] =
+                [plan, without].map(|plan| step(&spec, &plan[layer * slots..][..slots], &batch));
+            // where survival binds it is made again for both
+            assert!(
+                flags == Flags::SURVIVE_GPU || now <= before * (1.0 + 1e-9),
+                "{case} {general:?} {now} {before}"
+            );
+        }
+    }
+}
