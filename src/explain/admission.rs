@@ -217,8 +217,10 @@ impl Admission<'_> {
             self.policy()
         } else if options.split != StaticSplit::Even {
             "EPLB_SPLIT_NEAREST"
+        } else if options.target > 0 {
+            "options.target"
         } else {
-            "a plan from options.previous"
+            "EPLB_FLAG_EMPTY_SLOTS with a limit on moves"
         };
         say!(text; "problem.cost is set, and % counts in tokens alone: make it NULL", by);
     }

@@ -46,7 +46,7 @@ pub struct eplb_problem {
     /// [G] EPLB_GPU_ALIVE, EPLB_GPU_DEAD or EPLB_GPU_LEAVING: a mask of dead ranks will do. NULL: all alive.
     pub gpu_state: *const u8,
     /// What a step takes: placements are then measured in seconds, too, and where an active expert costs any
-    /// EPLB_POLICY_BALANCED plans, from nothing, for the least seconds under eplb_dispatch. NULL: tokens are what counts.
+    /// EPLB_POLICY_BALANCED plans for the least seconds under eplb_dispatch; not to a target. NULL: tokens are what counts.
     pub cost: *const eplb_cost,
     /// [W] tokens of a layer in a step in each window (a token counts once at each of its experts), finite, >= 2^-126:
     /// a prefill window has more than a decode window. NULL: as many as the loads of the layer sum to. Matters with

@@ -88,6 +88,10 @@ impl<'a> Shape<'a> {
             0
         }
     }
+    /// The same when GPUs that are about to leave have left.
+    pub(crate) fn afterwards(&self) -> Self {
+        Shape { topology: self.topology.afterwards(), ..*self }
+    }
     /// The shape of a single layer in a single window.
     pub fn one_layer(&self) -> Self {
         Shape { loads: LoadShape::one_layer(self.loads.experts), ..*self }

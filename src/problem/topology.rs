@@ -21,6 +21,8 @@ pub struct Topology<'a> {
     node: Option<&'a [u32]>,
     speed: Option<&'a [f32]>,
     state: Option<&'a [u8]>,
+    /// GPUs that are about to leave have left.
+    left: bool,
 }
 
 impl<'a> Topology<'a> {
@@ -63,7 +65,7 @@ impl<'a> Topology<'a> {
         if state.is_some_and(|state| !state.contains(&EPLB_GPU_ALIVE)) {
             return Err(Status::NoAliveGpu);
         }
-        Ok(Topology { num_slots, num_gpus, num_nodes, slots, node, speed, state })
+        Ok(Topology { num_slots, num_gpus, num_nodes, slots, node, speed, state, left: false })
     }
 
     /// Number of GPUs, dead ones included.
@@ -128,7 +130,13 @@ impl<'a> Topology<'a> {
     /// Whether what this GPU holds serves tokens now: all but dead ones.
     #[inline]
     pub fn serves(&self, gpu: usize) -> bool {
-        self.state.is_none_or(|state| state.get(gpu) != Some(&EPLB_GPU_DEAD))
+        let gone = |&state: &u8| state == EPLB_GPU_DEAD || self.left && state == EPLB_GPU_LEAVING;
+        self.state.is_none_or(|state| !state.get(gpu).is_none_or(gone))
+    }
+
+    /// The same when GPUs that are about to leave have left.
+    pub(crate) fn afterwards(&self) -> Topology<'a> {
+        Topology { left: true, ..*self }
     }
 
     /// Every GPU as fast as the next.

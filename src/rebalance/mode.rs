@@ -35,7 +35,9 @@ pub struct Rebalance<'a> {
     pub hierarchical: bool,
     /// Replicas on a node share what it sends: where groups are bound to nodes, or there is one, that is an even split.
     pub nearest: bool,
-    /// Active experts cost time, so GPUs are to have no more that serve alone than they must.
+    /// Active experts cost time: plans are compared in seconds, and searched so that GPUs have no more primaries than they
+    /// must.
+    pub seconds: bool,
     pub primaries: bool,
 }
 
@@ -70,8 +72,8 @@ pub fn admit<'a>(
         return Err(Status::UnsupportedSplit);
     }
     let mut fresh = from_nothing(options);
-    let primaries = shape.reads();
-    if primaries {
+    let seconds = shape.reads();
+    if seconds {
         // every slot is filled: which replicas do not pay is seen then
         fresh.flags = fresh.flags & Flags::DISPATCH;
     }
@@ -81,10 +83,11 @@ pub fn admit<'a>(
     let nearest = options.split == StaticSplit::Nearest
         && !shape.is_hierarchical(options.scope)
         && shape.topology().num_nodes() > 1;
-    if primaries && has_previous {
+    let empties = limited && options.flags.contains(Flags::EMPTY_SLOTS);
+    if seconds && (options.target > 0 || empties) {
         return Err(Status::UnsupportedCost);
     }
-    if !has_previous && survive == Survive::Nothing && !nearest && !primaries {
+    if !has_previous && survive == Survive::Nothing && !nearest && !seconds {
         return Ok(None);
     }
     Ok(Some(Rebalance {
@@ -96,7 +99,8 @@ pub fn admit<'a>(
         fill_only,
         hierarchical,
         nearest,
-        primaries,
+        seconds,
+        primaries: seconds,
     }))
 }
 

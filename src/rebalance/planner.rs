@@ -72,10 +72,8 @@ impl Planner<'_> {
 
     /// What is searched from `old`.
     pub fn task<'a>(&'a self, layer: usize, old: &'a [i32]) -> Task<'a> {
-        let layer = Layer::new(self.problem, self.options, layer, self.max_replicas);
-        let may_stay_empty = layer.may_stay_empty && !self.how.primaries;
         Task {
-            layer: Layer { may_stay_empty, ..layer },
+            layer: Layer::new(self.problem, self.options, layer, self.max_replicas),
             in_force: old,
             how: self.how,
             moves: self.how.moves(self.options),
@@ -99,6 +97,9 @@ impl Planner<'_> {
         // `check` has seen that this is possible
         let steps = self.steps(layer, old, scratch.kept, turns, slots);
         let mut best = steps.map_or(-1.0, |(balance, _)| balance);
+        if self.how.primaries && self.how.mode == Mode::Limited {
+            best = self.or_for_tokens(layer, (old, best), scratch, turns, slots);
+        }
         self.arrange(old, slots, scratch.from, turns);
         permute(scratch.from, scratch.kept, slots);
         keep(slots, scratch.kept);
@@ -115,6 +116,28 @@ impl Planner<'_> {
             self.or_fresh(layer, (old, best), scratch, turns, maps);
         }
         maps.number(shape, layer, turns);
+    }
+
+    /// Steps for tokens alone, where they are better: few moves may not be enough for the primaries of all.
+    #[inline(never)] // off the stack of steps
+    fn or_for_tokens(
+        &self,
+        layer: usize,
+        (old, best): (&[i32], f64),
+        scratch: &mut Scratch,
+        turns: &mut Arena,
+        slots: &mut [i32],
+    ) -> f64 {
+        keep(slots, scratch.from);
+        let how = &Rebalance { primaries: false, ..*self.how };
+        let steps = Planner { how, ..*self }.steps(layer, old, scratch.kept, turns, slots);
+        match steps {
+            Some((balance, _)) if balance > best => balance,
+            _ => {
+                restore(scratch.from, slots);
+                best
+            }
+        }
     }
 
     /// The plan from nothing, renamed, when that is within the limit and better.
@@ -155,9 +178,9 @@ impl Planner<'_> {
 
     /// Plans from nothing, and makes of that what survives what it must, and knows where tokens go. `aside`: scratch.
     fn fresh(&self, layer: usize, aside: &mut [u32], turns: &mut Arena, maps: &mut PlacementMut) {
-        let Rebalance { way, fresh, survive, nearest, primaries, .. } = self.how;
+        let Rebalance { way, fresh, survive, nearest, seconds, .. } = self.how;
         afresh::plan_layer(*way, self.problem, fresh, layer, turns, maps);
-        if *survive != Survive::Nothing || *nearest || *primaries {
+        if *survive != Survive::Nothing || *nearest || *seconds {
             let slots = maps.slots_mut(self.problem.shape(), layer);
             let before = self.balance(layer, slots, turns);
             keep(slots, aside);
@@ -167,7 +190,7 @@ impl Planner<'_> {
                 exchange(aside, slots);
             }
             let may_empty = self.options.flags.contains(Flags::EMPTY_SLOTS);
-            if *primaries && *survive == Survive::Nothing && may_empty {
+            if *seconds && *survive == Survive::Nothing && may_empty {
                 spare::empty_spare(self.problem, layer, slots, turns);
             }
         }
@@ -199,6 +222,8 @@ impl Planner<'_> {
     #[inline(never)] // its task is on the stack only while it searches
     fn keep_to(&self, layer: usize, kept: &mut [u32], turns: &mut Arena) {
         let mut task = self.task(layer, &[]);
+        // which replicas do not pay is seen when all are there
+        task.layer.may_stay_empty &= !self.how.seconds;
         if task.layer.effort == 0 {
             let least = if self.how.nearest { EFFORT_NEAREST } else { 0 };
             task.layer.effort = EFFORT_SLOT.saturating_mul(kept.len() as u32).max(least);
@@ -312,7 +337,7 @@ impl Planner<'_> {
     #[inline(never)]
     pub fn balance(&self, layer: usize, slots: &[i32], turns: &mut Arena) -> f64 {
         let nearest = self.how.nearest;
-        if self.how.primaries {
+        if self.how.seconds {
             return seconds::balance(self.problem, layer, slots, turns).unwrap_or(-1.0);
         }
         balance::balance(self.problem, layer, slots, nearest, turns).unwrap_or(-1.0)

@@ -139,10 +139,12 @@ impl Task<'_> {
         let prepared = &mut self.prepare(free, kept, &mut arena)?;
         let windows = &mut Windows::carve(&mut arena, shape);
         windows.note(&self.layer, prepared.slots.len());
+        if self.how.seconds {
+            windows.weigh_by_time(&self.layer);
+        }
         if self.how.primaries {
             let read = arena.u32s(shape.num_logical_experts());
             windows.note_read(&self.layer, read);
-            windows.weigh_by_time(&self.layer);
             prepared.limits.primaries = read;
         }
         let found = if !parts::WINDOWS || windows.alike(&self.layer) {
@@ -197,7 +199,7 @@ impl Task<'_> {
 
     /// As far as plans from nothing look, where it is made of one alone for what experts in use cost.
     fn beyond(&self) -> f32 {
-        let fresh = self.how.primaries && self.in_force.is_empty();
+        let fresh = self.how.seconds && self.in_force.is_empty();
         if fresh { FROM_NOTHING } else { BEYOND }
     }
 

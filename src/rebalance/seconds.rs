@@ -78,6 +78,14 @@ pub fn dispatched(
     let mut split = Split::default();
     let report: &mut dyn FnMut(usize, &Split) = &mut |_, found| split = *found;
     let placement = Placement::of(slots);
-    dispatch::dispatch(&shape.one_layer(), arena, &placement, &batch, out, Some(report)).ok()?;
+    dispatch::dispatch(
+        &shape.one_layer().afterwards(),
+        arena,
+        &placement,
+        &batch,
+        out,
+        Some(report),
+    )
+    .ok()?;
     Some(split)
 }

@@ -289,7 +289,13 @@ fn what_counts_in_tokens_refuses_a_cost() {
     let global = Options { scope: Scope::Global, ..Options::default() };
     refuses(Options { flags: Flags::DISPATCH, ..global }, "EPLB_FLAG_DISPATCH counts");
     refuses(Options { split: StaticSplit::Nearest, ..global }, "EPLB_SPLIT_NEAREST counts");
-    refuses(Options { previous: Some(&slots), ..global }, "options.previous counts");
+    let previous = Options { previous: Some(&slots), ..global };
+    refuses(Options { target: 65_000, ..previous }, "options.target counts");
+    let flags = Flags::EMPTY_SLOTS;
+    refuses(
+        Options { flags, max_moves: 1, ..previous },
+        "EPLB_FLAG_EMPTY_SLOTS with a limit on moves counts",
+    );
     let found = evaluate_with(&spec, &Placement::of(&slots), Flags::DISPATCH);
     assert_eq!(found.unwrap_err(), Status::UnsupportedCost);
     let options = Options { flags: Flags::DISPATCH, ..Options::default() };

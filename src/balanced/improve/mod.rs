@@ -80,7 +80,7 @@ pub fn improve<'a, const N: usize>(
     }
     if parts::PREVIOUS && goal == Goal::Balanced && !limits.primaries.is_empty() {
         scaling::scale(packing, instance, incumbent.peaks);
-        primaries.settle(packing);
+        primaries.settle(packing, marks);
     }
     if goal == Goal::Balanced && !done {
         Descent { packing, marks, incumbent, kept }.settle();

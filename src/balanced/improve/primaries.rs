@@ -7,6 +7,7 @@
 //! in place of what is no primary there. Where none is allowed, the GPU that is done first gets one too many. From then on
 //! the search trades primaries for primaries and others for others, so each GPU keeps its number.
 
+use crate::balanced::improve::marks::Marks;
 use crate::balanced::improve::neighborhood::Neighborhood;
 use crate::balanced::improve::packing::{Packing, Step};
 use crate::base::arena::Carve;
@@ -42,7 +43,7 @@ impl<'a> Primaries<'a> {
 
     /// Chooses the primaries of a packing that holds every expert, and swaps where that takes it.
     #[inline(never)] // off the stack of the search
-    pub fn settle<const N: usize>(&mut self, p: &mut Packing<N>) {
+    pub fn settle<const N: usize>(&mut self, p: &mut Packing<N>, marks: &mut Marks) {
         self.deal(p);
         self.has.fill(0);
         self.seen.fill(0);
@@ -53,7 +54,7 @@ impl<'a> Primaries<'a> {
         for expert in p.read() {
             let served = p.holders(expert).any(|slot| p.is_primary(slot));
             if !served && !self.serve(p, expert) {
-                self.make_way(p, expert);
+                self.make_way(p, marks, expert);
                 self.serve(p, expert);
             }
         }
@@ -154,11 +155,18 @@ impl<'a> Primaries<'a> {
     }
 
     /// Makes way for an expert that found none: by a step, else by one more on the GPU reached that is done first with it.
-    fn make_way<const N: usize>(&mut self, p: &mut Packing<N>, expert: u32) {
+    fn make_way<const N: usize>(&mut self, p: &mut Packing<N>, marks: &mut Marks, expert: u32) {
         p.know();
-        let step = self.find_step(p, expert, true).or_else(|| self.find_step(p, expert, false));
-        match step {
-            Some(step) => self.make(p, step),
+        // what takes one move first: as in a repair
+        let budgets = if p.priced { 1..=2 } else { 2..=2 };
+        let found = budgets
+            .flat_map(|most| [(most, true), (most, false)])
+            .find_map(|(most, near)| self.find_step(p, (expert, near), marks.budget.min(most)));
+        match found {
+            Some((from, step, price)) => {
+                marks.budget -= price;
+                self.make(p, (from, step));
+            }
             None => {
                 let reached = (0..p.gpus()).filter(|&gpu| at(self.seen, gpu) == self.search);
                 let best = reached.fold(None, |best: Option<(f32, usize)>, gpu| {
@@ -180,16 +188,16 @@ impl<'a> Primaries<'a> {
     fn find_step<const N: usize>(
         &self,
         p: &Packing<N>,
-        expert: u32,
-        near: bool,
-    ) -> Option<(usize, Step)> {
+        (expert, near): (u32, bool),
+        budget: i32,
+    ) -> Option<(usize, Step, i32)> {
         let slots = |gpu| p.start(gpu)..p.start(gpu + 1);
         let reached = (0..p.gpus()).filter(|&gpu| {
             at(self.seen, gpu) == self.search && (at(self.giver, gpu) == NONE) == near
         });
         let leaving = |&from: &usize| p.is_primary(from) || at(p.expert_at, from) == expert;
         let roomy = (0..p.gpus()).filter(|&gpu| self.has_room(gpu));
-        let mut all = Neighborhood::at_any_cost(p, i32::MAX);
+        let mut all = Neighborhood::at_any_cost(p, budget);
         let mut best = None;
         for from in reached.flat_map(slots).filter(leaving) {
             for to in roomy.clone().flat_map(slots).filter(|&to| !p.is_primary(to)) {
@@ -197,7 +205,7 @@ impl<'a> Primaries<'a> {
                 all.offer_swap(from, to);
                 all.offer_copy(from, to);
                 if all.score > before {
-                    best = all.step.map(|step| (from, step));
+                    best = all.step.map(|step| (from, step, all.price));
                 }
             }
         }

@@ -102,6 +102,7 @@ fn find_trade<const N: usize>(p: &Packing<N>, budget: i32, expert: u32) -> Optio
         let possible = gpu != home
             && moving != p.empty()
             && moving != given
+            && !p.is_primary(slot)
             && look.may_hold(spare, moving)
             && look.may_take(slot, expert)
             && p.survives(moving, slot, spare);
