@@ -1162,6 +1162,10 @@ EPLB_INLINE eplb_placement eplb_placement_of_maps(const int32_t *physical_to_log
 /* The same with problem.cost. */
 #define EPLB_WORKSPACE_BOUND_DISPATCH_COST(E, P, G) (sizeof(uint64_t) * (10 * (E) + 9 * (P) + 22 * (G) + 272))
 
+/* Plans with problem.cost, from nothing or a placement: EPLB_WORKSPACE_BOUND_REBALANCE and that. */
+#define EPLB_WORKSPACE_BOUND_COST(E, P, G, K, N, W) \
+  (EPLB_WORKSPACE_BOUND_REBALANCE(E, P, G, K, N, W) + EPLB_WORKSPACE_BOUND_DISPATCH_COST(E, P, G))
+
 /* The smaller of two. */
 #define EPLB_SMALLER(A, B) ((A) < (B) ? (A) : (B))
 

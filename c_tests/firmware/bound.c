@@ -98,6 +98,12 @@ static void try_shape(uint32_t experts, uint32_t slots, uint32_t gpus, uint32_t 
       w.num_windows = windows;
       need = rebalance(&w, scope);
       expect(&p, scope, need, bound);
+      eplb_cost cost = EPLB_COST_INIT;
+      cost.expert_seconds = 1;
+      w.cost = &cost;
+      size_t with = EPLB_WORKSPACE_BOUND_COST(experts, slots, gpus, groups, nodes, windows);
+      expect(&p, scope, bytes_of(EPLB_OPERATION_PLAN, &w, EPLB_POLICY_BALANCED, scope), with);
+      expect(&p, scope, bytes_of(EPLB_OPERATION_REBALANCE, &w, EPLB_POLICY_BALANCED, scope), with);
       if (need > 0 && slots >= 64 && (double)bound / (double)need > loosest_from) loosest_from = (double)bound / (double)need;
     }
     need = most(&p, scope);
