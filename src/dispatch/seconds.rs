@@ -29,7 +29,7 @@ use crate::problem::seconds::Seconds;
 const CHANGES: usize = 32;
 const WORK: usize = 2_048;
 /// Slots with a choice that are few.
-const FEW: usize = 10;
+const FEW: usize = 12;
 /// Thresholds tried at most; slots of a layer that takes them one replica apart.
 const THRESHOLDS: u32 = 16;
 const SMALL: usize = 64;
@@ -161,9 +161,18 @@ impl<'a> Chooser<'a> {
                 put(split.replicas.left_out, slot, 1 - at(self.best, slot));
                 self.keep_better(split, effort)
             });
-            if !better {
-                return;
+            if better {
+                continue;
             }
+            if split.layer.slots.len() <= 2 * FEW {
+                let (first, _) = changes.split_at_checked(FEW).unwrap_or_default();
+                let soonest = split.soonest;
+                self.try_all(split, first, effort);
+                if split.soonest < soonest {
+                    continue;
+                }
+            }
+            return;
         }
     }
 
@@ -180,7 +189,7 @@ impl<'a> Chooser<'a> {
 
     /// Splits over the replicas that are not left out; whether that is better than what was.
     fn keep_better(&mut self, split: &mut Splitting, effort: &mut Effort) -> bool {
-        let better = split.number() && split.is_sooner(effort);
+        let better = split.number() && split.may_be_sooner() && split.is_sooner(effort);
         if better {
             copy(self.best, split.replicas.left_out);
         }
@@ -213,6 +222,15 @@ impl Splitting<'_, '_> {
     /// Whether no split is much better than the best so far.
     fn is_close(&self) -> bool {
         self.soonest <= self.least * CLOSE
+    }
+
+    /// Whether what each GPU cannot do without, its replicas' weights at least, is done sooner than the best so far.
+    fn may_be_sooner(&self) -> bool {
+        let (topology, replicas) = (self.layer.shape.topology(), &*self.replicas);
+        (0..topology.num_gpus()).all(|gpu| {
+            let reading = replicas.free * replicas.of_gpu(gpu).len() as u64;
+            time(at(replicas.load, gpu) + reading, topology.speed(gpu)) < self.soonest
+        })
     }
 
     /// Splits, and notes the time where it is less.
