@@ -157,6 +157,18 @@ static void seconds(void) {
     CHECK(m->seconds_bound <= m->max_gpu_seconds && m->mean_gpu_seconds <= m->max_gpu_seconds);
   }
 
+  /* every array that a call can be given, at once */
+  const float steps[2] = {1, 100};
+  cost.expert_seconds = 4;
+#define EVERYTHING                                                                                \
+  c.problem.cost = &cost, c.problem.step_tokens = steps, c.problem.num_windows = 2,               \
+  c.problem.window_weight = c.window_weight, c.problem.gpu_speed = c.gpu_speed,                   \
+  c.problem.gpu_slots = c.gpu_slots, c.problem.gpu_node = c.gpu_node, c.problem.gpu_state = c.gpu_state
+  ACCEPTS(EVALUATE | JUDGE | DIGEST | SIZE_EVALUATE | SIZE_CHECK, EVERYTHING);
+  ACCEPTS(PLAN | SIZE_PLAN, EVERYTHING, c.options.policy = EPLB_POLICY_BALANCED, c.options.scope = EPLB_SCOPE_GLOBAL,
+          c.options.previous = c.previous, c.options.max_moves = 2);
+  cost.expert_seconds = 0;
+
   const float zero = 0, tokens[] = {zero / zero, 1 / zero, -1, 0};
   for (size_t i = 0; i < LENGTH(tokens); i++) {
     REFUSES(SHAPED, EPLB_STATUS_STEP_TOKENS, c.problem.step_tokens = &tokens[i]);

@@ -50,6 +50,9 @@ void stop(const char *file, int line, const char *words) {
             o->policy, o->scope, o->effort, last_call->placement.max_replicas);
     fprintf(stderr, "  max_moves %u, per pair %u, target %u, flags %u, split %u%s\n", o->max_moves, o->max_moves_per_gpu_pair,
             o->target, o->flags, o->split, o->previous ? ", from a placement" : "");
+    if (p->cost)
+      fprintf(stderr, "  cost %a a token, %a an expert, %a a layer\n", p->cost->token_seconds, p->cost->expert_seconds,
+              p->cost->layer_seconds);
     if (last_call->sound) {
       PRINT("load", p->load, num_experts(last_call), "%.9g");
       PRINT("gpu_speed", p->gpu_speed, p->num_gpus, "%.9g");
@@ -306,6 +309,30 @@ void decode_outputs(call *c, input *in, int fill) {
   if (!(which & 8)) c->per_layer = filled(c, p->num_layers, c->metrics_size, 1, fill);
 }
 
+eplb_metrics metrics_of(const call *c, uint32_t layer) {
+  eplb_metrics m = {0};
+  memcpy(&m, (const uint8_t *)c->per_layer + layer * c->metrics_size, c->metrics_size < sizeof m ? c->metrics_size : sizeof m);
+  return m;
+}
+
+int reads(const eplb_problem *p) { return p->cost != NULL && p->cost->expert_seconds > 0; }
+
+void decode_cost(call *c, input *in) {
+  static const double figures[] = {0, 1, 11.5, 18, 0.0945, 0x1p-100, 0x1p100, 1e-40, -1};
+  eplb_cost *cost = call_block(c, sizeof *cost);
+  if (cost == NULL) return;
+  *cost = (eplb_cost)EPLB_COST_INIT;
+  uint8_t way = take_byte(in), bad = rarely(in, 16) ? 9 : 7;
+  cost->token_seconds = way & 1 ? figures[take_byte(in) % bad] : 0.0945e-6;
+  cost->expert_seconds = way & 2 ? figures[take_byte(in) % bad] : 11.5e-6;
+  cost->layer_seconds = way & 4 ? figures[take_byte(in) % bad] : 0;
+  c->problem.cost = cost;
+  float *tokens = way & 8 ? array(c, or_one(c->problem.num_windows), 1, sizeof *tokens) : NULL;
+  for (uint32_t i = 0; tokens && i < or_one(c->problem.num_windows); i++)
+    tokens[i] = bad == 9 ? special_float(in) : (float)(1u << take_byte(in) % 24);
+  c->problem.step_tokens = tokens;
+}
+
 /* --- arguments ----------------------------------------------------------------------------------------- */
 
 /* A copy of `known` bytes in a block of struct_size bytes. */
@@ -333,6 +360,7 @@ static void *argument(call *c, input *in, const void *object, size_t known) {
 void decode_arguments(call *c, input *in) {
   eplb_placement *maps = &c->placement;
   c->sound = 1;
+  if (rarely(in, 4)) decode_cost(c, in);
   /* arrays that lie on each other, and pointers that no array can have */
   uint8_t way = take_byte(in);
   if (way >= 0xf0) {

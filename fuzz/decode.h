@@ -55,6 +55,10 @@ void call_free(call *c);
 /* Sizes, topology and loads; options. Only fields of c->problem and c->options are set. */
 void decode_problem(call *c, input *in);
 void decode_options(call *c, input *in);
+/* What a step takes, for a problem in seconds; decode_arguments does it now and then. */
+void decode_cost(call *c, input *in);
+/* Active experts cost time. */
+int reads(const eplb_problem *p);
 /* Arrays for all maps (some of them NULL) and metrics, every byte of them `fill`. */
 void decode_outputs(call *c, input *in, int fill);
 /* Makes the arguments of the structs: other sizes of struct now and then, with a tail that may be garbage. */
@@ -84,6 +88,9 @@ uint32_t or_one(uint32_t number);
 uint32_t slots_of(const eplb_problem *p, uint32_t gpu);
 uint32_t node_of(const eplb_problem *p, uint32_t gpu);
 int is_hierarchical(const eplb_problem *p, uint32_t scope);
+
+/* What was measured of a layer; zero in fields that an older caller does not know. */
+eplb_metrics metrics_of(const call *c, uint32_t layer);
 
 /* Every byte is `fill`. */
 int untouched(const void *block, size_t size, int fill);

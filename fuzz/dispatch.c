@@ -45,6 +45,11 @@ static int32_t verdict(const call *c, const eplb_batch *b, uint32_t rows, int ta
   return EPLB_STATUS_OK;
 }
 
+static int close_to(double a, double b) {
+  double difference = a < b ? b - a : a - b;
+  return difference <= 1e-9 * b;
+}
+
 /* One layer's quotas, table and report. */
 static void judge(const call *c, const eplb_batch *b, const eplb_quotas *q, uint32_t rows, uint32_t layer, const eplb_split *split) {
   const eplb_problem *p = &c->problem;
@@ -56,22 +61,38 @@ static void judge(const call *c, const eplb_batch *b, const eplb_quotas *q, uint
   double largest = 0, total_speed = 0;
   for (uint32_t gpu = 0, at = 0; gpu < p->num_gpus; gpu++) {
     uint64_t load = 0;
+    double work = 0; /* of the GPU, in seconds where there is a cost */
     double speed = p->gpu_speed ? (double)p->gpu_speed[gpu] : 1;
-    for (uint32_t i = slots_of(p, gpu); i > 0; i--, at++)
+    for (uint32_t i = slots_of(p, gpu); i > 0; i--, at++) {
+      uint64_t of_slot = 0;
       for (uint32_t row = 0; row < rows; row++) {
         uint32_t here = quota[(size_t)row * slots + at];
         if (here) REQUIRE(slot[at] >= 0 && serves(p, gpu));
-        load += here;
+        of_slot += here;
         if (row != gpu) away += here;
         if (node_of(p, row) != node_of(p, gpu)) abroad += here;
       }
+      load += of_slot;
+      if (of_slot > 0 && p->cost) {
+        double working = p->cost->token_seconds * (double)of_slot;
+        work += working > p->cost->expert_seconds ? working : p->cost->expert_seconds;
+      }
+    }
     all += load;
-    if ((double)load / speed > largest) largest = (double)load / speed;
+    if (!p->cost) work = (double)load;
+    if (work / speed > largest) largest = work / speed;
     if (!p->gpu_state || p->gpu_state[gpu] == EPLB_GPU_ALIVE) total_speed += speed;
   }
-  REQUIRE(split->tokens == all && split->largest_time == largest && split->busiest_gpu < p->num_gpus);
-  REQUIRE(split->bound <= largest && (split->bound == largest || split->kind == EPLB_SPLIT_KIND_EVEN));
-  double balance = largest > 0 ? (double)all / total_speed / largest : 1, off = split->balance - balance;
+  REQUIRE(split->tokens == all && split->busiest_gpu < p->num_gpus);
+  if (p->cost) {
+    largest += p->cost->layer_seconds;
+REQUIRE(close_to(split->largest_time, largest) && split->bound <= split->largest_time);
+    if (!reads(p)) REQUIRE(close_to(split->bound, largest) || split->kind == EPLB_SPLIT_KIND_EVEN);
+  } else {
+    REQUIRE(split->largest_time == largest);
+    REQUIRE(split->bound <= largest && (split->bound == largest || split->kind == EPLB_SPLIT_KIND_EVEN));
+  }
+  double balance = p->cost ? split->balance : largest > 0 ? (double)all / total_speed / largest : 1, off = split->balance - balance;
   REQUIRE(off < 1e-12 * balance && -off < 1e-12 * balance);
   if (rows > 1) REQUIRE(split->leaving_gpu == away && split->leaving_node == abroad);
   if (rows == 1 && b->num_sources == 0) REQUIRE(split->leaving_gpu == 0 && split->leaving_node == 0);

@@ -60,6 +60,19 @@ static void measure(const call *c, uint32_t layer, eplb_metrics *m) {
   free(count);
 }
 
+/* Seconds where there is a cost; where a token costs alone, those of the load. */
+static void require_seconds(const call *c, const eplb_metrics *m) {
+  const eplb_cost *cost = c->problem.cost;
+  if (cost == NULL) {
+    REQUIRE(m->max_gpu_seconds == 0 && m->seconds_bound == 0 && m->active_experts == 0);
+    return;
+  }
+  REQUIRE(m->seconds_bound <= m->max_gpu_seconds && m->seconds_gap >= 0 && m->max_gpu_seconds >= cost->layer_seconds);
+  REQUIRE(m->active_experts >= 0 && m->active_experts <= c->problem.num_physical_experts && m->time_balance >= 0);
+  if (!reads(&c->problem) && c->problem.step_tokens == NULL)
+    REQUIRE(close_to(m->max_gpu_seconds, cost->layer_seconds + cost->token_seconds * m->max_gpu_load));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   input in = {data, size};
   call c = {0};
@@ -96,13 +109,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (c.sound && status == EPLB_STATUS_OK) {
     record(c.per_layer, c.problem.num_layers * c.metrics_size);
     for (uint32_t layer = 0; layer < c.problem.num_layers && c.problem.num_windows <= 1; layer++) {
-      eplb_metrics m, expected;
-      memcpy(&m, (const uint8_t *)c.per_layer + layer * c.metrics_size, sizeof m);
+      eplb_metrics m = metrics_of(&c, layer), expected;
       measure(&c, layer, &expected);
       int even = c.options.split == EPLB_SPLIT_EVEN;
       REQUIRE((!even || close_to(m.max_gpu_load, expected.max_gpu_load)) && close_to(m.mean_gpu_load, expected.mean_gpu_load));
       REQUIRE(m.duplicates == expected.duplicates);
       REQUIRE(m.bound <= m.max_gpu_load && m.gap >= 0 && m.busiest_gpu < c.problem.num_gpus);
+      require_seconds(&c, &m);
     }
   }
   call_free(&c);

@@ -120,13 +120,13 @@ static void require_agreement(call *c) {
   }
   REQUIRE(memcmp(measured, c->per_layer, bytes) == 0);
   for (uint32_t layer = 0; layer < c->problem.num_layers; layer++) {
-    eplb_metrics m;
-    memcpy(&m, (const uint8_t *)c->per_layer + layer * c->metrics_size, sizeof m);
+    eplb_metrics m = metrics_of(c, layer);
     REQUIRE(m.balance > 0 && m.balance <= 1 + 1e-12 && m.node_balance >= m.balance * (1 - 1e-12));
     REQUIRE(m.bound <= m.max_gpu_load && m.gap >= 0 && m.max_gpu_load - m.max_gpu_load == 0);
     REQUIRE(m.busiest_gpu < c->problem.num_gpus && m.worst_window < or_one(c->problem.num_windows));
     REQUIRE(m.worst_window_balance > 0 && m.worst_window_balance <= m.balance * (1 + 1e-12));
     REQUIRE(!keeps_apart(c) || m.duplicates == 0);
+    REQUIRE((m.max_gpu_seconds == 0 || c->problem.cost) && m.seconds_bound <= m.max_gpu_seconds && m.seconds_gap >= 0);
   }
 }
 
@@ -157,9 +157,10 @@ static void require_never_worse(const outcome *o) {
   uint32_t all = c->problem.num_physical_experts - c->problem.num_logical_experts + 1;
   int limited = c->placement.max_replicas > 0 && c->placement.max_replicas < all; /* with or without a table */
   /* not where moves are limited, or experts are kept apart at a cost */
-  limited |= c->options.max_moves != 0 || c->options.max_moves_per_gpu_pair != 0 || c->options.flags != 0 || c->options.split != 0;
+  limited |= c->options.max_moves != 0 || c->options.max_moves_per_gpu_pair != 0 || c->options.flags != 0 || c->options.split != 0 || reads(&c->problem);
   if (c->options.policy != EPLB_POLICY_BALANCED || c->per_layer == NULL || limited) return;
   other.problem = c->problem;
+  other.problem.cost = NULL;
   other.options = (eplb_options)EPLB_OPTIONS_INIT;
   other.options.policy = EPLB_POLICY_DEEPSEEK;
   other.options.scope = c->options.scope;
@@ -170,8 +171,7 @@ static void require_never_worse(const outcome *o) {
     REQUIRE(eplb_evaluate(other.problem_arg, other.options_arg, ws.block, ws.size, other.placement_arg, theirs,
                           sizeof *theirs) == EPLB_STATUS_OK);
     for (uint32_t layer = 0; layer < other.problem.num_layers; layer++) {
-      eplb_metrics ours;
-      memcpy(&ours, (const uint8_t *)c->per_layer + layer * c->metrics_size, sizeof ours);
+      eplb_metrics ours = metrics_of(c, layer);
       REQUIRE(theirs[layer].duplicates > 0 || !is_promised(c, layer) || ours.max_gpu_load <= theirs[layer].max_gpu_load * (1 + 1e-12));
     }
   }

@@ -93,7 +93,7 @@ static void require_kept(call *c, int32_t *old, const int32_t *new) {
     full &= !has_room(p, old + (size_t)layer * slots);
   }
   int survive = o->flags & (EPLB_FLAG_SURVIVE_GPU | EPLB_FLAG_SURVIVE_NODE);
-  if (o->policy != EPLB_POLICY_BALANCED || survive || !full || is_hierarchical(p, o->scope) || p->num_layers > 8) return;
+  if (o->policy != EPLB_POLICY_BALANCED || survive || !full || reads(p) || is_hierarchical(p, o->scope) || p->num_layers > 8) return;
   if (!balances(c, old, before) || !balances(c, new, after)) return;
   for (uint32_t layer = 0; layer < p->num_layers; layer++) REQUIRE(after[layer] >= before[layer] * (1 - 1e-12));
 }
@@ -137,6 +137,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (limits / 64 == 2) c.options.flags |= EPLB_FLAG_FILL_ONLY;
     if (limits / 64 == 3) c.options.flags |= EPLB_FLAG_EMPTY_SLOTS;
     if (way / 16 == 15) c.options.flags |= EPLB_FLAG_DISPATCH; /* now and then: it takes as long as the rest */
+    if (rarely(&in, 3)) decode_cost(&c, &in);
     int32_t status = plan_from(&c, 0xa5);
     REQUIRE(is_known_status(status));
     record(&status, sizeof status);

@@ -198,7 +198,12 @@ impl Splitter<'_, '_> {
         if split.largest_time > 0.0 {
             split.balance = work / speeds / split.largest_time;
         }
-        split.largest_time += self.shape.seconds().map_or(0.0, |seconds| seconds.layer);
+        if let Some(seconds) = self.shape.seconds() {
+            split.largest_time += seconds.layer;
+            if split.bound > split.largest_time {
+                split.bound = split.largest_time; // they are summed otherwise, and may round otherwise
+            }
+        }
         split
     }
 

@@ -39,8 +39,8 @@ type Extent<N> = (usize, usize, N);
 #[derive(Default)]
 pub struct Memory<H: Listen> {
     pub listener: H,
-    // the bounds are the signatures: topology and 4 maps, or loads and a placement; workspace, 4 maps, metrics
-    read: heapless::Vec<Extent<H::Name>, 8>,
+    // the bounds are the signatures: topology with tokens, and 4 maps, or loads and a placement; workspace, 4 maps, metrics
+    read: heapless::Vec<Extent<H::Name>, 9>,
     written: heapless::Vec<Extent<H::Name>, 6>,
 }
 

@@ -184,7 +184,8 @@ unsafe fn copy<T: Plain>(bytes: *const u8, given: usize) -> T {
     let mut value = MaybeUninit::<T>::zeroed();
     // SAFETY: no more is read than there is; all-zero is a value, and so is every value of the fields copied over it.
     unsafe {
-        let known = given.min(size_of::<T>());
+        // of a field that is cut in two none
+        let known = given.min(size_of::<T>()) & !(align_of::<T>() - 1);
         bytes.copy_to_nonoverlapping(value.as_mut_ptr().cast(), known);
         value.assume_init()
     }
