@@ -263,7 +263,7 @@ __attribute__((noinline)) static int32_t call(int32_t (*function)(void), size_t 
 }
 
 static struct {
-  size_t query, balanced, others, previous, evaluate, check, digest, dispatch, load, weights, forecast, transfers, gate,
+  size_t query, balanced, others, previous, seconds, evaluate, check, digest, dispatch, load, weights, forecast, transfers, gate,
       number, explain;
 } deepest;
 
@@ -422,6 +422,38 @@ static uint64_t fold_previous(uint64_t all, const shape *s) {
   return all;
 }
 
+/* The same loads in seconds, where reading an expert takes as long as some tokens do: a plan, what it takes and how a
+ * batch is split over it; then from another placement within a limit. */
+static uint64_t fold_seconds(uint64_t all, const shape *s) {
+  static const float steps[WINDOWS] = {64, 4096, 512, 16, 65536};
+  eplb_cost cost = EPLB_COST_INIT;
+  eplb_problem as_it_was = problem;
+  size_t size_before = size;
+  cost.token_seconds = 0.0945e-6;
+  cost.expert_seconds = 11.5e-6;
+  cost.layer_seconds = 18e-6;
+  problem.cost = &cost;
+  problem.step_tokens = steps;
+  for (int way = 0; way < 2; way++) {
+    options.previous = way > 0 ? before : NULL;
+    options.max_moves = way > 0 ? 2 + s->slots / 6 : 0;
+    options.flags = way > 0 ? EPLB_FLAG_EXTERNAL_SOURCE : 0;
+    int32_t planning = call(query, &deepest.query);
+    if (planning == EPLB_STATUS_OK && size > sizeof workspace) planning = EPLB_STATUS_WORKSPACE_TOO_SMALL;
+    if (planning == EPLB_STATUS_OK) planning = call(plan, &deepest.seconds);
+    all = fold(all, &planning, sizeof planning);
+    if (planning != EPLB_STATUS_OK) continue;
+    if (check() != EPLB_STATUS_OK) fail("eplb_check of a plan in seconds");
+    uint64_t outputs = fold_outputs();
+    all = fold_dispatch(fold(all, &outputs, sizeof outputs), s, 0);
+  }
+  problem = as_it_was;
+  options.previous = NULL;
+  options.max_moves = options.flags = 0;
+  size = size_before;
+  return all;
+}
+
 /* --- the run --------------------------------------------------------------------------------------- */
 
 static const char *const load_names[] = {"uniform", "skewed", "equal", "zero", "one-hot", "huge", "subnormal", "mixed",
@@ -474,7 +506,7 @@ static void run(const shape *s, int flushing) {
       if (moving == EPLB_STATUS_OK) all = fold(all, transfers, moves.count * sizeof transfers[0]);
       if (call(decide, &deepest.gate) != EPLB_STATUS_OK) fail("eplb_gate");
       all = fold(all, verdicts, s->layers * sizeof verdicts[0]);
-      all = fold_previous(all, s);
+      all = fold_seconds(fold_previous(all, s), s);
     }
     uint32_t folded = (uint32_t)(all ^ all >> 32);
     if (lines >= MAX_LINES) fail("too many lines");
@@ -544,6 +576,7 @@ int program(void) {
   field(" plan_balanced=", (int64_t)deepest.balanced);
   field(" plan_others=", (int64_t)deepest.others);
   field(" plan_previous=", (int64_t)deepest.previous);
+  field(" plan_seconds=", (int64_t)deepest.seconds);
   field(" evaluate=", (int64_t)deepest.evaluate);
   field(" check=", (int64_t)deepest.check);
   field(" digest=", (int64_t)deepest.digest);

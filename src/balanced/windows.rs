@@ -144,7 +144,7 @@ impl<'a> Windows<'a> {
         for (expert, read) in read.iter_mut().enumerate() {
             let mut loads =
                 self.counting().map(|(window, _)| at(layer.load(window as usize), expert));
-            *read = u32::from(loads.any(|load| load.abs() > 0.0));
+            *read = u32::from(loads.any(|load| widen(load.abs()) > 0.0));
         }
     }
 

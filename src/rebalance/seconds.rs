@@ -48,7 +48,7 @@ pub fn note_tokens(problem: &Problem, (window, layer): (usize, usize), tokens: &
     for (tokens, &load) in tokens.iter_mut().zip(load) {
         let mean = widen(load.abs()) * per_load + 0.5;
         let mean = if mean < MOST { mean as u32 } else { MOST as u32 };
-        *tokens = if load.abs() > 0.0 { mean.max(1) } else { 0 };
+        *tokens = if widen(load.abs()) > 0.0 { mean.max(1) } else { 0 };
     }
 }
 

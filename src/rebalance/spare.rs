@@ -7,6 +7,7 @@
 use crate::balanced::layer::{keep, restore};
 use crate::base::arena::{Arena, Carve, Need};
 use crate::base::cells::{add, at, change};
+use crate::base::keys::widen;
 use crate::problem::{Problem, Shape};
 use crate::rebalance::seconds::{self, dispatched, note_tokens};
 
@@ -81,7 +82,7 @@ impl Scratch<'_> {
         self.count.fill(0);
         slots.iter().for_each(|&expert| add(self.count, expert, 1));
         for window in 0..problem.shape().num_windows() {
-            if problem.window_weight(window, layer).abs() > 0.0 {
+            if widen(problem.window_weight(window, layer).abs()) > 0.0 {
                 note_tokens(problem, (window, layer), self.tokens);
                 let pairs = self.most.iter_mut().zip(self.tokens.iter());
                 pairs.for_each(|(most, &tokens)| *most = tokens.max(*most));
