@@ -181,9 +181,9 @@ static void seconds(void) {
   cost.expert_seconds = 1;
   REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_COST, c.problem.cost = &cost, c.options.policy = EPLB_POLICY_DEEPSEEK);
   REFUSES(PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_COST, c.problem.cost = &cost,
-          c.options.policy = EPLB_POLICY_BALANCED, c.options.flags = EPLB_FLAG_DISPATCH);
+          c.options.policy = EPLB_POLICY_BALANCED, c.options.split = EPLB_SPLIT_NEAREST);
   ACCEPTS(PLAN | SIZE_PLAN, c.problem.cost = &cost, c.options.policy = EPLB_POLICY_BALANCED);
-  REFUSES(EVALUATE | SIZE_EVALUATE, EPLB_STATUS_UNSUPPORTED_COST, c.problem.cost = &cost, c.options.flags = EPLB_FLAG_DISPATCH);
+  ACCEPTS(EVALUATE | SIZE_EVALUATE, c.problem.cost = &cost, c.options.flags = EPLB_FLAG_DISPATCH);
   ACCEPTS(JUDGE | SIZE_CHECK | DIGEST, c.problem.cost = &cost);
   cost.reserved = 1;
   REFUSES(SHAPED, EPLB_STATUS_RESERVED_NOT_ZERO, c.problem.cost = &cost);

@@ -109,7 +109,7 @@ OFFSET(eplb_gate_total, moved, 4, 4);
 OFFSET(eplb_gate_total, gain_seconds, 8, 8);
 OFFSET(eplb_gate_total, evidence, 32, 32);
 
-SIZE(eplb_metrics, 144, 144);
+SIZE(eplb_metrics, 160, 160);
 OFFSET(eplb_metrics, mean_gpu_load, 0, 0);
 OFFSET(eplb_metrics, max_gpu_load, 8, 8);
 OFFSET(eplb_metrics, balance, 16, 16);
@@ -130,6 +130,8 @@ OFFSET(eplb_metrics, time_balance, 112, 112);
 OFFSET(eplb_metrics, active_experts, 120, 120);
 OFFSET(eplb_metrics, seconds_bound, 128, 128);
 OFFSET(eplb_metrics, seconds_gap, 136, 136);
+OFFSET(eplb_metrics, dispatch_seconds, 144, 144);
+OFFSET(eplb_metrics, dispatch_seconds_bound, 152, 152);
 
 SIZE(eplb_batch, 16, 12);
 OFFSET(eplb_batch, struct_size, 0, 0);

@@ -202,7 +202,8 @@ EPLB_ENUM(eplb_scope, uint32_t) {
 #define EPLB_FLAG_SURVIVE_NODE 4    /* flags: every expert on at least two nodes, so that any one may die.
                                        EPLB_POLICY_BALANCED in global scope only. */
 #define EPLB_FLAG_DISPATCH 8        /* flags: the metrics also say how balanced the placement is when tokens are split
-                                       over replicas as eplb_dispatch does: dispatch_balance, dispatch_bound. */
+                                       over replicas as eplb_dispatch does: dispatch_balance, dispatch_bound; with
+                                       problem.cost how long it takes, too. */
 #define EPLB_FLAG_EMPTY_SLOTS 16    /* flags: a slot of a GPU that is alive may stay empty where that is better. Without
                                        it EPLB_POLICY_BALANCED fills every slot that it can: all but those that only a
                                        duplicate, or more than max_replicas, could fill. The other policies leave none
@@ -320,39 +321,44 @@ int32_t eplb_workspace(uint32_t operation, const eplb_problem *problem, const ep
    figure is the mean of that figure over the windows, weighted by window_weight, unless it says otherwise;
    then balance is not exactly mean_gpu_load / max_gpu_load. */
 typedef struct eplb_metrics {
-  double mean_gpu_load;        /* Total load over the total speed of the GPUs that are alive: what each GPU would do if
-                                  all were even. */
-  double max_gpu_load;         /* Load / speed of the busiest GPU. */
-  double balance;              /* mean_gpu_load / max_gpu_load: the figure to quote. */
-  double node_balance;         /* The same over nodes: load of a node / total speed of its GPUs. */
-  double expert_balance;       /* Mean over largest load of a single replica. */
-  double bound;                /* No placement of this layer has a smaller max_gpu_load, if it keeps the replicas of an
-                                  expert on different GPUs, in hierarchical scope each group on a node, and what
-                                  EPLB_FLAG_SURVIVE_* ask for; and leaves no slot empty, where this one leaves none and
-                                  EPLB_FLAG_EMPTY_SLOTS is not set. A placement with duplicates can be better: its bound
-                                  is then its own max_gpu_load. */
-  double gap;                  /* max_gpu_load / bound - 1, at least 0: how far from optimal this placement can be at
-                                  most. */
-  uint32_t duplicates;         /* Replicas that share a GPU with another replica of their expert. */
-  uint32_t busiest_gpu;        /* The busiest GPU, lowest index first among equals; with several windows that of
-                                  worst_window. */
-  double worst_window_balance; /* The smallest balance over the windows that have weight: balance itself when there is
-                                  one window. */
-  uint32_t worst_window;       /* The window that has it, the first among equals. */
-  uint32_t moved_slots;        /* Slots of a living GPU whose expert differs from options.previous; 0 without it, and
-                                  from eplb_evaluate. */
-  double dispatch_balance;     /* The balance when tokens are split over the replicas as eplb_dispatch does, not evenly;
-                                  0 unless EPLB_FLAG_DISPATCH is set. */
-  double dispatch_bound;       /* However tokens are split over the replicas of this placement, the busiest GPU has at
-                                  least this load / speed; 0 unless EPLB_FLAG_DISPATCH is set. */
-  double max_gpu_seconds;      /* Seconds of a step of the layer: layer_seconds, and what the slowest GPU takes. Here
-                                  and in what follows 0 unless problem.cost is given. */
-  double mean_gpu_seconds;     /* The same if all GPUs took as long as these replicas take on average. */
-  double time_balance;         /* mean_gpu_seconds / max_gpu_seconds, without layer_seconds. Beside balance: copies that
-                                  cost time are no better for being balanced, so compare seconds. */
-  double active_experts;       /* Experts that have any token on the slowest GPU in a step, on average. */
-  double seconds_bound;        /* No placement of this layer has a smaller max_gpu_seconds, tokens split evenly. */
-  double seconds_gap;          /* max_gpu_seconds / seconds_bound - 1, at least 0. */
+  double mean_gpu_load;          /* Total load over the total speed of the GPUs that are alive: what each GPU would do
+                                    if all were even. */
+  double max_gpu_load;           /* Load / speed of the busiest GPU. */
+  double balance;                /* mean_gpu_load / max_gpu_load: the figure to quote. */
+  double node_balance;           /* The same over nodes: load of a node / total speed of its GPUs. */
+  double expert_balance;         /* Mean over largest load of a single replica. */
+  double bound;                  /* No placement of this layer has a smaller max_gpu_load, if it keeps the replicas of
+                                    an expert on different GPUs, in hierarchical scope each group on a node, and what
+                                    EPLB_FLAG_SURVIVE_* ask for; and leaves no slot empty, where this one leaves none
+                                    and EPLB_FLAG_EMPTY_SLOTS is not set. A placement with duplicates can be better: its
+                                    bound is then its own max_gpu_load. */
+  double gap;                    /* max_gpu_load / bound - 1, at least 0: how far from optimal this placement can be at
+                                    most. */
+  uint32_t duplicates;           /* Replicas that share a GPU with another replica of their expert. */
+  uint32_t busiest_gpu;          /* The busiest GPU, lowest index first among equals; with several windows that of
+                                    worst_window. */
+  double worst_window_balance;   /* The smallest balance over the windows that have weight: balance itself when there is
+                                    one window. */
+  uint32_t worst_window;         /* The window that has it, the first among equals. */
+  uint32_t moved_slots;          /* Slots of a living GPU whose expert differs from options.previous; 0 without it, and
+                                    from eplb_evaluate. */
+  double dispatch_balance;       /* The balance when tokens are split over the replicas as eplb_dispatch does, not
+                                    evenly; 0 unless EPLB_FLAG_DISPATCH is set. */
+  double dispatch_bound;         /* However tokens are split over the replicas of this placement, the busiest GPU has at
+                                    least this load / speed; 0 unless EPLB_FLAG_DISPATCH is set. */
+  double max_gpu_seconds;        /* Seconds of a step of the layer: layer_seconds, and what the slowest GPU takes. Here
+                                    and in what follows 0 unless problem.cost is given. */
+  double mean_gpu_seconds;       /* The same if all GPUs took as long as these replicas take on average. */
+  double time_balance;           /* mean_gpu_seconds / max_gpu_seconds, without layer_seconds. Beside balance: copies
+                                    that cost time are no better for being balanced, so compare seconds. */
+  double active_experts;         /* Experts that have any token on the slowest GPU in a step, on average. */
+  double seconds_bound;          /* No placement of this layer has a smaller max_gpu_seconds, tokens split evenly. */
+  double seconds_gap;            /* max_gpu_seconds / seconds_bound - 1, at least 0. */
+  double dispatch_seconds;       /* Seconds of a step of the layer when tokens are split as eplb_dispatch does, each
+                                    expert's mean in whole tokens, one at least; 0 unless EPLB_FLAG_DISPATCH is set,
+                                    too. */
+  double dispatch_seconds_bound; /* However they are split over these replicas, a step takes at least this; 0 unless
+                                    EPLB_FLAG_DISPATCH is set, too. */
 } eplb_metrics;
 
 /* Plans every layer of a problem. The result is a function of problem and options alone.

@@ -17,6 +17,7 @@ mod route;
 mod seconds;
 mod solver;
 mod split;
+mod step;
 mod ways;
 
 pub use crate::dispatch::batch::{Batch, Lengths, QuotasMut, SplitReport};
@@ -26,3 +27,4 @@ pub(crate) use crate::dispatch::replicas::MOST_TOKENS;
 pub use crate::dispatch::route::route;
 pub(crate) use crate::dispatch::split::check;
 pub use crate::dispatch::split::{admit, dispatch, need};
+pub use crate::dispatch::step::{note_tokens, split_step, step_need};

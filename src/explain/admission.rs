@@ -211,9 +211,7 @@ impl Admission<'_> {
 
     fn say_cost(&self, text: &mut Text) {
         let options = self.options;
-        let by = if self.operation == Operation::Evaluate || options.measures_dispatch() {
-            "EPLB_FLAG_DISPATCH"
-        } else if !options.is_balanced() {
+        let by = if !options.is_balanced() {
             self.policy()
         } else if options.split != StaticSplit::Even {
             "EPLB_SPLIT_NEAREST"

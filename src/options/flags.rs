@@ -23,7 +23,7 @@ pub const EPLB_FLAG_EMPTY_SLOTS: u32 = 16;
 /// experts that do not move. EPLB_POLICY_BALANCED only.
 pub const EPLB_FLAG_FILL_ONLY: u32 = 32;
 /// flags: the metrics also say how balanced the placement is when tokens are split over replicas as
-/// eplb_dispatch does: dispatch_balance, dispatch_bound.
+/// eplb_dispatch does: dispatch_balance, dispatch_bound; with problem.cost how long it takes, too.
 pub const EPLB_FLAG_DISPATCH: u32 = 8;
 
 /// Flags of [`Options`](crate::options::Options), or-ed: `Flags::SURVIVE_GPU | Flags::EXTERNAL_SOURCE`. The default is none.

@@ -8,8 +8,9 @@ use crate::balanced::layer::{keep, restore};
 use crate::base::arena::{Arena, Carve, Need};
 use crate::base::cells::{add, at, change};
 use crate::base::keys::widen;
+use crate::dispatch::note_tokens;
 use crate::problem::{Problem, Shape};
-use crate::rebalance::seconds::{self, dispatched, note_tokens};
+use crate::rebalance::seconds::{self, dispatched};
 
 /// Thresholds at most: each is half of the one before at least.
 const THRESHOLDS: usize = 32;

@@ -17,13 +17,9 @@ use crate::status::Status;
 ///
 /// # Errors
 /// [`Status::ShapeTooLarge`] when `dispatch` is to be measured on more than 65,535 GPUs, [`Status::UnsupportedFlag`]
-/// where it is left out, [`Status::UnsupportedCost`]: it is measured in tokens alone.
+/// where it is left out.
 pub fn admit(shape: &Shape, dispatch: bool) -> Result<(), Status> {
-    match dispatch {
-        true if shape.seconds().is_some() => Err(Status::UnsupportedCost),
-        true => dispatch::admit(shape),
-        false => Ok(()),
-    }
+    if dispatch { dispatch::admit(shape) } else { Ok(()) }
 }
 
 /// What [`evaluate`] needs of an arena, whatever the number of layers.
@@ -31,7 +27,12 @@ pub fn admit(shape: &Shape, dispatch: bool) -> Result<(), Status> {
 pub fn need(shape: &Shape, scope: Scope, dispatch: bool, split: StaticSplit) -> Need {
     let mut need = Need::default();
     Scratch::list(&mut need, shape, scope, split);
-    if dispatch { need.plus(dispatch::split_loads_need(shape)) } else { need }
+    if !dispatch {
+        return need;
+    }
+    let loads = dispatch::split_loads_need(shape);
+    let step = if shape.seconds().is_some() { dispatch::step_need(shape) } else { Need::default() };
+    need.plus(loads.max(step))
 }
 
 /// What [`evaluate_measured`] needs.

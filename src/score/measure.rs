@@ -176,7 +176,7 @@ fn measure_window(layer: &Layer, window: usize, metrics: &mut Metrics, scratch: 
     let bound = lower::lower_bound(load, metrics.max_gpu_load, apart, &mut scratch.bound);
     metrics.bound = if bound < metrics.max_gpu_load { bound } else { metrics.max_gpu_load };
     if let Some(arena) = &mut scratch.dispatch {
-        measure_dispatch(layer, load, arena, metrics);
+        measure_dispatch(layer, window, arena, metrics);
     }
     if layer.problem.shape().seconds().is_some() {
         measure_seconds(layer, window, metrics, scratch);
@@ -196,10 +196,23 @@ fn measure_seconds(layer: &Layer, window: usize, metrics: &mut Metrics, scratch:
 
 /// What dispatch makes of the placement.
 #[inline(never)] // its memory is on the stack only meanwhile
-fn measure_dispatch(layer: &Layer, load: &[f32], arena: &mut Arena, metrics: &mut Metrics) {
-    let split = dispatch::split_loads(layer.problem.shape(), layer.slots, load, arena.rest());
+fn measure_dispatch(layer: &Layer, window: usize, arena: &mut Arena, metrics: &mut Metrics) {
+    let shape = layer.problem.shape();
+    let load = layer.problem.load(window, layer.index);
+    let split = dispatch::split_loads(shape, layer.slots, load, arena.rest());
     metrics.dispatch_balance = ratio(metrics.mean_gpu_load, split.largest);
     metrics.dispatch_bound = split.bound;
+    if shape.seconds().is_some() {
+        let mut rest = arena.rest();
+        let tokens = rest.u32s(shape.num_logical_experts());
+        let quota = rest.u32s(shape.num_physical_experts());
+        dispatch::note_tokens(layer.problem, (window, layer.index), tokens);
+        // every expert has a replica
+        let split = dispatch::split_step(&shape.one_layer(), layer.slots, tokens, quota, rest);
+        let split = split.unwrap_or_default();
+        metrics.dispatch_seconds = split.largest_time;
+        metrics.dispatch_seconds_bound = split.bound;
+    }
 }
 
 /// The replicas that serve.

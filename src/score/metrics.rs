@@ -57,6 +57,11 @@ pub struct eplb_metrics {
     pub seconds_bound: f64,
     /// max_gpu_seconds / seconds_bound - 1, at least 0.
     pub seconds_gap: f64,
+    /// Seconds of a step of the layer when tokens are split as eplb_dispatch does, each expert's mean in whole tokens, one
+    /// at least; 0 unless EPLB_FLAG_DISPATCH is set, too.
+    pub dispatch_seconds: f64,
+    /// However they are split over these replicas, a step takes at least this; 0 unless EPLB_FLAG_DISPATCH is set, too.
+    pub dispatch_seconds_bound: f64,
 }
 
 pub use eplb_metrics as Metrics;
@@ -69,6 +74,8 @@ impl Metrics {
         self.time_balance += share * window.time_balance;
         self.active_experts += share * window.active_experts;
         self.seconds_bound += share * window.seconds_bound;
+        self.dispatch_seconds += share * window.dispatch_seconds;
+        self.dispatch_seconds_bound += share * window.dispatch_seconds_bound;
     }
 }
 

@@ -183,7 +183,7 @@ fn on_drawn_loads() {
 }
 
 /// Seconds of a step whose experts have these tokens, dispatched; infinite where one has no replica.
-fn step(spec: &Spec, slots: &[i32], tokens: &[u32]) -> f64 {
+pub fn step(spec: &Spec, slots: &[i32], tokens: &[u32]) -> f64 {
     let shape = Shape::new(&Spec { num_windows: 1, num_layers: 1, step_tokens: None, ..*spec });
     let shape = shape.unwrap();
     let need = eplb::workspace(Operation::Dispatch, &shape, &Options::default()).unwrap();
@@ -201,7 +201,7 @@ fn step(spec: &Spec, slots: &[i32], tokens: &[u32]) -> f64 {
 }
 
 /// Whole tokens of a mean step, one at least where there are any.
-fn mean_step(load: &[f32], step: Option<f32>) -> Vec<u32> {
+pub fn mean_step(load: &[f32], step: Option<f32>) -> Vec<u32> {
     let total: f64 = load.iter().map(|&load| f64::from(load)).sum();
     let scale = step.map_or(1.0, |step| if total > 0.0 { f64::from(step) / total } else { 1.0 });
     let tokens =

@@ -2,6 +2,7 @@
 
 use crate::common::{Memory, evaluate, evaluate_with};
 use crate::loads::{self, Rng};
+use crate::plan_seconds::{mean_step, step};
 use eplb::{
     Cost, EPLB_GPU_ALIVE, EPLB_GPU_DEAD, Flags, Measured, Metrics, Operation, Options, Placement,
     Policy, Scope, Shape, Spec, StaticSplit, Status,
@@ -178,6 +179,35 @@ fn the_ruler_is_that_of_a_slow_one() {
     }
 }
 
+/// Under dispatch a step takes what eplb_dispatch says of its whole tokens, in the mean over the windows.
+#[test]
+fn dispatch_is_measured_in_seconds() {
+    for case in 0..loads::times(300, 10_000) {
+        let rng = &mut Rng(loads::seed(case));
+        let (experts, gpus, windows) = (rng.range(1, 4), rng.range(1, 3), rng.range(1, 3));
+        let small = Small::random(rng, experts, gpus, windows);
+        let mut all = Vec::new();
+        small.placements(&mut |held| all.push(small.slots_of(held)));
+        let Some(slots) = all.get(rng.below(all.len().max(1))) else { continue };
+        let spec = small.spec();
+        let found = evaluate_with(&spec, &Placement::of(slots), Flags::DISPATCH).unwrap()[0];
+        let (mut sum, mut weights) = (0.0, 0.0);
+        for window in 0..windows {
+            let load = &small.load[window * experts..][..experts];
+            let tokens = mean_step(load, small.tokens.as_ref().map(|tokens| tokens[window]));
+            sum += f64::from(small.weight[window]) * step(&spec, slots, &tokens);
+            weights += f64::from(small.weight[window]);
+        }
+        assert!(close(found.dispatch_seconds, sum / weights), "{small:?} {found:?}");
+        assert!(found.dispatch_seconds_bound <= found.dispatch_seconds * (1.0 + 1e-12));
+        let plain = Spec { cost: None, step_tokens: None, ..spec };
+        let plain = evaluate_with(&plain, &Placement::of(slots), Flags::DISPATCH).unwrap()[0];
+        assert_eq!(found.dispatch_balance, plain.dispatch_balance);
+        assert_eq!(found.dispatch_bound, plain.dispatch_bound);
+        assert_eq!(plain.dispatch_seconds, 0.0);
+    }
+}
+
 /// And it is near the optimum more often than not.
 #[test]
 fn no_placement_is_below_the_bound() {
@@ -287,7 +317,6 @@ fn what_counts_in_tokens_refuses_a_cost() {
         refuses(options, "problem.cost is set, and EPLB_POLICY_");
     }
     let global = Options { scope: Scope::Global, ..Options::default() };
-    refuses(Options { flags: Flags::DISPATCH, ..global }, "EPLB_FLAG_DISPATCH counts");
     refuses(Options { split: StaticSplit::Nearest, ..global }, "EPLB_SPLIT_NEAREST counts");
     let previous = Options { previous: Some(&slots), ..global };
     refuses(Options { target: 65_000, ..previous }, "options.target counts");
@@ -296,11 +325,6 @@ fn what_counts_in_tokens_refuses_a_cost() {
         Options { flags, max_moves: 1, ..previous },
         "EPLB_FLAG_EMPTY_SLOTS with a limit on moves counts",
     );
-    let found = evaluate_with(&spec, &Placement::of(&slots), Flags::DISPATCH);
-    assert_eq!(found.unwrap_err(), Status::UnsupportedCost);
-    let options = Options { flags: Flags::DISPATCH, ..Options::default() };
-    let refusal = eplb::explain(Operation::Evaluate, &spec, &options, None).unwrap();
-    assert!(refusal.text().contains("EPLB_FLAG_DISPATCH counts in tokens alone"), "{refusal}");
 }
 
 #[test]

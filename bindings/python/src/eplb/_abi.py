@@ -105,6 +105,8 @@ class Metrics(ctypes.Structure):
         ("active_experts", c_double),
         ("seconds_bound", c_double),
         ("seconds_gap", c_double),
+        ("dispatch_seconds", c_double),
+        ("dispatch_seconds_bound", c_double),
     ]
 
 
