@@ -248,6 +248,10 @@ sabotage "a gate that stays shut in silence" src/gate/refusals.rs 's/if self.obs
 sees "found 0, expected -114" topic gate
 mend
 
+sabotage "a mean that is lower taken for chance" src/gate/prices.rs 's/if self.in_seconds() \&\& sure < layer.mean/if false/'
+sees "gate.c:[0-9]*: .*failed" topic gate
+mend
+
 sabotage "copies within a GPU counted as moved" src/transfers/list.rs 's/usize::from(transfer.source_gpu != transfer.destination_gpu)/1/'
 sees "panicked at tests.library.transfers.rs" rust_test library transfers::
 mend

@@ -227,7 +227,12 @@ static void of_the_gate(void) {
        c.layers[1].mean = 1e-310);
   SAYS(gate, EPLB_STATUS_SHAPE_ZERO, "config.num_layers is 0", c.config.num_layers = 0);
   SAYS(gate, EPLB_STATUS_SHAPE_ZERO, "config.num_gpus is 0", c.config.num_gpus = 0);
-  SAYS(gate, EPLB_STATUS_RESERVED_NOT_ZERO, "config.reserved is 3", c.config.reserved = 3);
+  SAYS(gate, EPLB_STATUS_UNKNOWN_FLAG, "config.flags is 3|EPLB_GATE_SECONDS", c.config.flags = 3);
+  SAYS(gate, EPLB_STATUS_OK, "nothing is wrong", c.config.flags = EPLB_GATE_SECONDS; c.config.step_seconds = 0);
+  SAYS(gate, EPLB_STATUS_GATE_LOAD, "layers[layer 1].after is 0|mean, now and after|seconds", c.config.flags = EPLB_GATE_SECONDS;
+       c.layers[1].mean = c.layers[1].now = 2);
+  SAYS(gate, EPLB_STATUS_GATE_LOAD, "layers[layer 0].mean is 0|mean, now and after", c.config.flags = EPLB_GATE_SECONDS;
+       c.layers[0].after = 2; c.layers[1].now = -2);
   SAYS(gate, EPLB_STATUS_RESERVED_NOT_ZERO, "layers[layer 1].reserved is 4", c.layers[1].reserved = 4);
   SAYS(gate, EPLB_STATUS_GATE_TIME, "config.steps_since is -1", c.config.steps_since = -1);
   SAYS(gate, EPLB_STATUS_GATE_TIME, "config.payback is 1e300", c.config.payback = 1e300);
@@ -236,7 +241,7 @@ static void of_the_gate(void) {
   SAYS(gate, EPLB_STATUS_GATE_BANDWIDTH, "config.gpu_bandwidth is 0", c.config.gpu_bandwidth = 0);
   SAYS(gate, EPLB_STATUS_GATE_LOAD, "layers[layer 1].after is -3", c.layers[1].after = -3);
   SAYS(gate, EPLB_STATUS_GATE_STATE, "states[layer 1].evidence is 1e-40", c.states[1].evidence = 1e-40);
-  SAYS(gate, EPLB_STATUS_GATE_NEVER, "config.step_seconds is 0", c.config.step_seconds = 0);
+  SAYS(gate, EPLB_STATUS_GATE_NEVER, "config.step_seconds is 0|EPLB_GATE_SECONDS", c.config.step_seconds = 0);
   SAYS(gate, EPLB_STATUS_GATE_NEVER, "config.steps is 0", c.config.steps = 0);
   SAYS(gate, EPLB_STATUS_GATE_NEVER, "config.max_cost_seconds is 1.5|costs 2 s", c.config.max_cost_seconds = 1.5);
   SAYS(gate, EPLB_STATUS_GATE_NEVER, "config.steps x step_seconds is 50 s|costs 100 s|2 times", c.config.gpu_bandwidth = 10);

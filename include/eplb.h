@@ -688,15 +688,19 @@ int32_t eplb_transfers(const eplb_problem *problem, const eplb_options *options,
 
    Whether a new placement earns what its transfers cost; its figures come from eplb_evaluate and eplb_transfers. */
 
+/* eplb_gate_config.flags: mean, now and after of the layers are seconds of a step, as eplb_metrics
+   has them with a problem.cost. The step is the sum of now: step_seconds is not looked at. */
+#define EPLB_GATE_SECONDS 1
+
 /* Prices and times of the gate. The num_* fields, both at least 1, step_seconds, steps and gpu_bandwidth must be set.
    Numbers are 0 or from 2^-100 to 2^100. */
 typedef struct eplb_gate_config {
   uint32_t struct_size;    /* sizeof(eplb_gate_config). */
   uint32_t num_layers;     /* L, 1 to 4,096. */
   uint32_t num_gpus;       /* G: GPUs over which the loads are spread, at least 1. */
-  uint32_t reserved;       /* 0. */
+  uint32_t flags;          /* EPLB_GATE_SECONDS, or 0: the layers are told in loads. */
   double step_seconds;     /* Seconds of a step that wait for the experts of all layers; seconds of attention and the
-                              like are not part of it. */
+                              like are not part of it. Not looked at with EPLB_GATE_SECONDS. */
   double steps;            /* Steps until the next occasion to rebalance: how long a new placement has to earn. */
   double steps_since;      /* Steps since the last call with the same states: how much the last move has earned
                               meanwhile. */
@@ -718,10 +722,11 @@ typedef struct eplb_gate_config {
 #define EPLB_GATE_CONFIG_INIT { sizeof(eplb_gate_config), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* A layer before the gate. Loads in any unit, the same for all three: max_gpu_load and mean_gpu_load of
-   eplb_metrics, both placements measured with the same loads. Best with loads that the new placement was
-   not planned on, such as the newest window: what was planned on looks better than it will be. */
+   eplb_metrics; with EPLB_GATE_SECONDS max_gpu_seconds and mean_gpu_seconds. Both placements are measured with the
+   same loads, best with some that the new one was not planned on, such as the newest window: what was planned on
+   looks better than it will be. */
 typedef struct eplb_gate_layer {
-  double mean;          /* Mean load of a GPU. */
+  double mean;          /* Mean load of a GPU now. */
   double now;           /* Load of the busiest GPU now: predicted, or measured per slot. */
   double after;         /* Load of the busiest GPU after the move. */
   double tokens;        /* Tokens of the layer that the loads were counted from, over all experts; 0: the loads are
@@ -958,7 +963,8 @@ EPLB_ENUM(eplb_status, int32_t) {
   EPLB_STATUS_UNKNOWN_OPERATION = -6,       /* The operation is not one of EPLB_OPERATION_*. */
   EPLB_STATUS_UNKNOWN_POLICY = -7,          /* The policy is not one of EPLB_POLICY_*. */
   EPLB_STATUS_UNKNOWN_SCOPE = -8,           /* The scope is not one of EPLB_SCOPE_*. */
-  EPLB_STATUS_UNKNOWN_FLAG = -9,            /* A bit of flags is not one of EPLB_FLAG_*. */
+  EPLB_STATUS_UNKNOWN_FLAG = -9,            /* A bit of flags is not one of EPLB_FLAG_*, or in eplb_gate_config not
+                                               EPLB_GATE_SECONDS. */
   EPLB_STATUS_MOVES_WITHOUT_PREVIOUS = -10, /* A limit on moves, a target, or EPLB_FLAG_FILL_ONLY, without a previous
                                                placement. */
   EPLB_STATUS_TARGET = -11,                 /* The target is above 65536. */
@@ -1055,7 +1061,7 @@ EPLB_ENUM(eplb_status, int32_t) {
   EPLB_STATUS_GATE_BANDWIDTH = -111,        /* eplb_gate: bytes_per_expert or a bandwidth is NaN, infinite or negative,
                                                or gpu_bandwidth is 0. */
   EPLB_STATUS_GATE_LOAD = -112,             /* eplb_gate: a load or a number of tokens of a layer is NaN, infinite or
-                                               negative. */
+                                               negative, or one of its seconds is 0 and another is not. */
   EPLB_STATUS_GATE_STATE = -113,            /* eplb_gate: a state is NaN, infinite or negative. */
   EPLB_STATUS_GATE_NEVER = -114,            /* eplb_gate: the config allows no move, whatever the loads. */
 };

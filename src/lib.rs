@@ -71,7 +71,9 @@ pub use crate::dispatch::{
     Batch, Lengths, QuotasMut, Split, SplitKind, SplitReport, dispatch, route,
 };
 pub use crate::explain::{Refusal, explain};
-pub use crate::gate::{GateConfig, GateLayer, GateState, GateTotal, GateVerdict, gate};
+pub use crate::gate::{
+    EPLB_GATE_SECONDS, GateConfig, GateLayer, GateState, GateTotal, GateVerdict, gate,
+};
 pub use crate::load::change::{Change, MAX_JUDGED_WINDOWS, window_weights};
 pub use crate::load::forecast::{Forecast, ForecastMethod, forecast};
 pub use crate::load::saved::{TrackerConfig, TrackerNeed};

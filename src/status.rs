@@ -30,7 +30,7 @@ pub enum eplb_status {
     UnknownPolicy = -7,
     /// The scope is not one of EPLB_SCOPE_*.
     UnknownScope = -8,
-    /// A bit of flags is not one of EPLB_FLAG_*.
+    /// A bit of flags is not one of EPLB_FLAG_*, or in eplb_gate_config not EPLB_GATE_SECONDS.
     UnknownFlag = -9,
     /// A limit on moves, a target, or EPLB_FLAG_FILL_ONLY, without a previous placement.
     MovesWithoutPrevious = -10,
@@ -174,7 +174,8 @@ pub enum eplb_status {
     GateTime = -110,
     /// eplb_gate: bytes_per_expert or a bandwidth is NaN, infinite or negative, or gpu_bandwidth is 0.
     GateBandwidth = -111,
-    /// eplb_gate: a load or a number of tokens of a layer is NaN, infinite or negative.
+    /// eplb_gate: a load or a number of tokens of a layer is NaN, infinite or negative, or one of its seconds is 0 and
+    /// another is not.
     GateLoad = -112,
     /// eplb_gate: a state is NaN, infinite or negative.
     GateState = -113,
@@ -211,7 +212,7 @@ texts! {
     UnknownOperation: c"unknown operation: use one of EPLB_OPERATION_*",
     UnknownPolicy: c"unknown policy: use one of EPLB_POLICY_*",
     UnknownScope: c"unknown scope: use one of EPLB_SCOPE_*",
-    UnknownFlag: c"unknown bit in flags: use EPLB_FLAG_* only",
+    UnknownFlag: c"unknown bit in flags: use EPLB_FLAG_* only, in a gate config EPLB_GATE_SECONDS",
     MovesWithoutPrevious: c"a limit on moves, a target, or EPLB_FLAG_FILL_ONLY needs a previous placement: set options.previous, or max_moves, max_moves_per_gpu_pair and target to 0",
     Target: c"target is too large: it is a balance in 1/65536, 65536 at most",
     UnknownSplit: c"unknown split: use one of EPLB_SPLIT_*",
@@ -276,7 +277,7 @@ texts! {
     ForecastOption: c"an option of the forecast is bad: half_life is finite and at least 2^-10, sigmas finite and at least 0",
     GateTime: c"a time or factor of the gate is bad: all are finite and at least 0, stall at most 1",
     GateBandwidth: c"a size or bandwidth of the gate is bad: all are finite and at least 0, gpu_bandwidth above 0",
-    GateLoad: c"a load of a layer at the gate is bad: finite and at least 0",
+    GateLoad: c"a load of a layer at the gate is bad: finite and at least 0, in seconds none or all of them 0",
     GateState: c"a state of the gate is bad: keep what the last call wrote, zeroes before the first",
     GateNever: c"the gate can never move anything: step_seconds and steps must be set, and allow what one expert costs; see eplb_explain_gate",
 }

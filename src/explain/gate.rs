@@ -21,8 +21,8 @@ pub fn say(
         Status::ShapeTooLarge => {
             say!(text; "config.num_layers is %: a call takes % layers at most", layers.rows(), MOST_LAYERS);
         }
-        Status::ReservedNotZero if config.reserved != 0 => {
-            say!(text; "config.reserved is %: start from EPLB_GATE_CONFIG_INIT", config.reserved);
+        Status::UnknownFlag => {
+            say!(text; "config.flags is %: it is 0, or EPLB_GATE_SECONDS", config.flags);
         }
         Status::ReservedNotZero => {
             let mut rows = (0..layers.rows()).map(|layer| (layer, layers.row(layer).reserved));
@@ -42,12 +42,7 @@ pub fn say(
             None => say!(text; "config.gpu_bandwidth is 0: set it, in bytes per second"),
         },
         Status::GateNever => say_never(text, config),
-        Status::GateLoad => {
-            let found = |layer| bad(layers.row(layer).loads()).map(|found| (layer, found));
-            if let Some((layer, (name, value))) = (0..layers.rows()).find_map(found) {
-                say!(text; "layers[layer %].% is %: it is 0, or from 2^-100 to 2^100", layer, name, value);
-            }
-        }
+        Status::GateLoad => say_load(text, config, layers),
         Status::GateState => {
             let found = |layer| bad(states.row(layer).numbers()).map(|found| (layer, found));
             if let Some((layer, (name, value))) = (0..states.rows()).find_map(found) {
@@ -68,12 +63,27 @@ fn say_amount(text: &mut Text, (name, value): (&str, f64)) {
     say!(text; "config.% is %: it is 0, or from 2^-100 to 2^100", name, value);
 }
 
+fn say_load(text: &mut Text, config: &GateConfig, layers: &impl Table<GateLayer>) {
+    for layer in 0..layers.rows() {
+        let row = layers.row(layer);
+        if let Some((name, value)) = bad(row.loads()) {
+            say!(text; "layers[layer %].% is %: it is 0, or from 2^-100 to 2^100", layer, name, value);
+            return;
+        }
+        if let Some(name) = row.missing().filter(|_| config.in_seconds()) {
+            say!(text; "layers[layer %].% is 0, not all of mean, now and after: in seconds all are, or none is",
+                layer, name);
+            return;
+        }
+    }
+}
+
 fn say_never(text: &mut Text, config: &GateConfig) {
     match config.obstacle() {
         None => {}
         Some(Obstacle::Step) => {
             say!(text; "config.step_seconds is 0, so that nothing can be gained: set it to the seconds of a step that \
-                wait for the experts");
+                wait for the experts, or tell the layers in seconds (EPLB_GATE_SECONDS)");
         }
         Some(Obstacle::Steps) => {
             say!(text; "config.steps is 0, so that nothing can be gained: set it to the steps until the next rebalance");

@@ -66,9 +66,15 @@ fn sane(value: f64) -> f64 {
     if amount(value) { value } else { 0.0 }
 }
 
-/// How long a layer waits for its busiest GPU, in units of a layer whose GPUs are all even.
-fn wait(layer: &GateLayer) -> f64 {
-    if layer.mean > 0.0 { layer.now / layer.mean } else { 0.0 }
+/// How long a layer waits for its busiest GPU: in seconds, or in units of a layer whose GPUs are all even.
+fn wait(config: &GateConfig, layer: &GateLayer) -> f64 {
+    if config.in_seconds() {
+        layer.now
+    } else if layer.mean > 0.0 {
+        layer.now / layer.mean
+    } else {
+        0.0
+    }
 }
 
 /// Gain, cost and debt of each layer; brings debt and evidence up to date.
@@ -78,14 +84,15 @@ fn measure(
     states: &mut impl TableMut<GateState>,
     verdicts: &mut impl TableMut<GateVerdict>,
 ) {
-    let waits = (0..layers.rows()).fold(0.0, |sum, layer| sum + wait(&layers.row(layer)));
+    let waits = (0..layers.rows()).fold(0.0, |sum, layer| sum + wait(config, &layers.row(layer)));
+    let step = if config.in_seconds() { waits } else { config.step_seconds };
     for index in 0..layers.rows() {
         let (layer, mut state) = (&layers.row(index), states.row(index));
-        let part = if waits > 0.0 { wait(layer) / waits } else { 0.0 };
+        let part = if waits > 0.0 { wait(config, layer) / waits } else { 0.0 };
         let saved = part * config.saving(layer);
         state.debt_seconds = sane(state.debt_seconds - state.seconds_per_step * config.steps_since);
         let verdict = GateVerdict {
-            gain_seconds: config.steps * config.step_seconds * saved,
+            gain_seconds: config.steps * step * saved,
             cost_seconds: config.cost(layer),
             debt_seconds: state.debt_seconds,
             move_layer: 0,

@@ -1,6 +1,6 @@
 //! What a layer pays for a move and saves by it, by the prices of the configuration.
 
-use crate::gate::records::{GateConfig, GateLayer};
+use crate::gate::records::{EPLB_GATE_SECONDS, GateConfig, GateLayer};
 
 /// What `certainty` and `payback` are when they are 0.
 const CERTAINTY: f64 = 3.0;
@@ -11,6 +11,11 @@ pub(super) fn or_default(value: f64, default: f64) -> f64 {
 }
 
 impl GateConfig {
+    /// The layers are told in seconds of a step.
+    pub(crate) fn in_seconds(&self) -> bool {
+        self.flags & EPLB_GATE_SECONDS != 0
+    }
+
     /// `payback`, or what it is when it is 0.
     pub(crate) fn payback_or_default(&self) -> f64 {
         or_default(self.payback, PAYBACK)
@@ -49,13 +54,17 @@ impl GateConfig {
 
     /// The part of the layer's time that is saved for sure.
     pub(super) fn saving(&self, layer: &GateLayer) -> f64 {
-        let mut now = layer.now;
+        let mut sure = layer.now;
         if layer.tokens > 0.0 && layer.mean > 0.0 {
             let busiest = layer.tokens * (layer.now / layer.mean) / f64::from(self.num_gpus);
             if busiest > 0.0 {
-                now -= now * (self.deviations() / libm::sqrt(busiest));
+                sure -= sure * (self.deviations() / libm::sqrt(busiest));
             }
         }
-        if now > layer.after { (now - layer.after) / layer.now } else { 0.0 }
+        // loads have one mean whatever the placement; seconds have not, and a lower one is no chance
+        if self.in_seconds() && sure < layer.mean {
+            sure = if layer.mean < layer.now { layer.mean } else { layer.now };
+        }
+        if sure > layer.after { (sure - layer.after) / layer.now } else { 0.0 }
     }
 }

@@ -1,5 +1,9 @@
 //! What goes in and out of the gate, as C has it.
 
+/// eplb_gate_config.flags: mean, now and after of the layers are seconds of a step, as eplb_metrics
+/// has them with a problem.cost. The step is the sum of now: step_seconds is not looked at.
+pub const EPLB_GATE_SECONDS: u32 = 1;
+
 /// Prices and times of the gate. The num_* fields, both at least 1, step_seconds, steps and gpu_bandwidth must be set.
 /// Numbers are 0 or from 2^-100 to 2^100.
 #[allow(non_camel_case_types)] // the C name; Rust code sees it as `eplb::GateConfig`
@@ -12,10 +16,10 @@ pub struct eplb_gate_config {
     pub num_layers: u32,
     /// G: GPUs over which the loads are spread, at least 1.
     pub num_gpus: u32,
-    /// 0.
-    pub reserved: u32,
+    /// EPLB_GATE_SECONDS, or 0: the layers are told in loads.
+    pub flags: u32,
     /// Seconds of a step that wait for the experts of all layers; seconds of attention and the like are not
-    /// part of it.
+    /// part of it. Not looked at with EPLB_GATE_SECONDS.
     pub step_seconds: f64,
     /// Steps until the next occasion to rebalance: how long a new placement has to earn.
     pub steps: f64,
@@ -48,13 +52,14 @@ pub struct eplb_gate_config {
 pub use eplb_gate_config as GateConfig;
 
 /// A layer before the gate. Loads in any unit, the same for all three: max_gpu_load and mean_gpu_load of
-/// eplb_metrics, both placements measured with the same loads. Best with loads that the new placement was
-/// not planned on, such as the newest window: what was planned on looks better than it will be.
+/// eplb_metrics; with EPLB_GATE_SECONDS max_gpu_seconds and mean_gpu_seconds. Both placements are measured with the
+/// same loads, best with some that the new one was not planned on, such as the newest window: what was planned on
+/// looks better than it will be.
 #[allow(non_camel_case_types)] // the C name; Rust code sees it as `eplb::GateLayer`
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct eplb_gate_layer {
-    /// Mean load of a GPU.
+    /// Mean load of a GPU now.
     pub mean: f64,
     /// Load of the busiest GPU now: predicted, or measured per slot.
     pub now: f64,

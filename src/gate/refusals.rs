@@ -1,7 +1,7 @@
 //! What the gate refuses: numbers out of range, and prices at which nothing can ever move.
 
 use crate::base::table::Table;
-use crate::gate::records::{GateConfig, GateLayer, GateState};
+use crate::gate::records::{EPLB_GATE_SECONDS, GateConfig, GateLayer, GateState};
 use crate::status::Status;
 
 /// Layers of a call.
@@ -19,14 +19,14 @@ impl GateConfig {
     /// Checks every number, and that they allow any move at all.
     ///
     /// # Errors
-    /// [`Status::ShapeZero`], [`Status::ReservedNotZero`], [`Status::GateTime`], [`Status::GateBandwidth`],
+    /// [`Status::ShapeZero`], [`Status::UnknownFlag`], [`Status::GateTime`], [`Status::GateBandwidth`],
     /// [`Status::GateNever`].
     pub fn check(&self) -> Result<(), Status> {
         if self.num_gpus == 0 {
             return Err(Status::ShapeZero);
         }
-        if self.reserved != 0 {
-            return Err(Status::ReservedNotZero);
+        if self.flags & !EPLB_GATE_SECONDS != 0 {
+            return Err(Status::UnknownFlag);
         }
         if !self.times().into_iter().all(|(_, time)| amount(time)) || self.stall > 1.0 {
             return Err(Status::GateTime);
@@ -62,20 +62,20 @@ impl GateConfig {
         ]
     }
 
-    /// Why no layer can ever move, whatever its loads. What a layer gains is at most all of the steps' time, what it
-    /// costs is at least one round.
+    /// Why no layer can ever move, whatever its loads. What a layer gains is at most all of the steps' time, which is
+    /// the layers' to say where they are told in seconds; what it costs is at least one round.
     pub fn obstacle(&self) -> Option<Obstacle> {
         /// The sum of evidence grows by at most 1 a call, and from here on rounding swallows that.
         const MOST_EVIDENCE: f64 = (1_u64 << 53) as f64;
         let gain = self.steps * self.step_seconds;
         let cost = self.fixed_seconds + self.round_seconds();
-        if self.step_seconds <= 0.0 {
+        if self.step_seconds <= 0.0 && !self.in_seconds() {
             Some(Obstacle::Step)
         } else if self.steps <= 0.0 {
             Some(Obstacle::Steps)
         } else if self.max_cost_seconds > 0.0 && cost > self.max_cost_seconds {
             Some(Obstacle::Limit { cost })
-        } else if self.payback_or_default() * cost > gain {
+        } else if self.payback_or_default() * cost > gain && !self.in_seconds() {
             Some(Obstacle::Price { cost, gain })
         } else if self.evidence > MOST_EVIDENCE {
             Some(Obstacle::Evidence)
@@ -127,19 +127,27 @@ pub fn check(
     if states.rows() != layers.rows() {
         return Err(Status::ArrayLength);
     }
-    (0..layers.rows()).try_for_each(|layer| layers.row(layer).check())?;
+    (0..layers.rows()).try_for_each(|layer| layers.row(layer).check(config))?;
     (0..states.rows()).try_for_each(|layer| states.row(layer).check())
 }
 
 impl GateLayer {
     /// # Errors
     /// [`Status::ReservedNotZero`], [`Status::GateLoad`].
-    fn check(&self) -> Result<(), Status> {
+    fn check(&self, config: &GateConfig) -> Result<(), Status> {
         if self.reserved != 0 {
             return Err(Status::ReservedNotZero);
         }
         let good = self.loads().into_iter().all(|(_, load)| amount(load));
-        if good { Ok(()) } else { Err(Status::GateLoad) }
+        let whole = !config.in_seconds() || self.missing().is_none();
+        if good && whole { Ok(()) } else { Err(Status::GateLoad) }
+    }
+
+    /// One of the three that is 0 though another is not: no placement of tokens takes no time.
+    pub fn missing(&self) -> Option<&'static str> {
+        let [all @ .., _tokens] = self.loads();
+        let (name, _) = all.into_iter().find(|&(_, seconds)| seconds <= 0.0)?;
+        all.into_iter().any(|(_, seconds)| seconds > 0.0).then_some(name)
     }
 
     /// Loads and tokens, by name.

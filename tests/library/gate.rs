@@ -4,8 +4,8 @@ use crate::common::{evaluate, plan};
 use crate::generate;
 use crate::trace;
 use eplb::{
-    GateConfig, GateLayer, GateState, GateTotal, GateVerdict, Metrics, Options, Placement, Scope,
-    Spec, gate,
+    Cost, Flags, GateConfig, GateLayer, GateState, GateTotal, GateVerdict, Metrics, Options,
+    Placement, Scope, Spec, gate,
 };
 use rand::{SeedableRng, rngs::StdRng};
 use rand_distr::{Distribution, Poisson};
@@ -13,7 +13,7 @@ use rand_distr::{Distribution, Poisson};
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// 24 MiB an expert, 50 GB/s a GPU, 50 ms a step, 3,000 steps to the next rebalance.
-fn config(gpus: usize) -> GateConfig {
+pub fn config(gpus: usize) -> GateConfig {
     GateConfig {
         num_gpus: gpus as u32,
         step_seconds: 0.050,
@@ -26,36 +26,46 @@ fn config(gpus: usize) -> GateConfig {
 }
 
 /// The machine of a replay.
-struct Model {
-    layers: usize,
-    experts: usize,
-    slots: usize,
-    gpus: usize,
+#[derive(Clone)]
+pub struct Model {
+    pub layers: usize,
+    pub experts: usize,
+    pub slots: usize,
+    pub gpus: usize,
+    /// What a step takes, and of how many tokens of a layer it is; then layers are told in seconds.
+    pub cost: Option<(Cost, [f32; 1])>,
+    pub flags: Flags,
 }
 
 impl Model {
-    fn spec<'a>(&self, load: &'a [f32]) -> Spec<'a> {
+    fn spec<'a>(&'a self, load: &'a [f32]) -> Spec<'a> {
         Spec {
             num_layers: self.layers as u32,
             num_logical_experts: self.experts as u32,
             num_physical_experts: self.slots as u32,
             num_gpus: self.gpus as u32,
             load,
+            cost: self.cost.map(|(cost, _)| cost),
+            step_tokens: self.cost.as_ref().map(|(_, tokens)| &tokens[..]),
             ..Spec::default()
         }
     }
 
-    fn plan(&self, load: &[f32]) -> Vec<i32> {
-        let options = Options { scope: Scope::Global, ..Options::default() };
+    pub fn new(layers: usize, experts: usize, slots: usize, gpus: usize) -> Self {
+        Model { layers, experts, slots, gpus, cost: None, flags: Flags::NONE }
+    }
+
+    pub fn plan(&self, load: &[f32]) -> Vec<i32> {
+        let options = Options { scope: Scope::Global, flags: self.flags, ..Options::default() };
         plan(&self.spec(load), &options).unwrap().physical_to_logical
     }
 
-    fn measure(&self, load: &[f32], slots: &[i32]) -> Vec<Metrics> {
+    pub fn measure(&self, load: &[f32], slots: &[i32]) -> Vec<Metrics> {
         evaluate(&self.spec(load), &Placement::of(slots)).unwrap()
     }
 
     /// What comes before the gate: both placements on the same loads, and what moves.
-    fn layers(&self, load: &[f32], now: &[i32], after: &[i32]) -> Vec<GateLayer> {
+    pub fn layers(&self, load: &[f32], now: &[i32], after: &[i32]) -> Vec<GateLayer> {
         let (each, old) = (self.slots / self.gpus, self.measure(load, now));
         let new = self.measure(load, after);
         (0..self.layers)
@@ -64,14 +74,20 @@ impl Model {
                 let (now, after) = (&now[slots.clone()], &after[slots]);
                 // experts that a GPU does not have yet
                 let received = now.chunks(each).zip(after.chunks(each)).map(|(now, after)| {
-                    after.iter().filter(|expert| !now.contains(expert)).count() as u32
+                    after.iter().filter(|&expert| *expert >= 0 && !now.contains(expert)).count()
+                        as u32
                 });
                 let received: Vec<u32> = received.collect();
                 let load = &load[layer * self.experts..][..self.experts];
+                let (old, new) = (&old[layer], &new[layer]);
+                let [mean, now, after] = match self.cost {
+                    None => [old.mean_gpu_load, old.max_gpu_load, new.max_gpu_load],
+                    Some(_) => [old.mean_gpu_seconds, old.max_gpu_seconds, new.max_gpu_seconds],
+                };
                 GateLayer {
-                    mean: old[layer].mean_gpu_load,
-                    now: old[layer].max_gpu_load,
-                    after: new[layer].max_gpu_load,
+                    mean,
+                    now,
+                    after,
                     tokens: load.iter().map(|&load| f64::from(load)).sum(),
                     moved: received.iter().sum(),
                     rounds: received.into_iter().max().unwrap(),
@@ -82,7 +98,7 @@ impl Model {
     }
 }
 
-fn decide(
+pub fn decide(
     config: &GateConfig,
     layers: &[GateLayer],
     states: &mut [GateState],
@@ -92,7 +108,7 @@ fn decide(
     (total, verdicts)
 }
 
-fn samples(load: &[f32], random: &mut StdRng) -> Vec<f32> {
+pub fn samples(load: &[f32], random: &mut StdRng) -> Vec<f32> {
     load.iter().map(|&load| Poisson::new(f64::from(load)).unwrap().sample(random) as f32).collect()
 }
 
@@ -101,7 +117,7 @@ fn samples(load: &[f32], random: &mut StdRng) -> Vec<f32> {
 #[test]
 fn noise_moves_nothing() {
     let windows = if cfg!(debug_assertions) { 60 } else { 1000 };
-    let model = Model { layers: 4, experts: 256, slots: 288, gpus: 32 };
+    let model = Model::new(4, 256, 288, 32);
     let size = model.layers * model.experts;
     for skew in [0.0, 1.0] {
         let load: Vec<f32> =
@@ -126,7 +142,7 @@ fn the_first_plan_is_taken() {
         Some(path) => trace::Trace::read(path.as_ref()).unwrap(),
         None => generate::deepseek_v3(1),
     };
-    let model = Model { layers: trace.layers.len(), experts: trace.experts, slots: 288, gpus: 32 };
+    let model = Model::new(trace.layers.len(), trace.experts, 288, 32);
     let contiguous: Vec<i32> = (0..model.layers * model.slots)
         .map(|i| ((i % model.slots) % model.experts) as i32)
         .collect();
@@ -158,7 +174,7 @@ fn one_change_causes_one_rebalance() {
     else {
         return;
     };
-    let model = Model { layers: a.layers.len(), experts: a.experts, slots: 72, gpus: 12 };
+    let model = Model::new(a.layers.len(), a.experts, 72, 12);
     let size = model.layers * model.experts;
     let windows: Vec<&[f32]> = a.load.chunks(size).chain(b.load.chunks(size)).collect();
     let mut now: Vec<i32> = (0..model.layers * model.slots)

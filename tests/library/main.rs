@@ -13,6 +13,7 @@ mod explain;
 mod filled;
 mod freedom;
 mod gate;
+mod gate_seconds;
 mod load;
 mod migrate;
 mod nearest;

@@ -11,6 +11,8 @@ from typing import Any, Dict, List
 
 #: EPLB_VERSION of the header that this package was written for.
 VERSION = 512
+#: EPLB_GATE_SECONDS.
+GATE_SECONDS = 1
 
 
 class Problem(ctypes.Structure):
@@ -226,7 +228,7 @@ class GateConfig(ctypes.Structure):
         ("struct_size", c_uint32),
         ("num_layers", c_uint32),
         ("num_gpus", c_uint32),
-        ("reserved", c_uint32),
+        ("flags", c_uint32),
         ("step_seconds", c_double),
         ("steps", c_double),
         ("steps_since", c_double),
