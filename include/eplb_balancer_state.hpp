@@ -30,7 +30,7 @@ struct balancer_config {
   float half_life = 4;                 /* windows after which one counts half; 0 = all since the last change alike */
   float before = 0;                    /* how much windows from before an abrupt change count, 0 to 1 */
   bool gated = false;                  /* prices hold: layers move that earn it. Else all that differ do */
-  gate_config prices;
+  gate_config prices;                  /* without flags: a loop counts tokens */
 };
 
 /* What a loop has done so far. */
@@ -116,6 +116,7 @@ inline tracker_config tracker_of(const balancer_config &config) noexcept {
 
 inline result<balancer_parts> parts_of(const balancer_config &config) noexcept {
   if (config.num_windows > 32) return EPLB_STATUS_TOO_MANY_WINDOWS;
+  if (config.prices.flags != 0) return EPLB_STATUS_UNSUPPORTED_FLAG; /* a loop counts tokens */
   if (!(config.half_life >= 0) || !(config.half_life < HUGE_VALF)) return EPLB_STATUS_FORECAST_OPTION;
   const result<layout> of_tracker = tracker_layout(tracker_of(config));
   if (!of_tracker) return of_tracker.status();

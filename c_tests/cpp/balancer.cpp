@@ -156,6 +156,8 @@ void the_gate_keeps_what_does_not_pay() {
   cheap.move();
   cheap.window(0);
   CHECK(cheap.at.plan() && cheap.at.waiting().empty()); /* the same load: nothing to gain */
+  config.prices.flags = EPLB_GATE_SECONDS;
+  CHECK(eplb::balancer::memory_layout(config).status() == EPLB_STATUS_UNSUPPORTED_FLAG);
 }
 
 void what_ends_in_the_middle_loses_nothing() {

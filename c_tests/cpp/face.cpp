@@ -137,6 +137,11 @@ static void gates() {
                   sizeof verdicts_in_c[0], &in_c, sizeof in_c) == EPLB_STATUS_OK);
   CHECK(total && total->moved_layers == 1 && std::memcmp(&*total, &in_c, sizeof in_c) == 0);
   CHECK(same_bytes(verdicts, verdicts_in_c) && same_bytes(states, states_in_c) && verdicts[0].move_layer == 1);
+  config.flags = EPLB_GATE_SECONDS;
+  config.step_seconds = 0;
+  states = {};
+  const auto seconds = eplb::gate(config, layers, states, verdicts);
+  CHECK(seconds && seconds->moved_layers == 1 && verdicts[0].gain_seconds > 1999.9 && verdicts[0].gain_seconds < 2000.1);
 }
 
 template <std::size_t Sources>

@@ -61,6 +61,7 @@ def test_numbers_are_the_headers(header):
         numbers = {(a or c): int(b or d) for a, b, c, d in found}
         assert numbers == {member.name: member.value for member in kind}, prefix
     assert f"#define EPLB_VERSION {_abi.VERSION}\n" in header
+    assert f"#define EPLB_GATE_SECONDS {_abi.GATE_SECONDS}\n" in header
 
 
 def test_fields_are_the_headers(header):

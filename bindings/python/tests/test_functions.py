@@ -155,6 +155,21 @@ def test_the_gate_takes_what_pays_and_remembers(load, held):
         eplb.gate(PRICES, 32, [1, 1], 1, 1, [0, np.nan], 0)
 
 
+def test_the_gate_in_seconds():
+    free = dataclasses.replace(PRICES, step_seconds=0, evidence=0.05)
+    saved = np.array([20e-6, 0, 1e-6])
+    now = np.full(3, 120e-6)
+    said = eplb.gate(free, 32, 110e-6, now, now - saved, 20, 2, in_seconds=True)
+    assert np.allclose(said.verdicts.gain_seconds, free.steps * saved)
+    assert said.verdicts.move_layer.tolist() == [1, 0, 0] and np.isclose(said.total.evidence, 20 / 360)
+    with pytest.raises(eplb.Error, match=r"layers\[layer 1\].after is 0") as error:
+        eplb.gate(free, 32, 110e-6, now, [1, 0, 1], 20, 2, in_seconds=True)
+    assert error.value.status is Status.GATE_LOAD
+    with pytest.raises(eplb.Error, match="EPLB_GATE_SECONDS") as error:
+        eplb.gate(free, 32, 110e-6, now, now - saved, 20, 2)
+    assert error.value.status is Status.GATE_NEVER
+
+
 def test_dispatch_and_routes(load, held):
     map = held.physical_to_logical_map
     tokens = np.random.default_rng(5).poisson(load / 100)

@@ -19,7 +19,7 @@ from ._types import Records
 class Prices:
     """Prices and times of the gate: eplb_gate_config. Numbers are 0 or from 2^-100 to 2^100."""
 
-    #: seconds of a step that wait for the experts of all layers
+    #: seconds of a step that wait for the experts of all layers; not looked at where the layers are told in seconds
     step_seconds: float
     #: steps until the next occasion to rebalance: how long a new placement has to earn
     steps: float
@@ -77,12 +77,14 @@ def gate(
     node_rounds: Any = 0,
     steps_since: float = 0,
     states: Optional[Records] = None,
+    in_seconds: bool = False,
 ) -> Gate:
     """Decides, layer by layer, whether a new placement is worth the move.
 
     Arguments, [L] each or a number for all:
         mean, now, after: mean_gpu_load of the metrics, and max_gpu_load of the placement in force and of the new one:
-            measured with the same loads, best with some that the new one was not planned on.
+            measured with the same loads, best with some that the new one was not planned on. With `in_seconds`
+            mean_gpu_seconds and max_gpu_seconds: a gain is the difference of step times.
         moved, rounds: layer_moved and layer_rounds of `transfers`.
         tokens: that the loads were counted from, over all experts; 0 = they are exact.
         node_rounds: the most experts that enter or leave one node; 0 when node_bandwidth is.
@@ -102,7 +104,12 @@ def gate(
             raise ValueError(f"{name} holds {column.dtype}, not numbers")
         told[name] = shaped(name, column, [("L", layers)]) if column.ndim else column
     config = _abi.GateConfig(
-        ctypes.sizeof(_abi.GateConfig), layers, size("num_gpus", num_gpus), steps_since=steps_since, **asdict(prices)
+        ctypes.sizeof(_abi.GateConfig),
+        layers,
+        size("num_gpus", num_gpus),
+        _abi.GATE_SECONDS if in_seconds else 0,
+        steps_since=steps_since,
+        **asdict(prices),
     )
     kept = records(layers, _abi.GateState)
     kept[:] = 0 if states is None else shaped("states", np.asarray(states), [("L", layers)])
