@@ -18,7 +18,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   memset(layers, 0, sizeof layers);
   memset(states, 0, sizeof states);
   /* mostly figures with which something can move */
-  config.num_layers = take_byte(&in) % 9;
+  const uint8_t first = take_byte(&in);
+  config.num_layers = (first & 15) % 9;
+  config.flags = first >> 4 & 3; /* EPLB_GATE_SECONDS, and one that there is not */
   config.num_gpus = take_byte(&in);
   double *fields[] = {&config.step_seconds, &config.steps, &config.steps_since, &config.bytes_per_expert, &config.gpu_bandwidth,
                       &config.node_bandwidth, &config.stall, &config.fixed_seconds, &config.certainty, &config.payback,
@@ -49,6 +51,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     for (uint32_t i = 0; i < config.num_layers; i++) {
       const eplb_gate_verdict *v = &verdicts[i];
       REQUIRE(v->gain_seconds >= 0 && v->cost_seconds >= 0 && v->debt_seconds >= 0);
+      if (config.flags == EPLB_GATE_SECONDS)
+        REQUIRE(v->gain_seconds <= config.steps * (layers[i].now > layers[i].after ? layers[i].now - layers[i].after : 0) * 1.000001);
       REQUIRE((v->move_layer == 1) == (v->order != UINT32_MAX));
       if (v->move_layer) REQUIRE(v->order < config.num_layers && layers[i].moved > 0 && v->gain_seconds >= v->cost_seconds * config.payback);
       moved += v->move_layer;
