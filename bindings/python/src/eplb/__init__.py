@@ -10,6 +10,7 @@ Letters in shapes: W windows, L layers, E logical experts, P physical experts (s
 """
 
 from . import readers
+from ._cost import Cost
 from ._dispatch import Dispatch, dispatch, route
 from ._gate import Gate, GateTotal, Prices, gate
 from ._library import Error, status_string
@@ -26,6 +27,7 @@ from .balancer import Balancer, Progress, Proposal
 
 __all__ = [
     "Balancer",
+    "Cost",
     "Dispatch",
     "Error",
     "Flag",

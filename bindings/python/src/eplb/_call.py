@@ -13,6 +13,7 @@ import numpy as np
 
 from . import _abi
 from ._arrays import address, choice, each_gpu, floats, placement, shaped, size, word
+from ._cost import Cost, each_window, struct
 from ._library import library, refused
 from ._numbers import Operation, Policy, Scope, StaticSplit, Status
 from ._types import Array, Floats
@@ -64,6 +65,8 @@ class Call:
         effort: int = 0,
         flags: int = 0,
         window_weight: Any = None,
+        cost: Optional[Cost] = None,
+        step_tokens: Any = None,
         gpu_speed: Any = None,
         gpu_slots: Any = None,
         gpu_node: Any = None,
@@ -98,6 +101,11 @@ class Call:
         if window_weight is not None:
             weights = floats("window_weight", window_weight, Status.WINDOW_WEIGHT)
             problem.window_weight = self._keep(shaped("window_weight", weights, [("L", layers), ("W", windows)]))
+        if cost is not None:
+            self._cost = struct(cost)
+            problem.cost = ctypes.addressof(self._cost)
+        if step_tokens is not None:
+            problem.step_tokens = self._keep(each_window(step_tokens, windows))
         given = {"gpu_speed": gpu_speed, "gpu_slots": gpu_slots, "gpu_node": gpu_node, "gpu_state": gpu_state}
         for name, value in each_gpu(gpus, given).items():
             setattr(problem, name, self._keep(value))

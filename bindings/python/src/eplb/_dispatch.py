@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
 from . import _abi
 from ._arrays import array, placement, records, refuse_any, shaped, tokens as counts
 from ._call import Call, Held
+from ._cost import Cost
 from ._numbers import Operation, Status
 from ._types import Array, Ints32, Records, Words
 
@@ -34,6 +35,7 @@ def dispatch(
     num_gpus: int,
     *,
     effort: int = 0,
+    cost: Optional[Cost] = None,
     gpu_speed: Any = None,
     gpu_slots: Any = None,
     gpu_node: Any = None,
@@ -49,6 +51,8 @@ def dispatch(
         physical_to_logical_map: [L, P] any placement; slots on dead GPUs get nothing.
         effort: bounds the replicas looked at in a layer, 0 = its default; when it runs out the split is even, and its
             kind says so.
+        cost: `Cost`, what a step takes: times are seconds, and which replicas serve is part of the split, of which
+            bound says how good it is.
     """
     batch = counts("tokens", tokens)
     by_source = batch.ndim == 3
@@ -63,6 +67,7 @@ def dispatch(
         num_gpus,
         None,
         effort=effort,
+        cost=cost,
         gpu_speed=gpu_speed,
         gpu_slots=gpu_slots,
         gpu_node=gpu_node,

@@ -10,6 +10,7 @@ import numpy as np
 from . import _abi
 from ._arrays import floats, integers, placement, records, shaped, size, windows
 from ._call import Call, Held
+from ._cost import Cost
 from ._library import library, refused, sentence
 from ._maps import tables
 from ._numbers import Flag, Operation, Policy, Scope, StaticSplit, Status, ViolationKind
@@ -53,6 +54,8 @@ def evaluate(
     split: Union[str, int] = StaticSplit.EVEN,
     flags: int = Flag(0),
     window_weight: Any = None,
+    cost: Optional[Cost] = None,
+    step_tokens: Any = None,
     physical_load: Any = None,
     gpu_speed: Any = None,
     gpu_slots: Any = None,
@@ -61,6 +64,7 @@ def evaluate(
 ) -> Records:
     """Measures any placement [L, P], from this library or not, with the loads `weight`: the metrics of `Plan`.
 
+    cost, step_tokens: as in `plan`. Without a cost the metrics in seconds are 0.
     physical_load: [L, P] tokens that each slot had to do, as measured: then `weight` is not read, and may be None.
     Slots on dead GPUs do not count; each expert needs a replica elsewhere.
     """
@@ -87,6 +91,8 @@ def evaluate(
         split=split,
         flags=flags,
         window_weight=window_weight,
+        cost=cost,
+        step_tokens=step_tokens,
         gpu_speed=gpu_speed,
         gpu_slots=gpu_slots,
         gpu_node=gpu_node,

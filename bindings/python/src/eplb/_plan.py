@@ -9,6 +9,7 @@ import numpy as np
 from . import _abi
 from ._arrays import address, records, windows
 from ._call import Call, Held
+from ._cost import Cost
 from ._maps import tables
 from ._numbers import Flag, Operation, Policy, Scope, StaticSplit
 from ._types import Ints, Ints32, Records
@@ -46,6 +47,8 @@ def rebalance_experts(
     max_replicas: int = 0,
     effort: int = 0,
     window_weight: Any = None,
+    cost: Optional[Cost] = None,
+    step_tokens: Any = None,
 ) -> Tuple[Ints, Ints, Ints]:
     """Places experts: DeepSeek EPLB's function of this name, with its arguments, shapes and dtypes.
 
@@ -72,6 +75,10 @@ def rebalance_experts(
         max_replicas: replicas that an expert may have at most, 0 = no limit. BALANCED only.
         effort: bounds the work of BALANCED; 0 = its default.
         window_weight: [L, W] how much each window counts; None: all the same.
+        cost: `Cost`, what a step takes: the plan is for the least seconds under `dispatch`. None: for tokens. BALANCED
+            only, without target.
+        step_tokens: tokens of a layer in a step (a token counts at each of its experts), one number or [W]: a prefill
+            window has more than a decode window. None: as many as the loads of the layer sum to. Matters with cost.
 
     Returns three int64 arrays:
         physical_to_logical_map: [L, P] the expert in each slot. Every slot has one, but for those (-1) that only a
@@ -99,6 +106,8 @@ def rebalance_experts(
         split=split,
         effort=effort,
         window_weight=window_weight,
+        cost=cost,
+        step_tokens=step_tokens,
     )
     return tables(*_planned(call, None, max_replicas))
 
@@ -121,6 +130,8 @@ def plan(
     effort: int = 0,
     flags: int = Flag(0),
     window_weight: Any = None,
+    cost: Optional[Cost] = None,
+    step_tokens: Any = None,
     gpu_speed: Any = None,
     gpu_slots: Any = None,
     gpu_node: Any = None,
@@ -152,6 +163,8 @@ def plan(
         effort=effort,
         flags=flags,
         window_weight=window_weight,
+        cost=cost,
+        step_tokens=step_tokens,
         gpu_speed=gpu_speed,
         gpu_slots=gpu_slots,
         gpu_node=gpu_node,

@@ -11,6 +11,7 @@ import numpy as np
 
 from ._arrays import array, size, word
 from ._arrays import placement as placed
+from ._cost import Cost
 from ._library import Error, saying
 from ._numbers import Flag, Scope, StaticSplit, Status
 from ._types import Array, Ints, Ints32
@@ -31,7 +32,13 @@ class Rebalancer:
     """
 
     def __init__(
-        self, *, max_moves: int = 0, windows: int = 8, split: Union[str, int] = StaticSplit.EVEN
+        self,
+        *,
+        max_moves: int = 0,
+        windows: int = 8,
+        split: Union[str, int] = StaticSplit.EVEN,
+        cost: Optional[Cost] = None,
+        step_tokens: Optional[float] = None,
     ) -> None:
         """
         Arguments:
@@ -39,8 +46,10 @@ class Rebalancer:
                 nowhere, do not count.
             windows: calls whose loads are planned on, at most 32.
             split: how the engine splits the tokens of an expert over its replicas, as `plan` has it.
+            cost, step_tokens: what a step takes, and the tokens of a layer in one, for an engine that dispatches as
+                `dispatch` does.
         """
-        self._limits = Limits.of(max_moves, 0, 0, 0, Flag.EXTERNAL_SOURCE, split)
+        self._limits = Limits.of(max_moves, 0, 0, 0, Flag.EXTERNAL_SOURCE, split, 0, cost, step_tokens)
         if not 0 < size("windows", windows) <= 32:
             raise ValueError(f"windows is {windows}, not from 1 to 32")
         self._windows = windows
@@ -54,7 +63,7 @@ class Rebalancer:
     ) -> "Rebalancer":
         """As EPLB_MAX_MOVES and EPLB_WINDOWS say; ValueError for what is no number."""
         names = {"max_moves": "EPLB_MAX_MOVES", "windows": "EPLB_WINDOWS"}
-        given = {name: int(environment[key]) for name, key in names.items() if environment.get(key)}
+        given: Dict[str, Any] = {name: int(environment[key]) for name, key in names.items() if environment.get(key)}
         return cls(split=split, **given)
 
     def plan(

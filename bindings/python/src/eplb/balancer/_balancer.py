@@ -11,6 +11,7 @@ import numpy as np
 from .. import _abi
 from .._arrays import placement as placed
 from .._arrays import records, size
+from .._cost import Cost
 from .._gate import Prices
 from .._numbers import MOVES_NONE, Flag, Scope, StaticSplit
 from .._tracker import Tracker
@@ -66,6 +67,8 @@ class Balancer:
         flags: int = Flag(0),
         split: Union[str, int] = StaticSplit.EVEN,
         target: int = 0,
+        cost: Optional[Cost] = None,
+        step_tokens: Optional[float] = None,
         prices: Optional[Prices] = None,
         spare_buffers: Optional[int] = None,
         gpu_speed: Any = None,
@@ -82,6 +85,7 @@ class Balancer:
             half_life: windows after which one counts half; 0 = all since the last change of domain count the same.
             before: how much windows from before such a change count, 0 to 1.
             max_moves, max_moves_per_gpu_pair: slots of a layer that a plan may change; 0 = no limit.
+            step_tokens: with cost, tokens of a layer in a step: one number, for all windows.
             prices: of the gate, which then chooses the layers that move; None: all that differ do.
             spare_buffers: experts of a layer that a GPU can receive beside its slots; None: as many as it has slots.
         """
@@ -94,7 +98,9 @@ class Balancer:
             raise ValueError(f"half_life is {half_life}: it is 0 or more windows")
         if not 0 <= before <= 1:
             raise ValueError(f"before is {before}, not from 0 to 1")
-        self._limits = Limits.of(max_moves, max_moves_per_gpu_pair, max_replicas, effort, flags, split, target)
+        self._limits = Limits.of(
+            max_moves, max_moves_per_gpu_pair, max_replicas, effort, flags, split, target, cost, step_tokens
+        )
         self._half_life, self._before, self._prices = float(half_life), float(before), prices
         self._buffers = None if spare_buffers is None else size("spare_buffers", spare_buffers)
         if placement is None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from .._arrays import choice, each_gpu, size, word
 from .._call import Call
+from .._cost import Cost
 from .._measure import number
 from .._numbers import MOVES_NONE, GpuState, Operation, Scope, StaticSplit, Status
 from .._types import Array, Ints32
@@ -119,6 +120,8 @@ class Limits:
     flags: int = 0
     split: int = StaticSplit.EVEN
     target: int = 0
+    cost: Optional[Cost] = None
+    step_tokens: Optional[float] = None
 
     @classmethod
     def of(
@@ -130,8 +133,12 @@ class Limits:
         flags: int,
         split: Union[str, int] = StaticSplit.EVEN,
         target: int = 0,
+        cost: Optional[Cost] = None,
+        step_tokens: Optional[float] = None,
     ) -> "Limits":
         """Limits out of arguments."""
+        if cost is not None and step_tokens is None:
+            raise ValueError("cost without step_tokens: a window counts many steps, so say how many tokens one has")
         return cls(
             word("max_moves", max_moves),
             word("max_moves_per_gpu_pair", max_moves_per_gpu_pair),
@@ -140,6 +147,8 @@ class Limits:
             word("flags", flags),
             choice(StaticSplit, split, Status.UNKNOWN_SPLIT),
             word("target", target),
+            None if cost is None else Cost(*map(float, cost)),
+            None if step_tokens is None else float(step_tokens),
         )
 
     def with_room_for(self, more: int) -> "Limits":
@@ -164,6 +173,8 @@ def checked(machine: Machine, limits: Limits, layers: int, experts: int, in_forc
         flags=limits.flags,
         split=limits.split,
         target=limits.target,
+        cost=limits.cost,
+        step_tokens=limits.step_tokens,
         **machine.gpus,
     )
     call.arguments(Operation.PLAN)

@@ -156,6 +156,8 @@ def _planned(task: Task, weight: Floats) -> Tuple[Ints32, Records]:
             flags=limits.flags,
             split=limits.split,
             window_weight=weight[rows],
+            cost=limits.cost,
+            step_tokens=limits.step_tokens,
             **machine.gpus,
             **from_previous,
         )

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import _abi
 from .._arrays import records
+from .._cost import Cost
 from .._gate import Prices
 from .._tracker import Tracker
 from .._types import Array, Records
@@ -49,7 +50,8 @@ def restore(held: "Balancer", about: Dict[str, Any], arrays: Dict[str, Array]) -
     """Makes `held` what was dumped. What the gate said of the plan at hand is not kept, only what it remembers."""
     gpus: Dict[str, Any] = {name: value for name, value in arrays.items() if name.startswith("gpu_")}
     held._machine = Machine(**about["sizes"], **gpus)
-    held._limits = Limits(**about["limits"])
+    cost = about["limits"].get("cost")
+    held._limits = Limits(**{**about["limits"], "cost": None if cost is None else Cost(*cost)})
     held._half_life, held._before, held._buffers = about["loop"]
     held._prices = None if about["prices"] is None else Prices(**about["prices"])
     held._count = about["count"]
