@@ -177,6 +177,11 @@ struct gate_config : ::eplb_gate_config {
 };
 struct cost : ::eplb_cost {
   cost() noexcept : eplb_cost EPLB_COST_INIT {}
+  cost(double token, double expert, double layer) noexcept : cost() { /* seconds */
+    token_seconds = token;
+    expert_seconds = expert;
+    layer_seconds = layer;
+  }
 };
 struct tracker_config : ::eplb_tracker_config {
   tracker_config() noexcept : eplb_tracker_config EPLB_TRACKER_CONFIG_INIT {}

@@ -273,11 +273,15 @@ class balancer {
     return EPLB_STATUS_OK;
   }
 
-  result<> propose_layer(const problem &on, options how, std::uint32_t layer, span<std::int32_t> into,
+  result<> propose_layer(problem on, options how, std::uint32_t layer, span<std::int32_t> into,
                          span<eplb::metrics> measured) noexcept {
     placement maps;
     maps.physical_to_logical = into;
     maps.max_replicas = head().config.max_replicas;
+    if (on.cost != nullptr) {
+      for (float &tokens : own_.step_tokens) tokens = head().config.step_tokens;
+      on.step_tokens = {own_.step_tokens.data(), on.num_windows};
+    }
     how.previous = {};
     if (own_.is_fresh(layer)) { /* nothing is loaded: from nothing, whatever the limits */
       how.max_moves = how.max_moves_per_gpu_pair = how.target = 0;

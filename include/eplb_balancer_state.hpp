@@ -7,6 +7,7 @@
 #ifndef EPLB_BALANCER_STATE_HPP
 #define EPLB_BALANCER_STATE_HPP
 
+#include <cfloat>
 #include <cmath>
 #include <cstring>
 
@@ -21,12 +22,13 @@ inline namespace with_own_span {
 
 /* What a loop is for. What it points to is copied by start(). */
 struct balancer_config {
-  problem machine;                     /* layers, experts, slots, groups, nodes and GPUs; loads are not looked at */
+  problem machine;                     /* layers, experts, slots, groups, nodes, GPUs, cost; loads are not looked at */
   options how;                         /* of every plan; policy::balanced; previous is not looked at */
   std::uint32_t num_windows = 8;       /* windows that are kept and planned for, at most 32 */
   std::uint32_t steps_per_window = 0;  /* steps after which a window closes by itself; 0 = close_window() alone */
   std::uint32_t spare_buffers = 1;     /* experts of a layer that a GPU can receive beside its slots */
   std::uint32_t max_replicas = 0;      /* replicas that an expert may have; 0 = any number */
+  float step_tokens = 0;               /* with machine.cost, tokens of a layer in a step of any window */
   float half_life = 4;                 /* windows after which one counts half; 0 = all since the last change alike */
   float before = 0;                    /* how much windows from before an abrupt change count, 0 to 1 */
   bool gated = false;                  /* prices hold: layers move that earn it. Else all that differ do */
@@ -82,7 +84,8 @@ struct balancer_header {
   std::uint32_t version = 0, size = 0; /* EPLB_VERSION, bytes of this struct */
   balancer_config config;              /* its arrays are empty: they lie behind */
   balancer_parts parts;
-  std::uint32_t given = 0;             /* which gpu_* arrays there are, a bit each */
+  eplb::cost cost;
+  std::uint32_t given = 0;             /* which gpu_* arrays there are, and the cost, a bit each */
   std::uint32_t proposed = 0;          /* layers of the plan at hand, in `order` */
   std::uint32_t external = 0;          /* experts of it may come from outside */
   std::uint32_t gated = 0;             /* the gate chose its layers */
@@ -118,11 +121,14 @@ inline result<balancer_parts> parts_of(const balancer_config &config) noexcept {
   if (config.num_windows > 32) return EPLB_STATUS_TOO_MANY_WINDOWS;
   if (config.prices.flags != 0) return EPLB_STATUS_UNSUPPORTED_FLAG; /* a loop counts tokens */
   if (!(config.half_life >= 0) || !(config.half_life < HUGE_VALF)) return EPLB_STATUS_FORECAST_OPTION;
+  const bool is_step = config.step_tokens >= FLT_MIN && config.step_tokens <= FLT_MAX;
+  if (config.machine.cost != nullptr && !is_step) return EPLB_STATUS_STEP_TOKENS;
   const result<layout> of_tracker = tracker_layout(tracker_of(config));
   if (!of_tracker) return of_tracker.status();
   balancer_parts of;
   of.tracker = of_tracker->size;
   problem m = config.machine;
+  m.step_tokens = {};
   options how = config.how; /* sizes do not depend on limits, which want a placement in force */
   how.max_moves = how.max_moves_per_gpu_pair = how.target = 0;
   how.flags &= ~flags::fill_only;
@@ -160,6 +166,7 @@ struct balancer_state {
   std::size_t saved = 0;
 
   span<float> weight, rest; /* [L][W] */
+  span<float> step_tokens;  /* [W] */
   span<float> alike;        /* [L][E] loads of nothing that is known */
   span<eplb::metrics> metrics, measured; /* [L] of the plan; of a placement that is judged */
   span<gate_layer> gate_layers;
@@ -193,6 +200,7 @@ struct balancer_state {
 
     weight = c.take<float>(product({layers, config.num_windows}));
     rest = c.take<float>(product({layers, config.num_windows}));
+    step_tokens = c.take<float>(config.num_windows);
     alike = c.take<float>(product({layers, experts}));
     metrics = c.take<eplb::metrics>(layers);
     measured = c.take<eplb::metrics>(layers);
@@ -222,6 +230,7 @@ struct balancer_state {
     if (given & 2u) m.gpu_slots = gpu_slots;
     if (given & 4u) m.gpu_node = gpu_node;
     if (given & 8u) m.gpu_state = gpu_state;
+    if (given & 16u) m.cost = &head().cost;
     return m;
   }
 
@@ -248,7 +257,8 @@ struct balancer_state {
     h.parts = *of;
     const problem &m = config.machine;
     h.given = (m.gpu_speed.empty() ? 0u : 1u) | (m.gpu_slots.empty() ? 0u : 2u) | (m.gpu_node.empty() ? 0u : 4u) |
-              (m.gpu_state.empty() ? 0u : 8u);
+              (m.gpu_state.empty() ? 0u : 8u) | (m.cost == nullptr ? 0u : 16u);
+    if (m.cost != nullptr) h.cost = *m.cost;
     if (!m.gpu_speed.empty()) copy(m.gpu_speed, gpu_speed);
     if (!m.gpu_slots.empty()) copy(m.gpu_slots, gpu_slots);
     if (!m.gpu_node.empty()) copy(m.gpu_node, gpu_node);

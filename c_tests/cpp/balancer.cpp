@@ -237,6 +237,55 @@ void gpus_that_differ() {
   }
 }
 
+/* Seconds of what each layer of a proposal takes in an average step, dispatched. */
+double seconds_of(loop &l, eplb::span<const std::int32_t> held, double step_tokens) {
+  std::vector<std::uint32_t> batch;
+  for (std::uint32_t layer = 0; layer < LAYERS; layer++) {
+    double sum = 0;
+    for (std::uint32_t count : tokens(layer, 0, 0)) sum += count;
+    for (std::uint32_t count : tokens(layer, 0, 0))
+      batch.push_back(static_cast<std::uint32_t>(std::lround(count / sum * step_tokens)));
+  }
+  std::vector<std::uint32_t> quota(held.size());
+  std::array<eplb::split, LAYERS> split;
+  const eplb::problem machine = l.at.machine();
+  auto workspace = eplb::allocate(eplb::workspace_layout({eplb::operation::dispatch}, machine));
+  eplb::quotas quotas;
+  quotas.quota = quota;
+  quotas.per_layer = split;
+  CHECK(eplb::dispatch(machine, {}, *workspace, held, {batch, false}, quotas));
+  return split[0].largest_time + split[1].largest_time + split[2].largest_time;
+}
+
+/* The cost of a machine is kept, too: plans are for the least seconds of a step. */
+void a_step_takes_seconds() {
+  const eplb::cost never(0, 0, 1);
+  const eplb::cost h200(0.0945e-6, 11.5e-6, 18e-6);
+  eplb::balancer_config config = config_of(0);
+  loop in_tokens(config);
+  config.machine.cost = &h200;
+  CHECK(eplb::balancer::memory_layout(config).status() == EPLB_STATUS_STEP_TOKENS);
+  config.step_tokens = 128 * GPUS * 8;
+  config.machine.cost = &never;
+  CHECK(eplb::balancer::memory_layout(config).status() == EPLB_STATUS_COST);
+  {
+    const eplb::cost gone = h200; /* the loop has a copy */
+    config.machine.cost = &gone;
+    loop l(config);
+    config.machine.cost = nullptr;
+    l.window(0), l.window(0), in_tokens.window(0), in_tokens.window(0);
+    const std::vector<std::byte> saved(l.at.saved().begin(), l.at.saved().end());
+    loop again{eplb::span<const std::byte>(saved)};
+    CHECK(l.at.plan() && again.at.plan() && in_tokens.at.plan());
+    CHECK(std::memcmp(l.at.proposed().data(), again.at.proposed().data(), sizeof(std::int32_t) * LAYERS * SLOTS) == 0);
+    CHECK(l.at.plan_metrics()[0].max_gpu_seconds > h200.layer_seconds);
+    CHECK(in_tokens.at.plan_metrics()[0].max_gpu_seconds == 0);
+    const double now = seconds_of(l, l.at.in_force(), config.step_tokens);
+    const double planned = seconds_of(l, l.at.proposed(), config.step_tokens);
+    CHECK(planned < now && planned < seconds_of(l, in_tokens.at.proposed(), config.step_tokens));
+  }
+}
+
 void a_warm_up_is_forgotten() {
   loop one(config_of(0)), two(config_of(0));
   CHECK(one.at.observe(0, tokens(0, 9, 0)) && one.at.discard_window());
@@ -355,6 +404,7 @@ void the_balancer() {
   the_gate_keeps_what_does_not_pay();
   what_ends_in_the_middle_loses_nothing();
   gpus_that_differ();
+  a_step_takes_seconds();
   a_warm_up_is_forgotten();
   gpus_die_and_ranks_come_and_go();
   what_each_gpu_holds();
