@@ -72,13 +72,14 @@ topic() {
   echo "measured     $name, $((SECONDS - start)) s" >&2
 }
 
-plan=$(bench plan) dispatch=$(bench dispatch) quality=$(bench quality)
+plan=$(bench plan) dispatch=$(bench dispatch) quality=$(bench quality) seconds=$(bench seconds)
 topic about about
 topic plan "$plan"
 "$plan" loads > "$build/loads.csv"
 if [ ${#compilers[@]} != 0 ]; then topic versus versus; else echo "measured     no C++ compiler: not versus" >&2; fi
 topic dispatch "$dispatch"
 topic quality "$quality"
+topic seconds "$seconds"
 if command -v valgrind > /dev/null && [ ${#compilers[@]} != 0 ]; then
   topic instructions instructions
 else

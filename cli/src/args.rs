@@ -38,6 +38,8 @@ pub enum Command {
     Transfers(TransfersArgs),
     /// Say whether a plan can be made, or which argument stands in its way
     Explain(ExplainArgs),
+    /// Fit what a step takes to steps that were measured
+    Fit(FitArgs),
 }
 
 /// The loads that are planned for.
@@ -243,6 +245,17 @@ pub struct ExplainArgs {
     /// How to plan
     #[arg(long, value_name = "NAME", default_value = DEFAULT_POLICY, value_parser = policy)]
     pub policy: Policy,
+    /// How to answer.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// Measured steps.
+#[derive(Args, Debug)]
+pub struct FitArgs {
+    /// CSV with the columns tokens, active_experts, microseconds: a step of a layer on one GPU in each row
+    #[arg(value_name = "TABLE")]
+    pub table: PathBuf,
     /// How to answer.
     #[command(flatten)]
     pub format: Format,

@@ -44,6 +44,8 @@ mod moves;
 mod problems;
 #[path = "../reference/mod.rs"]
 mod reference;
+#[path = "../common/step_times.rs"]
+mod step_times;
 #[path = "../common/steps.rs"]
 mod steps;
 #[allow(dead_code)]

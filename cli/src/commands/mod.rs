@@ -2,6 +2,7 @@
 
 mod evaluate;
 mod explain;
+mod fit;
 mod plan;
 mod replay;
 mod report;
@@ -29,6 +30,7 @@ pub fn run(cli: &Cli, out: &mut impl Write) -> Result<(), Error> {
         Command::Sweep(args) => sweep::run(args, out),
         Command::Transfers(args) => transfers::run(args, out),
         Command::Explain(args) => explain::run(args, out),
+        Command::Fit(args) => fit::run(args, out),
     }
 }
 
