@@ -204,7 +204,7 @@ traced:
 
 # Writes the pages anew from docs/figures, without measuring.
 pages:
-	$(PAGES) --figures docs/figures --plots docs/plots docs/BENCHMARKS.md README.md docs/CHOOSING.md
+	$(PAGES) --figures docs/figures --plots docs/plots docs/BENCHMARKS.md README.md docs/CHOOSING.md docs/SECONDS.md
 
 # The plain C++ that `make bench` measures against, by g++ and clang++: it plans as DeepSeek does, and BALANCED is
 # faster and better balanced.

@@ -8,7 +8,6 @@ mod common;
 #[allow(dead_code)] // the demo uses more of it
 #[path = "../cli/src/generate.rs"]
 mod generate;
-#[allow(dead_code)] // the tests use more of it
 #[path = "../tests/common/loads.rs"]
 mod loads;
 #[path = "../tests/common/step_times.rs"]

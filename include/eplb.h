@@ -99,8 +99,8 @@ const char *eplb_status_string(int32_t status);
 #define EPLB_GPU_DEAD 1    /* gpu_state: the GPU is gone. Its slots stay empty and what they held cannot be read. */
 #define EPLB_GPU_LEAVING 2 /* gpu_state: the GPU is about to leave: it can be read from, and its slots become empty. */
 
-/* What a step of a layer takes. Microseconds as an example, of DeepSeek's shape in fp8 on an H200: 0.0945 a token, 11.5
-   an expert, 18 a layer. One of the first two at least must be set; each is 0, or from 2^-100 to 2^100. */
+/* What a step of a layer takes: docs/SECONDS.md has the model, figures of two GPUs, and how to measure those of others.
+   One of the first two at least must be set; each is 0, or from 2^-100 to 2^100. */
 typedef struct eplb_cost {
   uint32_t struct_size;  /* sizeof(eplb_cost). */
   uint32_t reserved;     /* 0. */

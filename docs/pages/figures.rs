@@ -28,7 +28,7 @@ pub struct Figures {
 impl Figures {
     pub fn read(folder: &Path) -> Result<Self, Box<dyn Error>> {
         let mut topics = BTreeMap::new();
-        for name in ["about", "plan", "versus", "instructions", "dispatch", "quality"] {
+        for name in ["about", "plan", "versus", "instructions", "dispatch", "quality", "seconds"] {
             let path = folder.join(name).with_extension("csv");
             let Ok(mut reader) = csv::Reader::from_path(&path) else { continue }; // not measured here
             topics.insert(

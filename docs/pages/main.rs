@@ -7,6 +7,7 @@ mod claims;
 mod figures;
 mod plots;
 mod readme;
+mod seconds;
 mod tables;
 
 use std::error::Error;

@@ -2,6 +2,7 @@
 
 use super::figures::Figures;
 use super::readme;
+use super::seconds;
 
 const POLICIES: [&str; 8] = [
     "balanced",
@@ -29,6 +30,7 @@ pub fn block(name: &str, figures: &Figures) -> Option<String> {
         "dispatch" => dispatch(figures),
         "unseen" => unseen(figures),
         "moves" => moves(figures),
+        "seconds" => seconds::times(figures),
         "readme-demo" => readme::demo(figures),
         _ => return None,
     };
@@ -59,7 +61,7 @@ fn quoted(names: &[&str]) -> Vec<String> {
 }
 
 /// 22117 -> 22,117.
-fn thousands(number: f64) -> String {
+pub fn thousands(number: f64) -> String {
     if !number.is_finite() {
         return String::new();
     }

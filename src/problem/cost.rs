@@ -2,8 +2,8 @@
 
 use crate::status::Status;
 
-/// What a step of a layer takes. Microseconds as an example, of DeepSeek's shape in fp8 on an H200: 0.0945 a token, 11.5
-/// an expert, 18 a layer. One of the first two at least must be set; each is 0, or from 2^-100 to 2^100.
+/// What a step of a layer takes: docs/SECONDS.md has the model, figures of two GPUs, and how to measure those of others.
+/// One of the first two at least must be set; each is 0, or from 2^-100 to 2^100.
 #[allow(non_camel_case_types)] // the C name; Rust code sees it as `eplb::Cost`
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -18,5 +18,7 @@ mod figures;
 mod generated_header;
 #[path = "../../docs/pages/readme.rs"]
 mod readme;
+#[path = "../../docs/pages/seconds.rs"]
+mod seconds;
 #[path = "../../docs/pages/tables.rs"]
 mod tables;

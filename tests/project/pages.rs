@@ -1,4 +1,4 @@
-//! README.md and docs/BENCHMARKS.md say what docs/figures holds: every generated block is what `make bench` wrote,
+//! README.md, docs/BENCHMARKS.md and docs/SECONDS.md say what docs/figures holds: every generated block is what `make bench` wrote,
 //! and the figures that the text quotes are those that were measured.
 
 use crate::blocks;
@@ -20,7 +20,7 @@ fn figures() -> Figures {
 #[test]
 fn blocks_are_what_was_measured() {
     let figures = figures();
-    for path in ["README.md", "docs/BENCHMARKS.md"] {
+    for path in ["README.md", "docs/BENCHMARKS.md", "docs/SECONDS.md"] {
         let page = read(path);
         let filled = blocks::fill(&page, |name| tables::block(name, &figures)).unwrap();
         assert!(page.contains("<!-- begin generated: "));
