@@ -62,7 +62,7 @@ look() {
 must_fail() {
   sed "$1" "$out/report.html" > "$work/broken.html"
   ! cmp -s "$out/report.html" "$work/broken.html" || { echo "report-check: '$1' changes nothing"; exit 1; }
-  if look "$work/broken.html" 11 "$work/broken" > "$work/said"; then
+  if look "$work/broken.html" 12 "$work/broken" > "$work/said"; then
     echo "report-check: passes with $1"
     exit 1
   fi
@@ -71,11 +71,11 @@ must_fail() {
 
 ${CARGO:-cargo} run -q --release -p eplb-cli -- report --html "$out/report.html" --svg "$out/balance.svg" > "$out/report.txt"
 page=$(realpath "$out/report.html")
-# drift, hottest experts, two heat maps and their scale, balance of the layers, moves and their balance, sweep
-look "$page" 11 "$out/report" || { echo "report-check: failed"; exit 1; }
+# drift, hottest experts, two heat maps and their scale, balance of the layers, moves and their balance, sweep, crossing
+look "$page" 12 "$out/report" || { echo "report-check: failed"; exit 1; }
 must_fail 's|</body>|<script>undefined_name()</script></body>|' 'undefined_name is not defined'
 must_fail 's|</main>|<img alt="" src="missing.png"></main>|' 'fetched'
 must_fail 's|<body>|<body style="opacity:0">|' 'the screenshot is blank'
 must_fail 's|<h1>|<h1 style="width:900px">|' 'too wide by [1-9]'
-must_fail 's|<svg class="chart heat"|<svg class="no"|' 'charts 9'
-echo "report-check: $("$browser" --version 2> /dev/null): 11 charts, console silent, 5 broken copies seen to fail; $out/report-*.png"
+must_fail 's|<svg class="chart heat"|<svg class="no"|' 'charts 10'
+echo "report-check: $("$browser" --version 2> /dev/null): 12 charts, console silent, 5 broken copies seen to fail; $out/report-*.png"

@@ -5,6 +5,8 @@ mod args;
 mod cluster;
 mod commands;
 mod costs;
+mod crossing;
+mod crossing_picture;
 mod error;
 mod export;
 mod figures;

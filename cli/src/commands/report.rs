@@ -6,6 +6,7 @@ use eplb::{Policy, Status};
 
 use super::super::args::{PolicyChoice, ReportArgs, policy_name};
 use super::super::cluster::Cluster;
+use super::super::crossing;
 use super::super::error::{Error, Refused};
 use super::super::moves::Moves;
 use super::super::picture::Picture;
@@ -46,6 +47,7 @@ pub fn run(args: &ReportArgs, out: &mut impl Write) -> Result<(), Error> {
     let gpus = neighbours(cluster.gpus);
     let sweep = Sweep { gpus: &gpus, spare: &SPARE, policy: best.policy, costs: &args.costs };
     let sweep = sweep.possible(&trace);
+    let crossing = crossing::points(&trace, &cluster)?;
 
     table::heading(out, &trace, &cluster)?;
     match args.policy {
@@ -79,6 +81,7 @@ pub fn run(args: &ReportArgs, out: &mut impl Write) -> Result<(), Error> {
         replay: replay.as_ref(),
         moves: moves.as_ref(),
         sweep: &sweep,
+        crossing: &crossing,
     };
     let data = args.html.with_extension("json");
     report.write(&args.html, &data).map_err(Error::write(&args.html))?;

@@ -4,6 +4,7 @@ use eplb::Metrics;
 use serde_json::{Value, json};
 
 use super::super::args::policy_name;
+use super::super::crossing;
 use super::super::figures::{over_windows, ratio};
 use super::super::plan::{Run, Summary};
 use super::super::sweep::Point;
@@ -28,6 +29,10 @@ impl Report<'_> {
             figures["plan_seconds_per_layer"] = Value::Null; // the only one that differs from run to run
             figures
         };
+        let crossing = |point: &crossing::Point| {
+            json!({ "tokens_per_gpu": point.tokens, "no_copies_us": point.none, "plan_for_tokens_us": point.even,
+                    "in_seconds_us": point.planned })
+        };
         json!({
             "trace": trace.source,
             "slots": cluster.slots,
@@ -43,6 +48,7 @@ impl Report<'_> {
             "hottest": self.hottest_json(),
             "layers": self.layers_json(),
             "moves": walks.collect::<Vec<_>>(),
+            "crossing": self.crossing.iter().map(crossing).collect::<Vec<_>>(),
             "sweep": self.sweep.iter().map(cluster_of).collect::<Vec<_>>(),
         })
     }

@@ -6,6 +6,7 @@ mod data;
 mod heat;
 mod hottest;
 mod html;
+mod seconds;
 mod sections;
 mod unseen;
 
@@ -15,6 +16,7 @@ use std::path::Path;
 
 use super::cluster::Cluster;
 use super::costs::Costs;
+use super::crossing;
 use super::moves::Moves;
 use super::plan::{Contiguous, Run};
 use super::replay::Replay;
@@ -47,6 +49,8 @@ pub struct Report<'a> {
     pub moves: Option<&'a Moves>,
     /// What other clusters bring.
     pub sweep: &'a [Point],
+    /// What a step takes by its tokens; none where that is not known.
+    pub crossing: &'a [crossing::Point],
 }
 
 impl Report<'_> {
@@ -69,6 +73,7 @@ impl Report<'_> {
         page += &self.layers()?;
         page += &self.moved()?;
         page += &self.swept()?;
+        page += &self.crossed()?;
         page += &self.made(data);
         page += "</main>\n</body>\n</html>\n";
         fs::write(path, page)?;

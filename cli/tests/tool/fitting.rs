@@ -6,7 +6,7 @@ use std::path::Path;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::fit::{Figures, Row, error, fit, modelled, rounded, unsaid};
+use crate::fit::{Figures, H200, Row, error, fit, modelled, rounded, unsaid};
 use crate::measured;
 use crate::run::{eplb, folder, refusal};
 
@@ -163,6 +163,7 @@ fn documented_figures_are_those_of_published_tables() {
         let path = project.join("tests/tool/measured").join(file);
         let rows = measured::read(&path).unwrap();
         let figures = rounded(fit(&rows));
+        assert!(file != "h200_fp8.csv" || figures == H200, "the report has other figures");
         assert_eq!(unsaid(&rows, figures), [""; 0]);
         let mut errors: Vec<f64> = rows.iter().map(|row| 100.0 * error(figures, row)).collect();
         errors.sort_by(f64::total_cmp);

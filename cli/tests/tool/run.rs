@@ -328,6 +328,33 @@ fn reports_in_one_page_that_needs_nothing_else() {
     assert!(!page.contains("Drift") && !page.contains("NaN") && page.contains("Load of every GPU"));
 }
 
+/// Of models of which it is known what a step takes.
+#[test]
+fn reports_from_how_many_tokens_on_copies_pay() {
+    let folder = folder("crossing");
+    let report = |more: &str| {
+        prints(&folder, &format!("report --html r.html --svg r.svg {more}"));
+        let page = std::fs::read_to_string(folder.join("r.html")).unwrap();
+        check_elements(&page);
+        let data: Value =
+            serde_json::from_slice(&std::fs::read(folder.join("r.json")).unwrap()).unwrap();
+        let points = data["crossing"].as_array().unwrap().clone();
+        assert_eq!(page.contains("From how many tokens on copies pay"), !points.is_empty());
+        points
+    };
+    let points = report("");
+    let figure = |at: usize, name: &str| points[at][name].as_f64().unwrap();
+    for (at, point) in points.iter().enumerate() {
+        let [none, even, planned] =
+            ["no_copies_us", "plan_for_tokens_us", "in_seconds_us"].map(|name| figure(at, name));
+        assert!(planned <= 1.001 * none.min(even), "{point}");
+    }
+    assert!(figure(1, "plan_for_tokens_us") > 1.05 * figure(1, "no_copies_us"));
+    let last = points.len() - 1;
+    assert!(figure(last, "in_seconds_us") < 0.95 * figure(last, "no_copies_us"));
+    assert!(report("--slots 256").is_empty(), "there is no room for copies");
+}
+
 #[test]
 fn shows_layers_in_letters_that_the_terminal_has() {
     let folder = folder("letters");
