@@ -18,7 +18,7 @@ const U32S: usize = 18;
 const F32S: usize = 3;
 
 /// Plans single layers of up to `E` experts on up to `P` slots, 32 or more, with at least two slots a GPU and
-/// in hierarchical scope at most `P / 8` groups and nodes. For other shapes take
+/// in hierarchical scope at most `P / 8` groups and nodes; from nothing, and without a cost. For all else take
 /// [`workspace()`](crate::workspace()) and arrays of your own.
 ///
 /// 212 bytes a slot and 4 an expert: a `Planner<256, 288>` takes 61 KiB.
