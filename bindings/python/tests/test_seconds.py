@@ -97,6 +97,29 @@ def test_the_loops_plan_in_seconds(windows):
             loop()
 
 
+def test_the_gate_of_a_loop_weighs_seconds(windows):
+    """What is even in tokens but reads more than it must is worth a move, as long as one pays."""
+    random = np.random.default_rng(35)
+    start = np.tile(np.arange(P) % E, (L, 1))
+    cost = Cost(*(figure * 1e-6 for figure in H200))
+
+    def moved(steps, tokens):
+        prices = eplb.Prices(step_seconds=0, steps=steps, gpu_bandwidth=50e9, bytes_per_expert=44e6)
+        loop = Balancer(L, E, P, G, placement=start, cost=cost, step_tokens=tokens, prices=prices)
+        for window in windows:
+            loop.observe(random.poisson(window * 1000))
+            loop.close_window()
+        proposal = loop.plan()
+        return proposal.layers, proposal.gate
+
+    layers, gate = moved(100_000, BETWEEN)
+    assert len(layers) == L
+    planned = dispatched(windows, eplb.plan(windows, *SIZES, cost=H200, step_tokens=BETWEEN)[0], BETWEEN)
+    gain = (dispatched(windows, start, BETWEEN) - planned) * 1e-6 * 100_000
+    assert 0.5 * gain < gate.verdicts.gain_seconds.mean() < 1.5 * gain
+    assert len(moved(100, BETWEEN)[0]) == 0
+
+
 def test_what_is_no_cost_is_refused(windows):
     for status, about, given in (
         (Status.COST, "cost.expert_seconds is -1", {"cost": Cost(1, -1)}),

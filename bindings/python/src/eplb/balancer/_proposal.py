@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import _abi
 from .._arrays import records
+from .._dispatch import dispatch
 from .._gate import Gate, Prices, gate
 from .._measure import evaluate, number
 from .._numbers import Flag
@@ -68,25 +69,21 @@ def weighed(task: Task, proposal: Proposal, prices: Prices, states: Optional[Rec
     if (_missing(task.machine, task.in_force, task.load.shape[2]) > 0).any():
         return proposal  # what is not served is loaded at any price
     newest = task.load[-1]
-    before, after = (
-        evaluate(
-            newest, held, *task.machine.sizes, scope=task.machine.scope, split=task.limits.split, **task.machine.gpus
-        )
-        for held in (task.in_force, _unseen(task, proposal))
-    )
+    (mean, now), (_, after) = (_waits(task, newest, held) for held in (task.in_force, _unseen(task, proposal)))
     moves = moves_of(task.machine, task.in_force, proposal, None)
     verdict = gate(
         prices,
         task.machine.num_gpus,
-        before.mean_gpu_load,
-        before.max_gpu_load,
-        after.max_gpu_load,
+        mean,
+        now,
+        after,
         moves.layer_moved,
         moves.layer_rounds,
         tokens=newest.sum(axis=1, dtype=np.float64),
         node_rounds=_node_rounds(task.machine, moves) if prices.node_bandwidth else 0,
         steps_since=steps_since,
         states=states,
+        in_seconds=task.limits.cost is not None,
     )
     moving = np.flatnonzero(
         verdict.verdicts.move_layer & (proposal.physical_to_logical_map != task.in_force).any(axis=1)
@@ -163,6 +160,19 @@ def _planned(task: Task, weight: Floats) -> Tuple[Ints32, Records]:
         )
         new[rows], metrics[rows] = made.physical_to_logical_map, made.metrics
     return new, metrics
+
+
+def _waits(task: Task, load: Floats, held: Array) -> Tuple[Array, Array]:
+    """[L] mean and largest load of a GPU; with a cost the seconds of a mean step, dispatched."""
+    machine, limits = task.machine, task.limits
+    if limits.cost is None:
+        found = evaluate(load, held, *machine.sizes, scope=machine.scope, split=limits.split, **machine.gpus)
+        return found.mean_gpu_load, found.max_gpu_load
+    total = np.maximum(load.sum(axis=1, keepdims=True, dtype=np.float64), 1e-300)
+    step = np.maximum(np.rint(load / total * limits.step_tokens), load > 0)
+    split = dispatch(step, held, machine.num_nodes, machine.num_gpus, cost=limits.cost, **machine.gpus).per_layer
+    layer = limits.cost.layer_seconds
+    return layer + split.balance * (split.largest_time - layer), split.largest_time
 
 
 def _unseen(task: Task, proposal: Proposal) -> Array:
