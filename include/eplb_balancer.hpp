@@ -319,6 +319,7 @@ class balancer {
     detail::copy(own_.states, own_.next_states);
     gate_config prices = head().config.prices;
     prices.num_gpus = head().config.machine.num_gpus;
+    if (on.cost != nullptr) prices.flags = EPLB_GATE_SECONDS;
     prices.steps_since = static_cast<double>(head().done.steps - head().steps_at_gate);
     const result<gate_total> total = gate(prices, own_.gate_layers, own_.next_states, own_.verdicts);
     if (!total) return forget(total.status());
@@ -379,10 +380,41 @@ class balancer {
     return EPLB_STATUS_OK;
   }
 
+  /* Loads of GPUs, into `measured`; with a cost seconds of a mean step, dispatched. */
   result<> measure(const problem &in, span<const std::int32_t> placed) noexcept {
     options how;
-    how.scope = head().config.how.scope;
-    return evaluate(in, how, own_.workspace, placed, own_.measured);
+    if (in.cost == nullptr) {
+      how.scope = head().config.how.scope;
+      return evaluate(in, how, own_.workspace, placed, own_.measured);
+    }
+    draw_step(in);
+    quotas into;
+    into.quota = own_.quota;
+    into.per_layer = own_.split;
+    if (const result<> done = dispatch(in, how, own_.workspace, placed, {own_.step, false}, into); !done) return done;
+    for (std::size_t layer = 0; layer < own_.split.size(); layer++) {
+      const eplb::split &found = own_.split[layer];
+      const double working = found.largest_time - in.cost->layer_seconds;
+      own_.measured[layer].mean_gpu_load = in.cost->layer_seconds + found.balance * working;
+      own_.measured[layer].max_gpu_load = found.largest_time;
+    }
+    return EPLB_STATUS_OK;
+  }
+
+  /* Whole tokens of a mean step, one at least of what has any. */
+  void draw_step(const problem &in) noexcept {
+    const std::size_t experts = in.num_logical_experts;
+    for (std::size_t layer = 0; layer < own_.at.size(); layer++) {
+      const float *const load = in.load.data() + layer * experts;
+      double sum = 0;
+      for (std::size_t e = 0; e < experts; e++) sum += load[e];
+      const double each = sum > 0 ? head().config.step_tokens / sum : 0;
+      for (std::size_t e = 0; e < experts; e++) {
+        const double tokens = std::floor(load[e] * each + 0.5);
+        const double bounded = tokens < 1 && load[e] > 0 ? 1 : tokens < 4294967295.0 ? tokens : 4294967295.0;
+        own_.step[layer * experts + e] = static_cast<std::uint32_t>(bounded);
+      }
+    }
   }
 
   /* What the move of a layer has to carry. As many buffers as there are slots: prepare tells whether fewer will do. */

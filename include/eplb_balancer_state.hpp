@@ -32,7 +32,7 @@ struct balancer_config {
   float half_life = 4;                 /* windows after which one counts half; 0 = all since the last change alike */
   float before = 0;                    /* how much windows from before an abrupt change count, 0 to 1 */
   bool gated = false;                  /* prices hold: layers move that earn it. Else all that differ do */
-  gate_config prices;                  /* without flags: a loop counts tokens */
+  gate_config prices;                  /* flags 0: the loop sets them, EPLB_GATE_SECONDS with machine.cost */
 };
 
 /* What a loop has done so far. */
@@ -119,7 +119,7 @@ inline tracker_config tracker_of(const balancer_config &config) noexcept {
 
 inline result<balancer_parts> parts_of(const balancer_config &config) noexcept {
   if (config.num_windows > 32) return EPLB_STATUS_TOO_MANY_WINDOWS;
-  if (config.prices.flags != 0) return EPLB_STATUS_UNSUPPORTED_FLAG; /* a loop counts tokens */
+  if (config.prices.flags != 0) return EPLB_STATUS_UNSUPPORTED_FLAG;
   if (!(config.half_life >= 0) || !(config.half_life < HUGE_VALF)) return EPLB_STATUS_FORECAST_OPTION;
   const bool is_step = config.step_tokens >= FLT_MIN && config.step_tokens <= FLT_MAX;
   if (config.machine.cost != nullptr && !is_step) return EPLB_STATUS_STEP_TOKENS;
@@ -138,6 +138,10 @@ inline result<balancer_parts> parts_of(const balancer_config &config) noexcept {
         {operation::plan, operation::rebalance, operation::evaluate, operation::transfers}, m, how);
     if (!of_calls) return of_calls.status();
     if (of_calls->size > of.workspace) of.workspace = of_calls->size;
+    if (m.cost == nullptr) continue;
+    const result<layout> of_split = workspace_layout({operation::dispatch}, m, how);
+    if (!of_split) return of_split.status();
+    if (of_split->size > of.workspace) of.workspace = of_split->size;
   }
   return of;
 }
@@ -169,6 +173,8 @@ struct balancer_state {
   span<float> step_tokens;  /* [W] */
   span<float> alike;        /* [L][E] loads of nothing that is known */
   span<eplb::metrics> metrics, measured; /* [L] of the plan; of a placement that is judged */
+  span<std::uint32_t> step, quota; /* [L][E], [L][P] of a mean step that is dispatched; with step_tokens */
+  span<eplb::split> split;         /* [L] */
   span<gate_layer> gate_layers;
   span<gate_verdict> verdicts;
   span<std::int32_t> unseen; /* [L][P] */
@@ -204,6 +210,10 @@ struct balancer_state {
     alike = c.take<float>(product({layers, experts}));
     metrics = c.take<eplb::metrics>(layers);
     measured = c.take<eplb::metrics>(layers);
+    const std::size_t timed = config.step_tokens > 0 ? layers : 0; /* the cost is behind what is saved */
+    step = c.take<std::uint32_t>(product({timed, experts}));
+    quota = c.take<std::uint32_t>(product({timed, slots}));
+    split = c.take<eplb::split>(timed);
     gate_layers = c.take<gate_layer>(layers);
     verdicts = c.take<gate_verdict>(layers);
     unseen = c.take<std::int32_t>(product({layers, slots}));

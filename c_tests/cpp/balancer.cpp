@@ -280,6 +280,20 @@ void a_step_takes_seconds() {
     CHECK(std::memcmp(l.at.proposed().data(), again.at.proposed().data(), sizeof(std::int32_t) * LAYERS * SLOTS) == 0);
     CHECK(l.at.plan_metrics()[0].max_gpu_seconds > h200.layer_seconds);
     CHECK(in_tokens.at.plan_metrics()[0].max_gpu_seconds == 0);
+    /* the gate weighs them, too: what a step gains, against what a move costs */
+    config.machine.cost = &gone;
+    config.gated = true;
+    config.prices.gpu_bandwidth = 50e9;
+    config.prices.bytes_per_expert = 44e6;
+    for (double steps : {1e6, 10.0}) {
+      config.prices.steps = steps;
+      loop gated(config);
+      gated.window(0), gated.window(0);
+      const std::vector<std::byte> bytes(gated.at.saved().begin(), gated.at.saved().end());
+      loop taken_up{eplb::span<const std::byte>(bytes)};
+      for (loop *one : {&gated, &taken_up})
+        CHECK(one->at.plan() && one->at.waiting().size() == (steps > 10 ? LAYERS : 0));
+    }
     const double now = seconds_of(l, l.at.in_force(), config.step_tokens);
     const double planned = seconds_of(l, l.at.proposed(), config.step_tokens);
     CHECK(planned < now && planned < seconds_of(l, in_tokens.at.proposed(), config.step_tokens));
