@@ -260,6 +260,14 @@ class balancer {
     return EPLB_STATUS_OK;
   }
 
+  /* With a cost, how many tokens a step has in each window. */
+  problem in_steps(problem on) const noexcept {
+    if (on.cost == nullptr) return on;
+    for (float &tokens : own_.step_tokens) tokens = head().config.step_tokens;
+    on.step_tokens = {own_.step_tokens.data(), on.num_windows};
+    return on;
+  }
+
   problem weighted(problem on) const noexcept {
     on.window_weight = {own_.weight.data(), detail::product({own_.at.size(), on.num_windows})};
     return on;
@@ -273,15 +281,11 @@ class balancer {
     return EPLB_STATUS_OK;
   }
 
-  result<> propose_layer(problem on, options how, std::uint32_t layer, span<std::int32_t> into,
+  result<> propose_layer(const problem &on, options how, std::uint32_t layer, span<std::int32_t> into,
                          span<eplb::metrics> measured) noexcept {
     placement maps;
     maps.physical_to_logical = into;
     maps.max_replicas = head().config.max_replicas;
-    if (on.cost != nullptr) {
-      for (float &tokens : own_.step_tokens) tokens = head().config.step_tokens;
-      on.step_tokens = {own_.step_tokens.data(), on.num_windows};
-    }
     how.previous = {};
     if (own_.is_fresh(layer)) { /* nothing is loaded: from nothing, whatever the limits */
       how.max_moves = how.max_moves_per_gpu_pair = how.target = 0;
@@ -289,7 +293,7 @@ class balancer {
     } else {
       how.previous = own_.in_force;
     }
-    return eplb::plan(on.layer(layer), how, own_.workspace, maps, measured);
+    return eplb::plan(in_steps(on).layer(layer), how, own_.workspace, maps, measured);
   }
 
   /* The same on what is known: on loads that are all alike while no window is closed. */
@@ -338,6 +342,11 @@ class balancer {
     return EPLB_STATUS_OK;
   }
 
+  /* What all wait for: with a cost the seconds of a step, dispatched. */
+  static double waits(const problem &in, const eplb::metrics &found) noexcept {
+    return in.cost == nullptr ? found.max_gpu_load : found.dispatch_seconds;
+  }
+
   /* What the gate asks of each layer. */
   result<> judge(const problem &on, const eplb::windows &seen) noexcept {
     const std::size_t count = seen.num_windows, newest = (seen.oldest + count - 1) % count;
@@ -348,15 +357,16 @@ class balancer {
     for (std::size_t layer = 0; layer < own_.at.size(); layer++) {
       gate_layer &to = own_.gate_layers[layer];
       to = gate_layer{};
-      to.mean = own_.measured[layer].mean_gpu_load;
-      to.now = own_.measured[layer].max_gpu_load;
+      const eplb::metrics &found = own_.measured[layer];
+      to.mean = last.cost == nullptr ? found.mean_gpu_load : found.mean_gpu_seconds;
+      to.now = waits(last, found);
       for (std::size_t e = 0; e < seen.num_logical_experts; e++)
         to.tokens += last.load[layer * seen.num_logical_experts + e];
     }
     if (const result<> made = propose_unseen(on, count, newest); !made) return made;
     if (const result<> after = measure(last, own_.unseen); !after) return after;
     for (std::uint32_t layer = 0; layer < own_.at.size(); layer++) {
-      own_.gate_layers[layer].after = own_.measured[layer].max_gpu_load;
+      own_.gate_layers[layer].after = waits(last, own_.measured[layer]);
       if (const result<> priced = price(layer); !priced) return priced;
     }
     return EPLB_STATUS_OK;
@@ -380,41 +390,11 @@ class balancer {
     return EPLB_STATUS_OK;
   }
 
-  /* Loads of GPUs, into `measured`; with a cost seconds of a mean step, dispatched. */
-  result<> measure(const problem &in, span<const std::int32_t> placed) noexcept {
+  result<> measure(problem in, span<const std::int32_t> placed) noexcept {
     options how;
-    if (in.cost == nullptr) {
-      how.scope = head().config.how.scope;
-      return evaluate(in, how, own_.workspace, placed, own_.measured);
-    }
-    draw_step(in);
-    quotas into;
-    into.quota = own_.quota;
-    into.per_layer = own_.split;
-    if (const result<> done = dispatch(in, how, own_.workspace, placed, {own_.step, false}, into); !done) return done;
-    for (std::size_t layer = 0; layer < own_.split.size(); layer++) {
-      const eplb::split &found = own_.split[layer];
-      const double working = found.largest_time - in.cost->layer_seconds;
-      own_.measured[layer].mean_gpu_load = in.cost->layer_seconds + found.balance * working;
-      own_.measured[layer].max_gpu_load = found.largest_time;
-    }
-    return EPLB_STATUS_OK;
-  }
-
-  /* Whole tokens of a mean step, one at least of what has any. */
-  void draw_step(const problem &in) noexcept {
-    const std::size_t experts = in.num_logical_experts;
-    for (std::size_t layer = 0; layer < own_.at.size(); layer++) {
-      const float *const load = in.load.data() + layer * experts;
-      double sum = 0;
-      for (std::size_t e = 0; e < experts; e++) sum += load[e];
-      const double each = sum > 0 ? head().config.step_tokens / sum : 0;
-      for (std::size_t e = 0; e < experts; e++) {
-        const double tokens = std::floor(load[e] * each + 0.5);
-        const double bounded = tokens < 1 && load[e] > 0 ? 1 : tokens < 4294967295.0 ? tokens : 4294967295.0;
-        own_.step[layer * experts + e] = static_cast<std::uint32_t>(bounded);
-      }
-    }
+    how.scope = head().config.how.scope;
+    if (in.cost != nullptr) how.flags = flags::dispatch;
+    return evaluate(in_steps(in), how, own_.workspace, placed, own_.measured);
   }
 
   /* What the move of a layer has to carry. As many buffers as there are slots: prepare tells whether fewer will do. */

@@ -132,6 +132,9 @@ inline result<balancer_parts> parts_of(const balancer_config &config) noexcept {
   options how = config.how; /* sizes do not depend on limits, which want a placement in force */
   how.max_moves = how.max_moves_per_gpu_pair = how.target = 0;
   how.flags &= ~flags::fill_only;
+  options judging; /* of the gate, with a cost */
+  judging.scope = how.scope;
+  judging.flags = flags::dispatch;
   for (std::uint32_t windows : {config.num_windows, 1u}) {
     m.num_windows = windows;
     const result<layout> of_calls = workspace_layout(
@@ -139,9 +142,9 @@ inline result<balancer_parts> parts_of(const balancer_config &config) noexcept {
     if (!of_calls) return of_calls.status();
     if (of_calls->size > of.workspace) of.workspace = of_calls->size;
     if (m.cost == nullptr) continue;
-    const result<layout> of_split = workspace_layout({operation::dispatch}, m, how);
-    if (!of_split) return of_split.status();
-    if (of_split->size > of.workspace) of.workspace = of_split->size;
+    const result<layout> of_judging = workspace_layout({operation::evaluate}, m, judging);
+    if (!of_judging) return of_judging.status();
+    if (of_judging->size > of.workspace) of.workspace = of_judging->size;
   }
   return of;
 }
@@ -173,8 +176,6 @@ struct balancer_state {
   span<float> step_tokens;  /* [W] */
   span<float> alike;        /* [L][E] loads of nothing that is known */
   span<eplb::metrics> metrics, measured; /* [L] of the plan; of a placement that is judged */
-  span<std::uint32_t> step, quota; /* [L][E], [L][P] of a mean step that is dispatched; with step_tokens */
-  span<eplb::split> split;         /* [L] */
   span<gate_layer> gate_layers;
   span<gate_verdict> verdicts;
   span<std::int32_t> unseen; /* [L][P] */
@@ -210,10 +211,6 @@ struct balancer_state {
     alike = c.take<float>(product({layers, experts}));
     metrics = c.take<eplb::metrics>(layers);
     measured = c.take<eplb::metrics>(layers);
-    const std::size_t timed = config.step_tokens > 0 ? layers : 0; /* the cost is behind what is saved */
-    step = c.take<std::uint32_t>(product({timed, experts}));
-    quota = c.take<std::uint32_t>(product({timed, slots}));
-    split = c.take<eplb::split>(timed);
     gate_layers = c.take<gate_layer>(layers);
     verdicts = c.take<gate_verdict>(layers);
     unseen = c.take<std::int32_t>(product({layers, slots}));

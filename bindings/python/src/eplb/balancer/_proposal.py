@@ -9,7 +9,6 @@ import numpy as np
 
 from .. import _abi
 from .._arrays import records
-from .._dispatch import dispatch
 from .._gate import Gate, Prices, gate
 from .._measure import evaluate, number
 from .._numbers import Flag
@@ -163,16 +162,22 @@ def _planned(task: Task, weight: Floats) -> Tuple[Ints32, Records]:
 
 
 def _waits(task: Task, load: Floats, held: Array) -> Tuple[Array, Array]:
-    """[L] mean and largest load of a GPU; with a cost the seconds of a mean step, dispatched."""
+    """[L] mean and largest load of a GPU; with a cost the seconds of a step, dispatched."""
     machine, limits = task.machine, task.limits
+    found = evaluate(
+        load,
+        held,
+        *machine.sizes,
+        scope=machine.scope,
+        split=limits.split,
+        flags=Flag(0) if limits.cost is None else Flag.DISPATCH,
+        cost=limits.cost,
+        step_tokens=limits.step_tokens,
+        **machine.gpus,
+    )
     if limits.cost is None:
-        found = evaluate(load, held, *machine.sizes, scope=machine.scope, split=limits.split, **machine.gpus)
         return found.mean_gpu_load, found.max_gpu_load
-    total = np.maximum(load.sum(axis=1, keepdims=True, dtype=np.float64), 1e-300)
-    step = np.maximum(np.rint(load / total * limits.step_tokens), load > 0)
-    split = dispatch(step, held, machine.num_nodes, machine.num_gpus, cost=limits.cost, **machine.gpus).per_layer
-    layer = limits.cost.layer_seconds
-    return layer + split.balance * (split.largest_time - layer), split.largest_time
+    return found.mean_gpu_seconds, found.dispatch_seconds
 
 
 def _unseen(task: Task, proposal: Proposal) -> Array:
