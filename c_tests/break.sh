@@ -380,6 +380,14 @@ sabotage "a dispatch that overfills a GPU" src/dispatch/flow.rs 's/above.min(roo
 sees "assertion .left == right. failed" rust_test library dispatch::
 mend
 
+sabotage "a dispatch that takes reading for free" src/problem/seconds.rs 's/tokens > 0.0 \&\& working < self.expert/tokens < 0.0/'
+sees "panicked at tests.library.dispatch_seconds" rust_test library dispatch_seconds::near
+mend
+
+sabotage "a plan in seconds that spreads tokens alone" src/rebalance/mode.rs 's/primaries: seconds,/primaries: false,/'
+sees "panicked at tests.library.plan_seconds" rust_test library plan_seconds::on_drawn_loads
+mend
+
 sabotage "a figure of the header that is no longer so" README.md 's/C ABI of 33 functions/C ABI of 30 functions/'
 sees "says 30, is 33" rust_test project docs::
 mend

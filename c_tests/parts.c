@@ -51,6 +51,11 @@ static void doors(void) {
   NEEDS(DISPATCH, PLAN | SIZE_PLAN | EVALUATE | SIZE_EVALUATE, EPLB_STATUS_UNSUPPORTED_FLAG,
         c.options.flags = EPLB_FLAG_DISPATCH);
   NEEDS(DISPATCH, SIZE_PLAN, EPLB_STATUS_UNKNOWN_OPERATION, c.arg.operation = EPLB_OPERATION_DISPATCH);
+  eplb_cost cost = EPLB_COST_INIT;
+  cost.expert_seconds = 1;
+  NEEDS(DISPATCH, EVALUATE | JUDGE | SIZE_EVALUATE | SIZE_CHECK, EPLB_STATUS_UNSUPPORTED_COST, c.problem.cost = &cost);
+  NEEDS(DISPATCH && PREVIOUS, PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_COST, c.problem.cost = &cost,
+        c.options.policy = EPLB_POLICY_BALANCED);
   for (size_t row = 0; row < num_policies; row++)
     if (policies[row].number != EPLB_POLICY_BALANCED)
       NEEDS(COMPAT, PLAN | SIZE_PLAN, EPLB_STATUS_UNSUPPORTED_POLICY, c.options.policy = policies[row].number);
@@ -72,6 +77,12 @@ static void told(int there, const char *part, uint32_t operation, void (*change)
 static void windows(call *c) { c->problem.num_windows = 2; }
 static void survives(call *c) { c->options.flags = EPLB_FLAG_SURVIVE_GPU, c->options.max_moves = 0; }
 static void judges(call *c) { c->options.flags = EPLB_FLAG_DISPATCH; }
+static void costs(call *c) {
+  static eplb_cost cost = EPLB_COST_INIT;
+  cost.expert_seconds = 1;
+  c->problem.cost = &cost;
+  c->options.policy = EPLB_POLICY_BALANCED;
+}
 static void deepseek(call *c) { c->options.policy = EPLB_POLICY_DEEPSEEK; }
 static void nothing(call *c) { (void)c; }
 
@@ -83,6 +94,8 @@ static void explained(void) {
   told(DISPATCH, "\"dispatch\"", EPLB_OPERATION_PLAN, judges);
   told(DISPATCH, "\"dispatch\"", EPLB_OPERATION_EVALUATE, judges);
   told(DISPATCH, "\"dispatch\"", EPLB_OPERATION_DISPATCH, nothing);
+  told(DISPATCH, "\"dispatch\"", EPLB_OPERATION_EVALUATE, costs);
+  told(DISPATCH && PREVIOUS, DISPATCH ? "\"previous\"" : "\"dispatch\"", EPLB_OPERATION_PLAN, costs);
   told(COMPAT, "\"compat\"", EPLB_OPERATION_PLAN, deepseek);
 }
 #endif

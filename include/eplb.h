@@ -1031,8 +1031,8 @@ EPLB_ENUM(eplb_status, int32_t) {
   EPLB_STATUS_UNSUPPORTED_FLAG = -87,       /* A flag is not served by this policy or version. */
   EPLB_STATUS_UNSUPPORTED_SPLIT = -88,      /* This policy, or a build without plans from a placement, plans for
                                                EPLB_SPLIT_EVEN alone. */
-  EPLB_STATUS_UNSUPPORTED_COST = -89,       /* This function, policy or flag counts in tokens alone: it does not serve
-                                               problem.cost. */
+  EPLB_STATUS_UNSUPPORTED_COST = -89,       /* This function, policy, flag or build counts in tokens alone: it does not
+                                               serve problem.cost. */
   EPLB_STATUS_DISPATCH_NO_REPLICA = -100,   /* eplb_dispatch: an expert has tokens and no replica on a GPU that
                                                serves. */
   EPLB_STATUS_DISPATCH_DEAD_SOURCE = -101,  /* eplb_dispatch: a dead GPU has tokens to send. */

@@ -59,7 +59,7 @@ pub fn admit(shape: &Shape, options: &Options) -> Result<Way, Status> {
 /// what dispatch makes of it.
 fn admit_cost(shape: &Shape, options: &Options) -> Result<(), Status> {
     let is_counted = !options.is_balanced() && shape.seconds().is_some();
-    let is_searched = options.split == StaticSplit::Even && parts::PREVIOUS && parts::DISPATCH;
+    let is_searched = options.split == StaticSplit::Even && parts::PREVIOUS;
     if is_counted || shape.reads() && !is_searched { Err(Status::UnsupportedCost) } else { Ok(()) }
 }
 

@@ -7,9 +7,11 @@
 /// Several load windows: `UnsupportedWindows`.
 pub const WINDOWS: bool = !cfg!(without = "windows");
 /// Plans from a placement in force, what must be survived, the nearest replica: `UnsupportedPrevious`,
-/// `UnsupportedFlag`, `UnsupportedSplit`, `UnsupportedCost` for plans where active experts cost time; no `eplb_transfers`, no `eplb_gate`.
+/// `UnsupportedFlag`, `UnsupportedSplit`, `UnsupportedCost` for plans where active experts cost time; no
+/// `eplb_transfers`, no `eplb_gate`.
 pub const PREVIOUS: bool = !cfg!(without = "previous");
-/// Tokens over replicas: `UnsupportedFlag` for `EPLB_FLAG_DISPATCH`, `UnsupportedCost` as above; no `eplb_dispatch`.
+/// Tokens over replicas, and seconds: `UnsupportedFlag` for `EPLB_FLAG_DISPATCH`, `UnsupportedCost` for any cost; no
+/// `eplb_dispatch`.
 pub const DISPATCH: bool = !cfg!(without = "dispatch");
 /// The compatibility policies: `UnsupportedPolicy`.
 pub const COMPAT: bool = !cfg!(without = "compat");

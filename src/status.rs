@@ -131,7 +131,7 @@ pub enum eplb_status {
     UnsupportedFlag = -87,
     /// This policy, or a build without plans from a placement, plans for EPLB_SPLIT_EVEN alone.
     UnsupportedSplit = -88,
-    /// This function, policy or flag counts in tokens alone: it does not serve problem.cost.
+    /// This function, policy, flag or build counts in tokens alone: it does not serve problem.cost.
     UnsupportedCost = -89,
 
     /// eplb_dispatch: an expert has tokens and no replica on a GPU that serves.
@@ -258,7 +258,7 @@ texts! {
     UnsupportedState: c"this policy needs every GPU alive: make gpu_state NULL or all EPLB_GPU_ALIVE",
     UnsupportedFlag: c"a flag is not served by this policy or version: clear it",
     UnsupportedSplit: c"this policy plans for an even split alone: set split to EPLB_SPLIT_EVEN, or use EPLB_POLICY_BALANCED",
-    UnsupportedCost: c"this function, policy or flag counts in tokens alone: make problem.cost NULL",
+    UnsupportedCost: c"this function, policy, flag or build counts in tokens alone: make problem.cost NULL",
     DispatchNoReplica: c"an expert has tokens and no replica on a serving GPU: repair the placement, or drop the tokens",
     DispatchDeadSource: c"a dead GPU has tokens to send: set its row of the batch to 0",
     DispatchTokens: c"the tokens of a layer sum to more than 2^52: split the batch",

@@ -69,13 +69,7 @@ impl Admission<'_> {
             (Status::UnsupportedPolicy, _) => (parts::COMPAT, "compat"),
             (Status::UnsupportedPrevious, _) => previous,
             (Status::UnsupportedSplit, _) if self.options.is_balanced() => previous,
-            (Status::UnsupportedCost, _) if self.options.is_balanced() => {
-                if parts::PREVIOUS {
-                    dispatch
-                } else {
-                    previous
-                }
-            }
+            (Status::UnsupportedCost, _) if self.options.is_balanced() => previous,
             (Status::UnsupportedFlag, _) if !FROM_NOTHING.contains(flags) => previous,
             (Status::UnsupportedFlag, _) if flags.contains(Flags::DISPATCH) => dispatch,
             (Status::UnknownOperation, Operation::Dispatch) => dispatch,

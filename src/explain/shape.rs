@@ -39,6 +39,10 @@ pub fn say(text: &mut Text, spec: &Spec, status: Status) {
             say_stride(text, "problem", spec.load_window_stride, least);
         }
         Status::Cost => say_cost(text, spec),
+        Status::UnsupportedCost => {
+            say!(text; "problem.cost is set, and this library was built without the part \"dispatch\": build it with, or \
+                make it NULL");
+        }
         Status::StepTokens => {
             if let Some((window, tokens)) = first(spec.step_tokens, |tokens| !is_step(tokens)) {
                 say!(text; "problem.step_tokens[window %] is %: tokens of a step are finite and at least 2^-126; for a \

@@ -12,7 +12,8 @@
 //!
 //! [`Seconds::replica`] is the one place that knows f. A speed divides what both cost.
 
-use crate::problem::cost::{Cost, is_step};
+use crate::parts;
+use crate::problem::cost::is_step;
 use crate::problem::spec::Spec;
 use crate::status::Status;
 
@@ -31,7 +32,8 @@ impl<'a> Seconds<'a> {
     /// Checks the cost of a problem; without one the tokens of its steps, too.
     ///
     /// # Errors
-    /// [`Status::ArrayLength`], [`Status::StepTokens`], [`Status::Cost`].
+    /// [`Status::ArrayLength`], [`Status::StepTokens`], [`Status::Cost`], [`Status::UnsupportedCost`] where dispatch is
+    /// left out.
     #[inline(never)] // off the stack of the topology
     pub fn check(spec: &Spec, windows: usize) -> Result<(), Status> {
         if let Some(tokens) = spec.step_tokens {
@@ -42,7 +44,11 @@ impl<'a> Seconds<'a> {
                 return Err(Status::StepTokens);
             }
         }
-        spec.cost.as_ref().map_or(Ok(()), Cost::check)
+        match &spec.cost {
+            Some(_) if !parts::DISPATCH => Err(Status::UnsupportedCost),
+            Some(cost) => cost.check(),
+            None => Ok(()),
+        }
     }
 
     /// That of a problem, which has been checked.
@@ -58,12 +64,12 @@ impl<'a> Seconds<'a> {
 
     /// Whether there is a cost: a token or an expert costs something.
     pub fn are_given(&self) -> bool {
-        self.token > 0.0 || self.expert > 0.0
+        parts::DISPATCH && (self.token > 0.0 || self.expert > 0.0)
     }
 
     /// Whether an active expert costs time, whatever its tokens.
     pub fn reads(&self) -> bool {
-        self.expert > 0.0
+        parts::DISPATCH && self.expert > 0.0
     }
 
     /// What the tokens of a replica take beyond reading, of the seconds that it takes.
@@ -129,6 +135,7 @@ pub fn active(tokens: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::problem::cost::Cost;
 
     const H200: Cost = Cost {
         struct_size: 0,
