@@ -53,9 +53,8 @@ pub use eplb_gate_config as GateConfig;
 
 /// A layer before the gate. Loads in any unit, the same for all three: max_gpu_load and mean_gpu_load of
 /// eplb_metrics; with EPLB_GATE_SECONDS max_gpu_seconds and mean_gpu_seconds, where tokens are dispatched
-/// dispatch_seconds in the place of the first. Both placements are measured with the
-/// same loads, best with some that the new one was not planned on, such as the newest window: what was planned on
-/// looks better than it will be.
+/// dispatch_seconds in the place of the first. Both placements are measured with the same loads, best with some that
+/// the new one was not planned on, such as the newest window: what was planned on looks better than it will be.
 #[allow(non_camel_case_types)] // the C name; Rust code sees it as `eplb::GateLayer`
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -136,14 +136,7 @@ pub fn active(tokens: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::problem::cost::Cost;
-
-    const H200: Cost = Cost {
-        struct_size: 0,
-        reserved: 0,
-        token_seconds: 0.0945e-6,
-        expert_seconds: 11.5e-6,
-        layer_seconds: 18e-6,
-    };
+    use crate::problem::cost::tests::H200;
 
     fn seconds(cost: Cost) -> Seconds<'static> {
         Seconds::of(&Spec { cost: Some(cost), ..Spec::default() })

@@ -146,16 +146,7 @@ fn measure_windows(layer: &Layer, metrics: &mut Metrics, scratch: &mut Scratch) 
         here = Metrics::default();
         measure_window(layer, window, &mut here, scratch);
         // exactly 1 when one window has weight, which then is not rounded
-        let share = weight(window) / all;
-        metrics.mean_gpu_load += share * here.mean_gpu_load;
-        metrics.max_gpu_load += share * here.max_gpu_load;
-        metrics.balance += share * here.balance;
-        metrics.node_balance += share * here.node_balance;
-        metrics.expert_balance += share * here.expert_balance;
-        metrics.bound += share * here.bound;
-        metrics.dispatch_balance += share * here.dispatch_balance;
-        metrics.dispatch_bound += share * here.dispatch_bound;
-        metrics.add_seconds(share, &here);
+        metrics.add(weight(window) / all, &here);
         if first || here.balance < metrics.worst_window_balance {
             metrics.worst_window_balance = here.balance;
             metrics.worst_window = window as u32;

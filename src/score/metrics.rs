@@ -67,8 +67,16 @@ pub struct eplb_metrics {
 pub use eplb_metrics as Metrics;
 
 impl Metrics {
-    /// Adds the share that a window has of what is in seconds.
-    pub(crate) fn add_seconds(&mut self, share: f64, window: &Metrics) {
+    /// Adds the share that a window has, of all figures that are means over the windows.
+    pub(crate) fn add(&mut self, share: f64, window: &Metrics) {
+        self.mean_gpu_load += share * window.mean_gpu_load;
+        self.max_gpu_load += share * window.max_gpu_load;
+        self.balance += share * window.balance;
+        self.node_balance += share * window.node_balance;
+        self.expert_balance += share * window.expert_balance;
+        self.bound += share * window.bound;
+        self.dispatch_balance += share * window.dispatch_balance;
+        self.dispatch_bound += share * window.dispatch_bound;
         self.max_gpu_seconds += share * window.max_gpu_seconds;
         self.mean_gpu_seconds += share * window.mean_gpu_seconds;
         self.time_balance += share * window.time_balance;

@@ -86,7 +86,8 @@ class Balancer:
             before: how much windows from before such a change count, 0 to 1.
             max_moves, max_moves_per_gpu_pair: slots of a layer that a plan may change; 0 = no limit.
             step_tokens: with cost, tokens of a layer in a step: one number, for all windows.
-            prices: of the gate, in seconds where there is a cost, which then chooses the layers that move; None: all that differ do.
+            prices: of the gate, in seconds where there is a cost, which then chooses the layers that move; None: all
+                that differ do.
             spare_buffers: experts of a layer that a GPU can receive beside its slots; None: as many as it has slots.
         """
         gpus = {"gpu_speed": gpu_speed, "gpu_slots": gpu_slots, "gpu_node": gpu_node, "gpu_state": gpu_state}
