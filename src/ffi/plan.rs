@@ -72,11 +72,15 @@ function! {
     /// 0.99976. Without a limit: the plan from nothing with GPUs (of the same slots and speed; in hierarchical scope of
     /// the same node, and nodes) renamed so that the fewest slots change, or the placement in force where the plan is
     /// no better, or what such steps make of that where it comes to more. With options.target only the first of these
-    /// has to be done, and the rest as far as it takes. A layer that kept the rules, its
-    /// groups whole, and had no empty slot is not less balanced than it was on the GPUs that stay; duplicates may
-    /// remain, but none is added. docs/SPEC.md: which rule wins over which.
+    /// has to be done, and the rest as far as it takes. A layer that kept the rules, its groups whole, and had no empty
+    /// slot is not less balanced than it was on the GPUs that stay; duplicates may remain, but none is added.
+    /// docs/SPEC.md: which rule wins over which.
     /// The other policies: their plan, renamed. EPLB_STATUS_SOURCE_LOST: an expert was on dead GPUs alone, which cannot
     /// be read from, and EPLB_FLAG_EXTERNAL_SOURCE is not set.
+    ///
+    /// With problem.cost, where experts cost time, the balance meant is that of times when a mean step of each window is
+    /// split as eplb_dispatch does, and every plan is searched as from a placement: workspace and stack are those of
+    /// that, and of eplb_dispatch; effort 0 is 400 for each slot.
     ///
     /// Time of a layer: see the policy, and O(P + E log E) for the metrics. Within limits a step takes O(P S W) at
     /// most, for S slots a GPU; effort bounds their sum, and without it the steps go on as long as they help.
