@@ -80,7 +80,8 @@ function! {
     ///
     /// With problem.cost, where experts cost time, the balance meant is that of times when a mean step of each window is
     /// split as eplb_dispatch does, and every plan is searched as from a placement: workspace and stack are those of
-    /// that, and of eplb_dispatch; effort 0 is 400 for each slot.
+    /// that, and of eplb_dispatch; effort 0 is 400 for each slot. Of a small layer, W P (E + P) up to
+    /// 1,000 (or effort / P), every change of a slot and every swap of two is measured, too.
     ///
     /// Time of a layer: see the policy, and O(P + E log E) for the metrics. Within limits a step takes O(P S W) at
     /// most, for S slots a GPU; effort bounds their sum, and without it the steps go on as long as they help.

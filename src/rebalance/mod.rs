@@ -1,6 +1,7 @@
 //! From the placement in force: within limits, renamed, or repaired alone.
 
 pub mod balance;
+mod every_change;
 mod homes;
 pub mod hungarian;
 pub mod mode;

@@ -9,6 +9,7 @@ use crate::options::Options;
 use crate::options::flags::Flags;
 use crate::placement::PlacementMut;
 use crate::problem::{Problem, Shape};
+use crate::rebalance::every_change::EveryChange;
 use crate::rebalance::mode::{Mode, Rebalance, most_replicas};
 use crate::rebalance::search::Task;
 use crate::rebalance::slots::{changed, differing, permute, permute_maps, stay};
@@ -189,10 +190,30 @@ impl Planner<'_> {
             if *survive == Survive::Nothing && self.balance(layer, slots, turns) < before {
                 exchange(aside, slots);
             }
+            if *seconds && *survive == Survive::Nothing {
+                self.try_every_change(layer, slots, aside, turns);
+            }
             let may_empty = self.options.flags.contains(Flags::EMPTY_SLOTS);
             if *seconds && *survive == Survive::Nothing && may_empty {
                 spare::empty_spare(self.problem, layer, slots, turns);
             }
+        }
+    }
+
+    /// Makes a small layer better as dispatch sees it.
+    #[inline(never)] // off the stack of the search
+    fn try_every_change(
+        &self,
+        layer: usize,
+        slots: &mut [i32],
+        aside: &mut [u32],
+        turns: &mut Arena,
+    ) {
+        let effort = self.options.effort;
+        if let Some(mut changes) = EveryChange::new(self.problem, layer, effort) {
+            let keeps =
+                |slots: &[i32], turns: &mut Arena| self.keeps_rules(layer, slots, aside, turns);
+            changes.climb(slots, turns, keeps);
         }
     }
 

@@ -120,8 +120,7 @@ pub fn mean_step(load: &[f32], step: Option<f32>) -> Vec<u32> {
     load.iter().map(|&load| tokens(load.into())).collect()
 }
 
-/// In one window, against every placement. While a plan is searched loads are split evenly: what dispatch would make of
-/// others is not seen, least on GPUs of different speeds.
+/// In one window, against every placement: what no single change makes better under dispatch is nearly always the best.
 #[test]
 fn small_layers_are_near_the_optimum() {
     for alike in [true, false] {
@@ -143,7 +142,7 @@ fn small_layers_are_near_the_optimum() {
         let [best, worse] = [best, worse].map(|count| f64::from(count) / f64::from(cases));
         let mean = sum / f64::from(cases);
         println!("{cases} layers, optimum {best:.4}, above 5 % {worse:.4}, mean {mean:.4}");
-        assert!(best > 0.97 && worse < if alike { 0.01 } else { 0.02 } && mean < 1.004);
+        assert!(best > 0.99 && worse < 0.005 && mean < 1.001);
     }
 }
 
