@@ -316,7 +316,8 @@ fn instructions_by_shape(figures: &Figures) -> String {
 
 /// A row a case: us a layer and, in multiples of the sort, the median layer and the slowest.
 fn dispatch(figures: &Figures) -> String {
-    let mut table = Table::new(&["case", "quotas", "speeds", "sources", "workspace KiB"]);
+    let mut table =
+        Table::new(&["case", "quotas", "speeds", "sources", "seconds", "workspace KiB"]);
     for case in figures.distinct("dispatch", "case") {
         let rows = figures.rows("dispatch").iter().filter(|row| row.text("case") == case);
         let cells = rows.clone().map(|row| {
