@@ -32,7 +32,7 @@ pub struct Choice<'a> {
     queue: &'a mut [u32],
     seen: &'a mut [u32],
     ways: Ways<'a>,
-    /// `[E]` the experts by falling weight.
+    /// `[E]` the experts that have a choice, by falling weight.
     keys: &'a mut [u64],
     buffer: &'a mut [u64],
     search: u32,
@@ -71,8 +71,8 @@ impl<'a> Choice<'a> {
         most: u64,
         effort: &mut Effort,
     ) -> bool {
-        self.weigh(replicas, most);
-        self.deal(topology, replicas);
+        let choosing = self.weigh(replicas, most);
+        self.deal(topology, replicas, choosing);
         let done = self.improve(topology, replicas, effort);
         for (replica, &used) in self.used.iter().enumerate() {
             // beyond the last replica there are slots without one, which stay as they are
@@ -84,50 +84,65 @@ impl<'a> Choice<'a> {
         done
     }
 
-    /// How many replicas each expert uses, and what they weigh.
-    fn weigh(&mut self, replicas: &Replicas, most: u64) {
+    /// How many slots hold each expert: in memory that the next choice writes anew.
+    pub fn copies(&mut self, slots: &[i32]) -> &[u32] {
+        self.count.fill(0);
+        slots.iter().for_each(|&expert| add(self.count, expert, 1));
+        self.count
+    }
+
+    /// How many replicas each expert uses, and what they weigh. Answers how many experts have a choice: their keys.
+    fn weigh(&mut self, replicas: &Replicas, most: u64) -> usize {
         self.share = 0;
+        let mut choosing = 0;
         for (expert, &tokens) in replicas.total.iter().enumerate() {
             let there = replicas.of_expert(expert).len() as u64;
             // of an expert without tokens all are as good as none
             let count =
                 if tokens == 0 { there } else { tokens.div_ceil(most.max(1)).min(there).max(1) };
             let each = tokens.div_ceil(count.max(1));
-            if count < there {
-                self.share = self.share.max(each);
-            }
             put(self.count, expert, count as u32);
             put(self.weight, expert, replicas.weight(each));
-            put(self.keys, expert, descending(each as f32, expert));
+            if count < there {
+                self.share = self.share.max(each);
+                put(self.keys, choosing, descending(each as f32, expert));
+                choosing += 1;
+            }
         }
-        sort(self.keys, self.buffer);
+        choosing
     }
 
-    /// Gives each expert the replicas on the GPUs that are done soonest with them; those without a choice first.
-    fn deal(&mut self, topology: &Topology, replicas: &Replicas) {
+    /// Gives each expert the replicas on the GPUs that are done soonest with them; those without a choice all.
+    fn deal(&mut self, topology: &Topology, replicas: &Replicas, choosing: usize) {
         self.used.fill(0);
         self.load.fill(0);
-        for choosing in [false, true] {
-            for place in 0..self.keys.len() {
-                let expert = index_of(at(self.keys, place));
-                let (count, weight) = (at(self.count, expert) as usize, at(self.weight, expert));
-                let range = replicas.of_expert(expert);
-                if (count < range.len()) != choosing {
-                    continue;
+        for expert in 0..self.count.len() {
+            let (range, weight) = (replicas.of_expert(expert), at(self.weight, expert));
+            if at(self.count, expert) as usize == range.len() {
+                for replica in range {
+                    put(self.used, replica, 1);
+                    add(self.load, at(replicas.gpu, replica), weight);
                 }
-                for _ in 0..count {
-                    let unused = range.clone().filter(|&replica| at(self.used, replica) == 0);
-                    let mut soonest = (f64::INFINITY, usize::MAX);
-                    for replica in unused {
-                        let gpu = at(replicas.gpu, replica) as usize;
-                        let done = time(at(self.load, gpu) + weight, topology.speed(gpu));
-                        if done < soonest.0 {
-                            soonest = (done, replica);
-                        }
+            }
+        }
+        let keys = self.keys.get_mut(..choosing).unwrap_or_default();
+        sort(keys, self.buffer);
+        for place in 0..choosing {
+            let expert = index_of(at(self.keys, place));
+            let weight = at(self.weight, expert);
+            for _ in 0..at(self.count, expert) {
+                let unused =
+                    replicas.of_expert(expert).filter(|&replica| at(self.used, replica) == 0);
+                let mut soonest = (f64::INFINITY, usize::MAX);
+                for replica in unused {
+                    let gpu = at(replicas.gpu, replica) as usize;
+                    let done = time(at(self.load, gpu) + weight, topology.speed(gpu));
+                    if done < soonest.0 {
+                        soonest = (done, replica);
                     }
-                    put(self.used, soonest.1, 1);
-                    add(self.load, at(replicas.gpu, soonest.1), weight);
                 }
+                put(self.used, soonest.1, 1);
+                add(self.load, at(replicas.gpu, soonest.1), weight);
             }
         }
     }

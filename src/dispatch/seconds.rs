@@ -151,7 +151,7 @@ impl<'a> Chooser<'a> {
         let mut tries = WORK.checked_div(split.layer.slots.len()).unwrap_or(0);
         while !split.is_close() {
             split.again(self.best, effort);
-            let changes = split.changes();
+            let changes = split.changes(self.choice.copies(split.layer.slots));
             if changes.len() <= FEW {
                 return self.try_all(split, &changes, effort);
             }
@@ -252,8 +252,8 @@ impl Splitting<'_, '_> {
         self.flow.split(self.layer.shape.topology(), self.replicas, self.level, effort);
     }
 
-    /// Slots of experts that have a choice: first of those on GPUs that are done as late as the last.
-    fn changes(&self) -> heapless::Vec<u32, CHANGES> {
+    /// Slots of experts that have a choice, `copies` by expert: first of those on GPUs that are done as late as the last.
+    fn changes(&self, copies: &[u32]) -> heapless::Vec<u32, CHANGES> {
         let Layer { shape, slots } = *self.layer;
         let topology = shape.topology();
         let done = |gpu| time(at(self.replicas.load, gpu), topology.speed(gpu));
@@ -265,12 +265,11 @@ impl Splitting<'_, '_> {
             let gpus = by_gpu(topology, slots).filter(|&(gpu, ..)| (done(gpu) >= latest) == late);
             for (_, first, held) in gpus {
                 for (slot, &expert) in (first as u32..).zip(held) {
-                    if total(expert) == 0 || at(self.replicas.left_out, slot) != 0 {
+                    let has_choice = total(expert) > 0 && at(copies, expert) > 1;
+                    if !has_choice || at(self.replicas.left_out, slot) != 0 {
                         continue;
                     }
-                    let all = (0..).zip(slots).filter(|&(_, &other)| other == expert);
-                    let has_choice = all.clone().count() > 1;
-                    for (slot, _) in all.filter(|_| has_choice) {
+                    for (slot, _) in (0..).zip(slots).filter(|&(_, &other)| other == expert) {
                         if !found.contains(&slot) && found.push(slot).is_err() {
                             return found;
                         }
