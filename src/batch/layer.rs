@@ -1,0 +1,262 @@
+//! A layer: the capacities that the tolerance allows, copies until all GPUs are within them, or the least capacities
+//! for which copies are found.
+
+use crate::base::arena::Carve;
+use crate::base::cells::{NONE, at, copy, put};
+use crate::batch::bound::Bound;
+use crate::batch::exact::{Exact, Found};
+use crate::batch::greedy;
+use crate::batch::layout::{FETCHED, HELD, Layout, Limits};
+use crate::batch::reach::Reach;
+use crate::batch::request::{ReplicateLimit, Replicated};
+use crate::dispatch::{Level, time};
+use crate::problem::Shape;
+use crate::problem::topology::Topology;
+
+/// What works on a layer.
+#[derive(Debug)]
+pub struct Planner<'a> {
+    pub layout: Layout<'a>,
+    reach: Reach<'a>,
+    level: Level<'a>,
+    /// `[G]` the GPUs that the level is for; tokens of the experts at home on each.
+    set: &'a mut [u32],
+    homes: &'a mut [u64],
+    bound: Bound<'a>,
+    exact: Exact<'a>,
+    /// `[P]` expert and slot of the fetches of the best answer, as many as `num_kept`.
+    kept_expert: &'a mut [u32],
+    kept_slot: &'a mut [u32],
+    num_kept: usize,
+    /// Fetches that it takes at the level at least.
+    fewest: u32,
+    effort: u64,
+}
+
+/// Slots looked at in a layer by default.
+const EFFORT: u64 = 1 << 17;
+
+impl<'a> Planner<'a> {
+    /// Takes the memory: O(P + E + G).
+    #[inline(always)] // what only counts is gone from the code
+    pub fn carve(arena: &mut impl Carve<'a>, shape: &Shape) -> Self {
+        let gpus = shape.topology().num_gpus();
+        Planner {
+            layout: Layout::carve(arena, shape),
+            reach: Reach::carve(arena, shape),
+            level: Level::carve(arena, shape),
+            set: arena.u32s(gpus),
+            homes: arena.u64s(gpus),
+            bound: Bound::carve(arena, shape),
+            exact: Exact::carve(arena, shape),
+            kept_expert: arena.u32s(shape.num_physical_experts()),
+            kept_slot: arena.u32s(shape.num_physical_experts()),
+            num_kept: 0,
+            fewest: 0,
+            effort: 0,
+        }
+    }
+
+    /// Plans a layer whose tokens are in `layout.total`.
+    #[inline(never)]
+    pub fn plan(
+        &mut self,
+        shape: &Shape,
+        (home, held): (&[i32], &[i32]),
+        (tolerance, limits, effort): (u32, Limits, u32),
+    ) -> Replicated {
+        self.effort = if effort == 0 { EFFORT } else { u64::from(effort) };
+        let topology = shape.topology();
+        self.layout.limits = limits;
+        self.layout.begin(shape, home, held);
+        self.reach.begin();
+        self.find_bound(topology);
+        let bound = self.level.time(topology);
+        let target = self.level.height_with(tolerance);
+        let mut limit = ReplicateLimit::None;
+        if !self.reaches(topology, target) {
+            limit = self.what_limits(topology, target);
+            self.search_least(topology, target);
+        }
+        let mut report = self.measure(topology);
+        report.bound = bound;
+        report.limit = limit;
+        report.fetches_bound = self.fewest;
+        report
+    }
+
+    /// The least level at which all tokens have room, if GPUs with a spare slot may take any, and the others those of
+    /// their homes.
+    fn find_bound(&mut self, topology: &Topology) {
+        let layout = &self.layout;
+        let (mut members, mut tokens) = (0, layout.total.iter().sum::<u64>());
+        self.homes.fill(0);
+        for gpu in (0..topology.num_gpus()).filter(|&gpu| topology.serves(gpu)) {
+            let mut homes = 0;
+            for slot in layout.of_gpu(gpu).filter(|&slot| at(layout.expert, slot) != NONE) {
+                homes += at(layout.total, at(layout.expert, slot));
+            }
+            put(self.homes, gpu, if layout.has_spare(gpu) { u64::MAX } else { homes });
+            put(self.set, members, gpu as u32);
+            members += 1;
+        }
+        self.level.drain();
+        loop {
+            let set = self.set.get(..members).unwrap_or_default();
+            self.level.raise(topology, set, tokens);
+            // those that cannot fill their part leave more to the others
+            let before = members;
+            members = 0;
+            for place in 0..before {
+                let gpu = at(self.set, place);
+                let homes = at(self.homes, gpu);
+                if homes < at(self.level.capacity, gpu) {
+                    tokens = tokens.saturating_sub(homes);
+                } else {
+                    put(self.set, members, gpu);
+                    members += 1;
+                }
+            }
+            if members == before || members == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Looks for the fewest copies that bring all GPUs within a level: whether there are any.
+    fn reaches(&mut self, topology: &Topology, height: u64) -> bool {
+        let (layout, reach) = (&mut self.layout, &mut self.reach);
+        layout.undo_all();
+        self.level.set_height(topology, height);
+        copy(layout.capacity, self.level.capacity);
+        self.fewest = 0;
+        if reach.relieve_all(layout) {
+            return true;
+        }
+        self.fewest = self.bound.fewest(layout, reach);
+        let most = layout.num_spare();
+        if self.fewest > most {
+            return false;
+        }
+        let found = greedy::fetch_all(layout, reach);
+        let fetches = layout.made().len() as u32;
+        if found && fetches <= self.fewest || !self.exact.is_open() {
+            return found;
+        }
+        if found {
+            self.keep();
+        }
+        self.layout.undo_all();
+        let most = if found { fetches - 1 } else { most };
+        while self.fewest <= most {
+            let (layout, tools) = (&mut self.layout, (&mut self.reach, &mut self.bound));
+            match self.exact.search(layout, tools, self.fewest, &mut self.effort) {
+                Found::Answer => return true,
+                Found::Nothing => self.fewest += 1,
+                Found::Unknown => break,
+            }
+        }
+        if found {
+            self.restore();
+        }
+        found
+    }
+
+    /// Keeps the fetches that are made.
+    fn keep(&mut self) {
+        self.num_kept = self.layout.made().len();
+        for (place, &slot) in self.layout.made().iter().enumerate() {
+            put(self.kept_slot, place, slot);
+            put(self.kept_expert, place, at(self.layout.expert, slot));
+        }
+    }
+
+    /// Makes the fetches that were kept; none is made yet.
+    fn restore(&mut self) {
+        for place in 0..self.num_kept {
+            self.layout.fetch(at(self.kept_expert, place), at(self.kept_slot, place) as usize);
+        }
+        self.reach.relieve_all(&mut self.layout);
+    }
+
+    /// The least level above one that is too low at which copies are found, and these.
+    fn search_least(&mut self, topology: &Topology, mut low: u64) {
+        self.layout.undo_all();
+        let height = |gpu| self.level.height_of(topology, gpu, at(self.layout.load, gpu));
+        let mut high = (0..topology.num_gpus()).map(height).max().unwrap_or(low);
+        (self.num_kept, self.fewest) = (0, 0);
+        let mut fewest = 0;
+        while low.saturating_add(1) < high {
+            let middle = low + (high - low) / 2;
+            if self.reaches(topology, middle) {
+                self.keep();
+                fewest = self.fewest;
+                high = middle;
+            } else {
+                low = middle;
+            }
+        }
+        self.layout.undo_all();
+        self.level.set_height(topology, high);
+        copy(self.layout.capacity, self.level.capacity);
+        self.restore();
+        self.fewest = fewest;
+    }
+
+    /// Which limit it is: the first without which the level is reached.
+    fn what_limits(&mut self, topology: &Topology, height: u64) -> ReplicateLimit {
+        let limits = self.layout.limits;
+        let in_free = Limits { fetches_in: u32::MAX, ..limits };
+        let out_free = Limits { fetches_out: u32::MAX, ..limits };
+        let any = Limits { least_tokens: 1, fetch_tokens: 0, ..limits };
+        let tries = [
+            (in_free, ReplicateLimit::FetchesIn),
+            (out_free, ReplicateLimit::FetchesOut),
+            (any, ReplicateLimit::LeastTokens),
+        ];
+        let mut found = ReplicateLimit::Slots;
+        for (without, limit) in tries {
+            if without == limits || found != ReplicateLimit::Slots {
+                continue;
+            }
+            self.layout.undo_all();
+            self.layout.limits = without;
+            if self.reaches(topology, height) {
+                found = limit;
+            }
+            self.layout.undo_all();
+        }
+        self.layout.limits = limits;
+        found
+    }
+
+    /// What is known of the answer but its bounds.
+    fn measure(&self, topology: &Topology) -> Replicated {
+        let layout = &self.layout;
+        let mut report = Replicated { balance: 1.0, ..Replicated::default() };
+        let (mut speeds, mut tokens) = (0.0, 0);
+        for gpu in (0..topology.num_gpus()).filter(|&gpu| topology.serves(gpu)) {
+            let time = time(at(layout.load, gpu), topology.speed(gpu));
+            if time > report.largest_time {
+                report.largest_time = time;
+                report.busiest_gpu = gpu as u32;
+            }
+            if topology.receives(gpu) {
+                speeds += f64::from(topology.speed(gpu));
+            }
+            for slot in layout.of_gpu(gpu) {
+                let here = at(layout.tokens, slot);
+                tokens += here;
+                if [HELD, FETCHED].contains(&at(layout.kind, slot)) {
+                    report.leaving_home += here;
+                }
+            }
+        }
+        if report.largest_time > 0.0 {
+            report.balance = tokens as f64 / speeds / report.largest_time;
+        }
+        report.tokens = tokens;
+        report.fetches = layout.made().len() as u32;
+        report
+    }
+}
