@@ -25,7 +25,8 @@
        }
 
    The topics: 1 version and statuses, 2 problem, 3 options, 4 placement, 5 plan, 6 measure and check, 7 load windows,
-   8 transfers, 9 gate, 10 dispatch, 11 explain, 12 all statuses, 13 inline functions, 14 firmware: parts, workspace.
+   8 transfers, 9 gate, 10 dispatch, 11 replicas for a batch, 12 explain, 13 all statuses, 14 inline functions,
+   15 firmware: parts, workspace.
 
    What holds for every function, unless it says otherwise
    - It answers EPLB_STATUS_OK (0) or a negative EPLB_STATUS_* as an int32_t. On anything but OK every output is as it
@@ -297,6 +298,7 @@ EPLB_ENUM(eplb_operation, uint32_t) {
                                    planning loop allocates once. */
   EPLB_OPERATION_NUMBER = 6,    /* eplb_number, which needs no workspace: for eplb_explain. */
   EPLB_OPERATION_DIGEST = 7,    /* eplb_digest, likewise. */
+  EPLB_OPERATION_REPLICATE = 8, /* eplb_replicate. */
 };
 
 /* Says how much workspace an operation needs. Ask once, keep the block, use it for any number of calls; two calls at
@@ -874,7 +876,117 @@ typedef struct eplb_quotas {
 int32_t eplb_dispatch(const eplb_problem *problem, const eplb_options *options, void *workspace, size_t workspace_size,
                       const eplb_placement *placement, const eplb_batch *batch, const eplb_quotas *out);
 
-/* ---------------------------------------------------------------- 11. Explain
+/* ---------------------------------------------------------------- 11. Replicas for a batch
+
+   Homes stay where they are; the spare slots of every GPU get the copies that one batch needs, whose tokens are known
+   after gating. Keep what physical_to_logical says of the spare slots, and pass it as held with the next batch. */
+
+/* The tokens of a batch, and what copies may be made for them. */
+typedef struct eplb_replication {
+  uint32_t struct_size;     /* sizeof(eplb_replication). */
+  uint32_t num_sources;     /* 0: it is not known, or does not matter, where tokens come from. num_gpus: every GPU sends
+                               its own. */
+  const uint32_t *tokens;   /* [L][E] tokens of each expert; with sources [L][G][E] tokens that each GPU sends to each
+                               expert. At most 2^52 in a layer; none from a dead GPU. */
+  const int32_t *held;      /* [L][P] what the spare slots hold from the last batch, -1 for nothing: such copies need no
+                               fetch. Where the home placement has an expert it is not looked at. NULL: nothing. */
+  uint32_t tolerance;       /* The largest time may be (1 + tolerance / 1024) times eplb_replicated.bound; at most 2^20.
+                               0: the least, whatever is fetched for it; 10 is 1 %. */
+  uint32_t fetch_tokens;    /* A fetch costs the GPU that receives it as much time as so many tokens. */
+  uint32_t least_tokens;    /* A copy that is fetched gets at least so many tokens, or is not made; 0 = 1. */
+  uint32_t max_fetches_in;  /* Fetches of a layer into a GPU at most; 0 = as many as it has spare slots. */
+  uint32_t max_fetches_out; /* Fetches of a layer out of a GPU at most; 0 = any number. */
+  uint32_t reserved;        /* 0. */
+} eplb_replication;
+#define EPLB_REPLICATION_INIT { sizeof(eplb_replication), 0, NULL, NULL, 0, 0, 0, 0, 0, 0 }
+
+/* An expert of a layer on its way into a spare slot. */
+typedef struct eplb_fetch {
+  int32_t layer;            /* Layer. */
+  int32_t expert;           /* Logical expert. */
+  int32_t source_gpu;       /* GPU that sends. */
+  int32_t source_slot;      /* Slot from which the expert is read, 0 .. P - 1. */
+  int32_t destination_gpu;  /* GPU that receives. */
+  int32_t destination_slot; /* Spare slot into which the expert goes, 0 .. P - 1. */
+  uint32_t round;           /* Round, from 0 in each layer: what is read from a home is of round 0, what is read from a
+                               copy that has been fetched is of the round after that one's. */
+} eplb_fetch;
+
+/* What kept the largest time above the tolerance. */
+EPLB_ENUM(eplb_replicate_limit, uint32_t) {
+  EPLB_REPLICATE_LIMIT_NONE = 0,         /* Nothing: the largest time is within the tolerance. */
+  EPLB_REPLICATE_LIMIT_SLOTS = 1,        /* The spare slots: how many there are, and where. */
+  EPLB_REPLICATE_LIMIT_FETCHES_IN = 2,   /* The fetches that a GPU may receive. */
+  EPLB_REPLICATE_LIMIT_FETCHES_OUT = 3,  /* The fetches that a GPU may send. */
+  EPLB_REPLICATE_LIMIT_LEAST_TOKENS = 4, /* The tokens that a copy gets at least, or what a fetch costs. */
+  EPLB_REPLICATE_LIMIT_EFFORT = 5,       /* The effort: the search ended before it knew. */
+};
+
+/* What eplb_replicate reports of one layer. Times are tokens / speed of the GPU, those that fetches cost included;
+   tokens where no speeds are given. */
+typedef struct eplb_replicated {
+  double largest_time;        /* The largest time of a GPU. */
+  double bound;               /* No copies and no split of the tokens in whole tokens have a smaller largest time,
+                                 however many spare slots a GPU has that has any. The tolerance is above this. */
+  double balance;             /* Tokens / total speed of the GPUs that are alive, over largest_time; 1.0 when there are
+                                 no tokens. */
+  uint64_t tokens;            /* Tokens of the layer. */
+  uint64_t leaving_home;      /* Tokens that copies in spare slots get. */
+  uint64_t leaving_node;      /* Tokens that leave the node of their source; 0 when sources are not given. */
+  uint64_t leaving_gpu;       /* Tokens that leave the GPU of their source, those that leave its node included; 0 when
+                                 sources are not given. */
+  uint32_t fetches;           /* Copies that are fetched. */
+  uint32_t fetches_bound;     /* No answer whose largest time is as small as the tolerance asks (where that cannot be:
+                                 as this one's) has fewer. */
+  uint32_t busiest_gpu;       /* The GPU of largest_time, lowest index first among equals. */
+  eplb_replicate_limit limit; /* EPLB_REPLICATE_LIMIT_*. */
+} eplb_replicated;
+
+/* Where eplb_replicate writes. NULL but for physical_to_logical and quota: not wanted. */
+typedef struct eplb_replicas {
+  uint32_t struct_size;         /* sizeof(eplb_replicas). */
+  uint32_t max_replicas;        /* Width of the routing table, at least the largest number of GPUs that serve and are
+                                   home to an expert; no expert gets more replicas than that. Not looked at when neither
+                                   route_end nor route_slot is given. */
+  int32_t *physical_to_logical; /* [L][P] the home placement, and in its spare slots what they hold for this batch. A
+                                   copy of the last batch that is not used stays where no fetch needs its slot. */
+  uint32_t *quota;              /* [L][P] or [L][G][P] tokens that each physical expert gets: see eplb_quotas. */
+  uint32_t *route_end;          /* [L][E][max_replicas] or [L][G][E][max_replicas]: see eplb_quotas. */
+  int32_t *route_slot;          /* [L][E][max_replicas]: see eplb_quotas. */
+  eplb_fetch *fetches;          /* [capacity] the fetches, layer by layer, by round, then by slot; how many in
+                                   per_layer. */
+  size_t fetch_size;            /* sizeof(eplb_fetch). */
+  uint32_t capacity;            /* Fetches that fit: as many as there are spare slots in all layers, L P at most. Not
+                                   looked at when fetches is NULL. */
+  uint32_t reserved;            /* 0. */
+  eplb_replicated *per_layer;   /* [L] what is known of each layer. */
+  size_t replicated_size;       /* sizeof(eplb_replicated). */
+} eplb_replicas;
+#define EPLB_REPLICAS_INIT \
+  { sizeof(eplb_replicas), 0, NULL, NULL, NULL, NULL, NULL, sizeof(eplb_fetch), 0, 0, NULL, sizeof(eplb_replicated) }
+
+/* Decides for one batch, whose tokens are known, which experts are copied into the spare slots of a placement, and
+   splits the tokens over homes and copies: the largest time of a GPU within a tolerance of the least, by the fewest
+   fetches, then with the fewest tokens that leave their homes.
+
+   Homes are never touched, and no expert comes to a GPU twice. Spare slots are those that hold -1 on GPUs that are
+   alive; GPUs that leave serve and receive none. Small layers are searched whole; of others fetches_bound says how
+   few there could be. Where no copies bring the largest time within the tolerance it is the least that was found,
+   and limit says what it was kept by. Whole tokens, total orders: the same on every rank.
+
+   problem  only sizes and topology matter, of one layer or several; load may be NULL, cost must be.
+   options  only effort matters: it bounds the replicas looked at in a layer while fewer fetches are searched for.
+   home     only physical_to_logical is read: any placement, with -1 in the spare slots.
+   request  the tokens, what is held, the limits.
+   out      out: slots, quotas, routing table, fetches, a report a layer.
+
+   The workspace is the same with sources and without, whatever the number of layers. EPLB_STATUS_TOLERANCE,
+   EPLB_STATUS_LIST_TOO_SMALL, EPLB_STATUS_UNSUPPORTED_COST, and those of eplb_dispatch. About
+   O(E + P + fetches x the copies looked at) a layer, with sources O(G P) more. */
+int32_t eplb_replicate(const eplb_problem *problem, const eplb_options *options, void *workspace, size_t workspace_size,
+                       const eplb_placement *home, const eplb_replication *request, const eplb_replicas *out);
+
+/* ---------------------------------------------------------------- 12. Explain
 
    Not on the path of a call that succeeds: when one is refused, ask the explanation with the same arguments. */
 
@@ -954,7 +1066,12 @@ size_t eplb_explain_dispatch(const eplb_problem *problem, const eplb_options *op
                              size_t workspace_size, const eplb_placement *placement, const eplb_batch *batch,
                              const eplb_quotas *out, char *text, size_t size);
 
-/* ---------------------------------------------------------------- 12. All statuses */
+/* Explains a call of eplb_replicate. */
+size_t eplb_explain_replicate(const eplb_problem *problem, const eplb_options *options, void *workspace,
+                              size_t workspace_size, const eplb_placement *home, const eplb_replication *request,
+                              const eplb_replicas *out, char *text, size_t size);
+
+/* ---------------------------------------------------------------- 13. All statuses */
 
 /* What a call answers, as an int32_t. eplb_status_string has a text of each, eplb_explain says what it is about. */
 EPLB_ENUM(eplb_status, int32_t) {
@@ -1042,6 +1159,7 @@ EPLB_ENUM(eplb_status, int32_t) {
   EPLB_STATUS_DISPATCH_DEAD_SOURCE = -101,  /* eplb_dispatch: a dead GPU has tokens to send. */
   EPLB_STATUS_DISPATCH_TOKENS = -102,       /* eplb_dispatch: the tokens of a layer sum to more than 2^52. */
   EPLB_STATUS_DISPATCH_SOURCES = -103,      /* eplb_dispatch: num_sources is neither 0 nor num_gpus. */
+  EPLB_STATUS_TOLERANCE = -104,             /* eplb_replicate: the tolerance is larger than 2^20. */
   EPLB_STATUS_TRACKER_FOREIGN = -90,        /* The memory holds no load tracker, or one of another version or byte
                                                order. */
   EPLB_STATUS_TRACKER_TORN = -91,           /* The memory of a load tracker is damaged, or was saved in the middle of a
@@ -1075,7 +1193,7 @@ EPLB_ENUM(eplb_status, int32_t) {
 } /* extern "C" */
 #endif
 
-/* ---------------------------------------------------------------- 13. Inline functions */
+/* ---------------------------------------------------------------- 14. Inline functions */
 
 /* Routing, as a pure function: the physical expert that token number `token` of an expert (and source) goes to,
    -1 when there are fewer tokens. Every rank that has the table gets the same answer without talking.
@@ -1125,12 +1243,13 @@ EPLB_INLINE eplb_placement eplb_placement_of_maps(const int32_t *physical_to_log
   return placement;
 }
 
-/* ---------------------------------------------------------------- 14. Firmware
+/* ---------------------------------------------------------------- 15. Firmware
 
    `make lib SMALL=1` is the library optimised for size; WITHOUT="windows previous dispatch compat load explain" leaves
    parts out. Plans are the same. What asks for a part that is not there is answered EPLB_STATUS_UNSUPPORTED_*, and its
-   functions do not link: eplb_transfers and eplb_gate (previous), eplb_dispatch (dispatch), eplb_tracker_*,
-   eplb_window_weights and eplb_forecast (load), eplb_explain_* (explain). docs/guides/firmware.md: what each saves. */
+   functions do not link: eplb_transfers and eplb_gate (previous), eplb_dispatch and eplb_replicate (dispatch),
+   eplb_tracker_*, eplb_window_weights and eplb_forecast (load), eplb_explain_* (explain). docs/guides/firmware.md:
+   what each saves. */
 
 /* Bytes of workspace, a multiple of 8, that suffice for eplb_plan, eplb_evaluate and eplb_check with any policy: E
    logical experts, P >= E physical experts, G GPUs of as many slots and as fast as each other, no previous placement,

@@ -3,6 +3,7 @@
 
 use crate::afresh::{self, FROM_NOTHING, measured};
 use crate::base::arena::{Arena, Need};
+use crate::batch;
 use crate::dispatch;
 use crate::options::Options;
 use crate::options::operation::Operation;
@@ -34,11 +35,13 @@ pub fn workspace(operation: Operation, shape: &Shape, options: &Options) -> Resu
         Operation::Check => Ok(placement::need(shape)),
         Operation::Transfers if parts::PREVIOUS => list::need(shape, options.flags),
         Operation::Dispatch if parts::DISPATCH => dispatch::need(shape),
+        Operation::Replicate if parts::DISPATCH => batch::need(shape),
         Operation::Number | Operation::Digest => Ok(Need::default()),
         // left out of this build
-        Operation::Dispatch | Operation::Transfers | Operation::Rebalance => {
-            Err(Status::UnknownOperation)
-        }
+        Operation::Dispatch
+        | Operation::Replicate
+        | Operation::Transfers
+        | Operation::Rebalance => Err(Status::UnknownOperation),
     }
 }
 

@@ -1,13 +1,17 @@
 //! The list of fetches: who sends, in which round.
 
-use crate::base::cells::{at, put};
+use crate::base::cells::at;
+use crate::base::table::TableMut;
 use crate::batch::layout::{FETCHED, Layout};
 use crate::batch::request::Fetch;
 
-/// Writes the fetches of a layer, by round, then by slot: how many.
-pub fn write(layout: &Layout, layer: usize, list: Option<&mut [Fetch]>) -> usize {
+/// Writes the fetches of a layer into a list from a place on, by round, then by slot: how many.
+pub fn write(
+    layout: &Layout,
+    layer: usize,
+    (list, from): (&mut dyn TableMut<Fetch>, usize),
+) -> usize {
     let made = layout.made();
-    let Some(list) = list else { return made.len() };
     let (mut written, mut round) = (0, 0);
     while written < made.len() && (round as usize) <= made.len() {
         for slot in 0..layout.kind.len() {
@@ -22,7 +26,7 @@ pub fn write(layout: &Layout, layer: usize, list: Option<&mut [Fetch]>) -> usize
                     destination_slot: slot as i32,
                     round,
                 };
-                put(list, written, fetch);
+                list.set(from + written, fetch);
                 written += 1;
             }
         }

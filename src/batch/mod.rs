@@ -14,7 +14,8 @@ mod reach;
 mod replicate;
 mod request;
 
-pub use crate::batch::replicate::{need, replicate};
+pub use crate::batch::replicate::{Widths, check, need, replicate, spare_slots};
 pub use crate::batch::request::{
-    Fetch, ReplicasMut, ReplicateLimit, ReplicateReport, Replicated, Request,
+    Fetch, ReplicasMut, ReplicateLimit, ReplicateReport, Replicated, Request, eplb_fetch,
+    eplb_replicated,
 };

@@ -7,7 +7,7 @@ use crate::batch::layer::Planner;
 use crate::batch::layout::Limits;
 use crate::batch::request::{ReplicasMut, ReplicateReport, Replicated, Request};
 use crate::dispatch::{self, Lengths, Local, QuotasMut, Replicas, sum_sources, write_layer};
-use crate::placement::{Placement, is_entry};
+use crate::placement::{Placement, by_gpu, is_entry};
 use crate::problem::Shape;
 use crate::status::Status;
 
@@ -34,6 +34,13 @@ pub fn need(shape: &Shape) -> Result<Need, Status> {
     let mut need = Need::default();
     Scratch::carve(&mut need, shape);
     Ok(need)
+}
+
+/// How wide the routing table is, and how long the list of fetches; `None`: not wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Widths {
+    pub table: Option<usize>,
+    pub list: Option<usize>,
 }
 
 /// Memory of a call.
@@ -78,9 +85,9 @@ pub fn replicate(
     let lengths = check_lengths(shape, home, request, &out)?;
     arena.check(need(shape)?)?;
     let mut scratch = Scratch::carve(&mut arena, shape);
-    let width = table_width(&out.quotas);
-    check_layers(shape, &mut scratch.replicas, home, request, width)?;
-    check_list(shape, home, &out)?;
+    let width = out.quotas.has_table().then_some(out.quotas.max_replicas);
+    let list = out.fetches.as_deref().map(|list| list.rows());
+    scratch.check(shape, home, request, Widths { table: width, list })?;
     scratch.local.place(shape.topology());
     let each = lengths.of_a_layer(shape);
     let slots = shape.num_physical_experts();
@@ -92,8 +99,10 @@ pub fn replicate(
         let mut found = scratch.layer(shape, home.layer(shape, layer), layer, request, width);
         scratch.planner.layout.write(home.layer(shape, layer), filled);
         scratch.write(shape, filled, request.by_source.then_some(tokens), quotas, &mut found);
-        let list = out.fetches.as_deref_mut().and_then(|list| list.get_mut(fetches..));
-        fetches += fetches::write(&scratch.planner.layout, layer, list);
+        fetches += match out.fetches.as_deref_mut() {
+            Some(list) => fetches::write(&scratch.planner.layout, layer, (list, fetches)),
+            None => found.fetches as usize,
+        };
         if let Some(report) = report.as_mut() {
             report(layer, &found);
         }
@@ -101,7 +110,32 @@ pub fn replicate(
     Ok(fetches)
 }
 
+/// What [`replicate`] would answer for arrays of the right lengths, without a search. `arena` holds what [`need`] says.
+pub fn check(
+    shape: &Shape,
+    mut arena: Arena,
+    home: &Placement,
+    request: &Request,
+    widths: Widths,
+) -> Result<(), Status> {
+    check_tolerance(request)?;
+    Scratch::carve(&mut arena, shape).check(shape, home, request, widths)
+}
+
 impl Scratch<'_> {
+    /// Refuses what no layer may have, and a list that is too short.
+    fn check(
+        &mut self,
+        shape: &Shape,
+        home: &Placement,
+        request: &Request,
+        widths: Widths,
+    ) -> Result<(), Status> {
+        check_layers(shape, &mut self.replicas, home, request, widths.table)?;
+        let is_short = |list| list < spare_slots(shape, home);
+        if widths.list.is_some_and(is_short) { Err(Status::ListTooSmall) } else { Ok(()) }
+    }
+
     /// Finds the copies of a layer and the tokens of all replicas.
     fn layer(
         &mut self,
@@ -150,11 +184,6 @@ impl Scratch<'_> {
     }
 }
 
-/// The width of the routing table, if one is wanted.
-fn table_width(out: &QuotasMut) -> Option<usize> {
-    (out.route_end.is_some() || out.route_slot.is_some()).then_some(out.max_replicas)
-}
-
 /// Refuses arrays of the wrong lengths, and a tolerance that is too large.
 fn check_lengths(
     shape: &Shape,
@@ -172,7 +201,12 @@ fn check_lengths(
     if request.tokens.len() != lengths.tokens || !out.quotas.has(&lengths) {
         return Err(Status::ArrayLength);
     }
-    if request.tolerance > MOST_TOLERANCE { Err(Status::Tolerance) } else { Ok(lengths) }
+    check_tolerance(request)?;
+    Ok(lengths)
+}
+
+fn check_tolerance(request: &Request) -> Result<(), Status> {
+    if request.tolerance > MOST_TOLERANCE { Err(Status::Tolerance) } else { Ok(()) }
 }
 
 /// Refuses what no layer may have: the first that has it decides.
@@ -204,17 +238,15 @@ fn check_layers(
     Ok(())
 }
 
-/// Refuses a list that is shorter than the spare slots.
-fn check_list(shape: &Shape, home: &Placement, out: &ReplicasMut) -> Result<(), Status> {
-    let Some(list) = &out.fetches else { return Ok(()) };
+/// Spare slots of all layers: those that hold -1 on GPUs that receive.
+pub fn spare_slots(shape: &Shape, home: &Placement) -> usize {
     let mut spare = 0;
     for layer in 0..shape.num_layers() {
-        let slots = home.layer(shape, layer);
-        for (gpu, _, slots) in crate::placement::by_gpu(shape.topology(), slots) {
+        for (gpu, _, slots) in by_gpu(shape.topology(), home.layer(shape, layer)) {
             if shape.topology().receives(gpu) {
                 spare += slots.iter().filter(|&&entry| entry < 0).count();
             }
         }
     }
-    if list.len() < spare { Err(Status::ListTooSmall) } else { Ok(()) }
+    spare
 }

@@ -1,5 +1,6 @@
 //! What a call is given, and what it answers.
 
+use crate::base::table::TableMut;
 use crate::dispatch::QuotasMut;
 
 /// What kept the largest time above the tolerance.
@@ -106,7 +107,6 @@ pub struct Request<'a> {
 }
 
 /// Where the answer goes.
-#[derive(Debug)]
 pub struct ReplicasMut<'a> {
     /// `[L][P]` the home placement with the copies of this batch in its spare slots; a copy of the last batch that is
     /// not used stays where no fetch needs its slot.
@@ -116,7 +116,7 @@ pub struct ReplicasMut<'a> {
     pub quotas: QuotasMut<'a>,
     /// The fetches, layer by layer, in a layer by round, then by slot; at least as long as there are spare slots in all
     /// layers. `None`: not wanted.
-    pub fetches: Option<&'a mut [Fetch]>,
+    pub fetches: Option<&'a mut dyn TableMut<Fetch>>,
 }
 
 /// Receives what is known of each layer, in order of the layers.

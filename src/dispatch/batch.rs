@@ -76,6 +76,11 @@ pub struct QuotasMut<'a> {
 }
 
 impl QuotasMut<'_> {
+    /// Whether any part of the routing table is wanted.
+    pub fn has_table(&self) -> bool {
+        self.route_end.is_some() || self.route_slot.is_some()
+    }
+
     /// Whether each that is given is as long as that.
     pub(crate) fn has(&self, lengths: &Lengths) -> bool {
         let wrong = |given: Option<usize>, len| given.is_some_and(|given| given != len);

@@ -53,7 +53,7 @@ impl Admission<'_> {
                     self.shape.num_physical_experts());
             }
             Status::ShapeTooLarge => {
-                say!(text; "problem.num_gpus is %: EPLB_POLICY_BALANCED, eplb_dispatch and EPLB_FLAG_DISPATCH take 65535",
+                say!(text; "problem.num_gpus is %: EPLB_POLICY_BALANCED, eplb_dispatch, eplb_replicate and EPLB_FLAG_DISPATCH take 65535",
                     self.topology().num_gpus());
             }
             Status::Infeasible => self.say_infeasible(text),
@@ -72,7 +72,7 @@ impl Admission<'_> {
             (Status::UnsupportedCost, _) if self.options.is_balanced() => previous,
             (Status::UnsupportedFlag, _) if !FROM_NOTHING.contains(flags) => previous,
             (Status::UnsupportedFlag, _) if flags.contains(Flags::DISPATCH) => dispatch,
-            (Status::UnknownOperation, Operation::Dispatch) => dispatch,
+            (Status::UnknownOperation, Operation::Dispatch | Operation::Replicate) => dispatch,
             (Status::UnknownOperation, _) => previous,
             _ => return None,
         };
@@ -205,7 +205,9 @@ impl Admission<'_> {
 
     fn say_cost(&self, text: &mut Text) {
         let options = self.options;
-        let by = if !options.is_balanced() {
+        let by = if self.operation == Operation::Replicate {
+            "eplb_replicate"
+        } else if !options.is_balanced() {
             self.policy()
         } else if options.split != StaticSplit::Even {
             "EPLB_SPLIT_NEAREST"

@@ -72,7 +72,9 @@ fn check(
     options: &Options,
     placement: Option<&Placement>,
 ) -> Result<(), Status> {
-    use Operation::{Check, Digest, Dispatch, Evaluate, Number, Plan, Rebalance, Transfers};
+    use Operation::{
+        Check, Digest, Dispatch, Evaluate, Number, Plan, Rebalance, Replicate, Transfers,
+    };
     let shape = &Shape::new(spec).inspect_err(|&status| shape::say(text, spec, status))?;
     let need = plan::workspace(operation, shape, options).and_then(|need| need.bytes());
     need.inspect_err(|&status| Admission { operation, shape, options }.say(text, status))?;
@@ -98,7 +100,7 @@ fn check(
         (Evaluate, _) => content::check_evaluation(text, slots, None),
         (Check, _) => content::check_promises(text, shape, options, placement),
         (Transfers, _) => content::check_target(text, slots),
-        (Dispatch, _) => content::check_all_entries(text, slots),
+        (Dispatch | Replicate, _) => content::check_all_entries(text, slots),
         (Number, _) => content::check_number(text, slots, table.then_some(width)),
     }
 }

@@ -8,6 +8,8 @@ use crate::status::Status;
 /// A batch, and the slots that its tokens go to.
 pub struct Dispatch<'a> {
     pub slots: Slots<'a>,
+    /// What the tokens are called.
+    pub name: &'static str,
     pub batch: Batch<'a>,
     /// The width of the routing table; `None` when there is none.
     pub max_replicas: Option<usize>,
@@ -56,8 +58,8 @@ impl Dispatch<'_> {
         for source in (0..self.sources()).filter(|&source| !topology.serves(source)) {
             let tokens = |&expert: &usize| self.tokens(layer, source, expert);
             if let Some(expert) = (0..self.experts()).find(|expert| tokens(expert) > 0) {
-                return say!(text; "batch.tokens[layer %][gpu %][expert %] is %, and GPU % is EPLB_GPU_DEAD: set its row \
-                    to 0", layer, source, expert, tokens(&expert), source);
+                return say!(text; "%[layer %][gpu %][expert %] is %, and GPU % is EPLB_GPU_DEAD: set its row to 0",
+                    self.name, layer, source, expert, tokens(&expert), source);
             }
         }
     }
@@ -66,7 +68,7 @@ impl Dispatch<'_> {
         let totals = (0..self.experts()).map(|expert| self.total(layer, expert));
         let all = totals.fold(0, u64::saturating_add);
         if all > MOST_TOKENS {
-            say!(text; "batch.tokens of layer % sum to %, above 2^52: split the batch", layer, all);
+            say!(text; "% of layer % sum to %, above 2^52: split the batch", self.name, layer, all);
         }
     }
 
@@ -83,8 +85,8 @@ impl Dispatch<'_> {
             say!(text; "out.max_replicas is %, expert % of layer % is on % GPUs that serve: raise it",
                 width, expert, layer, count);
         } else {
-            say!(text; "batch.tokens has % for expert % of layer %, which is on no GPU that serves: repair the \
-                placement, or drop them", self.total(layer, expert), expert, layer);
+            say!(text; "% has % for expert % of layer %, which is on no GPU that serves: repair the placement, or drop \
+                them", self.name, self.total(layer, expert), expert, layer);
         }
     }
 }

@@ -16,6 +16,7 @@ pub(crate) mod load;
 pub(crate) mod placement;
 pub(crate) mod previous;
 pub(crate) mod promise;
+pub(crate) mod replicate;
 pub(crate) mod shape;
 pub(crate) mod text;
 pub(crate) mod tracker;

@@ -124,7 +124,8 @@ impl Function for DispatchCall {
             let start = &given.start(memory);
             let start = by_ref(start)?;
             let need = start.need(Operation::Dispatch, memory)?;
-            let by_source = by_source(&batch, start.shape.topology().num_gpus(), memory)?;
+            let gpus = start.shape.topology().num_gpus();
+            let by_source = by_source(("batch.num_sources", batch.num_sources), gpus, memory)?;
             let placement = Placement::of(maps::slots(SLOTS, &maps, &start.shape, memory)?);
             let table = !out.route_end.is_null() || !out.route_slot.is_null();
             let max_replicas = if table { out.max_replicas as usize } else { 0 };
@@ -170,24 +171,25 @@ impl Function for DispatchCall {
         let arena = unsafe { workspace.arena() };
         dispatch::check(shape, arena, placement, batch, max_replicas).inspect_err(|&status| {
             let slots = Slots { name: SLOTS, shape, held: placement.physical_to_logical };
-            explain::dispatch::Dispatch { slots, batch: *batch, max_replicas }.say(text, status);
+            let name = "batch.tokens";
+            explain::dispatch::Dispatch { slots, name, batch: *batch, max_replicas }
+                .say(text, status);
         })
     }
 }
 
 /// Whether the tokens say where they come from.
-fn by_source<H: Listen>(
-    batch: &eplb_batch,
+pub(crate) fn by_source<H: Listen>(
+    (name, sources): (&'static str, u32),
     gpus: usize,
     memory: &mut Memory<H>,
 ) -> Result<bool, Status> {
-    let sources = batch.num_sources;
     if sources == 0 || sources as usize == gpus {
         return Ok(sources != 0);
     }
     memory.refuse(Status::DispatchSources, |text| {
-        say!(text; "batch.num_sources is %: 0 for tokens [L][E], or problem.num_gpus, %, for tokens [L][G][E]",
-            sources, gpus);
+        say!(text; "% is %: 0 for tokens [L][E], or problem.num_gpus, %, for tokens [L][G][E]",
+            name, sources, gpus);
     })
 }
 

@@ -58,7 +58,7 @@ pub unsafe extern "C" fn eplb_explain(
                 maps.map_or(Ok(()), |maps| check(operation, &start, maps, memory))
             }),
             Err(status) => memory.refuse(status, |text| {
-                say!(text; "operation is %: use one of EPLB_OPERATION_*, 0 to 7", operation);
+                say!(text; "operation is %: use one of EPLB_OPERATION_*, 0 to 8", operation);
             }),
         };
         tell(&mut memory.listener.text, found, text, size)

@@ -39,9 +39,10 @@ type Extent<N> = (usize, usize, N);
 #[derive(Default)]
 pub struct Memory<H: Listen> {
     pub listener: H,
-    // the bounds are the signatures: topology with tokens, and 4 maps, or loads and a placement; workspace, 4 maps, metrics
+    // the bounds are the signatures: topology with tokens, and 4 maps, or loads and a placement; workspace, slots, quotas,
+    // table, fetches, metrics
     read: heapless::Vec<Extent<H::Name>, 9>,
-    written: heapless::Vec<Extent<H::Name>, 6>,
+    written: heapless::Vec<Extent<H::Name>, 7>,
 }
 
 impl<H: Listen> Memory<H> {

@@ -27,6 +27,8 @@ mod explain;
 mod gate;
 mod number;
 mod plan;
+#[cfg(not(without = "dispatch"))]
+mod replicate;
 #[cfg(not(without = "load"))]
 mod tracker;
 #[cfg(not(without = "previous"))]
@@ -46,6 +48,8 @@ pub use crate::ffi::explain::*;
 pub use crate::ffi::gate::*;
 pub use crate::ffi::number::*;
 pub use crate::ffi::plan::*;
+#[cfg(not(without = "dispatch"))]
+pub use crate::ffi::replicate::*;
 #[cfg(not(without = "load"))]
 pub use crate::ffi::tracker::*;
 #[cfg(not(without = "previous"))]

@@ -24,6 +24,8 @@ pub enum eplb_operation {
     Number = 6,
     /// eplb_digest, likewise.
     Digest = 7,
+    /// eplb_replicate.
+    Replicate = 8,
 }
 
 pub use eplb_operation as Operation;
@@ -31,8 +33,10 @@ pub use eplb_operation as Operation;
 impl TryFrom<u32> for Operation {
     type Error = Status;
     fn try_from(number: u32) -> Result<Self, Status> {
-        use Operation::{Check, Digest, Dispatch, Evaluate, Number, Plan, Rebalance, Transfers};
-        [Plan, Evaluate, Check, Transfers, Dispatch, Rebalance, Number, Digest]
+        use Operation::{
+            Check, Digest, Dispatch, Evaluate, Number, Plan, Rebalance, Replicate, Transfers,
+        };
+        [Plan, Evaluate, Check, Transfers, Dispatch, Rebalance, Number, Digest, Replicate]
             .into_iter()
             .find(|&operation| operation as u32 == number)
             .ok_or(Status::UnknownOperation)
