@@ -7,6 +7,7 @@ use crate::batch::bound::Bound;
 use crate::batch::exact::{Exact, Found};
 use crate::batch::greedy;
 use crate::batch::layout::{FETCHED, HELD, Layout, Limits};
+use crate::batch::pack::Pack;
 use crate::batch::reach::Reach;
 use crate::batch::request::{ReplicateLimit, Replicated};
 use crate::dispatch::{Level, time};
@@ -24,6 +25,7 @@ pub struct Planner<'a> {
     homes: &'a mut [u64],
     bound: Bound<'a>,
     exact: Exact<'a>,
+    pack: Pack<'a>,
     /// `[P]` expert and slot of the fetches of the best answer, as many as `num_kept`.
     kept_expert: &'a mut [u32],
     kept_slot: &'a mut [u32],
@@ -49,6 +51,7 @@ impl<'a> Planner<'a> {
             homes: arena.u64s(gpus),
             bound: Bound::carve(arena, shape),
             exact: Exact::carve(arena, shape),
+            pack: Pack::carve(arena, shape),
             kept_expert: arena.u32s(shape.num_physical_experts()),
             kept_slot: arena.u32s(shape.num_physical_experts()),
             num_kept: 0,
@@ -138,7 +141,14 @@ impl<'a> Planner<'a> {
         if self.fewest > most {
             return false;
         }
-        let found = greedy::fetch_all(layout, reach);
+        let found = self.pack.pack(layout, self.fewest, &mut self.effort)
+            && self.pack.fetch(layout)
+            && reach.relieve_all(layout);
+        if !found {
+            layout.undo_all();
+            reach.relieve_all(layout);
+        }
+        let found = found || greedy::fetch_all(layout, reach);
         let fetches = layout.made().len() as u32;
         if found && fetches <= self.fewest || !self.exact.is_open() {
             return found;
