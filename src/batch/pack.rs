@@ -1,9 +1,9 @@
 //! What is too much, packed into the rooms, in as few pieces as are found: each piece is a fetch.
 //!
-//! An item is what an expert has to send from a GPU that is above its capacity; a room is of a GPU below, which takes as
-//! many pieces as it has spare slots. The largest item goes first: whole to the smallest room that takes it, else as
-//! much of it as fits into the largest room, and the rest is an item again. Then, piece by piece from the end, other
-//! rooms are tried while the effort lasts, for one piece fewer each time.
+//! An item is the surplus of a GPU; a room is of a GPU below its capacity, and takes as many pieces as that has spare
+//! slots. The largest item goes first: as much of it as its largest expert has, to the smallest room that takes that;
+//! where none does, as much as fits into the largest room. What is left of it is an item again. Then, piece by piece
+//! from the end, other rooms are tried while the effort lasts, for one piece fewer each time.
 
 use crate::base::arena::Carve;
 use crate::base::cells::{add, at, copy, put, subtract};
@@ -16,24 +16,27 @@ const WIDTH: u32 = 4;
 /// Items, rooms, and the pieces of the packing at hand.
 #[derive(Debug)]
 pub struct Pack<'a> {
-    /// `[P]` by item: the replica that gives, what it has still to give.
-    giver: &'a mut [u32],
+    /// `[G]` by item: its GPU, what it has still to give.
+    from: &'a mut [u32],
     left: &'a mut [u64],
     num_items: usize,
+    /// `[P]` by slot: what a home on a GPU with a surplus has left.
+    rest: &'a mut [u64],
     /// `[G]` by room: its GPU, what it takes, in how many pieces.
     gpu: &'a mut [u32],
     room: &'a mut [u64],
     slots: &'a mut [u32],
     num_rooms: usize,
-    /// `[P]` by piece: item, room, amount; rooms tried for it; what all rooms took before it.
+    /// `[P]` by piece: item, who gives, room, amount; rooms tried for it; what all rooms took before it.
     item: &'a mut [u32],
+    giver: &'a mut [u32],
     into: &'a mut [u32],
     amount: &'a mut [u64],
     tried: &'a mut [u32],
     before: &'a mut [u64],
     num_pieces: usize,
-    /// `[P]` the pieces of the best packing: item, room, amount.
-    best_item: &'a mut [u32],
+    /// `[P]` the pieces of the best packing: who gives, room, amount.
+    best_giver: &'a mut [u32],
     best_into: &'a mut [u32],
     best_amount: &'a mut [u64],
     num_best: usize,
@@ -52,20 +55,22 @@ impl<'a> Pack<'a> {
     pub fn carve(arena: &mut impl Carve<'a>, shape: &Shape) -> Self {
         let (gpus, slots) = (shape.topology().num_gpus(), shape.num_physical_experts());
         Pack {
-            giver: arena.u32s(slots),
-            left: arena.u64s(slots),
+            from: arena.u32s(gpus),
+            left: arena.u64s(gpus),
             num_items: 0,
+            rest: arena.u64s(slots),
             gpu: arena.u32s(gpus),
             room: arena.u64s(gpus),
             slots: arena.u32s(gpus),
             num_rooms: 0,
             item: arena.u32s(slots),
+            giver: arena.u32s(slots),
             into: arena.u32s(slots),
             amount: arena.u64s(slots),
             tried: arena.u32s(slots),
             before: arena.u64s(slots),
             num_pieces: 0,
-            best_item: arena.u32s(slots),
+            best_giver: arena.u32s(slots),
             best_into: arena.u32s(slots),
             best_amount: arena.u64s(slots),
             num_best: 0,
@@ -84,12 +89,12 @@ impl<'a> Pack<'a> {
         let mut most = self.item.len();
         let mut found = false;
         loop {
-            if !self.search(most, effort) {
+            if !self.search(layout, most, effort) {
                 return found;
             }
             found = true;
             self.num_best = self.num_pieces;
-            copy(self.best_item, self.item.get(..self.num_pieces).unwrap_or_default());
+            copy(self.best_giver, self.giver.get(..self.num_pieces).unwrap_or_default());
             copy(self.best_into, self.into.get(..self.num_pieces).unwrap_or_default());
             copy(self.best_amount, self.amount.get(..self.num_pieces).unwrap_or_default());
             if self.num_best <= fewest as usize {
@@ -102,7 +107,7 @@ impl<'a> Pack<'a> {
     /// Makes the fetches: whether all could be.
     pub fn fetch(&self, layout: &mut Layout) -> bool {
         for piece in 0..self.num_best {
-            let giver = at(self.giver, at(self.best_item, piece)) as usize;
+            let giver = at(self.best_giver, piece) as usize;
             let gpu = at(self.gpu, at(self.best_into, piece)) as usize;
             let expert = at(layout.expert, giver);
             let Some(slot) = layout.slot_on(gpu) else { return false };
@@ -123,7 +128,7 @@ impl<'a> Pack<'a> {
         self.least = layout.limits.least_tokens;
         for gpu in 0..layout.load.len() {
             if layout.surplus(gpu) > 0 {
-                self.collect_items(layout, gpu);
+                self.collect_item(layout, gpu);
             } else if layout.room(gpu) >= self.cost + self.least {
                 let mut slots = 0;
                 for slot in layout.of_gpu(gpu) {
@@ -144,39 +149,23 @@ impl<'a> Pack<'a> {
         self.open = self.num_items;
     }
 
-    /// The largest experts of a GPU, as many as its surplus takes.
-    fn collect_items(&mut self, layout: &Layout, gpu: usize) {
-        let mut surplus = layout.surplus(gpu);
-        let mut last = (u64::MAX, 0);
-        while surplus > 0 {
-            let mut largest = (0, 0);
-            for slot in layout.of_gpu(gpu) {
-                let tokens = at(layout.tokens, slot);
-                let below = (tokens, usize::MAX - slot);
-                if at(layout.kind, slot) == HOME
-                    && below < last
-                    && below > largest
-                    && layout.count(at(layout.expert, slot)) < layout.limits.replicas
-                {
-                    largest = below;
-                }
-            }
-            if largest.0 < self.least.max(1) {
-                self.total = u64::MAX; // it cannot be
-                return;
-            }
-            last = largest;
-            let amount = surplus.min(largest.0).max(self.least);
-            put(self.giver, self.num_items, (usize::MAX - largest.1) as u32);
-            put(self.left, self.num_items, amount);
-            self.num_items += 1;
-            self.total = self.total.saturating_add(amount);
-            surplus = surplus.saturating_sub(amount);
+    /// The surplus of a GPU, and what its homes have.
+    fn collect_item(&mut self, layout: &Layout, gpu: usize) {
+        for slot in layout.of_gpu(gpu) {
+            let expert = at(layout.expert, slot);
+            let fixed =
+                at(layout.kind, slot) != HOME || layout.count(expert) >= layout.limits.replicas;
+            put(self.rest, slot, if fixed { 0 } else { at(layout.tokens, slot) });
         }
+        let surplus = layout.surplus(gpu).max(self.least);
+        put(self.from, self.num_items, gpu as u32);
+        put(self.left, self.num_items, surplus);
+        self.num_items += 1;
+        self.total += surplus;
     }
 
     /// Goes on to a packing of at most so many pieces, from the one at hand.
-    fn search(&mut self, most: usize, effort: &mut u64) -> bool {
+    fn search(&mut self, layout: &Layout, most: usize, effort: &mut u64) -> bool {
         let mut forward = self.num_pieces == 0;
         if self.total > self.takes {
             return false;
@@ -191,7 +180,7 @@ impl<'a> Pack<'a> {
             }
             let fits = self.num_pieces + self.open <= most
                 && self.total + self.cost * self.open as u64 <= self.takes;
-            forward = fits && self.place(forward, self.num_pieces + self.open < most);
+            forward = fits && self.place(layout, forward, self.num_pieces + self.open < most);
             if forward && self.open == 0 {
                 return true;
             }
@@ -206,6 +195,7 @@ impl<'a> Pack<'a> {
         let amount = at(self.amount, piece);
         self.open += usize::from(at(self.left, item) == 0);
         add(self.left, item, amount);
+        add(self.rest, at(self.giver, piece), amount);
         self.total += amount;
         add(self.room, room, amount + self.cost);
         add(self.slots, room, 1);
@@ -215,7 +205,7 @@ impl<'a> Pack<'a> {
 
     /// Places the next piece, of the item with most left: whole, or a part of it if it may be split and fits nowhere. Not
     /// where it has been tried: `afresh` it has not been yet. False when there is no room for it.
-    fn place(&mut self, afresh: bool, split: bool) -> bool {
+    fn place(&mut self, layout: &Layout, afresh: bool, split: bool) -> bool {
         let piece = self.num_pieces;
         let (mut item, mut left) = (0, 0);
         for (place, &here) in self.left.iter().take(self.num_items).enumerate() {
@@ -223,7 +213,17 @@ impl<'a> Pack<'a> {
                 (item, left) = (place, here);
             }
         }
-        let whole = left + self.cost;
+        let (mut giver, mut has) = (0, 0);
+        for slot in layout.of_gpu(at(self.from, item) as usize) {
+            if at(self.rest, slot) > has {
+                (giver, has) = (slot, at(self.rest, slot));
+            }
+        }
+        let most = left.min(has);
+        let whole = most + self.cost;
+        if most < self.least.max(1) {
+            return false;
+        }
         let tries = if afresh { 0 } else { at(self.tried, piece) };
         if tries >= WIDTH {
             return false;
@@ -245,9 +245,10 @@ impl<'a> Pack<'a> {
             }
         }
         let (room, amount) = if smallest.0 < u64::MAX {
-            (smallest.1, left)
+            (smallest.1, most)
         } else {
-            let part = largest.0.saturating_sub(self.cost).min(left.saturating_sub(self.least));
+            let part =
+                largest.0.saturating_sub(self.cost).min(most).min(left.saturating_sub(self.least));
             if !split || last.is_some_and(|last| last >= whole) || part < self.least.max(1) {
                 return false;
             }
@@ -259,6 +260,8 @@ impl<'a> Pack<'a> {
         put(self.tried, piece, tries + 1);
         put(self.before, piece, self.takes);
         self.num_pieces += 1;
+        put(self.giver, piece, giver as u32);
+        subtract(self.rest, giver, amount);
         subtract(self.left, item, amount);
         self.total -= amount;
         self.open -= usize::from(amount == left);
