@@ -1,0 +1,5 @@
+//! Replicas for a batch.
+
+mod exhaustive;
+mod flow;
+mod instance;
