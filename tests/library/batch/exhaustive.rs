@@ -299,11 +299,13 @@ impl<'a> Small<'a> {
             if full || fetched >= most || state.capacity[gpu] <= cost {
                 continue;
             }
+            let room = state.capacity[gpu] - cost;
             let open = |&expert: &usize| {
                 let used = state.holders[expert] | state.tried[expert];
                 let at_home = self.instance.has_home(expert, gpu);
                 let can = used >> gpu & 1 == 0 && !at_home && self.home[expert] != 0;
-                can && self.tokens[expert] > 0 && wanted(expert, gpu)
+                let least = u64::from(self.instance.least_tokens.max(1));
+                can && self.tokens[expert].min(room) >= least && wanted(expert, gpu)
             };
             found.extend((0..self.tokens.len()).filter(open).map(|expert| (expert, gpu)));
         }
@@ -314,30 +316,55 @@ impl<'a> Small<'a> {
         found
     }
 
-    /// The fewest tokens at copies, if the copies can have as many as each must.
+    /// The fewest tokens at copies, if those fetched can be sent and can have as many as each must.
     fn leaving_home(&self, state: &State) -> Option<u64> {
-        let least = u64::from(self.instance.least_tokens.max(1));
-        let kept: Vec<Copy> = (0..state.kept.len())
-            .flat_map(|gpu| state.kept[gpu].iter().map(move |&expert| (expert, gpu)))
-            .collect();
-        if least == 1 {
-            // a copy with none is one too many, and that was tried before
-            return self.split(state, &[&state.fetched[..], &kept[..]].concat(), 0);
+        let mut senders = vec![0; self.instance.gpus()];
+        let out = self.instance.max_fetches_out;
+        if out > 0 && !self.sent(state, &mut Vec::new(), &mut senders) {
+            return None;
         }
-        // a copy that is held may be left alone
-        (0..1_u32 << kept.len()).filter_map(|used| {
-            let kept = kept.iter().enumerate().filter(|(place, _)| used >> place & 1 == 1);
-            let mut copies = state.fetched.clone();
-            copies.extend(kept.map(|(_, &copy)| copy));
-            self.split(state, &copies, least)
-        })
-        .min()
+        let least = u64::from(self.instance.least_tokens);
+        self.split(state, &state.fetched, least)
     }
 
-    /// The fewest tokens at these copies when each has at least so many.
-    fn split(&self, state: &State, copies: &[Copy], least: u64) -> Option<u64> {
+    /// Whether every fetch from the next on finds a GPU that sends it, one that had the expert or one that got it.
+    fn sent(&self, state: &State, from: &mut Vec<usize>, senders: &mut [u32]) -> bool {
+        let fetched = &state.fetched;
+        let Some(&(expert, to)) = fetched.get(from.len()) else {
+            return (0..fetched.len()).all(|fetch| self.begins(state, from, fetch));
+        };
+        for gpu in (0..senders.len()).filter(|&gpu| state.holders[expert] >> gpu & 1 == 1) {
+            if gpu == to || senders[gpu] == self.instance.max_fetches_out {
+                continue;
+            }
+            senders[gpu] += 1;
+            from.push(gpu);
+            let found = self.sent(state, from, senders);
+            from.pop();
+            senders[gpu] -= 1;
+            if found {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Whether a fetch goes back to a GPU that had the expert, not round in a circle.
+    fn begins(&self, state: &State, from: &[usize], mut fetch: usize) -> bool {
+        for _ in 0..from.len() {
+            let (expert, sender) = (state.fetched[fetch].0, from[fetch]);
+            match state.fetched.iter().position(|&copy| copy == (expert, sender)) {
+                Some(before) => fetch = before,
+                None => return true,
+            }
+        }
+        false
+    }
+
+    /// The fewest tokens at copies when each that is fetched has at least so many.
+    fn split(&self, state: &State, fetched: &[Copy], least: u64) -> Option<u64> {
         let (mut tokens, mut capacity) = (self.tokens.clone(), state.capacity.clone());
-        for &(expert, gpu) in copies {
+        for &(expert, gpu) in fetched {
             tokens[expert] = tokens[expert].checked_sub(least)?;
             capacity[gpu] = capacity[gpu].checked_sub(least)?;
         }
@@ -346,18 +373,16 @@ impl<'a> Small<'a> {
         let mut network = Network::new(experts + gpus + 2);
         for (expert, &tokens) in tokens.iter().enumerate() {
             network.edge(from, expert, tokens, 0);
-            for gpu in (0..gpus).filter(|gpu| self.home[expert] >> gpu & 1 == 1) {
-                network.edge(expert, experts + gpu, u64::MAX >> 1, 0);
+            for gpu in (0..gpus).filter(|gpu| state.holders[expert] >> gpu & 1 == 1) {
+                let at_home = self.home[expert] >> gpu & 1 == 1;
+                network.edge(expert, experts + gpu, u64::MAX >> 1, i64::from(!at_home));
             }
-        }
-        for &(expert, gpu) in copies {
-            network.edge(expert, experts + gpu, u64::MAX >> 1, 1);
         }
         for (gpu, &room) in capacity.iter().enumerate() {
             network.edge(experts + gpu, to, room, 0);
         }
         let (flow, cost) = network.flow(from, to);
-        (flow == tokens.iter().sum()).then_some(cost + least * copies.len() as u64)
+        (flow == tokens.iter().sum()).then_some(cost + least * fetched.len() as u64)
     }
 }
 
@@ -419,26 +444,34 @@ mod tests {
             .filter(|&(expert, gpu)| !instance.has_home(expert, gpu))
             .collect();
         let least = u64::from(instance.least_tokens.max(1));
+        let mut before = small.start(limit);
+        before.holders = small.home.clone();
         let one = |set: u32| {
             let copies: Vec<Copy> = (0..all.len())
                 .filter(|place| set >> place & 1 == 1)
                 .map(|place| all[place])
                 .collect();
-            let mut state = small.start(limit);
-            let mut fetches = 0;
+            let mut state = before.clone();
+            copies.iter().for_each(|&(expert, gpu)| state.holders[expert] |= 1 << gpu);
             for gpu in 0..instance.gpus() {
                 let here = copies.iter().filter(|copy| copy.1 == gpu);
                 let held = instance.held(gpu);
-                let new = here.clone().filter(|copy| !held.contains(&copy.0)).count();
+                let before = state.fetched.len();
+                state.fetched.extend(here.clone().filter(|copy| !held.contains(&copy.0)));
+                let new = state.fetched.len() - before;
                 let most_in = instance.max_fetches_in as usize;
                 if here.count() > instance.spare(gpu) || most_in > 0 && new > most_in {
                     return None;
                 }
                 let cost = new as u64 * u64::from(instance.fetch_tokens);
                 state.capacity[gpu] = state.capacity[gpu].checked_sub(cost)?;
-                fetches += new;
             }
-            small.split(&state, &copies, least).map(|leaving| (fetches, leaving))
+            let mut senders = vec![0; instance.gpus()];
+            if instance.max_fetches_out > 0 && !small.sent(&state, &mut Vec::new(), &mut senders) {
+                return None;
+            }
+            let leaving = small.split(&state, &state.fetched, least)?;
+            Some((state.fetched.len(), leaving))
         };
         (0..1 << all.len()).filter_map(one).min()
     }

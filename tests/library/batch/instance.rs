@@ -137,7 +137,7 @@ pub struct Kind {
     pub uneven: bool,
     pub held: bool,
     pub sources: bool,
-    /// What a fetch costs, the least tokens of a copy, fetches into a GPU.
+    /// What a fetch costs, the least tokens of a copy, fetches into and out of a GPU.
     pub limits: bool,
 }
 
@@ -196,6 +196,7 @@ pub fn random(rng: &mut Rng, kind: &Kind) -> Instance {
         instance.fetch_tokens = rng.pick(&[0, 0, 1, 3, 10]);
         instance.least_tokens = rng.pick(&[0, 0, 1, 2, 5, 20]);
         instance.max_fetches_in = rng.pick(&[0, 0, 1]);
+        instance.max_fetches_out = rng.pick(&[0, 0, 1, 2]);
     }
     instance
 }
