@@ -16,6 +16,7 @@
 //! | `compat` | the policies of other programs, bit for bit | |
 //! | `load` | the tracker, windows, change, forecasts | `eplb_tracker_*`, `eplb_window_weights`, `eplb_forecast` |
 //! | `score` | how balanced a placement is | `eplb_evaluate` |
+//! | `batch` | replicas for a batch | |
 //! | `options` | what a caller may ask of a plan | |
 //! | `balanced` | BALANCED, from nothing | |
 //! | `transfers`, `gate` | from one placement to another; whether that pays | `eplb_transfers`, `eplb_gate` |
@@ -42,6 +43,7 @@
 mod afresh;
 mod balanced;
 mod base;
+mod batch;
 mod bound;
 mod compat;
 mod dispatch;
@@ -63,6 +65,10 @@ pub mod ffi;
 pub mod fixed;
 
 pub use crate::base::arena::{Arena, Carve, Need};
+pub use crate::batch::{
+    Fetch, ReplicasMut, ReplicateLimit, ReplicateReport, Replicated, Request,
+    need as replicate_need, replicate,
+};
 pub use crate::compat::pack::{Packing, Refinement};
 pub use crate::compat::policy::{Policy, Recipe};
 pub use crate::compat::replicate::Rule;

@@ -142,6 +142,8 @@ pub enum eplb_status {
     DispatchTokens = -102,
     /// eplb_dispatch: num_sources is neither 0 nor num_gpus.
     DispatchSources = -103,
+    /// eplb_replicate: the tolerance is larger than 2^20.
+    Tolerance = -104,
     /// The memory holds no load tracker, or one of another version or byte order.
     TrackerForeign = -90,
     /// The memory of a load tracker is damaged, or was saved in the middle of a call.
@@ -263,6 +265,7 @@ texts! {
     DispatchDeadSource: c"a dead GPU has tokens to send: set its row of the batch to 0",
     DispatchTokens: c"the tokens of a layer sum to more than 2^52: split the batch",
     DispatchSources: c"num_sources is wrong: 0 for tokens [L][E], num_gpus for tokens [L][G][E]",
+    Tolerance: c"tolerance is too large: it is in 1/1024 of the least largest time, 2^20 at most",
     TrackerForeign: c"the memory holds no load tracker of this version and byte order: make one with eplb_tracker_init",
     TrackerTorn: c"the memory of the load tracker is damaged: save it between calls, not during one; start anew with eplb_tracker_init",
     TrackerTooSmall: c"the memory is too small for the load tracker: ask eplb_tracker_size for the size",

@@ -77,7 +77,7 @@ pub struct QuotasMut<'a> {
 
 impl QuotasMut<'_> {
     /// Whether each that is given is as long as that.
-    pub(super) fn has(&self, lengths: &Lengths) -> bool {
+    pub(crate) fn has(&self, lengths: &Lengths) -> bool {
         let wrong = |given: Option<usize>, len| given.is_some_and(|given| given != len);
         self.quota.len() == lengths.quota
             && !wrong(self.route_end.as_deref().map(<[u32]>::len), lengths.route_end)
@@ -85,7 +85,7 @@ impl QuotasMut<'_> {
     }
 
     /// Those of a layer; `each` is their length there.
-    pub(super) fn layer(&mut self, layer: usize, each: &Lengths) -> QuotasMut<'_> {
+    pub(crate) fn layer(&mut self, layer: usize, each: &Lengths) -> QuotasMut<'_> {
         let (ends, slots) = (self.route_end.as_deref_mut(), self.route_slot.as_deref_mut());
         QuotasMut {
             quota: row_mut(self.quota, layer, each.quota),
@@ -131,7 +131,7 @@ impl Lengths {
     }
 
     /// The same of one layer.
-    pub(super) fn of_a_layer(self, shape: &Shape) -> Self {
+    pub(crate) fn of_a_layer(self, shape: &Shape) -> Self {
         let each = |len: usize| len.checked_div(shape.num_layers()).unwrap_or(0);
         Lengths {
             tokens: each(self.tokens),

@@ -128,6 +128,31 @@ impl<'a> Level<'a> {
         latest
     }
 
+    /// Sets the level to a number that grows with it: tokens with equal speeds, else the bits of a time.
+    pub fn set_height(&mut self, topology: &Topology, height: u64) {
+        if self.equal {
+            self.tokens = height;
+        } else {
+            self.time = f64::from_bits(height);
+        }
+        self.allow(topology);
+    }
+
+    /// The height that is the level and so many 1024ths of it more: rounded down to tokens.
+    pub fn height_with(&self, tolerance: u32) -> u64 {
+        let more = u64::from(tolerance);
+        if self.equal {
+            self.tokens + (self.tokens >> 10) * more + (((self.tokens & 1023) * more) >> 10)
+        } else {
+            (self.time * (1.0 + f64::from(tolerance) / 1024.0)).to_bits()
+        }
+    }
+
+    /// The height at which a GPU has so many tokens.
+    pub fn height_of(&self, topology: &Topology, gpu: usize, tokens: u64) -> u64 {
+        if self.equal { tokens } else { time(tokens, topology.speed(gpu)).to_bits() }
+    }
+
     fn allow(&mut self, topology: &Topology) {
         if self.equal {
             for (gpu, capacity) in self.capacity.iter_mut().enumerate() {

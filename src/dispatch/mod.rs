@@ -22,9 +22,12 @@ mod ways;
 
 pub use crate::dispatch::batch::{Batch, Lengths, QuotasMut, SplitReport};
 pub use crate::dispatch::batch::{Split, SplitKind, eplb_split};
+pub(crate) use crate::dispatch::level::{Level, time};
 pub use crate::dispatch::loads::{split_loads, split_loads_need};
-pub(crate) use crate::dispatch::replicas::MOST_TOKENS;
+pub(crate) use crate::dispatch::local::Local;
+pub(crate) use crate::dispatch::quotas::write_layer;
+pub(crate) use crate::dispatch::replicas::{MOST_TOKENS, Replicas};
 pub use crate::dispatch::route::route;
-pub(crate) use crate::dispatch::split::check;
 pub use crate::dispatch::split::{admit, dispatch, need};
+pub(crate) use crate::dispatch::split::{check, sum_sources};
 pub use crate::dispatch::step::{note_tokens, split_step, step_need};

@@ -1,8 +1,10 @@
 //! From the tokens of each replica to the quotas of each source.
 
 use crate::base::cells::{at, put, row, row_mut, subtract};
+use crate::dispatch::batch::QuotasMut;
 use crate::dispatch::local::Local;
 use crate::dispatch::replicas::Replicas;
+use crate::dispatch::route;
 
 /// Tokens that leave where they come from.
 #[derive(Clone, Copy, Debug, Default)]
@@ -13,8 +15,40 @@ pub struct Traffic {
     pub leaving_gpu: u64,
 }
 
+/// Writes the quotas and the table of a layer whose tokens are with the replicas; `sources` is `[G][E]`, who sends them,
+/// where that is known. How many leave where they come from. The tokens of the replicas are used up with sources.
+pub fn write_layer(
+    replicas: &mut Replicas,
+    local: &mut Local,
+    sources: Option<&[u32]>,
+    out: QuotasMut,
+) -> Traffic {
+    let QuotasMut { quota, route_end, route_slot, max_replicas } = out;
+    if let Some(slots) = route_slot {
+        route::write_slots(replicas, max_replicas, slots);
+    }
+    let mut traffic = Traffic::default();
+    let mut rows = 1;
+    match sources {
+        Some(tokens) => {
+            traffic = write_by_source(replicas, local, tokens, quota);
+            rows = local.node.len();
+        }
+        None => write(replicas, quota),
+    }
+    if let Some(ends) = route_end {
+        let width = replicas.total.len().saturating_mul(max_replicas);
+        let slots = quota.len().checked_div(rows).unwrap_or(0);
+        for source in 0..rows {
+            let quota = row(quota, source, slots);
+            route::write_ends(replicas, max_replicas, quota, row_mut(ends, source, width));
+        }
+    }
+    traffic
+}
+
 /// Writes the quotas of a layer without sources: `quota` is `[P]`.
-pub fn write(replicas: &Replicas, quota: &mut [u32]) {
+fn write(replicas: &Replicas, quota: &mut [u32]) {
     quota.fill(0);
     for expert in 0..replicas.total.len() {
         for replica in replicas.of_expert(expert) {
@@ -29,7 +63,7 @@ pub fn write(replicas: &Replicas, quota: &mut [u32]) {
 /// in order. O(G P).
 ///
 /// The tokens of the replicas are used up.
-pub fn write_by_source(
+fn write_by_source(
     replicas: &mut Replicas,
     local: &mut Local,
     tokens: &[u32],

@@ -231,6 +231,16 @@ impl<'a> Replicas<'a> {
         }
     }
 
+    /// Gives each replica the tokens that `by_slot` has for its slot; `load` is then that of each GPU.
+    pub fn give(&mut self, by_slot: &[u64]) {
+        self.load.fill(0);
+        for replica in 0..self.numbered() {
+            let tokens = at(by_slot, at(self.slot, replica));
+            put(self.tokens, replica, tokens);
+            add(self.load, at(self.gpu, replica), tokens);
+        }
+    }
+
     /// Splits the tokens of every expert with several replicas evenly: the first replicas get one more.
     /// `load` holds what no split can move.
     pub fn split_evenly(&mut self) {

@@ -1,13 +1,13 @@
 //! Splits a batch, layer by layer.
 
 use crate::base::arena::{Arena, Need};
-use crate::base::cells::{add, row, row_mut};
+use crate::base::cells::{add, row};
 use crate::dispatch::batch::{Batch, Lengths, QuotasMut, Split, SplitKind, SplitReport};
 use crate::dispatch::flow::Effort;
 use crate::dispatch::local::Local;
+use crate::dispatch::quotas;
 use crate::dispatch::seconds::{Chooser, Found, Layer, free_tokens};
 use crate::dispatch::solver::Solver;
-use crate::dispatch::{quotas, route};
 use crate::parts;
 use crate::placement::Placement;
 use crate::problem::Shape;
@@ -128,18 +128,7 @@ impl Splitter<'_, '_> {
 
     /// Sums the tokens of each expert over the sources.
     fn total(&mut self, tokens: &[u32]) -> Result<(), Status> {
-        let total = &mut *self.solver.replicas.total;
-        total.fill(0);
-        for (source, row) in tokens.chunks_exact(total.len().max(1)).enumerate() {
-            let dead = self.batch.by_source && !self.shape.topology().serves(source);
-            if dead && row.iter().any(|&tokens| tokens > 0) {
-                return Err(Status::DispatchDeadSource);
-            }
-            for (expert, &tokens) in row.iter().enumerate() {
-                add(total, expert, u64::from(tokens));
-            }
-        }
-        Ok(())
+        sum_sources(self.shape, self.batch.by_source, tokens, self.solver.replicas.total)
     }
 
     /// Splits a layer: its tokens are then with the replicas.
@@ -210,26 +199,32 @@ impl Splitter<'_, '_> {
     /// Writes the quotas and the table of a layer that has been split, and notes how many tokens leave.
     #[inline(never)] // its stack is not under that of the split
     fn write(&mut self, tokens: &[u32], local: &mut Local, out: QuotasMut, split: &mut Split) {
-        let replicas = &mut self.solver.replicas;
-        let QuotasMut { quota, route_end, route_slot, max_replicas } = out;
-        if let Some(slots) = route_slot {
-            route::write_slots(replicas, max_replicas, slots);
+        let sources = self.batch.by_source.then_some(tokens);
+        let traffic = quotas::write_layer(&mut self.solver.replicas, local, sources, out);
+        split.leaving_node = traffic.leaving_node;
+        split.leaving_gpu = traffic.leaving_gpu;
+    }
+}
+
+/// Sums the tokens of each expert of a layer over the sources.
+///
+/// # Errors
+/// [`Status::DispatchDeadSource`].
+pub fn sum_sources(
+    shape: &Shape,
+    by_source: bool,
+    tokens: &[u32],
+    total: &mut [u64],
+) -> Result<(), Status> {
+    total.fill(0);
+    for (source, row) in tokens.chunks_exact(total.len().max(1)).enumerate() {
+        let dead = by_source && !shape.topology().serves(source);
+        if dead && row.iter().any(|&tokens| tokens > 0) {
+            return Err(Status::DispatchDeadSource);
         }
-        let sources = if self.batch.by_source {
-            let traffic = quotas::write_by_source(replicas, local, tokens, quota);
-            split.leaving_node = traffic.leaving_node;
-            split.leaving_gpu = traffic.leaving_gpu;
-            self.shape.topology().num_gpus()
-        } else {
-            quotas::write(replicas, quota);
-            1
-        };
-        if let Some(ends) = route_end {
-            let width = self.shape.num_logical_experts().saturating_mul(max_replicas);
-            for source in 0..sources {
-                let quota = row(quota, source, self.shape.num_physical_experts());
-                route::write_ends(replicas, max_replicas, quota, row_mut(ends, source, width));
-            }
+        for (expert, &tokens) in row.iter().enumerate() {
+            add(total, expert, u64::from(tokens));
         }
     }
+    Ok(())
 }

@@ -13,7 +13,7 @@ const ROWS: [&[&str]; 13] = [
     &["problem"],
     &["placement", "groups"],
     &["bound", "dispatch", "compat", "load"],
-    &["score", "options"],
+    &["score", "batch", "options"],
     &["balanced", "transfers", "gate"],
     &["afresh"],
     &["rebalance"],

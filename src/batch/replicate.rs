@@ -1,0 +1,220 @@
+//! Replicas for a batch, layer by layer.
+
+use crate::base::arena::{Arena, Carve, Need};
+use crate::base::cells::{copy, row, row_mut};
+use crate::batch::fetches;
+use crate::batch::layer::Planner;
+use crate::batch::layout::Limits;
+use crate::batch::request::{ReplicasMut, ReplicateReport, Replicated, Request};
+use crate::dispatch::{self, Lengths, Local, QuotasMut, Replicas, sum_sources, write_layer};
+use crate::placement::{Placement, is_entry};
+use crate::problem::Shape;
+use crate::status::Status;
+
+/// The largest tolerance: a thousand times.
+const MOST_TOLERANCE: u32 = 1 << 20;
+
+/// Refuses what is not served.
+///
+/// # Errors
+/// [`Status::ShapeTooLarge`] above 65,535 GPUs; [`Status::UnsupportedFlag`] where the part is left out;
+/// [`Status::UnsupportedCost`].
+pub fn admit(shape: &Shape) -> Result<(), Status> {
+    dispatch::admit(shape)?;
+    if shape.seconds().is_some() { Err(Status::UnsupportedCost) } else { Ok(()) }
+}
+
+/// What a call needs of an arena, with sources or without, whatever the number of layers: O(E + P + G).
+///
+/// # Errors
+/// Those of [`admit`].
+#[inline(never)] // off the stack of what else is asked for
+pub fn need(shape: &Shape) -> Result<Need, Status> {
+    admit(shape)?;
+    let mut need = Need::default();
+    Scratch::carve(&mut need, shape);
+    Ok(need)
+}
+
+/// Memory of a call.
+struct Scratch<'a> {
+    planner: Planner<'a>,
+    replicas: Replicas<'a>,
+    local: Local<'a>,
+}
+
+impl<'a> Scratch<'a> {
+    #[inline(always)] // what only counts is gone from the code
+    fn carve(arena: &mut impl Carve<'a>, shape: &Shape) -> Self {
+        Scratch {
+            planner: Planner::carve(arena, shape),
+            replicas: Replicas::carve(arena, shape),
+            local: Local::carve(arena, shape),
+        }
+    }
+}
+
+/// Fills the spare slots of `home`, those that hold -1 on GPUs that are alive, with the copies that bring the largest
+/// time of this batch within the tolerance by the fewest fetches, and splits its tokens over homes and copies. Calls
+/// `report` once a layer, in order, when it is given. Answers how many fetches there are in all layers.
+///
+/// Homes stay. No expert is twice on a GPU, but where home has it so. Writes every element of every array that is given,
+/// of the list of fetches as many as there are. On an error nothing is written and `report` is not called.
+///
+/// # Errors
+/// [`Status::ShapeTooLarge`], [`Status::UnsupportedCost`], [`Status::ArrayLength`], [`Status::Tolerance`],
+/// [`Status::ListTooSmall`], [`Status::WorkspaceTooSmall`], [`Status::PlacementExpert`] (of what is held, too),
+/// [`Status::DispatchNoReplica`], [`Status::DispatchDeadSource`], [`Status::DispatchTokens`]; [`Status::MaxReplicas`]
+/// when the table is too narrow for the homes of an expert.
+#[inline(never)] // off the stack while the call is checked
+pub fn replicate(
+    shape: &Shape,
+    mut arena: Arena,
+    home: &Placement,
+    request: &Request,
+    mut out: ReplicasMut,
+    mut report: Option<ReplicateReport>,
+) -> Result<usize, Status> {
+    let lengths = check_lengths(shape, home, request, &out)?;
+    arena.check(need(shape)?)?;
+    let mut scratch = Scratch::carve(&mut arena, shape);
+    let width = table_width(&out.quotas);
+    check_layers(shape, &mut scratch.replicas, home, request, width)?;
+    check_list(shape, home, &out)?;
+    scratch.local.place(shape.topology());
+    let each = lengths.of_a_layer(shape);
+    let slots = shape.num_physical_experts();
+    let mut fetches = 0;
+    for layer in 0..shape.num_layers() {
+        let tokens = row(request.tokens, layer, each.tokens);
+        let filled = row_mut(out.physical_to_logical, layer, slots);
+        let quotas = out.quotas.layer(layer, &each);
+        let mut found = scratch.layer(shape, home.layer(shape, layer), layer, request, width);
+        scratch.planner.layout.write(home.layer(shape, layer), filled);
+        scratch.write(shape, filled, request.by_source.then_some(tokens), quotas, &mut found);
+        let list = out.fetches.as_deref_mut().and_then(|list| list.get_mut(fetches..));
+        fetches += fetches::write(&scratch.planner.layout, layer, list);
+        if let Some(report) = report.as_mut() {
+            report(layer, &found);
+        }
+    }
+    Ok(fetches)
+}
+
+impl Scratch<'_> {
+    /// Finds the copies of a layer and the tokens of all replicas.
+    fn layer(
+        &mut self,
+        shape: &Shape,
+        home: &[i32],
+        layer: usize,
+        request: &Request,
+        width: Option<usize>,
+    ) -> Replicated {
+        let each = request.tokens.len().checked_div(shape.num_layers()).unwrap_or(0);
+        let tokens = row(request.tokens, layer, each);
+        // has been checked: good
+        let _ = sum_sources(shape, request.by_source, tokens, self.planner.layout.total);
+        let held = row(request.held.unwrap_or_default(), layer, shape.num_physical_experts());
+        let no_limit = |most: u32| if most == 0 { u32::MAX } else { most };
+        let limits = Limits {
+            fetch_tokens: u64::from(request.fetch_tokens),
+            least_tokens: u64::from(request.least_tokens.max(1)),
+            fetches_in: no_limit(request.max_fetches_in),
+            fetches_out: no_limit(request.max_fetches_out),
+            replicas: width.map_or(u32::MAX, |width| width.min(u32::MAX as usize) as u32),
+        };
+        self.planner.plan(shape, (home, held), (request.tolerance, limits))
+    }
+
+    /// Writes the quotas and the table of a layer.
+    fn write(
+        &mut self,
+        shape: &Shape,
+        slots: &[i32],
+        sources: Option<&[u32]>,
+        out: QuotasMut,
+        found: &mut Replicated,
+    ) {
+        let replicas = &mut self.replicas;
+        copy(replicas.total, self.planner.layout.total);
+        replicas.take_all();
+        if replicas.count(shape, slots).is_err() {
+            return; // has been checked: never
+        }
+        replicas.number(shape, slots);
+        replicas.give(self.planner.layout.tokens);
+        let traffic = write_layer(replicas, &mut self.local, sources, out);
+        found.leaving_node = traffic.leaving_node;
+        found.leaving_gpu = traffic.leaving_gpu;
+    }
+}
+
+/// The width of the routing table, if one is wanted.
+fn table_width(out: &QuotasMut) -> Option<usize> {
+    (out.route_end.is_some() || out.route_slot.is_some()).then_some(out.max_replicas)
+}
+
+/// Refuses arrays of the wrong lengths, and a tolerance that is too large.
+fn check_lengths(
+    shape: &Shape,
+    home: &Placement,
+    request: &Request,
+    out: &ReplicasMut,
+) -> Result<Lengths, Status> {
+    admit(shape)?;
+    let lengths = Lengths::new(shape, request.by_source, out.quotas.max_replicas)?;
+    home.check_lengths(shape)?;
+    Placement::of(out.physical_to_logical).check_lengths(shape)?;
+    if let Some(held) = request.held {
+        Placement::of(held).check_lengths(shape)?;
+    }
+    if request.tokens.len() != lengths.tokens || !out.quotas.has(&lengths) {
+        return Err(Status::ArrayLength);
+    }
+    if request.tolerance > MOST_TOLERANCE { Err(Status::Tolerance) } else { Ok(lengths) }
+}
+
+/// Refuses what no layer may have: the first that has it decides.
+fn check_layers(
+    shape: &Shape,
+    replicas: &mut Replicas,
+    home: &Placement,
+    request: &Request,
+    width: Option<usize>,
+) -> Result<(), Status> {
+    replicas.take_all();
+    let layers = shape.num_layers();
+    let each = request.tokens.len().checked_div(layers).unwrap_or(0);
+    for layer in 0..layers {
+        let tokens = row(request.tokens, layer, each);
+        sum_sources(shape, request.by_source, tokens, replicas.total)?;
+        let slots = home.layer(shape, layer);
+        let most_replicas = replicas.count(shape, slots)?;
+        if width.is_some_and(|width| most_replicas as usize > width) {
+            return Err(Status::MaxReplicas);
+        }
+        let held = row(request.held.unwrap_or_default(), layer, slots.len());
+        let bad =
+            |(&held, &home): (&i32, &i32)| home < 0 && !is_entry(held, shape.num_logical_experts());
+        if held.iter().zip(slots).any(bad) {
+            return Err(Status::PlacementExpert);
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a list that is shorter than the spare slots.
+fn check_list(shape: &Shape, home: &Placement, out: &ReplicasMut) -> Result<(), Status> {
+    let Some(list) = &out.fetches else { return Ok(()) };
+    let mut spare = 0;
+    for layer in 0..shape.num_layers() {
+        let slots = home.layer(shape, layer);
+        for (gpu, _, slots) in crate::placement::by_gpu(shape.topology(), slots) {
+            if shape.topology().receives(gpu) {
+                spare += slots.iter().filter(|&&entry| entry < 0).count();
+            }
+        }
+    }
+    if list.len() < spare { Err(Status::ListTooSmall) } else { Ok(()) }
+}
