@@ -126,6 +126,8 @@ pub struct Report {
     pub fetches: u32,
     pub fetches_bound: u32,
     pub busiest_gpu: u32,
+    /// No limit kept the largest time above the tolerance.
+    pub within: bool,
 }
 
 /// What a random instance may have.
