@@ -137,7 +137,8 @@ fn tables_say_what_quotas_say(instance: &Instance, answer: &Answer) {
     }
 }
 
-fn count(instance: &Instance, answer: &Answer) -> Counted {
+/// What the answer does, checked or not.
+pub fn count(instance: &Instance, answer: &Answer) -> Counted {
     let gpus = gpu_of(instance);
     let homes = instance.home.concat();
     let mut counted = Counted { load: vec![0; instance.gpus()], ..Counted::default() };

@@ -7,4 +7,6 @@ mod checker;
 mod exhaustive;
 mod flow;
 mod instance;
+mod moonep;
+mod properties;
 mod small;
