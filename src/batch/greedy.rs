@@ -12,7 +12,8 @@ pub fn fetch_all(layout: &mut Layout, reach: &mut Reach) -> bool {
     loop {
         let Some(gpu) = most_above(layout, reach) else { return true };
         let Some((expert, to)) = next_fetch(layout, reach, gpu) else { return false };
-        if !layout.fetch(expert, to) {
+        let slot = layout.slot_on(to);
+        if !slot.is_some_and(|slot| layout.fetch(expert, slot)) {
             return false;
         }
     }
@@ -20,13 +21,16 @@ pub fn fetch_all(layout: &mut Layout, reach: &mut Reach) -> bool {
 
 /// Moves tokens along the copies there are; then the GPU that is most above its capacity.
 fn most_above(layout: &mut Layout, reach: &mut Reach) -> Option<usize> {
-    let mut most = (0, 0);
+    if reach.relieve_all(layout) {
+        return None;
+    }
+    let mut most = (0, usize::MAX);
     for gpu in 0..layout.load.len() {
-        if layout.surplus(gpu) > 0 && !reach.relieve(layout, gpu) {
-            most = most.max((layout.surplus(gpu), usize::MAX - gpu));
+        if layout.surplus(gpu) > most.0 {
+            most = (layout.surplus(gpu), gpu);
         }
     }
-    (most.0 > 0).then_some(usize::MAX - most.1)
+    (most.0 > 0).then_some(most.1)
 }
 
 /// What to fetch, and where to, for a GPU whose tokens are stuck.
@@ -56,7 +60,7 @@ fn next_fetch(layout: &mut Layout, reach: &mut Reach, gpu: usize) -> Option<(u32
     for to in 0..layout.load.len() {
         let room = layout.room(to);
         let cost = limits.fetch_tokens;
-        if room < cost.saturating_add(limits.least_tokens) || !layout.receives(to) {
+        if room < cost.saturating_add(limits.least_tokens) || layout.slot_on(to).is_none() {
             continue;
         }
         if room >= amount + cost && room < smallest.0 {

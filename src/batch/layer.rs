@@ -3,6 +3,8 @@
 
 use crate::base::arena::Carve;
 use crate::base::cells::{NONE, at, copy, put};
+use crate::batch::bound::Bound;
+use crate::batch::exact::{Exact, Found};
 use crate::batch::greedy;
 use crate::batch::layout::{FETCHED, HELD, Layout, Limits};
 use crate::batch::reach::Reach;
@@ -20,7 +22,19 @@ pub struct Planner<'a> {
     /// `[G]` the GPUs that the level is for; tokens of the experts at home on each.
     set: &'a mut [u32],
     homes: &'a mut [u64],
+    bound: Bound<'a>,
+    exact: Exact<'a>,
+    /// `[P]` expert and slot of the fetches of the best answer, as many as `num_kept`.
+    kept_expert: &'a mut [u32],
+    kept_slot: &'a mut [u32],
+    num_kept: usize,
+    /// Fetches that it takes at the level at least.
+    fewest: u32,
+    effort: u64,
 }
+
+/// Slots looked at in a layer by default.
+const EFFORT: u64 = 1 << 17;
 
 impl<'a> Planner<'a> {
     /// Takes the memory: O(P + E + G).
@@ -33,6 +47,13 @@ impl<'a> Planner<'a> {
             level: Level::carve(arena, shape),
             set: arena.u32s(gpus),
             homes: arena.u64s(gpus),
+            bound: Bound::carve(arena, shape),
+            exact: Exact::carve(arena, shape),
+            kept_expert: arena.u32s(shape.num_physical_experts()),
+            kept_slot: arena.u32s(shape.num_physical_experts()),
+            num_kept: 0,
+            fewest: 0,
+            effort: 0,
         }
     }
 
@@ -42,8 +63,9 @@ impl<'a> Planner<'a> {
         &mut self,
         shape: &Shape,
         (home, held): (&[i32], &[i32]),
-        (tolerance, limits): (u32, Limits),
+        (tolerance, limits, effort): (u32, Limits, u32),
     ) -> Replicated {
+        self.effort = if effort == 0 { EFFORT } else { u64::from(effort) };
         let topology = shape.topology();
         self.layout.limits = limits;
         self.layout.begin(shape, home, held);
@@ -59,6 +81,7 @@ impl<'a> Planner<'a> {
         let mut report = self.measure(topology);
         report.bound = bound;
         report.limit = limit;
+        report.fetches_bound = self.fewest;
         report
     }
 
@@ -100,32 +123,84 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Looks for copies that bring all GPUs within a level: whether there are.
+    /// Looks for the fewest copies that bring all GPUs within a level: whether there are any.
     fn reaches(&mut self, topology: &Topology, height: u64) -> bool {
-        while !self.layout.made().is_empty() {
-            self.layout.undo();
-        }
+        let (layout, reach) = (&mut self.layout, &mut self.reach);
+        layout.undo_all();
         self.level.set_height(topology, height);
-        copy(self.layout.capacity, self.level.capacity);
-        greedy::fetch_all(&mut self.layout, &mut self.reach)
+        copy(layout.capacity, self.level.capacity);
+        self.fewest = 0;
+        if reach.relieve_all(layout) {
+            return true;
+        }
+        self.fewest = self.bound.fewest(layout, reach);
+        let most = layout.num_spare();
+        if self.fewest > most {
+            return false;
+        }
+        let found = greedy::fetch_all(layout, reach);
+        let fetches = layout.made().len() as u32;
+        if found && fetches <= self.fewest || !self.exact.is_open() {
+            return found;
+        }
+        if found {
+            self.keep();
+        }
+        self.layout.undo_all();
+        let most = if found { fetches - 1 } else { most };
+        while self.fewest <= most {
+            let (layout, tools) = (&mut self.layout, (&mut self.reach, &mut self.bound));
+            match self.exact.search(layout, tools, self.fewest, &mut self.effort) {
+                Found::Answer => return true,
+                Found::Nothing => self.fewest += 1,
+                Found::Unknown => break,
+            }
+        }
+        if found {
+            self.restore();
+        }
+        found
+    }
+
+    /// Keeps the fetches that are made.
+    fn keep(&mut self) {
+        self.num_kept = self.layout.made().len();
+        for (place, &slot) in self.layout.made().iter().enumerate() {
+            put(self.kept_slot, place, slot);
+            put(self.kept_expert, place, at(self.layout.expert, slot));
+        }
+    }
+
+    /// Makes the fetches that were kept; none is made yet.
+    fn restore(&mut self) {
+        for place in 0..self.num_kept {
+            self.layout.fetch(at(self.kept_expert, place), at(self.kept_slot, place) as usize);
+        }
+        self.reach.relieve_all(&mut self.layout);
     }
 
     /// The least level above one that is too low at which copies are found, and these.
     fn search_least(&mut self, topology: &Topology, mut low: u64) {
-        while !self.layout.made().is_empty() {
-            self.layout.undo();
-        }
+        self.layout.undo_all();
         let height = |gpu| self.level.height_of(topology, gpu, at(self.layout.load, gpu));
         let mut high = (0..topology.num_gpus()).map(height).max().unwrap_or(low);
+        (self.num_kept, self.fewest) = (0, 0);
+        let mut fewest = 0;
         while low.saturating_add(1) < high {
             let middle = low + (high - low) / 2;
             if self.reaches(topology, middle) {
+                self.keep();
+                fewest = self.fewest;
                 high = middle;
             } else {
                 low = middle;
             }
         }
-        self.reaches(topology, high);
+        self.layout.undo_all();
+        self.level.set_height(topology, high);
+        copy(self.layout.capacity, self.level.capacity);
+        self.restore();
+        self.fewest = fewest;
     }
 
     /// Which limit it is: the first without which the level is reached.
@@ -144,16 +219,12 @@ impl<'a> Planner<'a> {
             if without == limits || found != ReplicateLimit::Slots {
                 continue;
             }
-            while !self.layout.made().is_empty() {
-                self.layout.undo();
-            }
+            self.layout.undo_all();
             self.layout.limits = without;
             if self.reaches(topology, height) {
                 found = limit;
             }
-            while !self.layout.made().is_empty() {
-                self.layout.undo();
-            }
+            self.layout.undo_all();
         }
         self.layout.limits = limits;
         found

@@ -53,6 +53,8 @@ pub struct Layout<'a> {
     /// `[P]` the slots of the copies that are fetched, in the order in which they were made.
     made: &'a mut [u32],
     num_made: usize,
+    /// Experts with several replicas.
+    num_shared: usize,
     pub limits: Limits,
 }
 
@@ -87,6 +89,7 @@ impl<'a> Layout<'a> {
             capacity: arena.u64s(gpus),
             made: arena.u32s(slots),
             num_made: 0,
+            num_shared: 0,
             limits,
         }
     }
@@ -100,6 +103,7 @@ impl<'a> Layout<'a> {
         self.received.fill(0);
         self.sent.fill(0);
         self.num_made = 0;
+        self.num_shared = 0;
         let topology = shape.topology();
         for (gpu, first, slots) in by_gpu(topology, home) {
             let (serves, receives) = (topology.serves(gpu), topology.receives(gpu));
@@ -153,6 +157,11 @@ impl<'a> Layout<'a> {
     pub fn of_gpu(&self, gpu: usize) -> core::ops::Range<usize> {
         let start = if gpu == 0 { 0 } else { at(self.end, gpu - 1) };
         start as usize..at(self.end, gpu) as usize
+    }
+
+    /// How many spare slots there are, free or not.
+    pub fn num_spare(&self) -> u32 {
+        self.kind.iter().filter(|&&kind| kind >= FREE).count() as u32
     }
 
     /// Whether a GPU has a spare slot, free or not.
@@ -218,6 +227,7 @@ impl<'a> Layout<'a> {
             put(self.next, head, slot as u32);
         }
         add(self.count, expert, 1);
+        self.num_shared += usize::from(at(self.count, expert) == 2);
     }
 
     fn unlink(&mut self, slot: usize) {
@@ -229,20 +239,32 @@ impl<'a> Layout<'a> {
         put(self.next, before, at(self.next, slot));
         put(self.expert, slot, NONE);
         subtract(self.count, expert, 1);
+        self.num_shared -= usize::from(at(self.count, expert) == 1);
     }
 
-    /// Whether a GPU can receive a copy: it has a slot that is free, or holds what gets nothing, and is not at its limit.
-    #[inline]
-    pub fn receives(&self, gpu: usize) -> bool {
-        at(self.received, gpu) < self.limits.fetches_in && self.slot_on(gpu).is_some()
+    /// Whether any expert has several replicas.
+    pub fn is_shared(&self) -> bool {
+        self.num_shared > 0
     }
 
-    /// Where a copy would go: into a free slot, else over a copy of the last batch that gets nothing.
-    fn slot_on(&self, gpu: usize) -> Option<usize> {
+    /// Where a copy on a GPU would go: into a free slot, else over a copy of the last batch that gets nothing.
+    pub fn slot_on(&self, gpu: usize) -> Option<usize> {
+        if at(self.received, gpu) >= self.limits.fetches_in {
+            return None;
+        }
         let mut slots = self.of_gpu(gpu);
         let free = |&slot: &usize| at(self.kind, slot) == FREE;
         let unused = |&slot: &usize| at(self.kind, slot) == HELD && at(self.tokens, slot) == 0;
         slots.clone().find(free).or_else(|| slots.find(unused))
+    }
+
+    /// Whether a slot may be fetched to, whatever is lost by that: of several that are free on a GPU the first.
+    pub fn may_take(&self, slot: usize) -> bool {
+        let gpu = at(self.gpu, slot) as usize;
+        let free = |&slot: &usize| at(self.kind, slot) == FREE;
+        let kind = at(self.kind, slot);
+        let first = || self.of_gpu(gpu).find(free) == Some(slot);
+        at(self.received, gpu) < self.limits.fetches_in && (kind == HELD || kind == FREE && first())
     }
 
     /// Who can send an expert: a home, else a copy that is fetched.
@@ -253,20 +275,18 @@ impl<'a> Layout<'a> {
         of(HOME).find(can).or_else(|| of(FETCHED).find(can))
     }
 
-    /// Fetches an expert to a GPU; the copy gets the least that a copy gets. False, with nothing done, when it cannot.
-    pub fn fetch(&mut self, expert: u32, gpu: usize) -> bool {
+    /// Fetches an expert into a spare slot, in place of a copy of the last batch if one is there; the copy gets the
+    /// least that a copy gets. False, with nothing done, when it cannot.
+    pub fn fetch(&mut self, expert: u32, slot: usize) -> bool {
         let least = self.limits.least_tokens;
-        if !self.receives(gpu) || at(self.count, expert) >= self.limits.replicas {
-            return false;
-        }
+        let gpu = at(self.gpu, slot) as usize;
         let given: u64 = self.of_expert(expert).map(|slot| self.spare_tokens(slot)).sum();
-        let (Some(slot), Some(sender)) = (self.slot_on(gpu), self.sender_of(expert)) else {
-            return false;
-        };
-        if given < least {
+        let Some(sender) = self.sender_of(expert) else { return false };
+        if given < least || at(self.count, expert) >= self.limits.replicas {
             return false;
         }
         if at(self.kind, slot) == HELD {
+            self.send_home(slot);
             self.unlink(slot);
         }
         put(self.kind, slot, FETCHED);
@@ -288,17 +308,21 @@ impl<'a> Layout<'a> {
         true
     }
 
+    /// Takes all fetches back.
+    pub fn undo_all(&mut self) {
+        while self.num_made > 0 {
+            self.undo();
+        }
+    }
+
     /// Takes the last fetch back; its tokens go home.
     pub fn undo(&mut self) {
         let Some(last) = self.num_made.checked_sub(1) else { return };
         self.num_made = last;
         let slot = at(self.made, last) as usize;
-        let gpu = at(self.gpu, slot);
-        let expert = at(self.expert, slot);
-        let first = at(self.head, expert) as usize;
-        let tokens = at(self.tokens, slot);
+        let gpu = at(self.gpu, slot) as usize;
+        self.send_home(slot);
         self.unlink(slot);
-        self.pass(slot, first, tokens);
         subtract(self.load, gpu, self.limits.fetch_tokens);
         subtract(self.received, gpu, 1);
         subtract(self.sent, at(self.gpu, at(self.sender, slot)), 1);
@@ -308,6 +332,12 @@ impl<'a> Layout<'a> {
             put(self.kind, slot, HELD);
             self.link(slot, held);
         }
+    }
+
+    /// The tokens of a copy go to the first home of its expert.
+    fn send_home(&mut self, slot: usize) {
+        let first = at(self.head, at(self.expert, slot)) as usize;
+        self.pass(slot, first, at(self.tokens, slot));
     }
 
     /// Tokens go from one replica to another.

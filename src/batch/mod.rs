@@ -4,6 +4,8 @@
 //! `layout` knows what each slot holds and how many tokens it gets; `reach` moves tokens along the copies there are;
 //! `greedy` adds copies where tokens are stuck; `fetches` says who sends them; `replicate` is the call.
 
+mod bound;
+mod exact;
 mod fetches;
 mod greedy;
 mod layer;

@@ -62,17 +62,58 @@ impl<'a> Reach<'a> {
         self.queue.get(..self.reached).unwrap_or_default()
     }
 
+    /// Brings all GPUs down to their capacity as far as the copies allow: whether that is all the way.
+    pub fn relieve_all(&mut self, layout: &mut Layout) -> bool {
+        let mut all = true;
+        for gpu in 0..layout.load.len() {
+            all &= layout.surplus(gpu) == 0 || self.relieve(layout, gpu);
+        }
+        all
+    }
+
+    /// Finds the closed set of all GPUs that are above their capacity, when none of them can be relieved: the smallest
+    /// of all cuts between what is too much and what is free, the same whichever way the tokens went.
+    pub fn close(&mut self, layout: &Layout) {
+        self.start();
+        for gpu in (0..layout.load.len()).filter(|&gpu| layout.surplus(gpu) > 0) {
+            self.enter(gpu, NONE, NONE);
+        }
+        self.go_on(layout);
+    }
+
+    /// Whether the last search has reached a GPU.
+    #[inline]
+    pub fn is_closed(&self, gpu: usize) -> bool {
+        at(self.gpu_seen, gpu) == self.search
+    }
+
     /// The first GPU with room that tokens of `from` can get to.
     fn find(&mut self, layout: &Layout, from: usize) -> Option<usize> {
+        self.start();
+        self.enter(from, NONE, NONE);
+        self.go_on(layout)
+    }
+
+    fn start(&mut self) {
         self.search = self.search.wrapping_add(1);
         if self.search == 0 {
             self.begin();
             self.search = 1;
         }
-        put(self.gpu_seen, from, self.search);
-        put(self.giver, from, NONE);
-        put(self.queue, 0, from as u32);
-        self.reached = 1;
+        self.reached = 0;
+    }
+
+    #[inline]
+    fn enter(&mut self, gpu: usize, giver: u32, getter: u32) {
+        put(self.gpu_seen, gpu, self.search);
+        put(self.giver, gpu, giver);
+        put(self.getter, gpu, getter);
+        put(self.queue, self.reached, gpu as u32);
+        self.reached += 1;
+    }
+
+    /// Searches on from the GPUs that are reached.
+    fn go_on(&mut self, layout: &Layout) -> Option<usize> {
         let mut next = 0;
         while next < self.reached {
             let gpu = at(self.queue, next) as usize;
@@ -91,14 +132,10 @@ impl<'a> Reach<'a> {
                     if at(self.gpu_seen, to) == self.search {
                         continue;
                     }
-                    put(self.gpu_seen, to, self.search);
-                    put(self.giver, to, giver as u32);
-                    put(self.getter, to, getter as u32);
+                    self.enter(to, giver as u32, getter as u32);
                     if layout.room(to) > 0 {
                         return Some(to);
                     }
-                    put(self.queue, self.reached, to as u32);
-                    self.reached += 1;
                 }
             }
         }

@@ -124,7 +124,7 @@ impl Scratch<'_> {
             fetches_out: no_limit(request.max_fetches_out),
             replicas: width.map_or(u32::MAX, |width| width.min(u32::MAX as usize) as u32),
         };
-        self.planner.plan(shape, (home, held), (request.tolerance, limits))
+        self.planner.plan(shape, (home, held), (request.tolerance, limits, request.effort))
     }
 
     /// Writes the quotas and the table of a layer.
