@@ -43,7 +43,8 @@ impl<'a> Replicator<'a> {
     }
 
     pub fn kib(&self) -> f64 {
-        let bytes = (self.u64s.len() + self.f64s.len()) * 8 + (self.u32s.len() + self.f32s.len()) * 4;
+        let bytes =
+            (self.u64s.len() + self.f64s.len()) * 8 + (self.u32s.len() + self.f32s.len()) * 4;
         bytes as f64 / 1024.0
     }
 
@@ -89,7 +90,12 @@ impl<'a> Replicator<'a> {
     }
 
     /// A whole answer.
-    pub fn run(&mut self, home: &[i32], request: &Request, width: usize) -> Result<Replicas, Status> {
+    pub fn run(
+        &mut self,
+        home: &[i32],
+        request: &Request,
+        width: usize,
+    ) -> Result<Replicas, Status> {
         let mut out = self.room(request.by_source, width)?;
         let fetches = self.fill(home, request, &mut out)?;
         out.fetches.truncate(fetches);

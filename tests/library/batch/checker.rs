@@ -185,7 +185,11 @@ fn report_is_true(instance: &Instance, answer: &Answer, counted: &Counted) {
     let speed: f64 = alive.map(|gpu| instance.speed_of(gpu)).sum();
     if counted.largest_time > 0.0 {
         let balance = tokens as f64 / speed / counted.largest_time;
-        assert!((report.balance - balance).abs() <= 1e-12 * balance, "{} {balance}", report.balance);
+        assert!(
+            (report.balance - balance).abs() <= 1e-12 * balance,
+            "{} {balance}",
+            report.balance
+        );
     } else {
         assert_eq!(report.balance, 1.0);
     }

@@ -403,7 +403,8 @@ mod tests {
     #[test]
     fn sets_and_flow_agree() {
         let mut rng = Rng(11);
-        let kind = Kind { most_gpus: 5, most_experts: 8, uneven: true, held: true, ..Kind::default() };
+        let kind =
+            Kind { most_gpus: 5, most_experts: 8, uneven: true, held: true, ..Kind::default() };
         for _ in 0..times(300, 3000) {
             let instance = random(&mut rng, &kind);
             let small = Small::new(&instance);
@@ -421,7 +422,8 @@ mod tests {
         for round in 0..times(400, 4000) {
             let held = round % 3 == 0;
             let limits = round % 2 == 0;
-            let kind = Kind { most_gpus: 3, most_experts: 4, uneven: true, held, limits, sources: false };
+            let kind =
+                Kind { most_gpus: 3, most_experts: 4, uneven: true, held, limits, sources: false };
             let mut instance = random(&mut rng, &kind);
             instance.tokens[0].iter_mut().for_each(|tokens| *tokens %= 25);
             let small = Small::new(&instance);

@@ -156,7 +156,8 @@ pub fn random(rng: &mut Rng, kind: &Kind) -> Instance {
     let mut home = vec![Vec::new(); gpus];
     let contiguous = rng.once_in(2);
     for expert in 0..experts {
-        let at = if contiguous { expert * serving.len() / experts } else { rng.below(serving.len()) };
+        let at =
+            if contiguous { expert * serving.len() / experts } else { rng.below(serving.len()) };
         home[serving[at]].push(expert as i32);
         let second = rng.below(gpus);
         if kind.uneven && rng.once_in(12) && second != serving[at] {

@@ -9,4 +9,5 @@ mod flow;
 mod instance;
 mod moonep;
 mod properties;
+mod real_loads;
 mod small;
