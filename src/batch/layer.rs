@@ -34,6 +34,8 @@ pub struct Planner<'a> {
     fewest: u32,
     effort: u64,
     pack_effort: u64,
+    /// A search has ended before it knew.
+    is_cut: bool,
 }
 
 /// Slots looked at in a layer by default: by the exact search, by that for a better packing.
@@ -60,6 +62,7 @@ impl<'a> Planner<'a> {
             fewest: 0,
             effort: 0,
             pack_effort: 0,
+            is_cut: false,
         }
     }
 
@@ -73,6 +76,7 @@ impl<'a> Planner<'a> {
     ) -> Replicated {
         let or_default = |default| if effort == 0 { default } else { u64::from(effort) };
         self.effort = or_default(EXACT_EFFORT);
+        self.is_cut = false;
         self.pack_effort = or_default(PACK_EFFORT);
         let topology = shape.topology();
         self.layout.limits = limits;
@@ -85,6 +89,9 @@ impl<'a> Planner<'a> {
         if !self.reaches(topology, target) {
             limit = self.what_limits(topology, target);
             self.search_least(topology, target);
+            if self.largest(topology) <= target {
+                limit = ReplicateLimit::None; // found by the way
+            }
         }
         let mut report = self.measure(topology);
         report.bound = bound;
@@ -168,7 +175,10 @@ impl<'a> Planner<'a> {
             match self.exact.search(layout, tools, self.fewest, &mut self.effort) {
                 Found::Answer => return true,
                 Found::Nothing => self.fewest += 1,
-                Found::Unknown => break,
+                Found::Unknown => {
+                    self.is_cut = true;
+                    break;
+                }
             }
         }
         if found {
@@ -197,18 +207,17 @@ impl<'a> Planner<'a> {
     /// The least level above one that is too low at which copies are found, and these.
     fn search_least(&mut self, topology: &Topology, mut low: u64) {
         self.layout.undo_all();
-        let height = |gpu| self.level.height_of(topology, gpu, at(self.layout.load, gpu));
-        let mut high = (0..topology.num_gpus()).map(height).max().unwrap_or(low);
+        let mut high = self.largest(topology);
         (self.num_kept, self.fewest) = (0, 0);
         let mut fewest = 0;
         // of large layers nearly the least will do: the copies that are then found are what the rest depends on
-        let grain = if self.exact.is_open() { 1 } else { self.level.grain() };
+        let grain = self.level.grain(self.exact.is_open());
         while low.saturating_add(grain) < high {
             let middle = low + (high - low) / 2;
             if self.reaches(topology, middle) {
                 self.keep();
                 fewest = self.fewest;
-                high = middle;
+                high = self.largest(topology);
             } else {
                 low = middle;
             }
@@ -222,6 +231,12 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// The level that the tokens are at.
+    fn largest(&self, topology: &Topology) -> u64 {
+        let height = |gpu| self.level.height_of(topology, gpu, at(self.layout.load, gpu));
+        (0..topology.num_gpus()).map(height).max().unwrap_or(0)
+    }
+
     /// Allows the GPUs as much as they can do by a level.
     fn allow(&mut self, topology: &Topology, height: u64) {
         self.level.set_height(topology, height);
@@ -230,11 +245,12 @@ impl<'a> Planner<'a> {
 
     /// The least level for the copies at hand, between one that is too low and one that does.
     fn settle(&mut self, topology: &Topology, mut low: u64, mut high: u64) {
-        while low.saturating_add(1) < high {
+        let grain = self.level.grain(true);
+        while low.saturating_add(grain) < high {
             let middle = low + (high - low) / 2;
             self.allow(topology, middle);
             if self.reach.relieve_all(&mut self.layout) {
-                high = middle;
+                high = self.largest(topology);
             } else {
                 low = middle;
             }
@@ -254,9 +270,10 @@ impl<'a> Planner<'a> {
             (out_free, ReplicateLimit::FetchesOut),
             (any, ReplicateLimit::LeastTokens),
         ];
-        let mut found = ReplicateLimit::Slots;
+        let slots = if self.is_cut { ReplicateLimit::Effort } else { ReplicateLimit::Slots };
+        let mut found = slots;
         for (without, limit) in tries {
-            if without == limits || found != ReplicateLimit::Slots {
+            if without == limits || found != slots {
                 continue;
             }
             self.layout.undo_all();
