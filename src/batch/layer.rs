@@ -10,7 +10,7 @@ use crate::batch::layout::{FETCHED, HELD, Layout, Limits};
 use crate::batch::pack::Pack;
 use crate::batch::reach::Reach;
 use crate::batch::request::{ReplicateLimit, Replicated};
-use crate::dispatch::{Level, time};
+use crate::dispatch::{Effort, Level, Local, Replicas, time};
 use crate::problem::Shape;
 use crate::problem::topology::Topology;
 
@@ -93,11 +93,8 @@ impl<'a> Planner<'a> {
                 limit = ReplicateLimit::None; // found by the way
             }
         }
-        let mut report = self.measure(topology);
-        report.bound = bound;
-        report.limit = limit;
-        report.fetches_bound = self.fewest;
-        report
+        self.layout.choose_senders(shape);
+        Replicated { bound, limit, fetches_bound: self.fewest, ..Replicated::default() }
     }
 
     /// The least level at which all tokens have room, if GPUs with a spare slot may take any, and the others those of
@@ -287,10 +284,39 @@ impl<'a> Planner<'a> {
         found
     }
 
+    /// Splits the tokens anew, for the same copies and within the same capacities, so that the fewest leave their node,
+    /// then their GPU. `tokens` is `[G][E]`; `replicas` are those of the layout.
+    #[inline(never)]
+    pub fn localize(
+        &mut self,
+        shape: &Shape,
+        tokens: &[u32],
+        replicas: &mut Replicas,
+        local: &mut Local,
+    ) {
+        let layout = &mut self.layout;
+        for (gpu, capacity) in self.level.capacity.iter_mut().enumerate() {
+            *capacity = layout.token_capacity(gpu);
+        }
+        let mut effort = Effort::new(0, shape);
+        let done = local.split(replicas, &self.level, tokens, &mut effort)
+            && (0..replicas.numbered()).all(|replica| {
+                !layout.is_short(at(replicas.slot, replica) as usize, at(replicas.tokens, replica))
+            });
+        if !done {
+            replicas.give(layout.tokens);
+            return;
+        }
+        for replica in 0..replicas.numbered() {
+            put(layout.tokens, at(replicas.slot, replica), at(replicas.tokens, replica));
+        }
+        layout.reload();
+    }
+
     /// What is known of the answer but its bounds.
-    fn measure(&self, topology: &Topology) -> Replicated {
+    pub fn measure(&self, topology: &Topology, report: &mut Replicated) {
         let layout = &self.layout;
-        let mut report = Replicated { balance: 1.0, ..Replicated::default() };
+        report.balance = 1.0;
         let (mut speeds, mut tokens) = (0.0, 0);
         for gpu in (0..topology.num_gpus()).filter(|&gpu| topology.serves(gpu)) {
             let time = time(at(layout.load, gpu), topology.speed(gpu));
@@ -314,6 +340,5 @@ impl<'a> Planner<'a> {
         }
         report.tokens = tokens;
         report.fetches = layout.made().len() as u32;
-        report
     }
 }
