@@ -33,9 +33,7 @@ proptest! {
     #[test]
     fn the_memory_does_not_matter((instance, _) in instances()) {
         let one = call_with(&instance, 0, 0).unwrap();
-        for byte in [0x5a, 0xff] {
-            prop_assert_eq!(&call_with(&instance, 0, byte).unwrap(), &one);
-        }
+        prop_assert_eq!(&call_with(&instance, 0, 0xff).unwrap(), &one);
     }
 
     /// Whatever the effort, an answer; with more of it the bound on fetches does not lie.
