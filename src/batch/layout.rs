@@ -53,6 +53,8 @@ pub struct Layout<'a> {
     /// `[P]` the slots of the copies that are fetched, in the order in which they were made.
     made: &'a mut [u32],
     num_made: usize,
+    /// `[P]` who is to send each of them.
+    chosen: &'a mut [u32],
     /// Experts with several replicas.
     num_shared: usize,
     pub limits: Limits,
@@ -89,6 +91,7 @@ impl<'a> Layout<'a> {
             capacity: arena.u64s(gpus),
             made: arena.u32s(slots),
             num_made: 0,
+            chosen: arena.u32s(slots),
             num_shared: 0,
             limits,
         }
@@ -275,6 +278,58 @@ impl<'a> Layout<'a> {
         of(HOME).find(can).or_else(|| of(FETCHED).find(can))
     }
 
+    /// Chooses anew who sends each fetch, now that all are known: a home or a copy of the last batch, else a copy that is
+    /// fetched before; of these one on the node of who receives, then the GPU that sends least, then the first. Stays
+    /// with what there is where a limit on what a GPU sends forbids it.
+    pub fn choose_senders(&mut self, shape: &Shape) {
+        self.sent.fill(0);
+        for place in 0..self.num_made {
+            let slot = at(self.made, place);
+            let node = |slot: usize| shape.topology().node(at(self.gpu, slot) as usize);
+            let here = node(slot as usize);
+            let before = self.made.get(..place).unwrap_or_default();
+            let mut best = (true, true, u32::MAX, NONE);
+            for other in self.of_expert(at(self.expert, slot)) {
+                let sent = at(self.sent, at(self.gpu, other));
+                let fetched = at(self.kind, other) == FETCHED;
+                let ready = !fetched || before.contains(&(other as u32));
+                let rank = (fetched, node(other) != here, sent, other as u32);
+                if ready && sent < self.limits.fetches_out && rank < best {
+                    best = rank;
+                }
+            }
+            if best.3 == NONE {
+                return;
+            }
+            put(self.chosen, place, best.3);
+            add(self.sent, at(self.gpu, best.3), 1);
+        }
+        for place in 0..self.num_made {
+            put(self.sender, at(self.made, place), at(self.chosen, place));
+        }
+    }
+
+    /// The tokens of each slot are changed: so are the loads.
+    pub fn reload(&mut self) {
+        self.load.fill(0);
+        for (slot, &tokens) in self.tokens.iter().enumerate() {
+            let fetched = at(self.kind, slot) == FETCHED;
+            let cost = if fetched { self.limits.fetch_tokens } else { 0 };
+            add(self.load, at(self.gpu, slot), tokens + cost);
+        }
+    }
+
+    /// Whether a slot has a copy that is fetched, and gets less than that may.
+    pub fn is_short(&self, slot: usize, tokens: u64) -> bool {
+        at(self.kind, slot) == FETCHED && tokens < self.limits.least_tokens
+    }
+
+    /// The tokens that a GPU may get beside what its fetches cost.
+    pub fn token_capacity(&self, gpu: usize) -> u64 {
+        let cost = self.limits.fetch_tokens * u64::from(at(self.received, gpu));
+        at(self.capacity, gpu).saturating_sub(cost)
+    }
+
     /// Fetches an expert into a spare slot, in place of a copy of the last batch if one is there; the copy gets the
     /// least that a copy gets. False, with nothing done, when it cannot.
     pub fn fetch(&mut self, expert: u32, slot: usize) -> bool {
@@ -347,6 +402,13 @@ impl<'a> Layout<'a> {
         add(self.tokens, getter, amount);
         subtract(self.load, at(self.gpu, giver), amount);
         add(self.load, at(self.gpu, getter), amount);
+    }
+
+    /// The tokens of each slot.
+    pub fn write_tokens(&self, quota: &mut [u32]) {
+        for (to, &tokens) in quota.iter_mut().zip(self.tokens.iter()) {
+            *to = tokens as u32; // at most those of the expert, which are a u32
+        }
     }
 
     /// What the slots hold in the end.

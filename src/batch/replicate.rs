@@ -137,6 +137,10 @@ impl Scratch<'_> {
         found: &mut Replicated,
     ) {
         let replicas = &mut self.replicas;
+        if sources.is_none() && table_width(&out).is_none() {
+            self.planner.layout.write_tokens(out.quota);
+            return self.planner.measure(shape.topology(), found);
+        }
         copy(replicas.total, self.planner.layout.total);
         replicas.take_all();
         if replicas.count(shape, slots).is_err() {
@@ -144,6 +148,10 @@ impl Scratch<'_> {
         }
         replicas.number(shape, slots);
         replicas.give(self.planner.layout.tokens);
+        if let Some(tokens) = sources {
+            self.planner.localize(shape, tokens, replicas, &mut self.local);
+        }
+        self.planner.measure(shape.topology(), found);
         let traffic = write_layer(replicas, &mut self.local, sources, out);
         found.leaving_node = traffic.leaving_node;
         found.leaving_gpu = traffic.leaving_gpu;
