@@ -83,6 +83,11 @@ impl Row {
     }
 }
 
+/// Percent of layers where a plain rule does better with no tolerance: MoonEP's with fewer fetches for the same balance,
+/// UltraEP's with a lower largest time within the same slots. As it stands; to go down to nothing.
+const FEWER: usize = 3;
+const LOWER: usize = 80;
+
 #[test]
 fn bars_on_real_loads() {
     let case = Case::new();
@@ -95,7 +100,9 @@ fn bars_on_real_loads() {
             (layers, fewer, lower) = (layers + all, fewer + less, lower + below);
         }
     }
-    println!("of {layers} layers MoonEP's rule fetches less in {fewer}, UltraEP's is lower in {lower}");
+    println!(
+        "of {layers} layers MoonEP's rule fetches less in {fewer}, UltraEP's is lower in {lower}"
+    );
     assert!(fewer * 100 <= layers * FEWER || !case.published);
     assert!(lower * 100 <= layers * LOWER || !case.published);
 }
