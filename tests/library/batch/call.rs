@@ -1,11 +1,20 @@
 //! From an instance to its answer, by the library.
 
 use super::instance::{Answer, Fetch, Instance, Report};
+use crate::common::Memory;
 use crate::replicate::Replicator;
-use eplb::{EPLB_GPU_ALIVE, ReplicateLimit, Request, Spec, Status};
+use eplb::{
+    Batch, EPLB_GPU_ALIVE, Lengths, Operation, Options, Placement, QuotasMut, ReplicateLimit,
+    Request, Shape, Spec, Split, Status,
+};
 
 /// Answers; the workspace begins full of `byte`.
 pub fn call_with(instance: &Instance, effort: u32, byte: u8) -> Result<Answer, Status> {
+    with_spec(instance, |spec| answer(instance, spec, effort, byte))
+}
+
+/// Calls with the shape of the instance.
+fn with_spec<T>(instance: &Instance, run: impl FnOnce(&Spec) -> T) -> T {
     let gpus = instance.gpus();
     let gpu_slots: Vec<u32> = instance.home.iter().map(|slots| slots.len() as u32).collect();
     let speeds: Vec<f32> = (0..gpus).map(|gpu| instance.speed_of(gpu) as f32).collect();
@@ -23,6 +32,10 @@ pub fn call_with(instance: &Instance, effort: u32, byte: u8) -> Result<Answer, S
         gpu_state: hurt.then_some(&instance.state),
         ..Spec::default()
     };
+    run(&spec)
+}
+
+fn answer(instance: &Instance, spec: &Spec, effort: u32, byte: u8) -> Result<Answer, Status> {
     let held = instance.held.as_ref().map(|held| held.concat());
     let request = Request {
         tokens: &instance.tokens.concat(),
@@ -36,7 +49,7 @@ pub fn call_with(instance: &Instance, effort: u32, byte: u8) -> Result<Answer, S
         effort,
     };
     let home = instance.home.concat();
-    let out = Replicator::new(&spec, byte)?.run(&home, &request, gpus)?;
+    let out = Replicator::new(spec, byte)?.run(&home, &request, instance.gpus())?;
     let fetch = |fetch: &eplb::Fetch| Fetch {
         round: fetch.round,
         expert: fetch.expert as usize,
@@ -64,6 +77,24 @@ pub fn call_with(instance: &Instance, effort: u32, byte: u8) -> Result<Answer, S
             busiest_gpu: report.busiest_gpu,
             within: report.limit == ReplicateLimit::None,
         },
+    })
+}
+
+/// The tokens of the instance split over these slots by eplb_dispatch.
+pub fn dispatched(instance: &Instance, slots: &[i32]) -> Split {
+    with_spec(instance, |spec| {
+        let shape = Shape::new(spec).unwrap();
+        let need = eplb::workspace(Operation::Dispatch, &shape, &Options::default()).unwrap();
+        let by_source = instance.tokens.len() > 1;
+        let mut quota = vec![0; Lengths::new(&shape, by_source, 0).unwrap().quota];
+        let out =
+            QuotasMut { quota: &mut quota, route_end: None, route_slot: None, max_replicas: 0 };
+        let batch = Batch { tokens: &instance.tokens.concat(), by_source, effort: 0 };
+        let mut split = Split::default();
+        let report = &mut |_: usize, found: &Split| split = *found;
+        let (mut memory, placement) = (Memory::new(&need), Placement::of(slots));
+        eplb::dispatch(&shape, memory.arena(), &placement, &batch, out, Some(report)).unwrap();
+        split
     })
 }
 

@@ -194,3 +194,63 @@ fn report_is_true(instance: &Instance, answer: &Answer, counted: &Counted) {
         assert_eq!(report.balance, 1.0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The checker sees what it is there for.
+    #[test]
+    fn planted_faults_are_found() {
+        let homes: [&[i32]; 2] = [&[0, 1], &[2, 3]];
+        let mut instance = Instance::plain(&homes, 1, &[9, 5, 1, 1]);
+        instance.tokens = vec![vec![6, 3, 1, 1], vec![3, 2, 0, 0]];
+        let mut fetch = Fetch { round: 0, expert: 0, from: 0, slot: 5 };
+        let report = super::super::instance::Report {
+            largest_time: 8.0,
+            bound: 8.0,
+            balance: 1.0,
+            tokens: 16,
+            leaving_home: 6,
+            leaving_gpu: 7,
+            fetches: 1,
+            fetches_bound: 1,
+            within: true,
+            ..Default::default()
+        };
+        let good = Answer {
+            slots: vec![0, 1, -1, 2, 3, 0],
+            quota: vec![vec![3, 3, 0, 1, 1, 3], vec![0, 2, 0, 0, 0, 3]],
+            route_end: vec![3, 6, 3, 3, 1, 1, 1, 1, 0, 3, 2, 2, 0, 0, 0, 0],
+            route_slot: vec![0, 5, 1, -1, 3, -1, 4, -1],
+            max_replicas: 2,
+            fetches: vec![fetch],
+            report,
+        };
+        assert_eq!(check(&instance, &good).load, [8, 8]);
+        fetch.from = 1;
+        let faults: [&dyn Fn(&mut Answer); 12] = [
+            &|answer| answer.slots[0] = 1,
+            &|answer| answer.slots[2] = 1,
+            &|answer| answer.slots[2] = 9,
+            &|answer| answer.quota[0][5] -= 1,
+            &|answer| (answer.quota[0][3], answer.quota[0][4]) = (2, 0),
+            &|answer| answer.fetches.clear(),
+            &|answer| answer.fetches = vec![fetch],
+            &|answer| answer.route_end[0] = 4,
+            &|answer| answer.report.largest_time = 7.0,
+            &|answer| answer.report.bound = 8.5,
+            &|answer| answer.report.leaving_home = 5,
+            &|answer| answer.report.leaving_gpu = 6,
+        ];
+        for (number, fault) in faults.iter().enumerate() {
+            let mut answer = good.clone();
+            fault(&mut answer);
+            let found = std::panic::catch_unwind(|| check(&instance, &answer)).is_err();
+            assert!(found, "fault {number} is not found");
+        }
+        let mut limited = instance.clone();
+        limited.least_tokens = 7;
+        assert!(std::panic::catch_unwind(|| check(&limited, &good)).is_err());
+    }
+}

@@ -382,7 +382,7 @@ impl<'a> Small<'a> {
             network.edge(experts + gpu, to, room, 0);
         }
         let (flow, cost) = network.flow(from, to);
-        (flow == tokens.iter().sum()).then_some(cost + least * fetched.len() as u64)
+        (flow == tokens.iter().sum::<u64>()).then_some(cost + least * fetched.len() as u64)
     }
 }
 
