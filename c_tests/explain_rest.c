@@ -1,4 +1,5 @@
-/* The sentences of the functions with arguments of their own: dispatch, transfers, gate, tracker, windows, number. */
+/* The sentences of the functions with arguments of their own: dispatch, replicate, transfers,
+ * gate, tracker, windows, number. */
 #include "sentence.h"
 
 /* Changes one thing in a fresh set of arguments: the function must refuse it, say these words, and touch nothing. */
@@ -118,6 +119,92 @@ static void of_too_many_tokens(void) {
   size_t length = eplb_explain_dispatch(&p, NULL, workspace, size, &placement, &batch, &out, said, sizeof said);
   check_sentence(length, EPLB_STATUS_DISPATCH_TOKENS, "batch.tokens of layer 0 sum to 4503608216256510, above 2^52", __LINE__, "tokens");
   free(slots), free(tokens), free(quota), free(workspace);
+}
+
+/* --- replicate --------------------------------------------------------------------------------------- */
+
+typedef struct replicate {
+  eplb_problem problem;
+  eplb_options options;
+  eplb_placement home;
+  eplb_replication request;
+  eplb_replicas out;
+  int32_t slots[LAYERS * SLOTS], held[LAYERS * SLOTS], filled[LAYERS * SLOTS];
+  uint32_t tokens[LAYERS * GPUS * EXPERTS], quota[LAYERS * GPUS * SLOTS], route_end[LAYERS * GPUS * EXPERTS * 2];
+  int32_t route_slot[LAYERS * EXPERTS * 2];
+  eplb_fetch fetches[LAYERS];
+  eplb_replicated found[LAYERS];
+  uint8_t state[GPUS];
+  eplb_cost cost;
+  size_t size;
+  scratch scratch;
+} replicate;
+
+static void replicate_init(replicate *c) {
+  c->problem = small_problem();
+  c->options = (eplb_options)EPLB_OPTIONS_INIT;
+  c->home = eplb_placement_of(c->slots);
+  c->request = (eplb_replication)EPLB_REPLICATION_INIT;
+  c->request.num_sources = GPUS;
+  c->request.tokens = c->tokens;
+  c->request.held = c->held;
+  c->out = (eplb_replicas)EPLB_REPLICAS_INIT;
+  c->out.max_replicas = 2;
+  c->out.physical_to_logical = c->filled;
+  c->out.quota = c->quota;
+  c->out.route_end = c->route_end;
+  c->out.route_slot = c->route_slot;
+  c->out.fetches = c->fetches;
+  c->out.capacity = LAYERS;
+  c->out.per_layer = c->found;
+  c->cost = (eplb_cost)EPLB_COST_INIT;
+  c->cost.token_seconds = 1e-6;
+  memcpy(c->slots, old_slots, sizeof old_slots);
+  c->slots[2] = c->slots[6] = -1; /* a spare slot on GPU 1 */
+  memset(c->held, 0xff, sizeof c->held);
+  for (int i = 0; i < LAYERS * GPUS * EXPERTS; i++) c->tokens[i] = 5;
+  c->size = sizeof c->scratch;
+}
+static int32_t replicate_run(replicate *c) {
+  return eplb_replicate(&c->problem, &c->options, c->scratch.words, c->size, &c->home, &c->request, &c->out);
+}
+static size_t replicate_explain(replicate *c, char *text, size_t size) {
+  return eplb_explain_replicate(&c->problem, &c->options, c->scratch.words, c->size, &c->home, &c->request, &c->out, text,
+                                size);
+}
+#define replicate_AGAIN(text, size) replicate_explain(&c, text, size)
+
+static void of_replicate(void) {
+  SAYS(replicate, EPLB_STATUS_OK, "nothing is wrong", (void)0);
+  SAYS(replicate, EPLB_STATUS_NULL_POINTER, "request.tokens is NULL", c.request.tokens = NULL);
+  SAYS(replicate, EPLB_STATUS_NULL_POINTER, "out.physical_to_logical is NULL", c.out.physical_to_logical = NULL);
+  SAYS(replicate, EPLB_STATUS_NULL_POINTER, "out.quota is NULL", c.out.quota = NULL);
+  SAYS(replicate, EPLB_STATUS_NULL_POINTER, "home.physical_to_logical is NULL", c.home.physical_to_logical = NULL);
+  SAYS(replicate, EPLB_STATUS_STRUCT_SIZE, "request.struct_size is 8|EPLB_REPLICATION_INIT", c.request.struct_size = 8);
+  SAYS(replicate, EPLB_STATUS_STRUCT_SIZE, "out.struct_size is 8|EPLB_REPLICAS_INIT", c.out.struct_size = 8);
+  SAYS(replicate, EPLB_STATUS_STRUCT_SIZE, "out.fetch_size is 24|32", c.out.fetch_size = 24);
+  SAYS(replicate, EPLB_STATUS_STRUCT_SIZE, "out.replicated_size is 64|72", c.out.replicated_size = 64);
+  SAYS(replicate, EPLB_STATUS_RESERVED_NOT_ZERO, "request.reserved is not 0", c.request.reserved = 1);
+  SAYS(replicate, EPLB_STATUS_RESERVED_NOT_ZERO, "out.reserved is not 0", c.out.reserved = 1);
+  SAYS(replicate, EPLB_STATUS_OVERLAPPING_ARRAYS, "out.physical_to_logical overlaps home.physical_to_logical",
+       c.out.physical_to_logical = c.slots);
+  SAYS(replicate, EPLB_STATUS_OVERLAPPING_ARRAYS, "out.physical_to_logical overlaps request.held",
+       c.out.physical_to_logical = c.held);
+  SAYS(replicate, EPLB_STATUS_WORKSPACE_TOO_SMALL, "workspace_size is 8, this call needs ", c.size = 8);
+  SAYS(replicate, EPLB_STATUS_UNSUPPORTED_COST, "problem.cost is set, and eplb_replicate counts in tokens alone",
+       c.problem.cost = &c.cost);
+  SAYS(replicate, EPLB_STATUS_DISPATCH_SOURCES, "request.num_sources is 3|problem.num_gpus, 2", c.request.num_sources = 3);
+  SAYS(replicate, EPLB_STATUS_TOLERANCE, "request.tolerance is 1048577|2^20", c.request.tolerance = 1048577);
+  SAYS(replicate, EPLB_STATUS_LIST_TOO_SMALL, "out.capacity is 1, the layers have 2 spare slots", c.out.capacity = 1);
+  SAYS(replicate, EPLB_STATUS_PLACEMENT_EXPERT, "home.physical_to_logical[layer 1][slot 3] is 7", c.slots[7] = 7);
+  SAYS(replicate, EPLB_STATUS_PLACEMENT_EXPERT, "request.held[layer 1][slot 2] is 3", c.held[6] = 3);
+  SAYS(replicate, EPLB_STATUS_DISPATCH_NO_REPLICA, "request.tokens has 10 for expert 2 of layer 1", c.slots[7] = 1);
+  SAYS(replicate, EPLB_STATUS_DISPATCH_DEAD_SOURCE,
+       "request.tokens[layer 1][gpu 1][expert 2] is 5, and GPU 1 is EPLB_GPU_DEAD",
+       c.problem.gpu_state = c.state; c.state[1] = EPLB_GPU_DEAD; c.slots[0] = 2; c.slots[1] = 1; c.slots[4] = 2;
+       c.slots[5] = 1; for (int i = 0; i < LAYERS * GPUS * EXPERTS; i++) c.tokens[i] = i == 11 ? 5 : 0);
+  SAYS(replicate, EPLB_STATUS_MAX_REPLICAS, "out.max_replicas is 1, expert 1 of layer 1 is on 2 GPUs",
+       c.out.max_replicas = 1; c.slots[6] = 1);
 }
 
 /* --- transfers --------------------------------------------------------------------------------------- */
@@ -448,6 +535,7 @@ static void of_number(void) {
 
 int main(void) {
   of_dispatch();
+  of_replicate();
   of_too_many_tokens();
   of_transfers();
   of_the_gate();

@@ -147,6 +147,55 @@ OFFSET(eplb_quotas, route_slot, 24, 16);
 OFFSET(eplb_quotas, per_layer, 32, 20);
 OFFSET(eplb_quotas, split_size, 40, 24);
 
+SIZE(eplb_replication, 48, 40);
+OFFSET(eplb_replication, struct_size, 0, 0);
+OFFSET(eplb_replication, num_sources, 4, 4);
+OFFSET(eplb_replication, tokens, 8, 8);
+OFFSET(eplb_replication, held, 16, 12);
+OFFSET(eplb_replication, tolerance, 24, 16);
+OFFSET(eplb_replication, fetch_tokens, 28, 20);
+OFFSET(eplb_replication, least_tokens, 32, 24);
+OFFSET(eplb_replication, max_fetches_in, 36, 28);
+OFFSET(eplb_replication, max_fetches_out, 40, 32);
+OFFSET(eplb_replication, reserved, 44, 36);
+
+SIZE(eplb_replicas, 80, 48);
+OFFSET(eplb_replicas, struct_size, 0, 0);
+OFFSET(eplb_replicas, max_replicas, 4, 4);
+OFFSET(eplb_replicas, physical_to_logical, 8, 8);
+OFFSET(eplb_replicas, quota, 16, 12);
+OFFSET(eplb_replicas, route_end, 24, 16);
+OFFSET(eplb_replicas, route_slot, 32, 20);
+OFFSET(eplb_replicas, fetches, 40, 24);
+OFFSET(eplb_replicas, fetch_size, 48, 28);
+OFFSET(eplb_replicas, capacity, 56, 32);
+OFFSET(eplb_replicas, reserved, 60, 36);
+OFFSET(eplb_replicas, per_layer, 64, 40);
+OFFSET(eplb_replicas, replicated_size, 72, 44);
+
+SIZE(eplb_fetch, 32, 32);
+OFFSET(eplb_fetch, layer, 0, 0);
+OFFSET(eplb_fetch, expert, 4, 4);
+OFFSET(eplb_fetch, source_gpu, 8, 8);
+OFFSET(eplb_fetch, source_slot, 12, 12);
+OFFSET(eplb_fetch, destination_gpu, 16, 16);
+OFFSET(eplb_fetch, destination_slot, 20, 20);
+OFFSET(eplb_fetch, round, 24, 24);
+OFFSET(eplb_fetch, tokens, 28, 28);
+
+SIZE(eplb_replicated, 72, 72);
+OFFSET(eplb_replicated, largest_time, 0, 0);
+OFFSET(eplb_replicated, bound, 8, 8);
+OFFSET(eplb_replicated, balance, 16, 16);
+OFFSET(eplb_replicated, tokens, 24, 24);
+OFFSET(eplb_replicated, leaving_home, 32, 32);
+OFFSET(eplb_replicated, leaving_node, 40, 40);
+OFFSET(eplb_replicated, leaving_gpu, 48, 48);
+OFFSET(eplb_replicated, fetches, 56, 56);
+OFFSET(eplb_replicated, fetches_bound, 60, 60);
+OFFSET(eplb_replicated, busiest_gpu, 64, 64);
+OFFSET(eplb_replicated, limit, 68, 68);
+
 SIZE(eplb_split, 56, 56);
 OFFSET(eplb_split, largest_time, 0, 0);
 OFFSET(eplb_split, bound, 8, 8);
@@ -206,10 +255,14 @@ SIZE(eplb_policy, 4, 4);
 SIZE(eplb_scope, 4, 4);
 SIZE(eplb_violation_kind, 4, 4);
 SIZE(eplb_split_kind, 4, 4);
+SIZE(eplb_replicate_limit, 4, 4);
 SIZE(eplb_forecast_method, 4, 4);
 
 ASSERT(EPLB_OPERATION_PLAN == 0 && EPLB_OPERATION_EVALUATE == 1 && EPLB_OPERATION_CHECK == 2);
 ASSERT(EPLB_OPERATION_DISPATCH == 4);
+ASSERT(EPLB_OPERATION_REPLICATE == 8);
+ASSERT(EPLB_REPLICATE_LIMIT_NONE == 0 && EPLB_REPLICATE_LIMIT_SLOTS == 1 && EPLB_REPLICATE_LIMIT_FETCHES_IN == 2);
+ASSERT(EPLB_REPLICATE_LIMIT_FETCHES_OUT == 3 && EPLB_REPLICATE_LIMIT_LEAST_TOKENS == 4 && EPLB_REPLICATE_LIMIT_EFFORT == 5);
 ASSERT(EPLB_FLAG_DISPATCH == 8);
 ASSERT(EPLB_SPLIT_KIND_EXACT == 0 && EPLB_SPLIT_KIND_TIME == 1 && EPLB_SPLIT_KIND_EVEN == 2);
 ASSERT(EPLB_OPERATION_TRANSFERS == 3 && EPLB_FLAG_EXTERNAL_SOURCE == 1);
@@ -240,6 +293,8 @@ int32_t every_function(float *load, int32_t *slots, void *workspace, eplb_metric
   eplb_violation first;
   eplb_batch batch = EPLB_BATCH_INIT;
   eplb_quotas quotas = EPLB_QUOTAS_INIT;
+  eplb_replication request = EPLB_REPLICATION_INIT;
+  eplb_replicas replicas = EPLB_REPLICAS_INIT;
   size_t size = 0, align = 0;
   uint64_t digest = 0;
   int32_t status;
@@ -259,6 +314,11 @@ int32_t every_function(float *load, int32_t *slots, void *workspace, eplb_metric
   quotas.quota = quota + 1;
   if (status == EPLB_STATUS_OK)
     status = eplb_dispatch(&problem, &options, workspace, size, &placement, &batch, &quotas);
+  request.tokens = quota;
+  replicas.quota = quota + 1;
+  replicas.physical_to_logical = slots + 1;
+  if (status == EPLB_STATUS_OK)
+    status = eplb_replicate(&problem, &options, workspace, size, &placement, &request, &replicas);
   if (status == EPLB_STATUS_OK && eplb_route(quota, slots, 1, 0) < -1) status = -1;
   return eplb_status_string(status) != NULL && eplb_version() == EPLB_VERSION ? status : -1;
 }

@@ -64,6 +64,7 @@ static const struct {
     {EPLB_STATUS_DISPATCH_DEAD_SOURCE, -101},
     {EPLB_STATUS_DISPATCH_TOKENS, -102},
     {EPLB_STATUS_DISPATCH_SOURCES, -103},
+    {EPLB_STATUS_TOLERANCE, -104},
     {EPLB_STATUS_TRACKER_FOREIGN, -90},
     {EPLB_STATUS_TRACKER_TORN, -91},
     {EPLB_STATUS_TRACKER_TOO_SMALL, -92},
@@ -117,6 +118,8 @@ static void initialisers(void) {
   eplb_cost cost = EPLB_COST_INIT;
   eplb_batch batch = EPLB_BATCH_INIT;
   eplb_quotas quotas = EPLB_QUOTAS_INIT;
+  eplb_replication request = EPLB_REPLICATION_INIT;
+  eplb_replicas replicas = EPLB_REPLICAS_INIT;
   eplb_tracker_config tracker = EPLB_TRACKER_CONFIG_INIT;
   eplb_windows windows = EPLB_WINDOWS_INIT;
   eplb_change change = EPLB_CHANGE_INIT;
@@ -138,6 +141,13 @@ static void initialisers(void) {
   CHECK_EQUAL(batch.struct_size, sizeof batch);
   CHECK_EQUAL(quotas.struct_size, sizeof quotas);
   CHECK(zero_but_for_the_size(&batch, sizeof batch));
+  CHECK_EQUAL(request.struct_size, sizeof request);
+  CHECK(zero_but_for_the_size(&request, sizeof request));
+  CHECK_EQUAL(replicas.struct_size, sizeof replicas);
+  CHECK_EQUAL(replicas.fetch_size, sizeof(eplb_fetch));
+  CHECK_EQUAL(replicas.replicated_size, sizeof(eplb_replicated));
+  replicas.fetch_size = replicas.replicated_size = 0;
+  CHECK(zero_but_for_the_size(&replicas, sizeof replicas));
   CHECK_EQUAL(quotas.split_size, sizeof(eplb_split));
   quotas.split_size = 0;
   CHECK(zero_but_for_the_size(&quotas, sizeof quotas));

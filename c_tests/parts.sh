@@ -14,7 +14,7 @@ expected=
 of_part() {
   case $1 in
     previous) echo 'transfers gate explain_transfers explain_gate' ;;
-    dispatch) echo 'dispatch explain_dispatch' ;;
+    dispatch) echo 'dispatch replicate explain_dispatch explain_replicate' ;;
     load)
       echo 'tracker_size tracker_init tracker_observe tracker_close tracker_discard tracker_windows window_weights forecast'
       echo 'explain_tracker_init explain_tracker_observe explain_tracker_close explain_tracker_discard explain_tracker_windows'

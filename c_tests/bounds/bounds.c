@@ -5,7 +5,7 @@
  * usage: bounds workspace            "workspace SHAPE OPERATION/POLICY BYTES" lines
  *        bounds stack                "stack FUNCTION BYTES" lines
  *        bounds plan SHAPE POLICY N  plans N times and prints nothing
- *        bounds plan SHAPE dispatch N, or dispatch_sources: splits batches over a plan N times
+ *        bounds plan SHAPE dispatch N, or dispatch_sources: splits batches over a plan N times; replicate: copies for them
  *        bounds plan SHAPE previous N  plans N times from a plan for other loads, a sixth of the slots to change
  *        bounds plan SHAPE number N  numbers a plan N times
  *        bounds list                 "SHAPE POLICY" lines, all pairs
@@ -150,6 +150,39 @@ static void dispatch(const shape *s, int sources, long times) {
     if (eplb_dispatch(&p, NULL, workspace, sizeof workspace, &maps, &batch, &quotas) != EPLB_STATUS_OK) stop("no split");
 }
 
+/* The homes of a plan, one of each expert, and the other slots spare. */
+static int32_t replicate(const shape *s, const eplb_batch *batch, const eplb_quotas *quotas) {
+  static int32_t homes[LAYERS * SLOTS], slots[LAYERS * SLOTS];
+  static uint8_t has_home[EXPERTS];
+  static eplb_replicated found[LAYERS];
+  eplb_problem p = problem_of(s);
+  eplb_placement maps = placement_of(s);
+  eplb_replication request = EPLB_REPLICATION_INIT;
+  eplb_replicas out = EPLB_REPLICAS_INIT;
+  for (uint32_t i = 0; i < LAYERS * s->slots; i++) {
+    if (i % s->slots == 0) memset(has_home, 0, sizeof has_home);
+    int32_t expert = maps.physical_to_logical[i];
+    homes[i] = expert < 0 || has_home[expert]++ ? -1 : expert;
+  }
+  eplb_placement home = eplb_placement_of(homes);
+  request.num_sources = batch->num_sources;
+  request.tokens = batch->tokens;
+  request.tolerance = 10;
+  out.physical_to_logical = slots;
+  out.quota = quotas->quota;
+  out.per_layer = found;
+  return eplb_replicate(&p, NULL, workspace, sizeof workspace, &home, &request, &out);
+}
+
+static void replicates(const shape *s, long times) {
+  eplb_batch batch;
+  eplb_quotas quotas;
+  plan(s, EPLB_POLICY_DEEPSEEK, 1);
+  make_batch(s, 0, &batch, &quotas);
+  while (times-- > 0)
+    if (replicate(s, &batch, &quotas) != EPLB_STATUS_OK) stop("no replicas");
+}
+
 /* The maps of a plan, but for the first. */
 static void number(const shape *s, long times) {
   eplb_problem p = problem_of(s);
@@ -160,11 +193,11 @@ static void number(const shape *s, long times) {
 }
 
 static void print_workspaces(void) {
-  static const char *const operations[] = {"plan", "evaluate", "check", "transfers", "dispatch"};
+  static const char *const operations[] = {"plan", "evaluate", "check", "transfers", "dispatch", NULL, NULL, NULL, "replicate"};
   for (uint32_t i = 0; i < SHAPES; i++) {
     eplb_problem p = problem_of(&shapes[i]);
-    for (uint32_t operation = 0; operation < 5; operation++)
-      for (uint32_t policy = 0; policy < (operation == EPLB_OPERATION_PLAN ? (uint32_t)POLICIES : 1u); policy++) {
+    for (uint32_t operation = 0; operation <= EPLB_OPERATION_REPLICATE; operation++)
+      for (uint32_t policy = 0; operations[operation] && policy < (operation == EPLB_OPERATION_PLAN ? (uint32_t)POLICIES : 1u); policy++) {
         eplb_options options = EPLB_OPTIONS_INIT;
         size_t size = 0, align;
         options.policy = policy;
@@ -250,6 +283,7 @@ static void call(const job *j, const eplb_problem *p, const eplb_options *o, epl
   }
   case 9: status = eplb_number(p, maps); break;
   case 10: status = explain(p, o, maps); break;
+  case 11: status = replicate(j->s, &j->batch, &j->quotas); break;
   default: eplb_status_string(-40); break;
   }
   if (status != EPLB_STATUS_OK) stop("a call failed");
@@ -288,7 +322,7 @@ static size_t stack_of(int function, uint32_t policy, const shape *s) {
 static void print_stacks(void) {
   static const char *const functions[] = {"eplb_plan", "eplb_evaluate", "eplb_check", "eplb_workspace", "eplb_digest",
                                           "eplb_dispatch", "eplb_transfers", "eplb_gate", "eplb_plan/previous",
-                                          "eplb_number", "eplb_explain", "eplb_status_string"};
+                                          "eplb_number", "eplb_explain", "eplb_replicate", "eplb_status_string"};
   for (int function = 0; function < (int)(sizeof functions / sizeof *functions); function++)
     for (uint32_t policy = 0; policy < (function == 0 ? (uint32_t)POLICIES : 1u); policy++) {
       size_t most = 0;
@@ -308,9 +342,9 @@ int main(int argc, char **argv) {
   if (argc == 2 && !strcmp(argv[1], "list")) {
     for (size_t i = 0; i < SHAPES; i++)
       for (size_t k = 0; k < POLICIES; k++) printf("%s %s\n", shapes[i].name, policies[k]);
-    for (size_t i = 0; i < SHAPES; i++) 
-      printf("%s dispatch\n%s dispatch_sources\n%s previous\n%s number\n", shapes[i].name, shapes[i].name, shapes[i].name,
-             shapes[i].name);
+    for (size_t i = 0; i < SHAPES; i++)
+      printf("%s dispatch\n%s dispatch_sources\n%s replicate\n%s previous\n%s number\n", shapes[i].name, shapes[i].name,
+             shapes[i].name, shapes[i].name, shapes[i].name);
     return 0;
   }
   for (size_t i = 0; argc == 5 && !strcmp(argv[1], "plan") && i < SHAPES; i++)
@@ -321,6 +355,8 @@ int main(int argc, char **argv) {
       return plan_from(&shapes[i], atol(argv[4])), 0;
     else if (!strcmp(argv[2], shapes[i].name) && !strcmp(argv[3], "number"))
       return number(&shapes[i], atol(argv[4])), 0;
+    else if (!strcmp(argv[2], shapes[i].name) && !strcmp(argv[3], "replicate"))
+      return replicates(&shapes[i], atol(argv[4])), 0;
     else if (!strcmp(argv[2], shapes[i].name) && !strncmp(argv[3], "dispatch", 8))
       return dispatch(&shapes[i], argv[3][8] == '_', atol(argv[4])), 0;
   fprintf(stderr, "usage: %s workspace | stack | list | plan SHAPE POLICY N\n", argv[0]);

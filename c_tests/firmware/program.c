@@ -125,6 +125,11 @@ static uint32_t tokens[MAX_BATCH], quota[MAX_BATCH];
 static eplb_split splits[MAX_LAYERS];
 static eplb_batch batch;
 static eplb_quotas quotas;
+static eplb_replication request;
+static eplb_replicas replicas;
+static eplb_fetch fetches[MAX_LAYER_SLOTS];
+static eplb_replicated replicated[MAX_LAYERS];
+static int32_t filled[MAX_LAYER_SLOTS];
 static eplb_violation violation;
 static uint64_t digest;
 static size_t size, align;
@@ -141,6 +146,9 @@ static int32_t check(void) {
 }
 static int32_t dispatch(void) {
   return eplb_dispatch(&problem, &options, workspace, sizeof workspace, &placement, &batch, &quotas);
+}
+static int32_t replicate(void) {
+  return eplb_replicate(&problem, &options, workspace, sizeof workspace, &placement, &request, &replicas);
 }
 static int32_t move(void) {
   eplb_options o = EPLB_OPTIONS_INIT;
@@ -265,7 +273,7 @@ __attribute__((noinline)) static int32_t call(int32_t (*function)(void), size_t 
 }
 
 static struct {
-  size_t query, balanced, others, previous, seconds, evaluate, check, digest, dispatch, load, weights, forecast, transfers, gate,
+  size_t query, balanced, others, previous, seconds, evaluate, check, digest, dispatch, replicate, load, weights, forecast, transfers, gate,
       number, explain;
 } deepest;
 
@@ -377,6 +385,43 @@ static uint64_t fold_dispatch(uint64_t all, const shape *s, int with_sources) {
   if (call(dispatch, &deepest.dispatch) != EPLB_STATUS_OK) fail("eplb_dispatch");
   all = fold(all, quota, s->layers * rows * s->slots * sizeof quota[0]);
   return fold(all, splits, s->layers * sizeof splits[0]);
+}
+
+/* Copies for a batch in the slots of all but the first replicas, with sources or without, and folds what comes out. */
+static uint64_t fold_replicate(uint64_t all, const shape *s, int with_sources) {
+  eplb_replication r = EPLB_REPLICATION_INIT;
+  eplb_replicas out = EPLB_REPLICAS_INIT;
+  uint32_t rows = with_sources ? s->gpus : 1, slots = s->layers * s->slots;
+  if (slots * rows > MAX_BATCH) return all;
+  for (uint32_t i = 0; i < slots; i++) {
+    before[i] = physical_to_logical[i]; /* as it was when homes are done */
+    if (replica_rank[i] > 0) physical_to_logical[i] = -1;
+  }
+  r.num_sources = batch.num_sources; /* of the batch that has been split */
+  r.tokens = tokens;
+  r.held = before;
+  r.tolerance = 10;
+  r.max_fetches_out = 2;
+  out.physical_to_logical = filled;
+  out.quota = quota;
+  out.fetches = fetches;
+  out.capacity = sizeof fetches / sizeof fetches[0];
+  out.per_layer = replicated;
+  for (int is_held = 0; is_held < 2; is_held++) {
+    if (!is_held) r.held = NULL;
+    request = r;
+    replicas = out;
+    r.held = before;
+    if (call(replicate, &deepest.replicate) != EPLB_STATUS_OK) fail("eplb_replicate");
+    all = fold(all, filled, slots * sizeof filled[0]);
+    all = fold(all, quota, slots * rows * sizeof quota[0]);
+    all = fold(all, replicated, s->layers * sizeof replicated[0]);
+    uint32_t count = 0;
+    for (uint32_t layer = 0; layer < s->layers; layer++) count += replicated[layer].fetches;
+    all = fold(all, fetches, count * sizeof fetches[0]);
+  }
+  for (uint32_t i = 0; i < slots; i++) physical_to_logical[i] = before[i];
+  return all;
 }
 
 /* The loads of every layer and window, last expert first. */
@@ -496,7 +541,11 @@ static void run(const shape *s, int flushing) {
       if (measuring != EPLB_STATUS_OK || fold(0, planned, s->layers * sizeof planned[0]) !=
                                              fold(0, measured, s->layers * sizeof measured[0]))
         fail("eplb_evaluate");
-      all = fold_dispatch(fold_dispatch(fold_outputs(), s, 0), s, 1);
+      all = fold_outputs();
+      for (int with_sources = 0; with_sources < 2; with_sources++) {
+        all = fold_dispatch(all, s, with_sources);
+        if (policy == EPLB_POLICY_BALANCED) all = fold_replicate(all, s, with_sources);
+      }
       all = fold_numbers(all, policy);
     }
     all = fold_sentences(all, s, planning);
@@ -585,6 +634,7 @@ int program(void) {
   field(" check=", (int64_t)deepest.check);
   field(" digest=", (int64_t)deepest.digest);
   field(" dispatch=", (int64_t)deepest.dispatch);
+  field(" replicate=", (int64_t)deepest.replicate);
   field(" tracker=", (int64_t)deepest.load);
   field(" window_weights=", (int64_t)deepest.weights);
   field(" forecast=", (int64_t)deepest.forecast);

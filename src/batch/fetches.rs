@@ -25,6 +25,7 @@ pub fn write(
                     destination_gpu: at(layout.gpu, slot) as i32,
                     destination_slot: slot as i32,
                     round,
+                    tokens: u32::try_from(at(layout.tokens, slot)).unwrap_or(u32::MAX),
                 };
                 list.set(from + written, fetch);
                 written += 1;

@@ -7,6 +7,7 @@ use crate::batch::bound::Bound;
 use crate::batch::exact::{Exact, Found};
 use crate::batch::greedy;
 use crate::batch::layout::{FETCHED, HELD, Layout, Limits};
+use crate::batch::pack::Pack;
 use crate::batch::reach::Reach;
 use crate::batch::request::{ReplicateLimit, Replicated};
 use crate::dispatch::{Level, time};
@@ -24,6 +25,7 @@ pub struct Planner<'a> {
     homes: &'a mut [u64],
     bound: Bound<'a>,
     exact: Exact<'a>,
+    pack: Pack<'a>,
     /// `[P]` expert and slot of the fetches of the best answer, as many as `num_kept`.
     kept_expert: &'a mut [u32],
     kept_slot: &'a mut [u32],
@@ -31,10 +33,12 @@ pub struct Planner<'a> {
     /// Fetches that it takes at the level at least.
     fewest: u32,
     effort: u64,
+    pack_effort: u64,
 }
 
-/// Slots looked at in a layer by default.
-const EFFORT: u64 = 1 << 17;
+/// Slots looked at in a layer by default: by the exact search, by that for a better packing.
+const EXACT_EFFORT: u64 = 1 << 17;
+const PACK_EFFORT: u64 = 1 << 11;
 
 impl<'a> Planner<'a> {
     /// Takes the memory: O(P + E + G).
@@ -49,11 +53,13 @@ impl<'a> Planner<'a> {
             homes: arena.u64s(gpus),
             bound: Bound::carve(arena, shape),
             exact: Exact::carve(arena, shape),
+            pack: Pack::carve(arena, shape),
             kept_expert: arena.u32s(shape.num_physical_experts()),
             kept_slot: arena.u32s(shape.num_physical_experts()),
             num_kept: 0,
             fewest: 0,
             effort: 0,
+            pack_effort: 0,
         }
     }
 
@@ -65,7 +71,9 @@ impl<'a> Planner<'a> {
         (home, held): (&[i32], &[i32]),
         (tolerance, limits, effort): (u32, Limits, u32),
     ) -> Replicated {
-        self.effort = if effort == 0 { EFFORT } else { u64::from(effort) };
+        let or_default = |default| if effort == 0 { default } else { u64::from(effort) };
+        self.effort = or_default(EXACT_EFFORT);
+        self.pack_effort = or_default(PACK_EFFORT);
         let topology = shape.topology();
         self.layout.limits = limits;
         self.layout.begin(shape, home, held);
@@ -138,7 +146,14 @@ impl<'a> Planner<'a> {
         if self.fewest > most {
             return false;
         }
-        let found = greedy::fetch_all(layout, reach);
+        let found = self.pack.pack(layout, self.fewest, &mut self.pack_effort)
+            && self.pack.fetch(layout)
+            && reach.relieve_all(layout);
+        if !found {
+            layout.undo_all();
+            reach.relieve_all(layout);
+        }
+        let found = found || greedy::fetch_all(layout, reach);
         let fetches = layout.made().len() as u32;
         if found && fetches <= self.fewest || !self.exact.is_open() {
             return found;
@@ -186,7 +201,9 @@ impl<'a> Planner<'a> {
         let mut high = (0..topology.num_gpus()).map(height).max().unwrap_or(low);
         (self.num_kept, self.fewest) = (0, 0);
         let mut fewest = 0;
-        while low.saturating_add(1) < high {
+        // of large layers nearly the least will do: the copies that are then found are what the rest depends on
+        let grain = if self.exact.is_open() { 1 } else { self.level.grain() };
+        while low.saturating_add(grain) < high {
             let middle = low + (high - low) / 2;
             if self.reaches(topology, middle) {
                 self.keep();
@@ -197,10 +214,33 @@ impl<'a> Planner<'a> {
             }
         }
         self.layout.undo_all();
-        self.level.set_height(topology, high);
-        copy(self.layout.capacity, self.level.capacity);
+        self.allow(topology, high);
         self.restore();
         self.fewest = fewest;
+        if !self.exact.is_open() {
+            self.settle(topology, low, high);
+        }
+    }
+
+    /// Allows the GPUs as much as they can do by a level.
+    fn allow(&mut self, topology: &Topology, height: u64) {
+        self.level.set_height(topology, height);
+        copy(self.layout.capacity, self.level.capacity);
+    }
+
+    /// The least level for the copies at hand, between one that is too low and one that does.
+    fn settle(&mut self, topology: &Topology, mut low: u64, mut high: u64) {
+        while low.saturating_add(1) < high {
+            let middle = low + (high - low) / 2;
+            self.allow(topology, middle);
+            if self.reach.relieve_all(&mut self.layout) {
+                high = middle;
+            } else {
+                low = middle;
+            }
+        }
+        self.allow(topology, high);
+        self.reach.relieve_all(&mut self.layout);
     }
 
     /// Which limit it is: the first without which the level is reached.

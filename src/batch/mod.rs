@@ -10,6 +10,7 @@ mod fetches;
 mod greedy;
 mod layer;
 mod layout;
+mod pack;
 mod reach;
 mod replicate;
 mod request;

@@ -78,6 +78,8 @@ pub struct eplb_fetch {
     /// Round, from 0 in each layer: what is read from a home is of round 0, what is read from a copy that has been
     /// fetched is of the round after that one's.
     pub round: u32,
+    /// Tokens that the copy gets, at most 2^32 - 1.
+    pub tokens: u32,
 }
 
 pub use eplb_fetch as Fetch;

@@ -148,6 +148,11 @@ impl<'a> Level<'a> {
         }
     }
 
+    /// A step of the height that is a thousandth of the level.
+    pub fn grain(&self) -> u64 {
+        if self.equal { (self.tokens >> 10).max(1) } else { 1 << 42 }
+    }
+
     /// The height at which a GPU has so many tokens.
     pub fn height_of(&self, topology: &Topology, gpu: usize, tokens: u64) -> u64 {
         if self.equal { tokens } else { time(tokens, topology.speed(gpu)).to_bits() }

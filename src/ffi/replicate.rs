@@ -85,7 +85,7 @@ pub struct eplb_replicas {
 plain! {
     eplb_replication to reserved: u32, "EPLB_REPLICATION_INIT";
     eplb_replicas to replicated_size: usize, "EPLB_REPLICAS_INIT";
-    eplb_fetch to round: u32;
+    eplb_fetch to tokens: u32;
     eplb_replicated to limit: u32;
 }
 
