@@ -162,12 +162,15 @@ static void judge_fetches(const asked *a, uint32_t layer, size_t from, uint32_t 
   const eplb_problem *p = &a->c->problem;
   const uint32_t slots = p->num_physical_experts;
   const int32_t *home = a->home + (size_t)layer * slots, *slot = a->out.physical_to_logical + (size_t)layer * slots;
+  const uint32_t *quota = a->out.quota + (size_t)layer * a->rows * slots;
   for (uint32_t i = 0; i < count; i++) {
     eplb_fetch f = fetch_at(a, from + i);
     uint32_t into = (uint32_t)f.destination_slot, of = (uint32_t)f.source_slot;
     REQUIRE(f.layer == (int32_t)layer && into < slots && of < slots);
     REQUIRE(home[into] < 0 && slot[into] == f.expert && (uint32_t)f.destination_gpu == gpu_of(p, into));
     REQUIRE(f.source_gpu != f.destination_gpu && (uint32_t)f.source_gpu == gpu_of(p, of) && serves(p, gpu_of(p, of)));
+    uint64_t here = tokens_of(a, quota, into);
+    REQUIRE(f.tokens == (here < UINT32_MAX ? here : UINT32_MAX));
     if (i > 0) {
       eplb_fetch before = fetch_at(a, from + i - 1);
       REQUIRE(before.round < f.round || (before.round == f.round && before.destination_slot < f.destination_slot));
