@@ -30,6 +30,7 @@ uint64_t recorded(void) { return transcript; }
 /* --- findings ------------------------------------------------------------------------------------------ */
 
 static const call *last_call;
+void (*print_more)(void);
 
 #define PRINT(name, array, len, format)                                                      \
   do {                                                                                       \
@@ -60,6 +61,7 @@ void stop(const char *file, int line, const char *words) {
       PRINT("gpu_node", p->gpu_node, p->num_gpus, "%u");
       PRINT("gpu_state", p->gpu_state, p->num_gpus, "%u");
       PRINT("physical_to_logical", last_call->placement.physical_to_logical, num_slots(last_call), "%d");
+      if (print_more) print_more();
     }
   }
   abort();

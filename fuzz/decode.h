@@ -108,6 +108,8 @@ int32_t explained(size_t length);
     if (!(condition)) stop(__FILE__, __LINE__, #condition);    \
   } while (0)
 void stop(const char *file, int line, const char *words);
+/* What a target has to print beside it, or NULL. */
+extern void (*print_more)(void);
 
 /* Adds what came out to a hash over the whole run: replays of two builds must agree. */
 void record(const void *bytes, size_t size);

@@ -5,7 +5,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   input in = {data, size};
   call c = {0};
   uint32_t operation = take_byte(&in);
-  if (operation < 0xf0) operation %= EPLB_OPERATION_DIGEST + 1;
+  if (operation < 0xf0) operation %= EPLB_OPERATION_REPLICATE + 1;
   uint8_t way = take_byte(&in);
   decode_problem(&c, &in);
   decode_options(&c, &in);

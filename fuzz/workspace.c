@@ -5,7 +5,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   input in = {data, size};
   call c = {0};
   uint32_t operation = take_byte(&in);
-  if (operation >= 128) operation %= EPLB_OPERATION_DIGEST + 1;
+  if (operation >= 128) operation %= EPLB_OPERATION_REPLICATE + 1;
   decode_problem(&c, &in);
   decode_options(&c, &in);
   decode_outputs(&c, &in, 0);
@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (status != EPLB_STATUS_OK) {
     REQUIRE(bytes == 12345 && align == 54321);
   } else {
-    REQUIRE(align == 8 && operation <= EPLB_OPERATION_DIGEST);
+    REQUIRE(align == 8 && operation <= EPLB_OPERATION_REPLICATE);
     record(&bytes, sizeof bytes);
   }
   if (status == EPLB_STATUS_OK && c.sound) { /* of a struct that was cut, less was read than is copied here */

@@ -142,7 +142,8 @@ enum class operation : std::uint32_t {
   plan = EPLB_OPERATION_PLAN, evaluate = EPLB_OPERATION_EVALUATE, check = EPLB_OPERATION_CHECK,
   transfers = EPLB_OPERATION_TRANSFERS, dispatch = EPLB_OPERATION_DISPATCH,
   rebalance = EPLB_OPERATION_REBALANCE, /* plan with a previous placement, though there is none yet */
-  number = EPLB_OPERATION_NUMBER, digest = EPLB_OPERATION_DIGEST /* which need no workspace: for explain */
+  number = EPLB_OPERATION_NUMBER, digest = EPLB_OPERATION_DIGEST, /* which need no workspace: for explain */
+  replicate = EPLB_OPERATION_REPLICATE
 };
 
 /* What else is asked for, or-ed: EPLB_FLAG_*. */
@@ -165,6 +166,8 @@ constexpr flags &operator&=(flags &a, flags b) noexcept { return a = a & b; }
 using metrics = ::eplb_metrics;
 using violation = ::eplb_violation;
 using split = ::eplb_split;
+using fetch = ::eplb_fetch;
+using replicated = ::eplb_replicated;
 using transfer = ::eplb_transfer;
 using transfer_totals = ::eplb_transfer_totals;
 using gate_layer = ::eplb_gate_layer;
@@ -291,6 +294,32 @@ struct quotas {
   span<std::int32_t> route_slot = {}; /* [L][E][max_replicas] */
   std::uint32_t max_replicas = 0;     /* width of the routing table */
   span<split> per_layer = {};         /* [L] */
+};
+
+/* The tokens of a batch, and what copies may be made for them: eplb_replication. */
+struct replication {
+  span<const std::uint32_t> tokens = {}; /* [L][E]; by source [L][G][E] */
+  bool by_source = false;                /* every GPU sends its own tokens */
+  span<const std::int32_t> held = {};    /* [L][P] what spare slots hold from the last batch, or empty: nothing */
+  std::uint32_t tolerance = 0;           /* in 1/1024 above the least largest time, at most 2^20 */
+  std::uint32_t fetch_tokens = 0;        /* what a fetch costs the GPU that receives it */
+  std::uint32_t least_tokens = 0;        /* tokens of a copy that is fetched at least; 0 = 1 */
+  std::uint32_t max_fetches_in = 0;      /* of a layer into a GPU; 0 = as many as it has spare slots */
+  std::uint32_t max_fetches_out = 0;     /* of a layer out of a GPU; 0 = any number */
+};
+
+/* Where replicate writes: eplb_replicas. All but the first two may be empty: not wanted. */
+struct replicas {
+  span<std::int32_t> physical_to_logical = {}; /* [L][P] */
+  span<std::uint32_t> quota = {};              /* [L][P]; by source [L][G][P] */
+  span<std::uint32_t> route_end = {};          /* [L][E][max_replicas]; by source [L][G][E][max_replicas] */
+  span<std::int32_t> route_slot = {};          /* [L][E][max_replicas] */
+  std::uint32_t max_replicas = 0;              /* width of the routing table: with one, no expert has more */
+  span<fetch> fetches = {};                    /* room for as many as the selected layers have spare slots */
+  span<replicated> per_layer = {};             /* [L]; given where fetches are: it says how many there are */
+
+  /* The quotas and the table: for route. */
+  constexpr quotas routes() const noexcept { return {quota, route_end, route_slot, max_replicas, {}}; }
 };
 
 /* Where transfers writes, n layers being selected: eplb_transfer_list. Each may be empty: not wanted. */
@@ -810,10 +839,65 @@ inline explanation explain_dispatch(const problem &p, const options &o, span<std
   return detail::dispatch(detail::ask{::eplb_explain_dispatch}, p, o, workspace, physical_to_logical, in, out);
 }
 
+namespace detail {
+
+template <class Then>
+auto replicate(Then then, const problem &p, const options &o, span<std::byte> workspace, span<const std::int32_t> home,
+               const replication &in, const replicas &out) noexcept {
+  call c(p, o);
+  const std::size_t sources = in.by_source ? p.num_gpus : 1, experts = p.num_logical_experts;
+  const std::size_t slots = p.num_physical_experts;
+  eplb_replication request = EPLB_REPLICATION_INIT;
+  request.num_sources = in.by_source ? p.num_gpus : 0;
+  request.tokens = c.with(home).rows("request.tokens", in.tokens, product({sources, experts}));
+  request.held = c.rows("request.held", in.held, slots);
+  request.tolerance = in.tolerance;
+  request.fetch_tokens = in.fetch_tokens;
+  request.least_tokens = in.least_tokens;
+  request.max_fetches_in = in.max_fetches_in;
+  request.max_fetches_out = in.max_fetches_out;
+  eplb_replicas to = EPLB_REPLICAS_INIT;
+  to.max_replicas = out.max_replicas;
+  to.physical_to_logical = c.rows("out.physical_to_logical", out.physical_to_logical, slots);
+  to.quota = c.rows("out.quota", out.quota, product({sources, slots}));
+  to.route_end = c.rows("out.route_end", out.route_end, product({sources, experts, out.max_replicas}));
+  to.route_slot = c.rows("out.route_slot", out.route_slot, product({experts, out.max_replicas}));
+  to.per_layer = c.rows("out.per_layer", out.per_layer, 1);
+  if (!out.fetches.empty() && out.per_layer.empty())
+    c.refuse(EPLB_STATUS_ARRAY_LENGTH,
+             {"out.per_layer", " has ", 0, " elements: it says how many out.fetches there are, with ", p.num_layers});
+  to.capacity = out.fetches.size() < UINT32_MAX ? static_cast<std::uint32_t>(out.fetches.size()) : UINT32_MAX;
+  to.fetches = to.capacity == 0 ? nullptr : out.fetches.data();
+  return then(c, &c.problem, &c.options, workspace.data(), workspace.size(), &c.placement, &request, &to);
+}
+
+} // namespace detail
+
 /*
- The physical expert that token number `token` (from 0) of an expert goes to, by the table that dispatch wrote:
- eplb_route. Of a batch by source: the token of that GPU. -1 beyond the tokens and outside the table. Checks its
- arguments; what routes millions of tokens calls eplb_route on the row.
+ Decides for one batch which experts are copied into the spare slots of home [L][P], those that hold -1, and splits its
+ tokens over homes and copies: eplb_replicate. The fetches of the selected layers are the first of the list, as many as
+ their reports sum up to; layers are numbered as in the whole problem.
+ */
+inline result<> replicate(const problem &p, const options &o, span<std::byte> workspace, span<const std::int32_t> home,
+                          const replication &in, const replicas &out) noexcept {
+  const result<> decided = detail::replicate(detail::run{::eplb_replicate}, p, o, workspace, home, in, out);
+  if (!decided || out.fetches.empty()) return decided;
+  const detail::call c(p, o);
+  std::size_t count = 0;
+  for (const replicated &layer : out.per_layer.subspan(c.first, c.count)) count += layer.fetches;
+  for (fetch &each : out.fetches.subspan(0, count)) each.layer += static_cast<std::int32_t>(p.first_layer);
+  return decided;
+}
+inline explanation explain_replicate(const problem &p, const options &o, span<std::byte> workspace,
+                                     span<const std::int32_t> home, const replication &in,
+                                     const replicas &out) noexcept {
+  return detail::replicate(detail::ask{::eplb_explain_replicate}, p, o, workspace, home, in, out);
+}
+
+/*
+ The physical expert that token number `token` (from 0) of an expert goes to, by the table that dispatch wrote, or
+ replicate (replicas.routes()): eplb_route. Of a batch by source: the token of that GPU. -1 beyond the tokens and
+ outside the table. Checks its arguments; what routes millions of tokens calls eplb_route on the row.
  */
 inline std::int32_t route(const problem &p, const quotas &table, std::uint32_t layer, std::uint32_t expert,
                           std::uint32_t token, std::uint32_t source = 0) noexcept {

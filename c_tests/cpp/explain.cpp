@@ -52,6 +52,16 @@ static void of_c(small &s) {
   std::array<std::uint32_t, L * P> quota;
   CHECK(says(eplb::explain_dispatch(s.problem, {}, s.workspace, out.slots, {tokens}, {quota}),
              "placement.physical_to_logical" + slot));
+  std::array<std::int32_t, L * P> filled;
+  std::array<eplb::fetch, 1> fetches{};
+  const auto replicate = [&](const eplb::replicas &to) {
+    return eplb::explain_replicate(s.problem, {}, s.workspace, out.slots, {tokens}, to);
+  };
+  CHECK(says(replicate({filled, quota}), "home.physical_to_logical" + slot));
+  CHECK(says(replicate({filled, quota, {}, {}, 0, fetches}),
+             "out.per_layer has 0 elements: it says how many out.fetches there are, with 3 (status -38)"));
+  out.slots[P + 3] = 0;
+  CHECK(says(replicate({filled, quota}), nothing));
 }
 
 static void of_gate_and_loads() {

@@ -179,6 +179,79 @@ static void tokens(small &s, bool by_source) {
   CHECK(eplb::route(s.problem, out, 0, 0, 0, G) == -1 && eplb::route(s.problem, {}, 0, 0, 0) == -1);
 }
 
+/* Copies in the spare slots: two experts are at home on each GPU, and one slot is spare. */
+template <std::size_t Sources>
+static void copies(small &s, bool by_source) {
+  std::array<std::int32_t, L * P> home, slots, rows_slots, held;
+  for (std::size_t i = 0; i < home.size(); i++)
+    home[i] = i % 3 == 2 ? -1 : static_cast<std::int32_t>(i % P / 3 * 2 + i % 3);
+  std::array<std::uint32_t, L * Sources * E> sent;
+  std::uint32_t random = 3;
+  for (std::size_t i = 0; i < sent.size(); i++) sent[i] = random_next(random) % (i % E < 2 ? 400 : 50);
+  std::array<std::uint32_t, L * Sources * P> quota, quota_rows;
+  std::array<std::uint32_t, L * Sources * E * G> end;
+  std::array<std::int32_t, L * E * G> place;
+  std::array<eplb::fetch, L * G> fetches, fetches_rows{};
+  std::array<eplb::replicated, L> found, found_rows;
+  eplb::replication batch;
+  batch.tokens = sent;
+  batch.by_source = by_source;
+  batch.tolerance = 51;
+  eplb::replicas out{slots, quota, end, place, G, fetches, found};
+  CHECK(eplb::replicate(s.problem, {}, s.workspace, home, batch, out));
+  std::uint32_t count = 0;
+  for (const eplb::replicated &layer : found) {
+    CHECK(layer.fetches > 0 && layer.limit == EPLB_REPLICATE_LIMIT_NONE);
+    count += layer.fetches;
+  }
+
+  // in C
+  eplb_problem problem = s.in_c();
+  eplb_placement at_home = eplb_placement_of(home.data());
+  eplb_replication request = EPLB_REPLICATION_INIT;
+  request.num_sources = by_source ? G : 0;
+  request.tokens = sent.data();
+  request.tolerance = 51;
+  eplb_replicas rows = EPLB_REPLICAS_INIT;
+  rows.physical_to_logical = rows_slots.data();
+  rows.quota = quota_rows.data();
+  rows.fetches = fetches_rows.data();
+  rows.capacity = L * G;
+  CHECK(eplb_replicate(&problem, nullptr, s.workspace.data(), s.workspace.size(), &at_home, &request, &rows) ==
+        EPLB_STATUS_OK);
+  CHECK(same_bytes(slots, rows_slots) && same_bytes(quota, quota_rows));
+  CHECK(std::memcmp(fetches.data(), fetches_rows.data(), count * sizeof fetches[0]) == 0);
+
+  // a layer a call: its rows, and its fetches with the number that it has
+  quota_rows.fill(0);
+  rows_slots.fill(-2);
+  for (std::uint32_t l = 0, first = 0; l < L; first += found_rows[l++].fetches) {
+    const span<eplb::fetch> rest(fetches_rows.data() + first, fetches_rows.size() - first);
+    CHECK(eplb::replicate(s.problem.layer(l), {}, s.workspace, home, batch,
+                          {rows_slots, quota_rows, {}, {}, 0, rest, found_rows}));
+  }
+  CHECK(same_bytes(slots, rows_slots) && same_bytes(quota, quota_rows) && same_bytes(found, found_rows));
+  CHECK(std::memcmp(fetches.data(), fetches_rows.data(), count * sizeof fetches[0]) == 0);
+
+  // every token goes somewhere, and what arrives are the quotas
+  std::array<std::uint32_t, L * Sources * P> arrived{};
+  for (std::uint32_t l = 0; l < L; l++)
+    for (std::uint32_t from = 0; from < Sources; from++)
+      for (std::uint32_t e = 0; e < E; e++)
+        for (std::uint32_t i = 0; i < sent[(l * Sources + from) * E + e]; i++) {
+          const std::int32_t to = eplb::route(s.problem, out.routes(), l, e, i, from);
+          CHECK(to >= 0 && slots[l * P + static_cast<std::uint32_t>(to)] == static_cast<std::int32_t>(e));
+          arrived[(l * Sources + from) * P + static_cast<std::uint32_t>(to)]++;
+        }
+  CHECK(same_bytes(arrived, quota));
+
+  // the same batch again finds its copies where they are
+  held = slots;
+  batch.held = held;
+  CHECK(eplb::replicate(s.problem, {}, s.workspace, home, batch, out));
+  for (const eplb::replicated &layer : found) CHECK(layer.fetches == 0);
+}
+
 static void loads(small &s) {
   eplb::tracker_config config;
   config.num_windows = 4;
@@ -274,5 +347,7 @@ void the_face() {
   gates();
   tokens<1>(s, false);
   tokens<G>(s, true);
+  copies<1>(s, false);
+  copies<G>(s, true);
   loads(s);
 }

@@ -199,6 +199,29 @@ static void others() {
   CHECK(dispatch({tokens, false}, {quota, {}, {}, 0, {split.data(), 1}}) == EPLB_STATUS_ARRAY_LENGTH);
   CHECK(dispatch({tokens, false}, {}) == EPLB_STATUS_NULL_POINTER);
 
+  std::array<std::int32_t, L * P> home, filled;
+  for (std::size_t i = 0; i < home.size(); i++) home[i] = i % P < E ? static_cast<std::int32_t>(i % P) : -1;
+  filled.fill(9);
+  quota.fill(9);
+  std::array<eplb::fetch, L * (P - E)> fetches{};
+  std::array<eplb::replicated, L> found{};
+  const auto replicate = [&](const eplb::replication &in, const eplb::replicas &to) {
+    return eplb::replicate(s.problem, {}, s.workspace, home, in, to).status();
+  };
+  const span<const std::uint32_t> sent = tokens;
+  CHECK(replicate({sent, true}, {filled, quota}) == EPLB_STATUS_ARRAY_LENGTH);
+  CHECK(replicate({sent, false, {home.data(), 1}}, {filled, quota}) == EPLB_STATUS_ARRAY_LENGTH);
+  CHECK(replicate({sent}, {{filled.data(), 1}, quota}) == EPLB_STATUS_ARRAY_LENGTH);
+  CHECK(replicate({sent}, {filled, {quota.data(), 1}}) == EPLB_STATUS_ARRAY_LENGTH);
+  CHECK(replicate({sent}, {filled, quota, end, slot, R - 1}) == EPLB_STATUS_ARRAY_LENGTH);
+  CHECK(replicate({sent}, {filled, quota, {}, {}, 0, fetches, {found.data(), 1}}) == EPLB_STATUS_ARRAY_LENGTH);
+  CHECK(replicate({sent}, {filled, quota, {}, {}, 0, fetches}) == EPLB_STATUS_ARRAY_LENGTH);
+  CHECK(replicate({sent}, {filled, quota, {}, {}, 0, {fetches.data(), 1}, found}) == EPLB_STATUS_LIST_TOO_SMALL);
+  CHECK(replicate({sent, false, {}, (1u << 20) + 1}, {filled, quota}) == EPLB_STATUS_TOLERANCE);
+  CHECK(replicate({sent}, {filled}) == EPLB_STATUS_NULL_POINTER && replicate({sent}, {}) == EPLB_STATUS_NULL_POINTER);
+  CHECK(filled[0] == 9 && quota[0] == 9);
+  CHECK(replicate({sent}, {filled, quota, end, slot, R, fetches, found}) == EPLB_STATUS_OK);
+
   std::array<eplb::gate_layer, 2> layers{};
   std::array<eplb::gate_state, 2> states{};
   std::array<eplb::gate_verdict, 3> verdicts;

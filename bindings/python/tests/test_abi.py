@@ -36,6 +36,10 @@ STRUCTS = {
     "eplb_batch": _abi.Batch,
     "eplb_split": _abi.Split,
     "eplb_quotas": _abi.Quotas,
+    "eplb_replication": _abi.Replication,
+    "eplb_fetch": _abi.Fetch,
+    "eplb_replicated": _abi.Replicated,
+    "eplb_replicas": _abi.Replicas,
 }
 ENUMS = {
     "EPLB_STATUS_": eplb.Status,
@@ -46,6 +50,7 @@ ENUMS = {
     "EPLB_FLAG_": eplb.Flag,
     "EPLB_VIOLATION_KIND_": eplb.ViolationKind,
     "EPLB_SPLIT_KIND_": eplb.SplitKind,
+    "EPLB_REPLICATE_LIMIT_": eplb.ReplicateLimit,
     "EPLB_FORECAST_METHOD_": eplb.ForecastMethod,
 }
 

@@ -2,24 +2,38 @@
 
 `rebalance_experts` takes and returns what DeepSeek EPLB's function of that name does; `plan` also says how good the
 plan is. Around it: `evaluate`, `check`, `number`, `digest` of any placement; `Tracker`, `window_weights`, `forecast`
-for load windows; `transfers`, `gate`, `dispatch`; `Balancer`, all of it as one loop; `Rebalancer` for engines that
-have a loop of their own; `readers` for the files of engines. The work is done by the eplb library through its C
-interface; numpy is all that is needed besides.
+for load windows; `transfers`, `gate`, `dispatch`; `replicate` for copies that are decided batch by batch; `Balancer`,
+all of it as one loop; `Rebalancer` for engines that have a loop of their own; `readers` for the files of engines. The
+work is done by the eplb library through its C interface; numpy is all that is needed besides.
 
 Letters in shapes: W windows, L layers, E logical experts, P physical experts (slots), G GPUs.
 """
 
 from . import readers
 from ._cost import Cost
-from ._dispatch import Dispatch, dispatch, route
+from ._dispatch import Dispatch, dispatch
 from ._gate import Gate, GateTotal, Prices, gate
 from ._library import Error, status_string
 from ._library import library as _library
 from ._library import version_text as _version_text
 from ._measure import Numbers, Violation, check, digest, evaluate, number
-from ._numbers import MOVES_NONE, Flag, ForecastMethod, GpuState, Policy, Scope, SplitKind, StaticSplit, Status, ViolationKind
+from ._numbers import (
+    MOVES_NONE,
+    Flag,
+    ForecastMethod,
+    GpuState,
+    Policy,
+    ReplicateLimit,
+    Scope,
+    SplitKind,
+    StaticSplit,
+    Status,
+    ViolationKind,
+)
 from ._plan import Plan, plan, rebalance_experts
 from ._rebalancer import Rebalancer
+from ._replicate import Replicas, replicate
+from ._route import route
 from ._tracker import Tracker, Windows
 from ._transfers import Transfers, transfers
 from ._windows import WindowWeights, forecast, window_weights
@@ -43,6 +57,8 @@ __all__ = [
     "Progress",
     "Proposal",
     "Rebalancer",
+    "Replicas",
+    "ReplicateLimit",
     "Scope",
     "SplitKind",
     "StaticSplit",
@@ -63,6 +79,7 @@ __all__ = [
     "plan",
     "readers",
     "rebalance_experts",
+    "replicate",
     "route",
     "status_string",
     "transfers",

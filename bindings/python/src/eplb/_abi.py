@@ -325,6 +325,75 @@ class Quotas(ctypes.Structure):
     ]
 
 
+class Replication(ctypes.Structure):
+    """eplb_replication."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("num_sources", c_uint32),
+        ("tokens", c_void_p),
+        ("held", c_void_p),
+        ("tolerance", c_uint32),
+        ("fetch_tokens", c_uint32),
+        ("least_tokens", c_uint32),
+        ("max_fetches_in", c_uint32),
+        ("max_fetches_out", c_uint32),
+        ("reserved", c_uint32),
+    ]
+
+
+class Fetch(ctypes.Structure):
+    """eplb_fetch."""
+
+    _fields_ = [
+        ("layer", c_int32),
+        ("expert", c_int32),
+        ("source_gpu", c_int32),
+        ("source_slot", c_int32),
+        ("destination_gpu", c_int32),
+        ("destination_slot", c_int32),
+        ("round", c_uint32),
+        ("tokens", c_uint32),
+    ]
+
+
+class Replicated(ctypes.Structure):
+    """eplb_replicated."""
+
+    _fields_ = [
+        ("largest_time", c_double),
+        ("bound", c_double),
+        ("balance", c_double),
+        ("tokens", c_uint64),
+        ("leaving_home", c_uint64),
+        ("leaving_node", c_uint64),
+        ("leaving_gpu", c_uint64),
+        ("fetches", c_uint32),
+        ("fetches_bound", c_uint32),
+        ("busiest_gpu", c_uint32),
+        ("limit", c_uint32),
+    ]
+
+
+class Replicas(ctypes.Structure):
+    """eplb_replicas."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("max_replicas", c_uint32),
+        ("physical_to_logical", c_void_p),
+        ("quota", c_void_p),
+        ("route_end", c_void_p),
+        ("route_slot", c_void_p),
+        ("fetches", c_void_p),
+        ("fetch_size", c_size_t),
+        ("capacity", c_uint32),
+        ("reserved", c_uint32),
+        ("per_layer", c_void_p),
+        ("replicated_size", c_size_t),
+    ]
+
+
 #: Arguments of most functions: problem, options, workspace and its size.
 _PROBLEM: List[Any] = [c_void_p, c_void_p, c_void_p, c_size_t]
 _MEMORY: List[Any] = [c_void_p, c_size_t]
@@ -348,6 +417,7 @@ FUNCTIONS: Dict[str, List[Any]] = {
     "eplb_transfers": [*_PROBLEM, c_void_p, c_void_p, c_uint32, c_void_p],
     "eplb_gate": [c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, c_void_p, c_size_t, c_void_p, c_size_t],
     "eplb_dispatch": [*_PROBLEM, c_void_p, c_void_p, c_void_p],
+    "eplb_replicate": [*_PROBLEM, c_void_p, c_void_p, c_void_p],
 }
 #: Functions without one of their own that says why they refuse: eplb_explain does, by the operation.
 _BY_OPERATION = ("eplb_workspace", "eplb_number", "eplb_digest", "eplb_tracker_size")

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple, Optional
 import numpy as np
 
 from . import _abi
-from ._arrays import array, placement, records, refuse_any, shaped, tokens as counts
+from ._arrays import placement, records, refuse_any, shaped, tokens as counts
 from ._call import Call, Held
 from ._cost import Cost
 from ._numbers import Operation, Status
-from ._types import Array, Ints32, Records, Words
+from ._types import Ints32, Records, Words
 
 
 class Dispatch(NamedTuple):
@@ -73,7 +73,7 @@ def dispatch(
         gpu_node=gpu_node,
         gpu_state=gpu_state,
     )
-    width = _most_replicas(expert, experts)
+    width = most_replicas(expert, experts)
     sources = (num_gpus,) if by_source else ()
     quota = np.empty((layers, *sources, slots), np.uint32)
     route_end = np.empty((layers, *sources, experts, width), np.uint32)
@@ -93,27 +93,7 @@ def dispatch(
     return Dispatch(quota, route_end, route_slot, per_layer)
 
 
-def route(split: Dispatch, layer: int, expert: Any, token: Any, source: Any = None) -> Array:
-    """The slots [n] that tokens go to, -1 where an expert has fewer: every rank that has the table gets the same answer
-    without talking.
-
-    Arguments:
-        expert: [n] the expert of each token, or one for all.
-        token: [n] its number among the tokens of its expert (and source), from 0, in an order that all ranks agree on.
-        source: [n] the GPU that it comes from, or one for all; of a split with sources only.
-    """
-    if (split.route_end.ndim == 4) != (source is not None):
-        raise ValueError("source is given for a split with sources, and for no other")
-    experts, numbers = np.broadcast_arrays(array("expert", expert), array("token", token))
-    ends = split.route_end[layer]
-    row = ends[experts] if source is None else ends[array("source", source), experts]
-    place = (row <= numbers[..., np.newaxis]).sum(axis=-1)
-    width = split.route_slot.shape[-1]
-    slots = split.route_slot[layer][experts, np.minimum(place, width - 1)]
-    return np.where(place < width, slots, -1)
-
-
-def _most_replicas(expert: Ints32, experts: int) -> int:
+def most_replicas(expert: Ints32, experts: int) -> int:
     """A width that always suffices: the most slots that an expert has."""
     refuse_any("physical_to_logical_map", expert, (expert < -1) | (expert >= experts), Status.PLACEMENT_EXPERT)
     place = (np.arange(len(expert))[:, np.newaxis] * experts + expert)[expert >= 0]

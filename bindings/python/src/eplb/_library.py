@@ -32,6 +32,7 @@ NAMES = {
     "placement.physical_to_logical": "physical_to_logical_map",
     "from.physical_to_logical": "previous",
     "to.physical_to_logical": "physical_to_logical_map",
+    "home.physical_to_logical": "physical_to_logical_map",
     "problem.": "",
     "options.": "",
     "placement.": "",
@@ -39,6 +40,8 @@ NAMES = {
     "change.": "",
     "forecast.": "",
     "batch.": "",
+    "request.": "",
+    "out.max_replicas": "max_replicas",
     "config.": "",
 }
 

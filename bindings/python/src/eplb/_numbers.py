@@ -1,4 +1,4 @@
-"""The numbers of include/eplb.h: policies, scopes, states, flags, kinds, statuses. tests/test_abi.py compares them."""
+"""The numbers of include/eplb.h: policies, scopes, flags, kinds, limits, statuses. tests/test_abi.py compares them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ class Operation(IntEnum):
     REBALANCE = 5
     NUMBER = 6
     DIGEST = 7
+    REPLICATE = 8
 
 
 class Policy(IntEnum):
@@ -86,6 +87,17 @@ class SplitKind(IntEnum):
     EXACT = 0
     TIME = 1
     EVEN = 2
+
+
+class ReplicateLimit(IntEnum):
+    """EPLB_REPLICATE_LIMIT_*: what kept the largest time above the tolerance."""
+
+    NONE = 0
+    SLOTS = 1
+    FETCHES_IN = 2
+    FETCHES_OUT = 3
+    LEAST_TOKENS = 4
+    EFFORT = 5
 
 
 class ForecastMethod(IntEnum):
@@ -171,6 +183,7 @@ class Status(IntEnum):
     DISPATCH_DEAD_SOURCE = -101
     DISPATCH_TOKENS = -102
     DISPATCH_SOURCES = -103
+    TOLERANCE = -104
     GATE_TIME = -110
     GATE_BANDWIDTH = -111
     GATE_LOAD = -112
