@@ -128,9 +128,11 @@ impl<'a> Small<'a> {
         (0..self.instance.gpus()).filter(|&gpu| has(gpu)).fold(0, |set, gpu| set | 1 << gpu)
     }
 
-    /// Every time that a GPU can take, ascending.
+    /// Every time that a GPU can take, what its fetches cost included, ascending.
     fn times(&self) -> Vec<f64> {
-        let total: u64 = self.tokens.iter().sum();
+        let spare = (0..self.instance.gpus()).map(|gpu| self.instance.spare(gpu)).max();
+        let cost = spare.unwrap_or(0) as u64 * u64::from(self.instance.fetch_tokens);
+        let total = self.tokens.iter().sum::<u64>() + cost;
         let gpus = (0..self.instance.gpus()).filter(|&gpu| self.instance.serves(gpu));
         let mut times: Vec<f64> = gpus
             .flat_map(|gpu| (0..=total).map(move |tokens| self.instance.time(tokens, gpu)))
