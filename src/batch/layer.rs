@@ -5,11 +5,12 @@ use crate::base::arena::Carve;
 use crate::base::cells::{NONE, at, copy, put};
 use crate::batch::bound::Bound;
 use crate::batch::exact::{Exact, Found};
-use crate::batch::greedy;
-use crate::batch::layout::{FETCHED, HELD, Layout, Limits};
+use crate::batch::layout::{FETCHED, HELD, Layout};
+use crate::batch::limits::Limits;
 use crate::batch::pack::Pack;
 use crate::batch::reach::Reach;
 use crate::batch::request::{ReplicateLimit, Replicated};
+use crate::batch::{greedy, senders};
 use crate::dispatch::{Effort, Level, Local, Replicas, time};
 use crate::problem::Shape;
 use crate::problem::topology::Topology;
@@ -93,7 +94,7 @@ impl<'a> Planner<'a> {
                 limit = ReplicateLimit::None; // found by the way
             }
         }
-        self.layout.choose_senders(shape);
+        senders::choose(&mut self.layout, shape);
         Replicated { bound, limit, fetches_bound: self.fewest, ..Replicated::default() }
     }
 
@@ -145,6 +146,7 @@ impl<'a> Planner<'a> {
         if reach.relieve_all(layout) {
             return true;
         }
+        let shared = layout.is_shared();
         self.fewest = self.bound.fewest(layout, reach);
         let most = layout.num_spare();
         if self.fewest > most {
@@ -153,11 +155,12 @@ impl<'a> Planner<'a> {
         let found = self.pack.pack(layout, self.fewest, &mut self.pack_effort)
             && self.pack.fetch(layout)
             && reach.relieve_all(layout);
-        if !found {
-            layout.undo_all();
-            reach.relieve_all(layout);
-        }
-        let found = found || greedy::fetch_all(layout, reach);
+        // with one home each, what is not packed a step at a time would not be found either
+        let found = found
+            || shared && {
+                layout.undo_all();
+                greedy::fetch_all(layout, reach)
+            };
         let fetches = layout.made().len() as u32;
         if found && fetches <= self.fewest || !self.exact.is_open() {
             return found;

@@ -5,6 +5,7 @@
 
 use crate::base::arena::Carve;
 use crate::base::cells::{NONE, add, at, put, subtract};
+use crate::batch::limits::Limits;
 use crate::placement::by_gpu;
 use crate::problem::Shape;
 
@@ -15,17 +16,6 @@ pub const HOME: u32 = 1;
 pub const FREE: u32 = 2;
 pub const HELD: u32 = 3;
 pub const FETCHED: u32 = 4;
-
-/// What a request limits, with its defaults filled in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    pub fetch_tokens: u64,
-    pub least_tokens: u64,
-    pub fetches_in: u32,
-    pub fetches_out: u32,
-    /// Replicas of an expert.
-    pub replicas: u32,
-}
 
 /// The layer.
 #[derive(Debug)]
@@ -46,15 +36,15 @@ pub struct Layout<'a> {
     /// `[G]` the slot after the last; fetches in and out.
     end: &'a mut [u32],
     received: &'a mut [u32],
-    sent: &'a mut [u32],
+    pub(super) sent: &'a mut [u32],
     /// `[G]` what each has to do, and may, in tokens.
     pub load: &'a mut [u64],
     pub capacity: &'a mut [u64],
     /// `[P]` the slots of the copies that are fetched, in the order in which they were made.
-    made: &'a mut [u32],
-    num_made: usize,
+    pub(super) made: &'a mut [u32],
+    pub(super) num_made: usize,
     /// `[P]` who is to send each of them.
-    chosen: &'a mut [u32],
+    pub(super) chosen: &'a mut [u32],
     /// Experts with several replicas.
     num_shared: usize,
     pub limits: Limits,
@@ -66,13 +56,6 @@ impl<'a> Layout<'a> {
     pub fn carve(arena: &mut impl Carve<'a>, shape: &Shape) -> Self {
         let (experts, slots) = (shape.num_logical_experts(), shape.num_physical_experts());
         let gpus = shape.topology().num_gpus();
-        let limits = Limits {
-            fetch_tokens: 0,
-            least_tokens: 1,
-            fetches_in: u32::MAX,
-            fetches_out: u32::MAX,
-            replicas: u32::MAX,
-        };
         Layout {
             gpu: arena.u32s(slots),
             kind: arena.u32s(slots),
@@ -93,7 +76,7 @@ impl<'a> Layout<'a> {
             num_made: 0,
             chosen: arena.u32s(slots),
             num_shared: 0,
-            limits,
+            limits: Limits::default(),
         }
     }
 
@@ -270,45 +253,6 @@ impl<'a> Layout<'a> {
         at(self.received, gpu) < self.limits.fetches_in && (kind == HELD || kind == FREE && first())
     }
 
-    /// Who can send an expert: a home, else a copy that is fetched.
-    pub fn sender_of(&self, expert: u32) -> Option<usize> {
-        let can = |&slot: &usize| at(self.sent, at(self.gpu, slot)) < self.limits.fetches_out;
-        let of =
-            |kind: u32| self.of_expert(expert).filter(move |&slot| at(self.kind, slot) == kind);
-        of(HOME).find(can).or_else(|| of(FETCHED).find(can))
-    }
-
-    /// Chooses anew who sends each fetch, now that all are known: a home or a copy of the last batch, else a copy that is
-    /// fetched before; of these one on the node of who receives, then the GPU that sends least, then the first. Stays
-    /// with what there is where a limit on what a GPU sends forbids it.
-    pub fn choose_senders(&mut self, shape: &Shape) {
-        self.sent.fill(0);
-        for place in 0..self.num_made {
-            let slot = at(self.made, place);
-            let node = |slot: usize| shape.topology().node(at(self.gpu, slot) as usize);
-            let here = node(slot as usize);
-            let before = self.made.get(..place).unwrap_or_default();
-            let mut best = (true, true, u32::MAX, NONE);
-            for other in self.of_expert(at(self.expert, slot)) {
-                let sent = at(self.sent, at(self.gpu, other));
-                let fetched = at(self.kind, other) == FETCHED;
-                let ready = !fetched || before.contains(&(other as u32));
-                let rank = (fetched, node(other) != here, sent, other as u32);
-                if ready && sent < self.limits.fetches_out && rank < best {
-                    best = rank;
-                }
-            }
-            if best.3 == NONE {
-                return;
-            }
-            put(self.chosen, place, best.3);
-            add(self.sent, at(self.gpu, best.3), 1);
-        }
-        for place in 0..self.num_made {
-            put(self.sender, at(self.made, place), at(self.chosen, place));
-        }
-    }
-
     /// The tokens of each slot are changed: so are the loads.
     pub fn reload(&mut self) {
         self.load.fill(0);
@@ -328,6 +272,19 @@ impl<'a> Layout<'a> {
     pub fn token_capacity(&self, gpu: usize) -> u64 {
         let cost = self.limits.fetch_tokens * u64::from(at(self.received, gpu));
         at(self.capacity, gpu).saturating_sub(cost)
+    }
+
+    /// Who can send an expert: a home, else a copy that is fetched.
+    fn sender_of(&self, expert: u32) -> Option<usize> {
+        let can = |&slot: &usize| at(self.sent, at(self.gpu, slot)) < self.limits.fetches_out;
+        let of =
+            |kind: u32| self.of_expert(expert).filter(move |&slot| at(self.kind, slot) == kind);
+        of(HOME).find(can).or_else(|| of(FETCHED).find(can))
+    }
+
+    /// Whether an expert can be sent.
+    pub fn is_sent(&self, expert: u32) -> bool {
+        self.sender_of(expert).is_some()
     }
 
     /// Fetches an expert into a spare slot, in place of a copy of the last batch if one is there; the copy gets the
