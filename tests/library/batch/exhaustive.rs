@@ -124,6 +124,18 @@ impl<'a> Small<'a> {
         None
     }
 
+    /// The fewest tokens at copies when just these are fetched and those are kept.
+    pub fn fewest_leaving(&self, limit: f64, fetched: &[Copy], kept: &[Copy]) -> Option<u64> {
+        let mut state = self.start(limit);
+        state.holders.clone_from(&self.home);
+        fetched.iter().chain(kept).for_each(|&(expert, gpu)| state.holders[expert] |= 1 << gpu);
+        for &(_, gpu) in fetched {
+            state.capacity[gpu] =
+                state.capacity[gpu].checked_sub(u64::from(self.instance.fetch_tokens))?;
+        }
+        self.split(&state, fetched, u64::from(self.instance.least_tokens.max(1)))
+    }
+
     fn set(&self, has: impl Fn(usize) -> bool) -> u32 {
         (0..self.instance.gpus()).filter(|&gpu| has(gpu)).fold(0, |set, gpu| set | 1 << gpu)
     }
