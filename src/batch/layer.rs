@@ -2,7 +2,7 @@
 //! for which copies are found.
 
 use crate::base::arena::Carve;
-use crate::base::cells::{NONE, at, copy, put};
+use crate::base::cells::{at, copy, put};
 use crate::batch::bound::Bound;
 use crate::batch::exact::{Exact, Found};
 use crate::batch::layout::{FETCHED, HELD, Layout};
@@ -105,11 +105,10 @@ impl<'a> Planner<'a> {
         let (mut members, mut tokens) = (0, layout.total.iter().sum::<u64>());
         self.homes.fill(0);
         for gpu in (0..topology.num_gpus()).filter(|&gpu| topology.serves(gpu)) {
-            let mut homes = 0;
-            for slot in layout.of_gpu(gpu).filter(|&slot| at(layout.expert, slot) != NONE) {
-                homes += at(layout.total, at(layout.expert, slot));
-            }
-            put(self.homes, gpu, if layout.has_spare(gpu) { u64::MAX } else { homes });
+            let held = |slot| at(layout.total, at(layout.expert, slot)); // NONE is no expert
+            let homes =
+                if layout.has_spare(gpu) { u64::MAX } else { layout.of_gpu(gpu).map(held).sum() };
+            put(self.homes, gpu, homes);
             put(self.set, members, gpu as u32);
             members += 1;
         }
