@@ -124,13 +124,27 @@ impl<'a> Small<'a> {
         None
     }
 
+    /// The fewest tokens at copies when just these are fetched and those are kept.
+    pub fn fewest_leaving(&self, limit: f64, fetched: &[Copy], kept: &[Copy]) -> Option<u64> {
+        let mut state = self.start(limit);
+        state.holders.clone_from(&self.home);
+        fetched.iter().chain(kept).for_each(|&(expert, gpu)| state.holders[expert] |= 1 << gpu);
+        for &(_, gpu) in fetched {
+            state.capacity[gpu] =
+                state.capacity[gpu].checked_sub(u64::from(self.instance.fetch_tokens))?;
+        }
+        self.split(&state, fetched, u64::from(self.instance.least_tokens.max(1)))
+    }
+
     fn set(&self, has: impl Fn(usize) -> bool) -> u32 {
         (0..self.instance.gpus()).filter(|&gpu| has(gpu)).fold(0, |set, gpu| set | 1 << gpu)
     }
 
-    /// Every time that a GPU can take, ascending.
+    /// Every time that a GPU can take, what its fetches cost included, ascending.
     fn times(&self) -> Vec<f64> {
-        let total: u64 = self.tokens.iter().sum();
+        let spare = (0..self.instance.gpus()).map(|gpu| self.instance.spare(gpu)).max();
+        let cost = spare.unwrap_or(0) as u64 * u64::from(self.instance.fetch_tokens);
+        let total = self.tokens.iter().sum::<u64>() + cost;
         let gpus = (0..self.instance.gpus()).filter(|&gpu| self.instance.serves(gpu));
         let mut times: Vec<f64> = gpus
             .flat_map(|gpu| (0..=total).map(move |tokens| self.instance.time(tokens, gpu)))

@@ -2,8 +2,8 @@
 
 use super::call::call;
 use super::checker::check;
-use super::exhaustive::Small;
-use super::instance::{Instance, Kind, random};
+use super::exhaustive::{Copy, Small};
+use super::instance::{Answer, Instance, Kind, random};
 use crate::loads::{Rng, seed, times};
 
 /// How the answers to many instances compare with the best.
@@ -23,6 +23,8 @@ struct Tally {
     moved_more: usize,
     moved_too_many: u64,
     moved: u64,
+    /// Answers that move more tokens than their own copies ask for.
+    split_more: usize,
     /// The bound on fetches is above the fewest; below them.
     false_bound: usize,
     loose: usize,
@@ -92,6 +94,14 @@ impl Tally {
             worst.note("false bound", instance, &format!("{bound} above {fewest}"));
         }
         self.loose += usize::from(bound < fewest);
+        let (fetched, kept) = copies(instance, &answer);
+        let split = small.fewest_leaving(limit, &fetched, &kept).unwrap();
+        assert!(counted.leaving_home >= split, "the search is wrong: {instance:?}");
+        if counted.leaving_home > split {
+            self.split_more += 1;
+            let what = format!("{} for {split}, {fetched:?}", counted.leaving_home);
+            worst.note("split", instance, &what);
+        }
         let above = counted.fetches - best.fetches;
         self.above[above.min(2)] += 1;
         if best.fetches >= 2 {
@@ -115,6 +125,25 @@ impl Tally {
     }
 }
 
+/// Copies in spare slots: fetched, kept from the last batch.
+fn copies(instance: &Instance, answer: &Answer) -> (Vec<Copy>, Vec<Copy>) {
+    let gpus = (0..instance.gpus()).flat_map(|gpu| vec![gpu; instance.home[gpu].len()]);
+    let (mut fetched, mut kept) = (Vec::new(), Vec::new());
+    let slots = instance.home.concat().into_iter().zip(gpus).zip(&answer.slots).enumerate();
+    for (slot, ((home, gpu), &now)) in slots {
+        if home >= 0 || now < 0 {
+            continue;
+        }
+        let list = if answer.fetches.iter().any(|fetch| fetch.slot == slot) {
+            &mut fetched
+        } else {
+            &mut kept
+        };
+        list.push((now as usize, gpu));
+    }
+    (fetched, kept)
+}
+
 fn judge(name: &str, number: usize, kind: &Kind, salt: usize) -> Tally {
     let mut rng = Rng(seed(salt));
     let (mut tally, mut worst) = (Tally::default(), Worst::default());
@@ -136,7 +165,7 @@ const PLAIN: Kind = Kind {
 };
 
 /// The fewest fetches in at least 97 of 100, never more than one above; the tolerance in all but 2 of 1,000 where it can be
-/// kept, else the least largest time in 9 of 10.
+/// kept, else the least largest time in 5 of 6; a tenth of the tokens moved too many.
 #[test]
 fn the_fewest_fetches_of_small_layers() {
     let uneven = Kind { uneven: true, ..PLAIN };
@@ -147,7 +176,8 @@ fn the_fewest_fetches_of_small_layers() {
     {
         let tally = judge(name, number, &kind, 100);
         assert!(tally.missed * 500 <= tally.instances, "{name}: {tally:?}");
-        assert!(tally.not_least * 10 <= tally.out_of_reach, "{name}: {tally:?}");
+        assert!(tally.not_least * 6 <= tally.out_of_reach, "{name}: {tally:?}");
+        assert!(tally.moved_too_many * 10 <= tally.moved, "{name}: {tally:?}");
         assert_eq!((tally.false_bound, tally.above[2]), (0, 0), "{name}");
         sum.iter_mut().zip(tally.above).for_each(|(sum, above)| *sum += above);
     }
