@@ -279,7 +279,7 @@ static struct {
 
 /* --- lines ----------------------------------------------------------------------------------------- */
 
-static char line[256];
+static char line[320];
 static size_t length;
 
 static void put(const char *text) {

@@ -105,11 +105,10 @@ impl<'a> Exact<'a> {
                 && !closed(slot)
                 && at(layout.total, expert) > 0
                 && layout.of_expert(expert).all(closed)
+                && layout.fetch(expert, slot)
             {
-                if layout.fetch(expert, slot) {
-                    put(self.tried, pair, mark);
-                    return pair;
-                }
+                put(self.tried, pair, mark);
+                return pair;
             }
         }
         NONE

@@ -48,7 +48,7 @@ fn next_fetch(layout: &mut Layout, reach: &mut Reach, gpu: usize) -> Option<(u32
                 && at(layout.kind, slot) == HOME
                 && layout.count(expert) < limits.replicas
                 && movable.min(above) > best.0
-                && layout.sender_of(expert).is_some()
+                && layout.is_sent(expert)
             {
                 best = (movable.min(above), expert);
             }

@@ -5,12 +5,13 @@ use crate::base::arena::Carve;
 use crate::base::cells::{NONE, at, copy, put};
 use crate::batch::bound::Bound;
 use crate::batch::exact::{Exact, Found};
-use crate::batch::greedy;
-use crate::batch::layout::{FETCHED, HELD, Layout, Limits};
+use crate::batch::layout::{FETCHED, HELD, Layout};
+use crate::batch::limits::Limits;
 use crate::batch::pack::Pack;
 use crate::batch::reach::Reach;
 use crate::batch::request::{ReplicateLimit, Replicated};
-use crate::dispatch::{Level, time};
+use crate::batch::{greedy, senders};
+use crate::dispatch::{Effort, Level, Local, Replicas, time};
 use crate::problem::Shape;
 use crate::problem::topology::Topology;
 
@@ -34,6 +35,8 @@ pub struct Planner<'a> {
     fewest: u32,
     effort: u64,
     pack_effort: u64,
+    /// A search has ended before it knew.
+    is_cut: bool,
 }
 
 /// Slots looked at in a layer by default: by the exact search, by that for a better packing.
@@ -60,6 +63,7 @@ impl<'a> Planner<'a> {
             fewest: 0,
             effort: 0,
             pack_effort: 0,
+            is_cut: false,
         }
     }
 
@@ -73,6 +77,7 @@ impl<'a> Planner<'a> {
     ) -> Replicated {
         let or_default = |default| if effort == 0 { default } else { u64::from(effort) };
         self.effort = or_default(EXACT_EFFORT);
+        self.is_cut = false;
         self.pack_effort = or_default(PACK_EFFORT);
         let topology = shape.topology();
         self.layout.limits = limits;
@@ -85,12 +90,12 @@ impl<'a> Planner<'a> {
         if !self.reaches(topology, target) {
             limit = self.what_limits(topology, target);
             self.search_least(topology, target);
+            if self.largest(topology) <= target {
+                limit = ReplicateLimit::None; // found by the way
+            }
         }
-        let mut report = self.measure(topology);
-        report.bound = bound;
-        report.limit = limit;
-        report.fetches_bound = self.fewest;
-        report
+        senders::choose(&mut self.layout, shape);
+        Replicated { bound, limit, fetches_bound: self.fewest, ..Replicated::default() }
     }
 
     /// The least level at which all tokens have room, if GPUs with a spare slot may take any, and the others those of
@@ -141,6 +146,7 @@ impl<'a> Planner<'a> {
         if reach.relieve_all(layout) {
             return true;
         }
+        let shared = layout.is_shared();
         self.fewest = self.bound.fewest(layout, reach);
         let most = layout.num_spare();
         if self.fewest > most {
@@ -149,11 +155,12 @@ impl<'a> Planner<'a> {
         let found = self.pack.pack(layout, self.fewest, &mut self.pack_effort)
             && self.pack.fetch(layout)
             && reach.relieve_all(layout);
-        if !found {
-            layout.undo_all();
-            reach.relieve_all(layout);
-        }
-        let found = found || greedy::fetch_all(layout, reach);
+        // with one home each, what is not packed a step at a time would not be found either
+        let found = found
+            || shared && {
+                layout.undo_all();
+                greedy::fetch_all(layout, reach)
+            };
         let fetches = layout.made().len() as u32;
         if found && fetches <= self.fewest || !self.exact.is_open() {
             return found;
@@ -168,7 +175,10 @@ impl<'a> Planner<'a> {
             match self.exact.search(layout, tools, self.fewest, &mut self.effort) {
                 Found::Answer => return true,
                 Found::Nothing => self.fewest += 1,
-                Found::Unknown => break,
+                Found::Unknown => {
+                    self.is_cut = true;
+                    break;
+                }
             }
         }
         if found {
@@ -197,18 +207,17 @@ impl<'a> Planner<'a> {
     /// The least level above one that is too low at which copies are found, and these.
     fn search_least(&mut self, topology: &Topology, mut low: u64) {
         self.layout.undo_all();
-        let height = |gpu| self.level.height_of(topology, gpu, at(self.layout.load, gpu));
-        let mut high = (0..topology.num_gpus()).map(height).max().unwrap_or(low);
+        let mut high = self.largest(topology);
         (self.num_kept, self.fewest) = (0, 0);
         let mut fewest = 0;
         // of large layers nearly the least will do: the copies that are then found are what the rest depends on
-        let grain = if self.exact.is_open() { 1 } else { self.level.grain() };
+        let grain = self.level.grain(self.exact.is_open());
         while low.saturating_add(grain) < high {
             let middle = low + (high - low) / 2;
             if self.reaches(topology, middle) {
                 self.keep();
                 fewest = self.fewest;
-                high = middle;
+                high = self.largest(topology);
             } else {
                 low = middle;
             }
@@ -222,6 +231,12 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// The level that the tokens are at.
+    fn largest(&self, topology: &Topology) -> u64 {
+        let height = |gpu| self.level.height_of(topology, gpu, at(self.layout.load, gpu));
+        (0..topology.num_gpus()).map(height).max().unwrap_or(0)
+    }
+
     /// Allows the GPUs as much as they can do by a level.
     fn allow(&mut self, topology: &Topology, height: u64) {
         self.level.set_height(topology, height);
@@ -230,11 +245,12 @@ impl<'a> Planner<'a> {
 
     /// The least level for the copies at hand, between one that is too low and one that does.
     fn settle(&mut self, topology: &Topology, mut low: u64, mut high: u64) {
-        while low.saturating_add(1) < high {
+        let grain = self.level.grain(true);
+        while low.saturating_add(grain) < high {
             let middle = low + (high - low) / 2;
             self.allow(topology, middle);
             if self.reach.relieve_all(&mut self.layout) {
-                high = middle;
+                high = self.largest(topology);
             } else {
                 low = middle;
             }
@@ -254,9 +270,10 @@ impl<'a> Planner<'a> {
             (out_free, ReplicateLimit::FetchesOut),
             (any, ReplicateLimit::LeastTokens),
         ];
-        let mut found = ReplicateLimit::Slots;
+        let slots = if self.is_cut { ReplicateLimit::Effort } else { ReplicateLimit::Slots };
+        let mut found = slots;
         for (without, limit) in tries {
-            if without == limits || found != ReplicateLimit::Slots {
+            if without == limits || found != slots {
                 continue;
             }
             self.layout.undo_all();
@@ -270,10 +287,39 @@ impl<'a> Planner<'a> {
         found
     }
 
+    /// Splits the tokens anew, for the same copies and within the same capacities, so that the fewest leave their node,
+    /// then their GPU. `tokens` is `[G][E]`; `replicas` are those of the layout.
+    #[inline(never)]
+    pub fn localize(
+        &mut self,
+        shape: &Shape,
+        tokens: &[u32],
+        replicas: &mut Replicas,
+        local: &mut Local,
+    ) {
+        let layout = &mut self.layout;
+        for (gpu, capacity) in self.level.capacity.iter_mut().enumerate() {
+            *capacity = layout.token_capacity(gpu);
+        }
+        let mut effort = Effort::new(0, shape);
+        let done = local.split(replicas, &self.level, tokens, &mut effort)
+            && (0..replicas.numbered()).all(|replica| {
+                !layout.is_short(at(replicas.slot, replica) as usize, at(replicas.tokens, replica))
+            });
+        if !done {
+            replicas.give(layout.tokens);
+            return;
+        }
+        for replica in 0..replicas.numbered() {
+            put(layout.tokens, at(replicas.slot, replica), at(replicas.tokens, replica));
+        }
+        layout.reload();
+    }
+
     /// What is known of the answer but its bounds.
-    fn measure(&self, topology: &Topology) -> Replicated {
+    pub fn measure(&self, topology: &Topology, report: &mut Replicated) {
         let layout = &self.layout;
-        let mut report = Replicated { balance: 1.0, ..Replicated::default() };
+        report.balance = 1.0;
         let (mut speeds, mut tokens) = (0.0, 0);
         for gpu in (0..topology.num_gpus()).filter(|&gpu| topology.serves(gpu)) {
             let time = time(at(layout.load, gpu), topology.speed(gpu));
@@ -297,6 +343,5 @@ impl<'a> Planner<'a> {
         }
         report.tokens = tokens;
         report.fetches = layout.made().len() as u32;
-        report
     }
 }

@@ -5,6 +5,7 @@
 
 use crate::base::arena::Carve;
 use crate::base::cells::{NONE, add, at, put, subtract};
+use crate::batch::limits::Limits;
 use crate::placement::by_gpu;
 use crate::problem::Shape;
 
@@ -15,17 +16,6 @@ pub const HOME: u32 = 1;
 pub const FREE: u32 = 2;
 pub const HELD: u32 = 3;
 pub const FETCHED: u32 = 4;
-
-/// What a request limits, with its defaults filled in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    pub fetch_tokens: u64,
-    pub least_tokens: u64,
-    pub fetches_in: u32,
-    pub fetches_out: u32,
-    /// Replicas of an expert.
-    pub replicas: u32,
-}
 
 /// The layer.
 #[derive(Debug)]
@@ -46,13 +36,15 @@ pub struct Layout<'a> {
     /// `[G]` the slot after the last; fetches in and out.
     end: &'a mut [u32],
     received: &'a mut [u32],
-    sent: &'a mut [u32],
+    pub(super) sent: &'a mut [u32],
     /// `[G]` what each has to do, and may, in tokens.
     pub load: &'a mut [u64],
     pub capacity: &'a mut [u64],
     /// `[P]` the slots of the copies that are fetched, in the order in which they were made.
-    made: &'a mut [u32],
-    num_made: usize,
+    pub(super) made: &'a mut [u32],
+    pub(super) num_made: usize,
+    /// `[P]` who is to send each of them.
+    pub(super) chosen: &'a mut [u32],
     /// Experts with several replicas.
     num_shared: usize,
     pub limits: Limits,
@@ -64,13 +56,6 @@ impl<'a> Layout<'a> {
     pub fn carve(arena: &mut impl Carve<'a>, shape: &Shape) -> Self {
         let (experts, slots) = (shape.num_logical_experts(), shape.num_physical_experts());
         let gpus = shape.topology().num_gpus();
-        let limits = Limits {
-            fetch_tokens: 0,
-            least_tokens: 1,
-            fetches_in: u32::MAX,
-            fetches_out: u32::MAX,
-            replicas: u32::MAX,
-        };
         Layout {
             gpu: arena.u32s(slots),
             kind: arena.u32s(slots),
@@ -89,8 +74,9 @@ impl<'a> Layout<'a> {
             capacity: arena.u64s(gpus),
             made: arena.u32s(slots),
             num_made: 0,
+            chosen: arena.u32s(slots),
             num_shared: 0,
-            limits,
+            limits: Limits::default(),
         }
     }
 
@@ -267,12 +253,38 @@ impl<'a> Layout<'a> {
         at(self.received, gpu) < self.limits.fetches_in && (kind == HELD || kind == FREE && first())
     }
 
+    /// The tokens of each slot are changed: so are the loads.
+    pub fn reload(&mut self) {
+        self.load.fill(0);
+        for (slot, &tokens) in self.tokens.iter().enumerate() {
+            let fetched = at(self.kind, slot) == FETCHED;
+            let cost = if fetched { self.limits.fetch_tokens } else { 0 };
+            add(self.load, at(self.gpu, slot), tokens + cost);
+        }
+    }
+
+    /// Whether a slot has a copy that is fetched, and gets less than that may.
+    pub fn is_short(&self, slot: usize, tokens: u64) -> bool {
+        at(self.kind, slot) == FETCHED && tokens < self.limits.least_tokens
+    }
+
+    /// The tokens that a GPU may get beside what its fetches cost.
+    pub fn token_capacity(&self, gpu: usize) -> u64 {
+        let cost = self.limits.fetch_tokens * u64::from(at(self.received, gpu));
+        at(self.capacity, gpu).saturating_sub(cost)
+    }
+
     /// Who can send an expert: a home, else a copy that is fetched.
-    pub fn sender_of(&self, expert: u32) -> Option<usize> {
+    fn sender_of(&self, expert: u32) -> Option<usize> {
         let can = |&slot: &usize| at(self.sent, at(self.gpu, slot)) < self.limits.fetches_out;
         let of =
             |kind: u32| self.of_expert(expert).filter(move |&slot| at(self.kind, slot) == kind);
         of(HOME).find(can).or_else(|| of(FETCHED).find(can))
+    }
+
+    /// Whether an expert can be sent.
+    pub fn is_sent(&self, expert: u32) -> bool {
+        self.sender_of(expert).is_some()
     }
 
     /// Fetches an expert into a spare slot, in place of a copy of the last batch if one is there; the copy gets the
@@ -347,6 +359,13 @@ impl<'a> Layout<'a> {
         add(self.tokens, getter, amount);
         subtract(self.load, at(self.gpu, giver), amount);
         add(self.load, at(self.gpu, getter), amount);
+    }
+
+    /// The tokens of each slot.
+    pub fn write_tokens(&self, quota: &mut [u32]) {
+        for (to, &tokens) in quota.iter_mut().zip(self.tokens.iter()) {
+            *to = tokens as u32; // at most those of the expert, which are a u32
+        }
     }
 
     /// What the slots hold in the end.

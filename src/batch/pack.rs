@@ -6,7 +6,7 @@
 //! from the end, other rooms are tried while the effort lasts, for one piece fewer each time.
 
 use crate::base::arena::Carve;
-use crate::base::cells::{add, at, copy, put, subtract};
+use crate::base::cells::{NONE, add, at, copy, put, subtract};
 use crate::batch::layout::{FREE, HELD, HOME, Layout};
 use crate::problem::Shape;
 
@@ -203,10 +203,50 @@ impl<'a> Pack<'a> {
         true
     }
 
-    /// Places the next piece, of the item with most left: whole, or a part of it if it may be split and fits nowhere. Not
-    /// where it has been tried: `afresh` it has not been yet. False when there is no room for it.
+    /// Places the next piece, of the item with most left: all that its largest expert has, or a part of it if it may be
+    /// split and fits nowhere. Not where it has been tried: `afresh` it has not been yet. False when there is no room
+    /// for it.
     fn place(&mut self, layout: &Layout, afresh: bool, split: bool) -> bool {
+        let (item, left, giver, most) = self.next_item(layout);
         let piece = self.num_pieces;
+        let tries = if afresh { 0 } else { at(self.tried, piece) };
+        if most < self.least.max(1) || tries >= WIDTH {
+            return false;
+        }
+        let last = if afresh { None } else { Some(at(self.room, at(self.into, piece))) };
+        let whole = most + self.cost;
+        let (mut room, size) = self.next_room(whole, last);
+        let mut amount = most;
+        if room == NONE {
+            let part = size.1.saturating_sub(self.cost).min(most);
+            amount = part.min(left.saturating_sub(self.least));
+            if !split || last.is_some_and(|last| last >= whole) || amount < self.least.max(1) {
+                return false;
+            }
+            room = size.0;
+        }
+        put(self.item, piece, item as u32);
+        put(self.giver, piece, giver as u32);
+        put(self.into, piece, room);
+        put(self.amount, piece, amount);
+        put(self.tried, piece, tries + 1);
+        put(self.before, piece, self.takes);
+        self.num_pieces += 1;
+        subtract(self.rest, giver, amount);
+        subtract(self.left, item, amount);
+        self.total -= amount;
+        self.open -= usize::from(amount == left);
+        subtract(self.room, room, amount + self.cost);
+        subtract(self.slots, room, 1);
+        self.takes -= amount + self.cost;
+        if at(self.slots, room) == 0 {
+            self.takes -= at(self.room, room);
+        }
+        true
+    }
+
+    /// The item with most left, how much that is; the replica that gives next, and how much.
+    fn next_item(&self, layout: &Layout) -> (usize, u64, usize, u64) {
         let (mut item, mut left) = (0, 0);
         for (place, &here) in self.left.iter().take(self.num_items).enumerate() {
             if here > left {
@@ -219,58 +259,27 @@ impl<'a> Pack<'a> {
                 (giver, has) = (slot, at(self.rest, slot));
             }
         }
-        let most = left.min(has);
-        let whole = most + self.cost;
-        if most < self.least.max(1) {
-            return false;
-        }
-        let tries = if afresh { 0 } else { at(self.tried, piece) };
-        if tries >= WIDTH {
-            return false;
-        }
-        let last = if afresh { None } else { Some(at(self.room, at(self.into, piece))) };
-        let rooms = self.room.iter().zip(self.slots.iter()).take(self.num_rooms).enumerate();
-        let mut smallest = (u64::MAX, 0);
-        let mut largest = (0, 0);
-        for (place, (&room, &slots)) in rooms {
+        (item, left, giver, left.min(has))
+    }
+
+    /// The smallest room that takes so much, NONE when none does, and the largest that does not, with its size; those
+    /// after the one tried last.
+    fn next_room(&self, whole: u64, last: Option<u64>) -> (u32, (u32, u64)) {
+        let mut smallest = (NONE, u64::MAX);
+        let mut largest = (NONE, 0);
+        let rooms = self.room.iter().zip(self.slots.iter()).take(self.num_rooms);
+        for (place, (&room, &slots)) in rooms.enumerate() {
             if slots == 0 {
                 continue;
             }
             if room >= whole {
-                if last.is_none_or(|last| room > last) && room < smallest.0 {
-                    smallest = (room, place);
+                if last.is_none_or(|last| room > last) && room < smallest.1 {
+                    smallest = (place as u32, room);
                 }
-            } else if last.is_none_or(|last| room < last) && room > largest.0 {
-                largest = (room, place);
+            } else if last.is_none_or(|last| room < last) && room > largest.1 {
+                largest = (place as u32, room);
             }
         }
-        let (room, amount) = if smallest.0 < u64::MAX {
-            (smallest.1, most)
-        } else {
-            let part =
-                largest.0.saturating_sub(self.cost).min(most).min(left.saturating_sub(self.least));
-            if !split || last.is_some_and(|last| last >= whole) || part < self.least.max(1) {
-                return false;
-            }
-            (largest.1, part)
-        };
-        put(self.item, piece, item as u32);
-        put(self.into, piece, room as u32);
-        put(self.amount, piece, amount);
-        put(self.tried, piece, tries + 1);
-        put(self.before, piece, self.takes);
-        self.num_pieces += 1;
-        put(self.giver, piece, giver as u32);
-        subtract(self.rest, giver, amount);
-        subtract(self.left, item, amount);
-        self.total -= amount;
-        self.open -= usize::from(amount == left);
-        subtract(self.room, room, amount + self.cost);
-        subtract(self.slots, room, 1);
-        self.takes -= amount + self.cost;
-        if at(self.slots, room) == 0 {
-            self.takes -= at(self.room, room);
-        }
-        true
+        (smallest.0, largest)
     }
 }

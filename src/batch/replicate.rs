@@ -4,7 +4,7 @@ use crate::base::arena::{Arena, Carve, Need};
 use crate::base::cells::{copy, row, row_mut};
 use crate::batch::fetches;
 use crate::batch::layer::Planner;
-use crate::batch::layout::Limits;
+use crate::batch::limits::Limits;
 use crate::batch::request::{ReplicasMut, ReplicateReport, Replicated, Request};
 use crate::dispatch::{self, Lengths, Local, QuotasMut, Replicas, sum_sources, write_layer};
 use crate::placement::{Placement, by_gpu, is_entry};
@@ -150,14 +150,7 @@ impl Scratch<'_> {
         // has been checked: good
         let _ = sum_sources(shape, request.by_source, tokens, self.planner.layout.total);
         let held = row(request.held.unwrap_or_default(), layer, shape.num_physical_experts());
-        let no_limit = |most: u32| if most == 0 { u32::MAX } else { most };
-        let limits = Limits {
-            fetch_tokens: u64::from(request.fetch_tokens),
-            least_tokens: u64::from(request.least_tokens.max(1)),
-            fetches_in: no_limit(request.max_fetches_in),
-            fetches_out: no_limit(request.max_fetches_out),
-            replicas: width.map_or(u32::MAX, |width| width.min(u32::MAX as usize) as u32),
-        };
+        let limits = Limits::new(request, width);
         self.planner.plan(shape, (home, held), (request.tolerance, limits, request.effort))
     }
 
@@ -171,6 +164,10 @@ impl Scratch<'_> {
         found: &mut Replicated,
     ) {
         let replicas = &mut self.replicas;
+        if sources.is_none() && table_width(&out).is_none() {
+            self.planner.layout.write_tokens(out.quota);
+            return self.planner.measure(shape.topology(), found);
+        }
         copy(replicas.total, self.planner.layout.total);
         replicas.take_all();
         if replicas.count(shape, slots).is_err() {
@@ -178,6 +175,10 @@ impl Scratch<'_> {
         }
         replicas.number(shape, slots);
         replicas.give(self.planner.layout.tokens);
+        if let Some(tokens) = sources {
+            self.planner.localize(shape, tokens, replicas, &mut self.local);
+        }
+        self.planner.measure(shape.topology(), found);
         let traffic = write_layer(replicas, &mut self.local, sources, out);
         found.leaving_node = traffic.leaving_node;
         found.leaving_gpu = traffic.leaving_gpu;

@@ -148,9 +148,14 @@ impl<'a> Level<'a> {
         }
     }
 
-    /// A step of the height that is a thousandth of the level.
-    pub fn grain(&self) -> u64 {
-        if self.equal { (self.tokens >> 10).max(1) } else { 1 << 42 }
+    /// A step of the height that tells levels apart: finely, or by a thousandth.
+    pub fn grain(&self, finely: bool) -> u64 {
+        match (self.equal, finely) {
+            (true, true) => 1,
+            (true, false) => (self.tokens >> 10).max(1),
+            (false, true) => 1 << 30,
+            (false, false) => 1 << 42,
+        }
     }
 
     /// The height at which a GPU has so many tokens.

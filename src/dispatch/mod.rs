@@ -22,6 +22,7 @@ mod ways;
 
 pub use crate::dispatch::batch::{Batch, Lengths, QuotasMut, SplitReport};
 pub use crate::dispatch::batch::{Split, SplitKind, eplb_split};
+pub(crate) use crate::dispatch::flow::Effort;
 pub(crate) use crate::dispatch::level::{Level, time};
 pub use crate::dispatch::loads::{split_loads, split_loads_need};
 pub(crate) use crate::dispatch::local::Local;

@@ -2,6 +2,7 @@
 //! `cargo test --test library gate` runs those of one file.
 
 mod balanced;
+mod batch;
 mod bound;
 mod budget;
 mod change;
@@ -32,6 +33,8 @@ mod target;
 mod transfers;
 mod vectors;
 
+#[path = "../common/batches.rs"]
+mod batches;
 #[path = "../common/mod.rs"]
 mod common;
 #[allow(dead_code)] // the demo uses more of it
@@ -44,6 +47,10 @@ mod moves;
 mod problems;
 #[path = "../reference/mod.rs"]
 mod reference;
+#[path = "../common/replicate.rs"]
+mod replicate;
+#[path = "../../benches/batch/rivals.rs"]
+mod rivals;
 #[path = "../common/step_times.rs"]
 mod step_times;
 #[path = "../common/steps.rs"]
