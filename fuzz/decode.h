@@ -28,7 +28,7 @@ int rarely(input *in, uint32_t of);
 
 /* How many policies there are, BALANCED among them. */
 enum { NUM_POLICIES = 8 };
-enum { MAX_BLOCKS = 40, LARGEST_BLOCK = 1 << 16 };
+enum { MAX_BLOCKS = 48, LARGEST_BLOCK = 1 << 16 };
 
 typedef struct call {
   /* The structs as meant, and as passed: copies of struct_size bytes, or NULL. */

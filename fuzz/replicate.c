@@ -322,6 +322,29 @@ static void judge(call *c, const asked *a) {
                       (a->out.capacity - listed) * a->out.fetch_size, FILL));
 }
 
+/* With the default effort, or another tolerance: no answer has fewer fetches than the bound of the other says. */
+static void compare(call *c, asked *a, workspace ws, uint32_t tolerance) {
+  const eplb_options *options = tolerance == a->request.tolerance ? NULL : c->options_arg;
+  size_t slots = num_slots(c), layers = c->problem.num_layers;
+  eplb_replicated *found = call_block(c, layers * sizeof *found), r;
+  eplb_replication request = a->request;
+  eplb_replicas out = EPLB_REPLICAS_INIT;
+  request.tolerance = tolerance;
+  out.physical_to_logical = call_block(c, slots * 4);
+  out.quota = call_block(c, slots * a->rows * 4);
+  out.per_layer = found;
+  if (has_table(a) || !a->out.per_layer || !out.physical_to_logical || !out.quota || !found) return;
+  REQUIRE(eplb_replicate(c->problem_arg, options, ws.block, ws.size, c->placement_arg, &request, &out) == EPLB_STATUS_OK);
+  for (size_t layer = 0; layer < layers; layer++) {
+    memcpy(&r, (const uint8_t *)a->out.per_layer + layer * a->out.replicated_size, sizeof r);
+    REQUIRE(found[layer].bound == r.bound && found[layer].tokens == r.tokens);
+    if (r.limit != EPLB_REPLICATE_LIMIT_NONE || found[layer].limit != EPLB_REPLICATE_LIMIT_NONE) continue;
+    int wider = tolerance >= a->request.tolerance, narrower = tolerance <= a->request.tolerance;
+    if (wider) REQUIRE(found[layer].fetches_bound <= r.fetches);
+    if (narrower) REQUIRE(r.fetches_bound <= found[layer].fetches);
+  }
+}
+
 /* Homes with spare slots: dealt, any, or garbage. */
 static void decode_homes(call *c, input *in, uint8_t way) {
   int dealt = way % 4 == 0 && deal_into(c);
@@ -488,6 +511,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       if (a.outputs[i].block) record(a.outputs[i].block, a.outputs[i].size);
     if (!short_of) again(&c, &a, ws);
     judge(&c, &a);
+    if (!short_of && way & 32) compare(&c, &a, ws, rarely(&in, 2) ? a.request.tolerance : 102);
   }
   call_free(&c);
   return 0;
