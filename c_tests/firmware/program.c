@@ -407,6 +407,8 @@ static uint64_t fold_replicate(uint64_t all, const shape *s, int with_sources) {
   out.fetches = fetches;
   out.capacity = sizeof fetches / sizeof fetches[0];
   out.per_layer = replicated;
+  uint32_t effort = options.effort;
+  options.effort = 500; /* these machines are slow */
   for (int is_held = 0; is_held < 2; is_held++) {
     if (!is_held) r.held = NULL;
     request = r;
@@ -420,6 +422,7 @@ static uint64_t fold_replicate(uint64_t all, const shape *s, int with_sources) {
     for (uint32_t layer = 0; layer < s->layers; layer++) count += replicated[layer].fetches;
     all = fold(all, fetches, count * sizeof fetches[0]);
   }
+  options.effort = effort;
   for (uint32_t i = 0; i < slots; i++) physical_to_logical[i] = before[i];
   return all;
 }

@@ -164,7 +164,7 @@ impl Scratch<'_> {
         found: &mut Replicated,
     ) {
         let replicas = &mut self.replicas;
-        if sources.is_none() && table_width(&out).is_none() {
+        if sources.is_none() && !out.has_table() {
             self.planner.layout.write_tokens(out.quota);
             return self.planner.measure(shape.topology(), found);
         }
