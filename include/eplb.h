@@ -908,8 +908,8 @@ typedef struct eplb_fetch {
   int32_t source_slot;      /* Slot from which the expert is read, 0 .. P - 1. */
   int32_t destination_gpu;  /* GPU that receives. */
   int32_t destination_slot; /* Spare slot into which the expert goes, 0 .. P - 1. */
-  uint32_t round;           /* Round, from 0 in each layer: what is read from a home is of round 0, what is read from a
-                               copy that has been fetched is of the round after that one's. */
+  uint32_t round;           /* Round, from 0 in each layer: what is read from a home, or a copy of the last batch, is of
+                               round 0, what is read from a copy that has been fetched of the round after that one's. */
   uint32_t tokens;          /* Tokens that the copy gets, at most 2^32 - 1. */
 } eplb_fetch;
 

@@ -75,8 +75,8 @@ pub struct eplb_fetch {
     pub destination_gpu: i32,
     /// Spare slot into which the expert goes, 0 .. P - 1.
     pub destination_slot: i32,
-    /// Round, from 0 in each layer: what is read from a home is of round 0, what is read from a copy that has been
-    /// fetched is of the round after that one's.
+    /// Round, from 0 in each layer: what is read from a home, or a copy of the last batch, is of round 0, what is read
+    /// from a copy that has been fetched of the round after that one's.
     pub round: u32,
     /// Tokens that the copy gets, at most 2^32 - 1.
     pub tokens: u32,

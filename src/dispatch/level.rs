@@ -153,7 +153,8 @@ impl<'a> Level<'a> {
         match (self.equal, finely) {
             (true, true) => 1,
             (true, false) => (self.tokens >> 10).max(1),
-            (false, true) => 1 << 30,
+            // a token of all is a part of the level, and this a fraction of that
+            (false, true) => (1_u64 << 48).checked_div(self.tokens).unwrap_or(1).clamp(1, 1 << 30),
             (false, false) => 1 << 42,
         }
     }

@@ -7,7 +7,7 @@
 //! contents that go away until something is written over them: whatever is free first is overwritten first.
 
 use crate::base::arena::Carve;
-use crate::base::cells::{NONE, add, at, put, subtract};
+use crate::base::cells::{NONE, add, at, part_mut, put, subtract};
 use crate::problem::Shape;
 use crate::problem::topology::Topology;
 use crate::status::Status;
@@ -86,10 +86,9 @@ impl<'a> Moves<'a> {
         let mut slot = 0;
         for gpu in 0..self.gpus {
             put(self.first, gpu, slot as u32);
-            for _ in 0..topology.slots(gpu) {
-                put(self.gpu, slot, gpu as u32);
-                slot += 1;
-            }
+            let end = slot + topology.slots(gpu);
+            part_mut(self.gpu, slot, end).fill(gpu as u32); // none while sizes are counted
+            slot = end;
         }
         put(self.first, self.gpus, slot as u32);
     }
