@@ -66,8 +66,7 @@ pub mod fixed;
 
 pub use crate::base::arena::{Arena, Carve, Need};
 pub use crate::batch::{
-    Fetch, ReplicasMut, ReplicateLimit, ReplicateReport, Replicated, Request,
-    need as replicate_need, replicate,
+    Fetch, ReplicasMut, ReplicateLimit, ReplicateReport, Replicated, Request, replicate,
 };
 pub use crate::compat::pack::{Packing, Refinement};
 pub use crate::compat::policy::{Policy, Recipe};

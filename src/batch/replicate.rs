@@ -27,7 +27,8 @@ pub fn admit(shape: &Shape) -> Result<(), Status> {
 /// What a call needs of an arena, with sources or without, whatever the number of layers: O(E + P + G).
 ///
 /// # Errors
-/// Those of [`admit`].
+/// [`Status::ShapeTooLarge`] above 65,535 GPUs; [`Status::UnsupportedFlag`] where the part is left out;
+/// [`Status::UnsupportedCost`].
 #[inline(never)] // off the stack of what else is asked for
 pub fn need(shape: &Shape) -> Result<Need, Status> {
     admit(shape)?;

@@ -31,7 +31,8 @@ impl<'a> Replicator<'a> {
     /// The workspace begins full of `byte`.
     pub fn new(spec: &Spec<'a>, byte: u8) -> Result<Self, Status> {
         let shape = Shape::new(spec)?;
-        let Need { u64s, f64s, u32s, f32s, .. } = eplb::replicate_need(&shape)?;
+        let Need { u64s, f64s, u32s, f32s, .. } =
+            eplb::workspace(eplb::Operation::Replicate, &shape, &eplb::Options::default())?;
         let word = u32::from_ne_bytes([byte; 4]);
         Ok(Replicator {
             shape,
