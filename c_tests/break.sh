@@ -376,6 +376,10 @@ sabotage "an engine that forgets its buffers" examples/engine.cpp 's/t.commit ==
 sees "engine: not so: what is read is the expert" released engine
 mend
 
+sabotage "a limit on fetches that is not kept" src/batch/layout.rs 's/at(self.received, gpu) >= self.limits.fetches_in/false/'
+sees "replicate.c:[0-9]*: .*failed: in.gpu. <= " topic replicate
+mend
+
 sabotage "a dispatch that overfills a GPU" src/dispatch/flow.rs 's/above.min(room)/above/'
 sees "assertion .left == right. failed" rust_test library dispatch::
 mend

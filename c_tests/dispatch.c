@@ -108,12 +108,6 @@ static int dead(const batch_call *c, uint32_t gpu) {
   return c->problem.gpu_state != NULL && c->gpu_state[gpu] == EPLB_GPU_DEAD;
 }
 
-static int intact(const unsigned char *canary) {
-  for (int byte = 0; byte < CANARY; byte++)
-    if (canary[byte] != 0xa5) return 0;
-  return 1;
-}
-
 /* Conservation, the table, and what per_layer says. */
 static void judge(const batch_call *c) {
   const uint32_t rows = c->batch.num_sources ? G : 1;

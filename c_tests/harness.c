@@ -145,12 +145,17 @@ static void fill_maps(outputs *out) {
   memcpy(out->logical_to_physical, good->logical_to_physical, sizeof good->logical_to_physical);
 }
 
+int intact(const unsigned char *canary) {
+  for (int byte = 0; byte < CANARY; byte++)
+    if (canary[byte] != 0xa5) return 0;
+  return 1;
+}
+
 static int canaries_intact(const outputs *out) {
   const unsigned char *canaries[] = {out->canary0, out->canary1, out->canary2, out->canary3,
                                      out->canary4, out->canary5, out->canary6, out->canary7};
   for (size_t i = 0; i < LENGTH(canaries); i++)
-    for (int byte = 0; byte < CANARY; byte++)
-      if (canaries[i][byte] != 0xa5) return 0;
+    if (!intact(canaries[i])) return 0;
   return 1;
 }
 

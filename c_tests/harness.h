@@ -41,6 +41,9 @@ extern uint32_t policy_under_test;
 
 enum { L = 3, E = 8, P = 12, K = 4, N = 2, G = 4, W = 1, R = P - E + 1, CANARY = 64 };
 
+/* Whether the bytes around an output are as a test has filled them: 0xa5. */
+int intact(const unsigned char *canary);
+
 /* Every output between canaries: a call that fails must leave the whole block as it was. */
 typedef struct outputs {
   unsigned char canary0[CANARY];

@@ -113,12 +113,6 @@ static int32_t run(replicate_call *c) {
     judge(&c);                                                  \
   }
 
-static int intact(const unsigned char *canary) {
-  for (int byte = 0; byte < CANARY; byte++)
-    if (canary[byte] != 0xa5) return 0;
-  return 1;
-}
-
 static double speed(const replicate_call *c, uint32_t gpu) { return c->problem.gpu_speed ? (double)c->gpu_speed[gpu] : 1; }
 
 static int is_alive(const replicate_call *c, uint32_t gpu) {

@@ -44,7 +44,7 @@ const EXACT_EFFORT: u64 = 1 << 17;
 const PACK_EFFORT: u64 = 1 << 11;
 
 impl<'a> Planner<'a> {
-    /// Takes the memory: O(P + E + G).
+    /// Takes the memory: O(P + E + G), and that of [`Exact`].
     #[inline(always)] // what only counts is gone from the code
     pub fn carve(arena: &mut impl Carve<'a>, shape: &Shape) -> Self {
         let gpus = shape.topology().num_gpus();
@@ -137,11 +137,10 @@ impl<'a> Planner<'a> {
 
     /// Looks for the fewest copies that bring all GPUs within a level: whether there are any.
     fn reaches(&mut self, topology: &Topology, height: u64) -> bool {
-        let (layout, reach) = (&mut self.layout, &mut self.reach);
-        layout.undo_all();
-        self.level.set_height(topology, height);
-        copy(layout.capacity, self.level.capacity);
+        self.layout.undo_all();
+        self.allow(topology, height);
         self.fewest = 0;
+        let (layout, reach) = (&mut self.layout, &mut self.reach);
         if reach.relieve_all(layout) {
             return true;
         }

@@ -24,7 +24,8 @@ pub fn admit(shape: &Shape) -> Result<(), Status> {
     if shape.seconds().is_some() { Err(Status::UnsupportedCost) } else { Ok(()) }
 }
 
-/// What a call needs of an arena, with sources or without, whatever the number of layers: O(E + P + G).
+/// What a call needs of an arena, with sources or without, whatever the number of layers: O(E + P + G), and E P words
+/// where that is at most 4,096.
 ///
 /// # Errors
 /// [`Status::ShapeTooLarge`] above 65,535 GPUs; [`Status::UnsupportedFlag`] where the part is left out;

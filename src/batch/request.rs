@@ -104,7 +104,8 @@ pub struct Request<'a> {
     /// `[L][P]` what the spare slots hold from the last batch, -1 for nothing: such copies need no fetch. Where home
     /// has an expert it is not looked at.
     pub held: Option<&'a [i32]>,
-    /// Replicas that the search for fewer fetches looks at in a layer at most; 0 is the default.
+    /// Slots that a search for fewer fetches looks at in a layer at most; 0 is 131,072 for that of all sets of fetches,
+    /// where E P is at most 4,096, and 2,048 for that of better packings.
     pub effort: u32,
 }
 

@@ -100,7 +100,8 @@ function! {
     /// and limit says what it was kept by. Whole tokens, total orders: the same on every rank.
     ///
     /// problem  only sizes and topology matter, of one layer or several; load may be NULL, cost must be.
-    /// options  only effort matters: it bounds the replicas looked at in a layer while fewer fetches are searched for.
+    /// options  only effort matters: it bounds the slots looked at in a layer while fewer fetches are searched for; 0 =
+    ///          131,072 where E P is at most 4,096 and all sets of fetches are tried, 2,048 for better packings.
     /// home     only physical_to_logical is read: any placement, with -1 in the spare slots.
     /// request  the tokens, what is held, the limits.
     /// out      out: slots, quotas, routing table, fetches, a report a layer.
