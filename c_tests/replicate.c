@@ -384,6 +384,24 @@ static void not_wanted(void) {
   }
 }
 
+/* Every array of a call at once, and the same answer where they say what is the default. */
+static void everything(void) {
+  static const uint32_t gpu_slots[G] = {EACH, EACH, EACH, EACH}, gpu_node[G] = {0, 0, 1, 1};
+  static const float ones[G] = {1, 1, 1, 1}, step_tokens[1] = {5};
+  replicate_call c, plain;
+  init(&plain, G);
+  CHECK_EQUAL(run(&plain), EPLB_STATUS_OK);
+  init(&c, G);
+  c.problem.gpu_speed = ones;
+  c.problem.gpu_slots = gpu_slots;
+  c.problem.gpu_node = gpu_node;
+  c.problem.gpu_state = c.gpu_state;
+  c.problem.step_tokens = step_tokens;
+  c.request.held = c.held;
+  CHECK_EQUAL(run(&c), EPLB_STATUS_OK);
+  CHECK(memcmp(&c.out, &plain.out, sizeof c.out) == 0);
+}
+
 /* The table may bind: no expert has more replicas than it is wide. */
 static void narrow(void) {
   replicate_call c;
@@ -419,6 +437,7 @@ int main(void) {
   dead_gpus();
   refusals();
   not_wanted();
+  everything();
   narrow();
   workspaces();
   return finish("replicate");

@@ -5,7 +5,7 @@ use crate::base::arena::{Arena, Need};
 use crate::explain::text::{Text, say};
 use crate::status::Status;
 use core::ffi::c_void;
-use core::slice;
+use core::{mem, slice};
 
 /// Who is told why a call is refused.
 pub trait Listen: Default {
@@ -39,10 +39,11 @@ type Extent<N> = (usize, usize, N);
 #[derive(Default)]
 pub struct Memory<H: Listen> {
     pub listener: H,
-    // the bounds are the signatures: topology with tokens, and 4 maps, or loads and a placement; workspace, slots, quotas,
-    // table, fetches, metrics
-    read: heapless::Vec<Extent<H::Name>, 9>,
-    written: heapless::Vec<Extent<H::Name>, 7>,
+    /// Those that are written, then the others. The bound is the signatures: topology and tokens of steps, then 4 maps, or
+    /// loads and a placement, or homes with a batch; workspace, then 4 maps and metrics, or slots, quotas, table, fetches
+    /// and metrics.
+    arrays: heapless::Vec<Extent<H::Name>, 15>,
+    written: usize,
 }
 
 impl<H: Listen> Memory<H> {
@@ -87,9 +88,14 @@ impl<H: Listen> Memory<H> {
         let start = pointer.addr();
         let bytes = len.checked_mul(size_of::<T>()).filter(|&n| n <= isize::MAX as usize);
         let end = self.fits(name, bytes.and_then(|n| start.checked_add(n)))?;
-        let extent = (start, end, H::keep(name));
-        let noted = if written { self.written.push(extent) } else { self.read.push(extent) };
-        noted.map_err(|_| Status::ShapeTooLarge)
+        let mut extent = (start, end, H::keep(name));
+        if written {
+            if let Some(first_read) = self.arrays.get_mut(self.written) {
+                mem::swap(first_read, &mut extent); // which goes to the end
+            }
+            self.written += 1;
+        }
+        self.arrays.push(extent).map_err(|_| Status::ShapeTooLarge)
     }
 
     /// An array that the call reads.
@@ -172,9 +178,9 @@ impl<H: Listen> Memory<H> {
 
     /// Refuses a call in which anything that is written overlaps anything else.
     pub fn check_overlap(&mut self) -> Result<(), Status> {
-        let Memory { listener, read, written } = self;
-        for (i, &(start, end, name)) in written.iter().enumerate() {
-            let mut others = written.iter().skip(i + 1).chain(read.iter());
+        let Memory { listener, arrays, written } = self;
+        for (i, &(start, end, name)) in arrays.iter().take(*written).enumerate() {
+            let mut others = arrays.iter().skip(i + 1);
             if let Some(&(.., other)) = others.find(|other| start < other.1 && other.0 < end) {
                 listener.hear(|text| {
                     say!(text; "% overlaps %: what is written needs memory of its own", H::name(name), H::name(other));
