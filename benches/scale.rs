@@ -246,10 +246,19 @@ fn main() {
     }
 }
 
+fn print_row(row: &Row) {
+    println!("{:.0} us, {:.1} sorts", row.time, row.time / row.sort);
+}
+
 /// Plans the first layers again and again, for callgrind; what is not a case and a plan of this bench is another's.
 fn run_once(case: &str, what: &str, times: usize) {
     let Some(case) = CASES.iter().find(|c| c.name() == case) else { return };
     let layers = layers(case, LAYERS);
+    if let Some(sources) = ["dispatch", "dispatch by source"].iter().position(|name| *name == what)
+    {
+        (0..times).for_each(|_| print_row(&measure::of_dispatch(case, &layers, sources == 1, 0).0));
+        return;
+    }
     let plans = plans(case);
     let Some((_, plan)) = plans.iter().find(|(name, _)| *name == what) else { return };
     let first = &layers[0];

@@ -300,7 +300,8 @@ impl<'a> Planner<'a> {
             *capacity = layout.token_capacity(gpu);
         }
         let mut effort = Effort::new(0, shape);
-        let done = local.split(replicas, &self.level, tokens, &mut effort)
+        local.sources.read(replicas, tokens);
+        let done = local.split(replicas, &self.level, &mut effort)
             && (0..replicas.numbered()).all(|replica| {
                 !layout.is_short(at(replicas.slot, replica) as usize, at(replicas.tokens, replica))
             });

@@ -90,7 +90,7 @@ pub fn replicate(
     let width = out.quotas.has_table().then_some(out.quotas.max_replicas);
     let list = out.fetches.as_deref().map(|list| list.rows());
     scratch.check(shape, home, request, Widths { table: width, list })?;
-    scratch.local.place(shape.topology());
+    scratch.local.sources.place(shape.topology());
     let each = lengths.of_a_layer(shape);
     let slots = shape.num_physical_experts();
     let mut fetches = 0;

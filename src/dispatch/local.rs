@@ -8,13 +8,14 @@
 //! (successive shortest paths), which ends in the least cost.
 
 use crate::base::arena::Carve;
-use crate::base::cells::{NONE, add, at, put, row, subtract};
+use crate::base::cells::{add, at, put, subtract};
 use crate::dispatch::flow::Effort;
 use crate::dispatch::level::Level;
 use crate::dispatch::replicas::{Replicas, deal};
+use crate::dispatch::source_quotas::Hand;
+use crate::dispatch::sources::Sources;
 use crate::dispatch::ways::Ways;
 use crate::problem::Shape;
-use crate::problem::topology::Topology;
 
 /// A way costs so much for a token that leaves its node, for one that leaves its GPU, and for each GPU it passes:
 /// the shortest of the cheapest, which also never passes an expert twice. 65,535 GPUs at most.
@@ -25,20 +26,9 @@ const PASSES: i64 = 1;
 /// What is known of sources, and scratch of the search.
 #[derive(Debug)]
 pub struct Local<'a> {
-    /// `[G]` node of each GPU.
-    pub node: &'a mut [u32],
-    /// `[E]` the experts that are shared, as many as `num_shared`.
-    shared: &'a mut [u32],
-    num_shared: usize,
-    /// `[E]` slot of the replica of an expert that has no other, and its node; NONE for the others.
-    lone_slot: &'a mut [u32],
-    lone_node: &'a mut [u32],
-    /// `[P]` the first replica of the same expert on the same node, of each replica.
-    home: &'a mut [u32],
-    /// `[P]` tokens of the expert that the GPU of a replica sends.
-    own: &'a mut [u64],
-    /// `[P]` at the first replica on a node: tokens of the expert that the node sends, and that it gets.
-    sent: &'a mut [u64],
+    pub sources: Sources<'a>,
+    pub hand: Hand<'a>,
+    /// `[P]` at the first replica on a node: tokens of the expert that the node gets.
     got: &'a mut [u64],
     /// `[G]` cost of the cheapest way to a GPU.
     cost: &'a mut [u64],
@@ -55,88 +45,14 @@ impl<'a> Local<'a> {
     pub fn carve(arena: &mut impl Carve<'a>, shape: &Shape) -> Self {
         let (gpus, slots) = (shape.topology().num_gpus(), shape.num_physical_experts());
         Local {
-            node: arena.u32s(gpus),
-            shared: arena.u32s(shape.num_logical_experts()),
-            num_shared: 0,
-            lone_slot: arena.u32s(shape.num_logical_experts()),
-            lone_node: arena.u32s(shape.num_logical_experts()),
-            home: arena.u32s(slots),
-            own: arena.u64s(slots),
-            sent: arena.u64s(slots),
+            sources: Sources::carve(arena, shape),
+            hand: Hand::carve(arena, shape),
             got: arena.u64s(slots),
             cost: arena.u64s(gpus),
             queue: arena.u32s(gpus),
             queued: arena.u32s(gpus),
             ways: Ways::carve(arena, gpus),
         }
-    }
-
-    /// Notes the nodes.
-    pub fn place(&mut self, topology: &Topology) {
-        for (gpu, node) in self.node.iter_mut().enumerate() {
-            *node = topology.node(gpu) as u32;
-        }
-    }
-
-    /// Tells experts with a choice from those without. What follows goes through sources row by row: a column
-    /// of a large batch has a cache line a row.
-    pub fn sort_out(&mut self, replicas: &Replicas) {
-        self.num_shared = 0;
-        for expert in 0..replicas.total.len() {
-            let only = replicas.only(expert);
-            let slot = only.map_or(NONE, |replica| at(replicas.slot, replica));
-            let node = only.map_or(NONE, |replica| self.node_of(replicas, replica));
-            put(self.lone_slot, expert, slot);
-            put(self.lone_node, expert, node);
-            if replicas.is_shared(expert) {
-                put(self.shared, self.num_shared, expert as u32);
-                self.num_shared += 1;
-            }
-        }
-    }
-
-    /// The experts that are shared.
-    pub fn shared(&self) -> &[u32] {
-        self.shared.get(..self.num_shared).unwrap_or_default()
-    }
-
-    /// Slot and node of each expert that is on one GPU.
-    pub fn lone(&self) -> impl Iterator<Item = (u32, u32)> {
-        self.lone_slot.iter().copied().zip(self.lone_node.iter().copied())
-    }
-
-    /// Reads who sends what of the experts that are shared: `tokens` is `[G][E]`. O(G P).
-    fn read(&mut self, replicas: &Replicas, tokens: &[u32]) {
-        let experts = replicas.total.len();
-        let shared = self.shared.get(..self.num_shared).unwrap_or_default();
-        let node_of = |replica| at(self.node, at(replicas.gpu, replica));
-        for &expert in shared {
-            let range = replicas.of_expert(expert as usize);
-            for replica in range.clone() {
-                let gpu = at(replicas.gpu, replica) as usize;
-                let first = range.clone().find(|&other| node_of(other) == at(self.node, gpu));
-                put(self.home, replica, first.unwrap_or(replica) as u32);
-                put(self.own, replica, u64::from(at(tokens, gpu * experts + expert as usize)));
-                put(self.sent, replica, 0);
-                put(self.got, replica, 0);
-            }
-        }
-        for (source, &node) in self.node.iter().enumerate() {
-            let tokens = row(tokens, source, experts);
-            for &expert in shared {
-                let tokens = u64::from(at(tokens, expert));
-                let mut range = replicas.of_expert(expert as usize);
-                if tokens > 0
-                    && let Some(home) = range.find(|&replica| node_of(replica) == node)
-                {
-                    add(self.sent, home, tokens);
-                }
-            }
-        }
-    }
-
-    fn node_of(&self, replicas: &Replicas, replica: usize) -> u32 {
-        at(self.node, at(replicas.gpu, replica))
     }
 
     /// The least traffic with no level at all: own tokens stay, those of the node are dealt among its replicas,
@@ -149,26 +65,27 @@ impl<'a> Local<'a> {
             let range = replicas.of_expert(expert);
             let mut rest = at(replicas.total, expert);
             for replica in range.clone() {
-                put(replicas.tokens, replica, at(self.own, replica));
+                put(replicas.tokens, replica, at(self.sources.own, replica));
             }
-            for first in range.clone().filter(|&replica| at(self.home, replica) as usize == replica)
+            for first in
+                range.clone().filter(|&replica| at(self.sources.home, replica) as usize == replica)
             {
-                let own = self.of_home(first, &range).map(|replica| at(self.own, replica));
+                let own = self.of_home(first, &range).map(|replica| at(self.sources.own, replica));
                 let own: u64 = own.sum();
                 let mates = self.of_home(first, &range).count();
-                let left = at(self.sent, first).saturating_sub(own);
+                let left = at(self.sources.sent, first).saturating_sub(own);
                 let share = left.checked_div(mates as u64).unwrap_or(0);
                 let more = left - share * mates as u64;
                 for (place, replica) in self.of_home(first, &range).enumerate() {
                     add(replicas.tokens, replica, share + u64::from((place as u64) < more));
                 }
-                rest = rest.saturating_sub(at(self.sent, first));
+                rest = rest.saturating_sub(at(self.sources.sent, first));
             }
             let tokens = &mut *replicas.tokens;
             deal(rest, range.clone(), |replica, share| add(tokens, replica, share));
             for replica in range {
                 let tokens = at(replicas.tokens, replica);
-                add(self.got, at(self.home, replica), tokens);
+                add(self.got, at(self.sources.home, replica), tokens);
                 add(replicas.load, at(replicas.gpu, replica), tokens);
             }
         }
@@ -179,21 +96,14 @@ impl<'a> Local<'a> {
         first: usize,
         range: &core::ops::Range<usize>,
     ) -> impl Iterator<Item = usize> {
-        let home = &*self.home;
+        let home = &*self.sources.home;
         range.clone().filter(move |&replica| at(home, replica) as usize == first)
     }
 
-    /// Splits the tokens anew, at a level that admits a split. False when the effort ran out.
-    pub fn split(
-        &mut self,
-        replicas: &mut Replicas,
-        level: &Level,
-        tokens: &[u32],
-        effort: &mut Effort,
-    ) -> bool {
-        self.sort_out(replicas);
-        self.read(replicas, tokens);
+    /// Splits the tokens anew, at a level that admits a split; who sends them has been read. False when the effort ran out.
+    pub fn split(&mut self, replicas: &mut Replicas, level: &Level, effort: &mut Effort) -> bool {
         replicas.clear();
+        self.got.fill(0);
         self.start(replicas);
         while self.search(replicas, level, effort) {
             // One search serves as many GPUs as it can: moving tokens along cheapest ways makes no other way
@@ -275,10 +185,10 @@ impl<'a> Local<'a> {
     /// What it costs that a replica gives a token: to one on its node, to one elsewhere.
     #[inline]
     fn leave(&self, replicas: &Replicas, giver: usize) -> (i64, i64) {
-        let comes_home = at(replicas.tokens, giver) > at(self.own, giver);
+        let comes_home = at(replicas.tokens, giver) > at(self.sources.own, giver);
         let near = PASSES - if comes_home { LEAVES_GPU } else { 0 };
-        let home = at(self.home, giver) as usize;
-        let comes_to_node = at(self.got, home) > at(self.sent, home);
+        let home = at(self.sources.home, giver) as usize;
+        let comes_to_node = at(self.got, home) > at(self.sources.sent, home);
         (near, near - if comes_to_node { LEAVES_NODE } else { 0 })
     }
 
@@ -291,14 +201,14 @@ impl<'a> Local<'a> {
         getter: usize,
         (near, far): (i64, i64),
     ) -> i64 {
-        let there = at(self.home, getter) as usize;
+        let there = at(self.sources.home, getter) as usize;
         let mut cost = far;
-        if there == at(self.home, giver) as usize {
+        if there == at(self.sources.home, giver) as usize {
             cost = near;
-        } else if at(self.got, there) >= at(self.sent, there) {
+        } else if at(self.got, there) >= at(self.sources.sent, there) {
             cost += LEAVES_NODE;
         }
-        if at(replicas.tokens, getter) >= at(self.own, getter) {
+        if at(replicas.tokens, getter) >= at(self.sources.own, getter) {
             cost += LEAVES_GPU;
         }
         cost
@@ -339,19 +249,19 @@ impl<'a> Local<'a> {
         let mut from = to;
         for (giver, getter) in self.ways.steps(replicas.gpu, to) {
             from = at(replicas.gpu, giver) as usize;
-            let (held, own) = (at(replicas.tokens, giver), at(self.own, giver));
+            let (held, own) = (at(replicas.tokens, giver), at(self.sources.own, giver));
             amount = amount.min(if held > own { held - own } else { held });
-            let (held, own) = (at(replicas.tokens, getter), at(self.own, getter));
+            let (held, own) = (at(replicas.tokens, getter), at(self.sources.own, getter));
             if held < own {
                 amount = amount.min(own - held);
             }
-            let (home, there) = (at(self.home, giver), at(self.home, getter));
+            let (home, there) = (at(self.sources.home, giver), at(self.sources.home, getter));
             if home != there {
-                let (got, sent) = (at(self.got, home), at(self.sent, home));
+                let (got, sent) = (at(self.got, home), at(self.sources.sent, home));
                 if got > sent {
                     amount = amount.min(got - sent);
                 }
-                let (got, sent) = (at(self.got, there), at(self.sent, there));
+                let (got, sent) = (at(self.got, there), at(self.sources.sent, there));
                 if got < sent {
                     amount = amount.min(sent - got);
                 }
@@ -360,8 +270,8 @@ impl<'a> Local<'a> {
         amount = amount.min(at(replicas.load, from).saturating_sub(at(level.capacity, from)));
         self.ways.send(replicas, from, to, amount);
         for (giver, getter) in self.ways.steps(replicas.gpu, to) {
-            subtract(self.got, at(self.home, giver), amount);
-            add(self.got, at(self.home, getter), amount);
+            subtract(self.got, at(self.sources.home, giver), amount);
+            add(self.got, at(self.sources.home, getter), amount);
         }
     }
 }

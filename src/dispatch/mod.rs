@@ -2,8 +2,8 @@
 //! least to do, in whole tokens, exactly, the same on every rank.
 //!
 //! The least largest time is a flow of tokens to replicas, found together with the set of GPUs that proves it
-//! (`flow`); where the sources are known, the cheapest such flow (`local`). Then quotas (`quotas`) and a table
-//! (`route`).
+//! (`flow`); where the sources are known (`sources`), the cheapest such flow (`local`). Then quotas (`quotas`,
+//! `source_quotas`) and a table (`route`).
 
 mod batch;
 mod choice;
@@ -16,6 +16,8 @@ mod replicas;
 mod route;
 mod seconds;
 mod solver;
+mod source_quotas;
+mod sources;
 mod split;
 mod step;
 mod ways;

@@ -1,7 +1,7 @@
 //! Splits a batch, layer by layer.
 
 use crate::base::arena::{Arena, Need};
-use crate::base::cells::{add, row};
+use crate::base::cells::row;
 use crate::dispatch::batch::{Batch, Lengths, QuotasMut, Split, SplitKind, SplitReport};
 use crate::dispatch::flow::Effort;
 use crate::dispatch::local::Local;
@@ -73,11 +73,13 @@ pub fn dispatch(
     let mut local = Local::carve(&mut arena, shape);
     let table = out.route_end.is_some() || out.route_slot.is_some();
     splitter.check_layers(placement, table.then_some(out.max_replicas))?;
-    local.place(shape.topology());
+    local.sources.place(shape.topology());
     let each = lengths.of_a_layer(shape);
     for layer in 0..shape.num_layers() {
         let tokens = row(batch.tokens, layer, each.tokens);
-        splitter.total(tokens)?; // has been checked: good
+        if shape.num_layers() > 1 {
+            splitter.total(tokens)?; // has been checked: good
+        }
         let mut split = splitter.split(placement.layer(shape, layer), tokens, &mut local);
         splitter.write(tokens, &mut local, out.layer(layer, &each), &mut split);
         if let Some(report) = report.as_mut() {
@@ -142,25 +144,34 @@ impl Splitter<'_, '_> {
             let layer = &Layer { shape, slots };
             let Found { bound, even } = self.chooser.split(layer, seconds, solver, &mut effort);
             let kind = if even { SplitKind::Even } else { SplitKind::Time };
+            self.read(tokens, local);
             return self.times(kind, seconds.layer + bound);
         }
         let found = solver.split(shape, slots, &mut effort);
         let bound = solver.level.time(shape.topology());
-        let (replicas, level) = (&mut solver.replicas, &mut solver.level);
+        self.read(tokens, local);
+        let (replicas, level) = (&mut self.solver.replicas, &mut self.solver.level);
         let kind = if !found {
             SplitKind::Even
-        } else if !self.batch.by_source || local.split(replicas, level, tokens, &mut effort) {
+        } else if !self.batch.by_source || local.split(replicas, level, &mut effort) {
             SplitKind::Exact
         } else {
             // the flow once more, which the search for less traffic has overwritten
             replicas.number(shape, slots);
-            solver.flow.split(shape.topology(), replicas, level, &mut Effort::unlimited());
+            self.solver.flow.split(shape.topology(), replicas, level, &mut Effort::unlimited());
             SplitKind::Time
         };
         let seconds = shape.seconds();
         let bound =
             seconds.map_or(bound, |seconds| seconds.layer + seconds.of_worth(bound, 0, false));
         self.times(kind, bound)
+    }
+
+    /// Reads who sends what, where that is known.
+    fn read(&self, tokens: &[u32], local: &mut Local) {
+        if self.batch.by_source {
+            local.sources.read(&self.solver.replicas, tokens);
+        }
     }
 
     /// Times are seconds where there is a cost.
@@ -216,14 +227,26 @@ pub fn sum_sources(
     tokens: &[u32],
     total: &mut [u64],
 ) -> Result<(), Status> {
-    total.fill(0);
-    for (source, row) in tokens.chunks_exact(total.len().max(1)).enumerate() {
-        let dead = by_source && !shape.topology().serves(source);
-        if dead && row.iter().any(|&tokens| tokens > 0) {
+    let experts = total.len();
+    for source in (0..shape.topology().num_gpus()).filter(|_| by_source) {
+        let dead = !shape.topology().serves(source);
+        if dead && row(tokens, source, experts).iter().any(|&tokens| tokens > 0) {
             return Err(Status::DispatchDeadSource);
         }
-        for (expert, &tokens) in row.iter().enumerate() {
-            add(total, expert, u64::from(tokens));
+    }
+    total.fill(0);
+    let sources = tokens.len().checked_div(experts).unwrap_or(0);
+    // four rows at a time: the sums are read and written a quarter as often; what is beyond the last row is empty
+    for source in (0..sources).step_by(4) {
+        let [a, b, c, d] = [0, 1, 2, 3].map(|more| row(tokens, source + more, experts));
+        if d.is_empty() {
+            for row in [a, b, c] {
+                total.iter_mut().zip(row).for_each(|(sum, &tokens)| *sum += u64::from(tokens));
+            }
+            continue;
+        }
+        for ((((sum, &a), &b), &c), &d) in total.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+            *sum += u64::from(a) + u64::from(b) + u64::from(c) + u64::from(d);
         }
     }
     Ok(())
