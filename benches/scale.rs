@@ -11,7 +11,7 @@ mod case;
 #[path = "scale/measure.rs"]
 mod measure;
 
-use case::{CASES, Case, Planner, WINDOWS, bytes, layers, need};
+use case::{CASES, Case, Layer, Planner, WINDOWS, bytes, layers, need};
 use eplb::{Operation, Options, Policy, Scope, Spec, TrackerConfig};
 use measure::{GLOBAL, Plan, Row, median, plans, timed};
 use std::hint::black_box;
@@ -25,21 +25,30 @@ struct Column {
     rows: Vec<(&'static str, Row, usize)>,
 }
 
+type Measure = fn(&Case, &[Layer]) -> (Row, usize);
+
+/// What is measured beside plans.
+const OTHERS: [(&str, Measure); 5] = [
+    ("evaluate", measure::of_evaluate),
+    ("transfers, budget", |case, layers| {
+        let budgeted = Plan { previous: true, budget: case.budget(), ..GLOBAL };
+        measure::of_transfers(case, layers, budgeted)
+    }),
+    ("transfers, renamed", |case, layers| {
+        measure::of_transfers(case, layers, Plan { previous: true, ..GLOBAL })
+    }),
+    ("dispatch", |case, layers| measure::of_dispatch(case, layers, false, 0)),
+    ("dispatch by source", |case, layers| measure::of_dispatch(case, layers, true, 0)),
+];
+
 fn measure_all(case: &Case) -> Column {
     let layers = layers(case, LAYERS);
     let mut rows = Vec::new();
     for (what, plan) in plans(case) {
         rows.push((what, plan.measure(case, &layers), plan.bytes(case, &layers[0])));
     }
-    let renamed = Plan { previous: true, ..GLOBAL };
-    let budgeted = Plan { budget: case.budget(), ..renamed };
-    for (what, (row, bytes)) in [
-        ("evaluate", measure::of_evaluate(case, &layers)),
-        ("transfers, budget", measure::of_transfers(case, &layers, budgeted)),
-        ("transfers, renamed", measure::of_transfers(case, &layers, renamed)),
-        ("dispatch", measure::of_dispatch(case, &layers, false, 0)),
-        ("dispatch by source", measure::of_dispatch(case, &layers, true, 0)),
-    ] {
+    for (what, operation) in OTHERS {
+        let (row, bytes) = operation(case, &layers);
         rows.push((what, row, bytes));
     }
     let sort = median(rows.iter().map(|(_, row, _)| row.sort).collect());
@@ -246,17 +255,15 @@ fn main() {
     }
 }
 
-fn print_row(row: &Row) {
-    println!("{:.0} us, {:.1} sorts", row.time, row.time / row.sort);
-}
-
 /// Plans the first layers again and again, for callgrind; what is not a case and a plan of this bench is another's.
 fn run_once(case: &str, what: &str, times: usize) {
     let Some(case) = CASES.iter().find(|c| c.name() == case) else { return };
     let layers = layers(case, LAYERS);
-    if let Some(sources) = ["dispatch", "dispatch by source"].iter().position(|name| *name == what)
-    {
-        (0..times).for_each(|_| print_row(&measure::of_dispatch(case, &layers, sources == 1, 0).0));
+    if let Some((_, operation)) = OTHERS.iter().find(|(name, _)| *name == what) {
+        for _ in 0..times {
+            let (row, _) = operation(case, &layers);
+            println!("{:.0} us, {:.1} sorts", row.time, row.time / row.sort);
+        }
         return;
     }
     let plans = plans(case);
