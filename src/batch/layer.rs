@@ -168,11 +168,17 @@ impl<'a> Planner<'a> {
         }
         self.layout.undo_all();
         let most = if found { fetches - 1 } else { most };
-        while self.fewest <= most {
+        // copies that are sent on to spare a home are not looked for: without them, nothing is no proof
+        let proves = self.layout.limits.fetches_out == u32::MAX;
+        let mut number = self.fewest;
+        while number <= most {
             let (layout, tools) = (&mut self.layout, (&mut self.reach, &mut self.bound));
-            match self.exact.search(layout, tools, self.fewest, &mut self.effort) {
+            match self.exact.search(layout, tools, number, &mut self.effort) {
                 Found::Answer => return true,
-                Found::Nothing => self.fewest += 1,
+                Found::Nothing => {
+                    number += 1;
+                    self.fewest += u32::from(proves);
+                }
                 Found::Unknown => {
                     self.is_cut = true;
                     break;

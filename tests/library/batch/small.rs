@@ -88,8 +88,7 @@ impl Tally {
         } else {
             best.fetches
         };
-        // the bound does not know of a copy that is sent on, which a limit on what a GPU sends can ask for
-        if bound > fewest && instance.max_fetches_out == 0 {
+        if bound > fewest {
             self.false_bound += 1;
             worst.note("false bound", instance, &format!("{bound} above {fewest}"));
         }
