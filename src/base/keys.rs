@@ -49,6 +49,21 @@ pub fn widen(load: f32) -> f64 {
     }
 }
 
+/// The bits of the largest load that is not above `most`, which is no NaN; `None` when all are above. Loads are in order
+/// of their bits: in a search these are compared, not the loads widened.
+#[inline]
+pub fn bits_of_largest(most: f64) -> Option<u32> {
+    const SUBNORMALS: f64 = f64::from_bits((1023 + 149) << 52);
+    const REBIAS: u64 = (1023 - 127) << 23;
+    if most < 0.0 {
+        None
+    } else if most < f64::from(f32::MIN_POSITIVE) {
+        Some((most * SUBNORMALS) as u32)
+    } else {
+        u32::try_from((most.to_bits() >> 29) - REBIAS).ok().or(Some(u32::MAX))
+    }
+}
+
 /// The first `N` items by `before`, a strict order, in that order; the earlier item first among equals.
 #[inline]
 pub fn first<T: Copy, const N: usize>(
@@ -320,5 +335,19 @@ mod tests {
                 assert_eq!(heap::top(&heap), u64::MAX);
             }
         }
+    }
+
+    #[test]
+    fn the_largest_load_that_is_not_above() {
+        let least = f64::from_bits((1023 - 149) << 52);
+        let bits = [0, 1, 2, 77, 0x7f_ffff, 0x80_0000, 0x80_0001, 0x3f80_0000, 0x7f7f_ffff];
+        for bits in bits {
+            let load = widen(f32::from_bits(bits));
+            assert_eq!(bits_of_largest(load), Some(bits));
+            assert_eq!(bits_of_largest(load * (1.0 + 1e-15) + least / 4.0), Some(bits));
+            assert_eq!(bits_of_largest(load * (1.0 - 1e-15) - least / 4.0), bits.checked_sub(1));
+        }
+        assert!(bits_of_largest(1e300) >= Some(f32::MAX.to_bits()));
+        assert!(bits_of_largest(f64::INFINITY) >= Some(f32::MAX.to_bits()));
     }
 }

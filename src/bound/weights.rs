@@ -10,7 +10,7 @@
 //! lightest unsplit, because a ramp from 0 is concave and a start of 1/2 makes two replicas weigh 1 at least;
 //! hot experts are tried at every count up to the first that halves.
 
-use crate::base::keys::widen;
+use crate::base::keys::{bits_of_largest, widen};
 use crate::bound::water_level::{Fleet, Need};
 
 /// A weight for replicas by size: `start` at size 0, rising from `foot` to 1 at `top`, 1 up to half a GPU.
@@ -91,6 +91,12 @@ impl Scale {
         }
     }
 
+    /// Whether an expert whose fewest replicas are larger than half of `size`, and weigh 1 each, is lightest so.
+    fn is_plain(&self) -> bool {
+        let full = if self.foot > 0.0 { self.start * self.size } else { self.size };
+        2.0 * self.top <= full
+    }
+
     /// Least weight of all replicas of an expert over its counts from `least` to `most`; for loads above half
     /// of `size`.
     fn lightest(&self, load: f64, least: f64, most: f64) -> f64 {
@@ -151,20 +157,50 @@ impl Layer<'_> {
         // Experts of at most half a GPU a replica: the fewest weigh least, so the sum needs only their place on
         // the ramp.
         let least = fleet.least as f64;
-        let hot = loads.partition_point(|&l| 2.0 * widen(l) > least * size);
-        let at_top = loads.partition_point(|&l| widen(l) >= least * scale.top).max(hot);
-        let at_foot = loads.partition_point(|&l| widen(l) > least * scale.foot).max(at_top);
+        let hot = self.above(0.5 * least * size);
+        let at_top = self.above(least * scale.top).max(hot);
+        let at_foot = self.above(least * scale.foot).max(at_top);
         let mut weight = least * (at_top - hot) as f64
             + least * (at_foot - at_top) as f64 * (scale.start - scale.foot * scale.slope)
             + scale.slope * (self.tail(at_top) - self.tail(at_foot))
             + least * (loads.len() - at_foot) as f64 * scale.start;
+        let plain = fleet.least == 1 && scale.is_plain();
+        let (singles, each) = if plain { self.weigh_singles(hot, &scale) } else { (0.0, hot) };
+        weight += singles;
         let mut need = Need::new(fleet);
-        for &load in loads.get(..hot).unwrap_or(&[]).iter().rev() {
+        for &load in loads.get(..each).unwrap_or(&[]).iter().rev() {
             let load = widen(load);
             let Some(count) = need.count(load, time) else { return true };
-            weight += scale.lightest(load, count as f64, self.most);
+            let count = count as f64;
+            let flat = plain && load <= count * scale.flat && 2.0 * load >= count * scale.size;
+            weight += if flat { count } else { scale.lightest(load, count, self.most) };
         }
         weight > room
+    }
+
+    /// Experts with more than a load.
+    fn above(&self, load: f64) -> usize {
+        match bits_of_largest(load) {
+            Some(bits) => self.loads.partition_point(|load| load.to_bits() > bits),
+            None => self.loads.len(),
+        }
+    }
+
+    /// Least weight of those of the first `hot` experts that one GPU can serve, as far as sums tell it; how many are
+    /// left, the first. For ramps that are plain, where experts have one replica at least.
+    fn weigh_singles(&self, hot: usize, scale: &Scale) -> (f64, usize) {
+        let many = self.above(scale.size);
+        let steep = self.above(scale.flat).clamp(many, hot);
+        let flat = (hot - steep) as f64;
+        if scale.foot > 0.0 || self.most < 2.0 {
+            return (flat, steep);
+        }
+        // What is beside one replica, and two small ones, weigh by the same slope: up to 2, the most of two.
+        let beside = scale.slots - (scale.slots - 1.0) * scale.start - scale.size * scale.slope;
+        let base = if beside < 2.0 * scale.start { beside } else { 2.0 * scale.start };
+        let two = self.above((2.0 - base) / scale.slope).clamp(many, steep);
+        let sum = base * (steep - two) as f64 + scale.slope * (self.tail(two) - self.tail(steep));
+        (flat + 2.0 * (two - many) as f64 + sum, many)
     }
 
     /// The weight that uneven GPUs can hold. One that a big replica fits may come to a full share of the

@@ -6,13 +6,21 @@
 //! of 256 in order of index. Nodes are renamed when there are at most 256. Balance is untouched.
 
 use crate::base::arena::{Arena, Carve, Need};
-use crate::base::cells::{at, change, part, part_mut, put};
+use crate::base::cells::{NONE, add, at, part, part_mut, put};
 use crate::problem::Shape;
 use crate::problem::topology::Topology;
 use crate::rebalance::hungarian::{LIMIT, Scratch as Assignment};
 
-/// A slot that nothing has been put into yet.
-const NONE: u32 = u32::MAX;
+/// What a node gains less for each slot that changes.
+const FAR: u64 = (u32::MAX >> 8) as u64;
+
+/// What is laid over what.
+#[derive(Clone, Copy)]
+struct Plans<'p> {
+    topology: &'p Topology<'p>,
+    old: &'p [i32],
+    new: &'p [i32],
+}
 
 /// Scratch of renaming.
 #[derive(Debug)]
@@ -27,8 +35,11 @@ pub struct Scratch<'a> {
     /// `[G]` GPUs of a kind: those of the placement in force, those of the new plan.
     ours: &'a mut [u32],
     theirs: &'a mut [u32],
-    /// `[E]` copies on the GPU at hand.
+    /// `[E + 1]` copies on the GPU at hand, of each expert and of none; the last slot of the new plan with each.
     copies: &'a mut [u32],
+    last: &'a mut [u32],
+    /// `[P]` the slot of the new plan before with the same.
+    previous: &'a mut [u32],
     gpus: Assignment<'a>,
     nodes: Assignment<'a>,
 }
@@ -46,7 +57,7 @@ pub fn need(shape: &Shape, by_node: bool) -> Need {
 }
 
 impl<'a> Scratch<'a> {
-    /// Takes the scratch, O(E + G + N) and up to 256 x 256, and notes the topology. `by_node`: GPUs stay on
+    /// Takes the scratch, O(E + P + G + N) and up to 256 x 256, and notes the topology. `by_node`: GPUs stay on
     /// their node. `arena` holds what [`need`] says.
     #[inline(never)] // what building takes is off the stack afterwards
     pub fn carve(arena: &'a mut Arena, shape: &Shape, by_node: bool) -> Self {
@@ -68,7 +79,9 @@ impl<'a> Scratch<'a> {
             node_first: arena.u32s(if bound > 0 { bound + 1 } else { 0 }),
             ours: arena.u32s(gpus),
             theirs: arena.u32s(gpus),
-            copies: arena.u32s(shape.num_logical_experts()),
+            copies: arena.u32s(shape.num_logical_experts().saturating_add(1)),
+            last: arena.u32s(shape.num_logical_experts().saturating_add(1)),
+            previous: arena.u32s(shape.num_physical_experts()),
             gpus: Assignment::carve(arena, gpus.min(LIMIT)),
             nodes: Assignment::carve(arena, bound),
         }
@@ -96,19 +109,20 @@ impl<'a> Scratch<'a> {
     /// and rank, `slot` of the answer holds: those that stay are where they were, the others follow in order.
     pub fn lay_over(&mut self, shape: &Shape, old: &[i32], new: &[i32], from: &mut [u32]) {
         let topology = shape.topology();
+        let plans = &Plans { topology, old, new };
         self.copies.fill(0);
+        self.last.fill(NONE);
         for (gpu, of) in self.of.iter_mut().enumerate() {
             *of = gpu as u32;
         }
         let nodes = self.node_first.len().saturating_sub(1);
         if nodes == 0 {
-            let gpus = topology.num_gpus();
             for (gpu, (a, b)) in self.ours.iter_mut().zip(self.theirs.iter_mut()).enumerate() {
                 (*a, *b) = (gpu as u32, gpu as u32);
             }
-            self.rename(topology, gpus, gpus, old, new);
+            self.rename(plans, topology.num_gpus(), from);
         } else {
-            self.rename_nodes(topology, nodes, old, new);
+            self.rename_nodes(plans, nodes, from);
         }
         for gpu in 0..topology.num_gpus() {
             let of = at(self.of, gpu) as usize;
@@ -123,21 +137,20 @@ impl<'a> Scratch<'a> {
         }
     }
 
-    fn rename_nodes(&mut self, topology: &Topology, nodes: usize, old: &[i32], new: &[i32]) {
+    fn rename_nodes(&mut self, plans: &Plans, nodes: usize, aside: &mut [u32]) {
+        self.nodes.begin(nodes);
         for ours in 0..nodes {
             for theirs in 0..nodes {
-                let cost = if self.same_shape(topology, ours, theirs) {
-                    self.rename_node(topology, ours, theirs, old, new)
-                } else {
-                    u64::from(u32::MAX >> 8)
-                };
-                put(self.nodes.cost, ours * nodes + theirs, cost.min(u64::from(u32::MAX)) as u32);
+                if self.same_shape(plans.topology, ours, theirs) {
+                    let changed = self.rename_node(plans, ours, theirs, aside);
+                    self.nodes.add_gain(nodes, ours, theirs, FAR.saturating_sub(changed) as u32);
+                }
             }
         }
         self.nodes.solve(nodes);
         for ours in 0..nodes {
             let theirs = at(self.nodes.column, ours) as usize;
-            self.rename_node(topology, ours, theirs, old, new);
+            self.rename_node(plans, ours, theirs, aside);
         }
     }
 
@@ -153,14 +166,7 @@ impl<'a> Scratch<'a> {
     }
 
     /// Renames the GPUs of `theirs` to those of `ours`; answers how many slots change.
-    fn rename_node(
-        &mut self,
-        topology: &Topology,
-        ours: usize,
-        theirs: usize,
-        old: &[i32],
-        new: &[i32],
-    ) -> u64 {
+    fn rename_node(&mut self, plans: &Plans, ours: usize, theirs: usize, aside: &mut [u32]) -> u64 {
         let (from, to) = (at(self.node_first, ours), at(self.node_first, ours + 1));
         let other = at(self.node_first, theirs);
         let count = to.wrapping_sub(from) as usize;
@@ -170,32 +176,25 @@ impl<'a> Scratch<'a> {
             let gpu = at(self.by_node, other as usize + i);
             put(self.theirs, i, gpu);
         }
-        self.rename(topology, count, count, old, new)
+        self.rename(plans, count, aside)
     }
 
-    /// Renames the first `gpus` of `theirs` to those of `ours`, kind by kind; `left` of them are still to do.
-    fn rename(
-        &mut self,
-        topology: &Topology,
-        gpus: usize,
-        mut left: usize,
-        old: &[i32],
-        new: &[i32],
-    ) -> u64 {
+    /// Renames the first `left` of `theirs` to those of `ours`, kind by kind; answers how many slots change.
+    fn rename(&mut self, plans: &Plans, mut left: usize, aside: &mut [u32]) -> u64 {
+        let topology = plans.topology;
         let mut changed = 0;
         while left > 0 {
             // those of the kind of the first go to the front, up to a block of them, the others keep order
             let kind = at(self.ours, 0) as usize;
             let n = gather(self.ours, left, |gpu| alike(topology, kind, gpu));
             let m = gather(self.theirs, left, |gpu| alike(topology, kind, gpu));
-            let n = n.min(m).min(LIMIT).min(gpus);
+            let n = n.min(m).min(LIMIT);
             if n == 0 {
                 break;
             }
-            for theirs in 0..n {
-                self.count_changes(topology, n, theirs, old, new);
-            }
-            changed += self.gpus.solve(n);
+            let slots = topology.slots(kind);
+            self.note_kept(plans, n, slots, aside);
+            changed += ((n * slots) as u64).saturating_sub(self.gpus.solve(n));
             for ours in 0..n {
                 let theirs = at(self.theirs, at(self.gpus.column, ours) as usize);
                 put(self.of, at(self.ours, ours) as usize, theirs);
@@ -210,51 +209,54 @@ impl<'a> Scratch<'a> {
         changed
     }
 
-    /// Fills a column of the costs: slots that change when a GPU of the new plan takes each name.
-    fn count_changes(
-        &mut self,
-        topology: &Topology,
-        n: usize,
-        theirs: usize,
-        old: &[i32],
-        new: &[i32],
-    ) {
-        let gpu = at(self.theirs, theirs) as usize;
-        let first = at(self.first, gpu) as usize;
-        let here = new.iter().skip(first).take(topology.slots(gpu));
-        let mut empty_here = 0;
-        for &expert in here.clone() {
-            empty_here += u32::from(expert < 0);
-            change(self.copies, expert as usize, |copies| copies + 1);
-        }
-        for ours in 0..n {
-            let gpu = at(self.ours, ours) as usize;
-            let first = at(self.first, gpu) as usize;
-            let held = old.iter().skip(first).take(topology.slots(gpu));
-            let (mut changed, mut empty) = (0, empty_here);
-            for &expert in held.clone() {
-                let copies = if expert < 0 {
-                    Some(&mut empty)
-                } else {
-                    self.copies.get_mut(expert as usize)
-                };
-                match copies {
-                    Some(copies) if *copies > 0 && *copies <= u32::MAX / 2 => *copies -= 1,
-                    // below zero, as it were: put back below
-                    Some(copies) => {
-                        *copies = copies.wrapping_sub(1);
-                        changed += 1;
-                    }
-                    None => changed += 1,
+    /// Notes how many slots each of the first `n` GPUs keeps under each name. `names`: the name of each slot.
+    fn note_kept(&mut self, plans: &Plans, n: usize, slots: usize, names: &mut [u32]) {
+        let none = self.copies.len().saturating_sub(1);
+        let place = |expert: i32| usize::try_from(expert).unwrap_or(none);
+        self.gpus.begin(n);
+        for theirs in 0..n {
+            let first = at(self.first, at(self.theirs, theirs)) as usize;
+            for (slot, &expert) in (first..).zip(part(plans.new, first, first + slots)) {
+                put(names, slot, theirs as u32);
+                if let Some(last) = self.last.get_mut(place(expert)) {
+                    put(self.previous, slot, *last);
+                    *last = slot as u32;
                 }
             }
-            for &expert in held {
-                change(self.copies, expert as usize, |copies| copies.wrapping_add(1));
-            }
-            put(self.gpus.cost, ours * n + theirs, changed);
         }
-        for &expert in here {
-            change(self.copies, expert as usize, |_| 0);
+        for ours in 0..n {
+            let first = at(self.first, at(self.ours, ours)) as usize;
+            let held = part(plans.old, first, first + slots);
+            for &expert in held {
+                add(self.copies, place(expert), 1);
+            }
+            for &expert in held {
+                self.note_expert([n, ours], place(expert), names);
+            }
+        }
+        for theirs in 0..n {
+            let first = at(self.first, at(self.theirs, theirs)) as usize;
+            for &expert in part(plans.new, first, first + slots) {
+                put(self.last, place(expert), NONE);
+            }
+        }
+    }
+
+    /// The same of one expert, or none, and one of the `n` GPUs, at the first of its copies there.
+    fn note_expert(&mut self, [n, ours]: [usize; 2], place: usize, names: &[u32]) {
+        let Some(copies) = self.copies.get_mut(place).map(core::mem::take) else { return };
+        let (mut name, mut left) = (NONE, 0);
+        let mut slot = self.last.get(place).copied().filter(|_| copies > 0).unwrap_or(NONE);
+        while slot != NONE {
+            let here = at(names, slot);
+            if here != name {
+                (name, left) = (here, copies);
+            }
+            if left > 0 {
+                left -= 1;
+                self.gpus.add_gain(n, ours, here as usize, 1);
+            }
+            slot = self.previous.get(slot as usize).copied().unwrap_or(NONE);
         }
     }
 
