@@ -234,7 +234,6 @@ impl<const SPEEDS: bool> Solver<'_, SPEEDS> {
         }
         let better = self.floor().saturating_add(self.tolerance()) < self.best;
         if better {
-            self.state.counts.note_extras(&self.state.loads);
             self.state.set_items();
         }
         better

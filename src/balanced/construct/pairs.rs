@@ -102,18 +102,17 @@ pub struct Climb<'c, 'a> {
 }
 
 impl Climb<'_, '_> {
-    /// Moves replicas until none helps; whether any was moved, and then the extras are out of date.
+    /// Moves replicas until none helps; whether any was moved.
     #[inline(never)]
     pub fn run(&mut self) -> bool {
         let (mut smalls, mut moved) = ([0; WALLS], false);
+        self.counts.note_extras(self.loads);
         while let Some([less, more]) = self.best_step(&mut smalls) {
             exchange(self.items, self.scratch, [less, more]);
             copy(self.items, self.scratch);
             put(self.counts.of, less.before.expert, less.after.count);
             put(self.counts.of, more.before.expert, more.after.count);
-            let key = self.loads.key(more.before.expert, 1);
-            let place = self.loads.order.partition_point(|&before| before <= key);
-            self.counts.split = self.counts.split.max(place);
+            self.counts.note_extras(self.loads);
             moved = true;
         }
         moved
@@ -135,12 +134,14 @@ impl Climb<'_, '_> {
             let more = Change::new(self.counts, self.loads, to, count + 1);
             let mut walls = smalls.map(|small| Wall::new(self.items, most, small).after(&more));
             let mut oldest = 1;
-            for &donor in part(self.loads.order, 0, self.counts.split) {
-                let from = donor as u32;
-                let count = at(self.counts.of, from);
-                if count < 2 || from == to || *self.effort == 0 {
+            let mut before = to;
+            for extra in 0..self.counts.dealt {
+                let from = at(self.counts.extra, extra);
+                let again = core::mem::replace(&mut before, from) == from;
+                if again || from == to || *self.effort == 0 {
                     continue;
                 }
+                let count = at(self.counts.of, from);
                 *self.effort -= 1;
                 let less = Change::new(self.counts, self.loads, from, count - 1);
                 let stands =
@@ -168,12 +169,14 @@ impl Climb<'_, '_> {
 
     /// An expert with replicas of this load.
     fn expert_of(&self, load: u64) -> Option<u32> {
-        let (split, rest) =
-            self.loads.order.split_at_checked(self.counts.split).unwrap_or_default();
-        let of = |key: u64| self.loads.of_replica(key as u32, at(self.counts.of, key as u32));
-        let place = rest.partition_point(|&key| of(key) > load);
-        let one = rest.get(place).filter(|&&key| of(key) == load);
-        one.or_else(|| split.iter().find(|&&key| of(key) == load)).map(|&key| key as u32)
+        let of = |expert: u32| self.loads.of_replica(expert, at(self.counts.of, expert));
+        let order = self.loads.order.iter();
+        let place =
+            self.loads.order.partition_point(|&key| self.loads.of_replica(key as u32, 1) > load);
+        let one = order.skip(place).map(|&key| key as u32).next();
+        let several = || self.counts.extras().iter().copied();
+        one.filter(|&expert| of(expert) == load)
+            .or_else(|| several().find(|&expert| of(expert) == load))
     }
 }
 
