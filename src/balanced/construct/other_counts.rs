@@ -1,10 +1,10 @@
 //! Other counts than D'Hondt's, when the packing of those is stuck above the bound: every expert gets just enough
 //! replicas to be under a cap, and what is left goes to experts whose replicas are small anyway, or to the heaviest.
 
-use crate::balanced::construct::pairs::{self, worst_pair};
+use crate::balanced::construct::pairs::{self, Climb, worst_pair};
 use crate::balanced::construct::solver::Solver;
 use crate::balanced::construct::state::State;
-use crate::base::cells::{add, subtract};
+use crate::base::cells::at;
 use crate::base::used::{Part, used};
 
 /// Caps tried where what is left goes to small replicas: 1, 1 - 40/1024, 1 - 80/1024, ... of the bound.
@@ -17,6 +17,8 @@ const SMALL: [u32; 2] = [2, 3];
 const HEAVIEST: [u32; 17] = [1, 2, 3, 4, 6, 8, 12, 16, 23, 32, 45, 64, 90, 128, 181, 256, 512];
 const PARTS: [u64; 10] = [1024, 998, 973, 942, 901, 860, 809, 696, 563, 512];
 const HALVINGS: usize = 6;
+/// The same of pairs, half as many halvings: they are climbed afterwards, and more starts bring nothing.
+const PARTS_OF_PAIRS: [u64; 2] = [973, 860];
 /// Packings tried among the candidates.
 const TRIES: usize = 3;
 
@@ -83,7 +85,9 @@ impl<const SPEEDS: bool> Solver<'_, SPEEDS> {
             self.deal_other(candidate.cap, candidate.left);
             self.state.set_items();
             if self.has_pairs() {
-                self.climb();
+                if !self.climb() {
+                    continue;
+                }
             } else if self.floor() >= self.best {
                 continue;
             }
@@ -102,7 +106,7 @@ impl<const SPEEDS: bool> Solver<'_, SPEEDS> {
     /// where packing costs a plan.
     #[inline(never)]
     fn list_small(&mut self, list: &mut [Candidate]) {
-        let pack = !self.state.packing.alike() || self.has_pairs();
+        let pack = !self.state.packing.alike();
         for step in 0..CAPS {
             let cap = self.bound - self.bound * step * CAP_STEP / 1024;
             for small in SMALL {
@@ -117,20 +121,24 @@ impl<const SPEEDS: bool> Solver<'_, SPEEDS> {
         let most = if self.best == u64::MAX { 2 * self.bound } else { self.best };
         let reserve = self.left / 2;
         let experts = self.state.loads.order.len();
+        let (parts, halvings) =
+            if self.has_pairs() { (&PARTS_OF_PAIRS[..], 3) } else { (&PARTS[..], HALVINGS) };
         for heaviest in HEAVIEST.into_iter().take_while(|&heaviest| heaviest as usize <= experts) {
             let left = Left::Heaviest(heaviest);
-            for part in PARTS {
+            for &part in parts {
                 self.rate((self.bound / 1024 * part, left), true, list);
             }
             let (mut low, mut high) = (self.bound, most);
-            for _ in 0..HALVINGS {
+            for _ in 0..halvings {
                 let cap = low + high.saturating_sub(low) / 2;
                 match self.rate((cap, left), true, list) {
                     Some(time) if time <= cap => high = cap,
                     _ => low = cap,
                 }
             }
-            if self.left < reserve {
+            // with an extra for each more change nothing
+            let all = self.has_pairs() && self.state.counts.extra.len() <= heaviest as usize;
+            if self.left < reserve || all {
                 break;
             }
         }
@@ -153,12 +161,18 @@ impl<const SPEEDS: bool> Solver<'_, SPEEDS> {
         if let Some(known) = list.iter().find(|known| known.sum == sum) {
             return Some(known.time);
         }
-        self.state.set_items();
-        let mut time = self.floor();
-        if !self.has_pairs() && time >= self.best {
+        let last = list.last().map_or(u64::MAX, |last| last.time);
+        if self.has_pairs() {
+            let time = self.rate_pairs(last);
+            enter(list, Candidate { time, cap, left, sum });
             return Some(time);
         }
-        if pack && list.last().is_some_and(|last| time < last.time) {
+        self.state.set_items();
+        let mut time = self.floor();
+        if time >= self.best {
+            return Some(time);
+        }
+        if pack && time < last {
             self.left = self.left.saturating_sub(self.state.packing.item_load.len() as u64 / 8);
             if !self.state.lpt() {
                 return None;
@@ -167,6 +181,22 @@ impl<const SPEEDS: bool> Solver<'_, SPEEDS> {
         }
         enter(list, Candidate { time, cap, left, sum });
         Some(time)
+    }
+
+    /// The largest sum of the pairs, or `last` where it is proved to be no less.
+    fn rate_pairs(&mut self, last: u64) -> u64 {
+        let State { counts, loads, .. } = &self.state;
+        if last < u64::MAX && pairs::proves(counts, loads, last, self.wall) {
+            return last;
+        }
+        self.state.set_items();
+        let items = &*self.state.packing.item_load;
+        self.left = self.left.saturating_sub(items.len() as u64 / 8);
+        let (time, first) = worst_pair(items);
+        if time >= last {
+            self.wall = at(items, items.len() - 1 - first);
+        }
+        time
     }
 
     /// What no packing of the items can beat.
@@ -194,20 +224,19 @@ impl<const SPEEDS: bool> Solver<'_, SPEEDS> {
         counts.deal_capped(loads, cap, (small, heaviest), items.keys) && places.fit(counts.of)
     }
 
-    /// Pairs: hill climbing on the counts in force, before they are packed.
-    #[inline(never)]
-    fn climb(&mut self) {
-        loop {
-            let State { packing, counts, loads, .. } = &mut self.state;
-            let Some((from, to)) = pairs::climb(packing, counts, loads, &mut self.left) else {
-                return;
-            };
-            subtract(counts.of, from, 1);
-            add(counts.of, to, 1);
-            counts.note_extras(loads);
+    /// Pairs: hill climbing on the counts in force; whether what it comes to is worth packing.
+    fn climb(&mut self) -> bool {
+        let State { packing, counts, loads, items, .. } = &mut self.state;
+        let (scratch, effort) = (&mut *items.keys, &mut self.left);
+        let mut climb = Climb { items: packing.item_load, scratch, counts, loads, effort };
+        if climb.run() {
             used(Part::CountsOfPairs);
+        }
+        let better = self.floor().saturating_add(self.tolerance()) < self.best;
+        if better {
             self.state.set_items();
         }
+        better
     }
 }
 

@@ -40,6 +40,8 @@ pub struct Solver<'a, const SPEEDS: bool> {
     /// The largest time of the incumbent; and what LPT alone reached in the last packing.
     pub best: u64,
     pub greedy: u64,
+    /// Pairs: the smaller item of one that was too much in the counts last looked at.
+    pub wall: u64,
 }
 
 impl<'a, const SPEEDS: bool> Solver<'a, SPEEDS> {
@@ -63,6 +65,7 @@ impl<'a, const SPEEDS: bool> Solver<'a, SPEEDS> {
             left: 0,
             best: u64::MAX,
             greedy: u64::MAX,
+            wall: 0,
         }
     }
 
