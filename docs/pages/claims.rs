@@ -92,7 +92,7 @@ fn claims(f: &Figures) -> Vec<Claim> {
             ],
         ),
         Claim {
-            text: "are planned in two thirds of a millisecond, {} us a layer",
+            text: "are planned in one and a half milliseconds, {} us a layer",
             near: Near::Time,
             measured: vec![f.plan("256-288-32", "balanced", "us")],
         },
