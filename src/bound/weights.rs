@@ -190,7 +190,7 @@ impl Layer<'_> {
     /// left, the first. For ramps that are plain, where experts have one replica at least.
     fn weigh_singles(&self, hot: usize, scale: &Scale) -> (f64, usize) {
         let many = self.above(scale.size);
-        let steep = self.above(scale.flat).clamp(many, hot);
+        let steep = self.above(scale.flat).min(hot).max(many);
         let flat = (hot - steep) as f64;
         if scale.foot > 0.0 || self.most < 2.0 {
             return (flat, steep);
@@ -198,7 +198,7 @@ impl Layer<'_> {
         // What is beside one replica, and two small ones, weigh by the same slope: up to 2, the most of two.
         let beside = scale.slots - (scale.slots - 1.0) * scale.start - scale.size * scale.slope;
         let base = if beside < 2.0 * scale.start { beside } else { 2.0 * scale.start };
-        let two = self.above((2.0 - base) / scale.slope).clamp(many, steep);
+        let two = self.above((2.0 - base) / scale.slope).min(steep).max(many);
         let sum = base * (steep - two) as f64 + scale.slope * (self.tail(two) - self.tail(steep));
         (flat + 2.0 * (two - many) as f64 + sum, many)
     }
