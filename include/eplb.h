@@ -1295,10 +1295,10 @@ EPLB_INLINE eplb_placement eplb_placement_of_maps(const int32_t *physical_to_log
 #define EPLB_WORKSPACE_BOUND_TRANSFERS(E, P, G) (sizeof(uint64_t) * (2 * (E) + 9 * (P) + 8 * (G) + 8))
 
 /* That for EPLB_OPERATION_DISPATCH, of any number of GPUs. */
-#define EPLB_WORKSPACE_BOUND_DISPATCH(E, P, G) (sizeof(uint64_t) * (5 * (E) + 7 * (P) + 18 * (G) + 8))
+#define EPLB_WORKSPACE_BOUND_DISPATCH(E, P, G) (sizeof(uint64_t) * (6 * (E) + 8 * (P) + 18 * (G) + 8))
 
 /* The same with problem.cost. */
-#define EPLB_WORKSPACE_BOUND_DISPATCH_COST(E, P, G) (sizeof(uint64_t) * (10 * (E) + 9 * (P) + 22 * (G) + 272))
+#define EPLB_WORKSPACE_BOUND_DISPATCH_COST(E, P, G) (sizeof(uint64_t) * (11 * (E) + 10 * (P) + 23 * (G) + 272))
 
 /* Plans with problem.cost, from nothing or a placement: EPLB_WORKSPACE_BOUND_REBALANCE and that. */
 #define EPLB_WORKSPACE_BOUND_COST(E, P, G, K, N, W) \
