@@ -8,7 +8,7 @@
 /* The deployment: 64 experts, 8 homes and a spare slot on each of 8 GPUs, 16 batches of one layer. */
 enum { EXPERTS = 64, GPUS = 8, EACH = EXPERTS / GPUS + 1, SLOTS = GPUS * EACH, BATCHES = 16 };
 
-static uint64_t workspace[1 << 11];
+static uint64_t workspace[3 << 10];
 static uint32_t tokens[EXPERTS], quota[2][SLOTS];
 static int32_t home[SLOTS], slots[2][SLOTS]; /* of this batch and of the last one, in turn */
 static eplb_fetch fetches[GPUS];
