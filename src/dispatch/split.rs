@@ -77,8 +77,9 @@ pub fn dispatch(
     let each = lengths.of_a_layer(shape);
     for layer in 0..shape.num_layers() {
         let tokens = row(batch.tokens, layer, each.tokens);
+        // has been checked: good; of a single layer the check has left the sums
         if shape.num_layers() > 1 {
-            splitter.total(tokens)?; // has been checked: good
+            splitter.total(tokens)?;
         }
         let mut split = splitter.split(placement.layer(shape, layer), tokens, &mut local);
         splitter.write(tokens, &mut local, out.layer(layer, &each), &mut split);

@@ -8,13 +8,11 @@ use crate::base::cells::{at, copy, part, part_mut, put};
 
 /// The largest sum of the items paired in opposite order, and the first item of the pair that has it.
 pub fn worst_pair(loads: &[u64]) -> (u64, usize) {
-    // the sum above, then the item so that the first has most: a maximum instead of branches; sums have 48 bits
     let (large, small) = loads.split_at_checked(loads.len() / 2).unwrap_or_default();
-    let mut most = 0;
-    for (item, (&a, &b)) in (0_u64..).zip(large.iter().zip(small.iter().rev())) {
-        most = most.max(((a + b) << 16) | (item ^ 0xffff));
-    }
-    (most >> 16, ((most ^ 0xffff) & 0xffff) as usize)
+    let sums = || large.iter().zip(small.iter().rev()).map(|(a, b)| a + b);
+    // two passes: the first is a maximum without branches, the second ends early
+    let most = sums().max().unwrap_or(0);
+    (most, sums().position(|sum| sum == most).unwrap_or(0))
 }
 
 /// What stands in the way of a largest sum below `most`: in a pair with it no item of `large` or more has room for
@@ -201,4 +199,21 @@ fn exchange(items: &[u64], out: &mut [u64], [less, more]: [Change; 2]) {
         }
     }
     copy(part_mut(out, to, items.len()), part(items, from, items.len()));
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::worst_pair;
+    use std::vec;
+
+    #[test]
+    fn the_worst_pair_of_many() {
+        const HALF: usize = 70_000; // more than 16 bits
+        let mut loads = vec![5; HALF];
+        loads.push(3);
+        loads.resize(2 * HALF, 1);
+        assert_eq!(worst_pair(&loads), (8, HALF - 1));
+        assert_eq!(worst_pair(&[9, 9, 1, 1]), (10, 0));
+    }
 }
